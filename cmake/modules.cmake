@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+# Flags shared by all code, and enlarge_module(): one OBJECT library per folder of src/.
+
+add_library(enlarge_flags INTERFACE)
+target_include_directories(enlarge_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(enlarge_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wno-missing-field-initializers -ffp-contract=off>
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${ENLARGE_WERROR}>>:-Werror>)
+if(ENLARGE_SCALAR_ONLY)
+  target_compile_definitions(enlarge_flags INTERFACE ENLARGE_SCALAR_ONLY)
+endif()
+if(ENLARGE_SANITIZE)
+  add_compile_options(-fsanitize=${ENLARGE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${ENLARGE_SANITIZE})
+endif()
+
+# enlarge_module(NAME [SOURCES ...] [PUBLIC_LIBS ...] [LIBS ...])
+# Builds src/<folder>/*.cpp (or SOURCES) as enlarge_NAME and remembers it as part of the library. LIBS are external
+# libraries that the finished library needs at link time.
+function(enlarge_module name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
+  if(NOT arg_SOURCES)
+    file(GLOB arg_SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  endif()
+  add_library(enlarge_${name} OBJECT ${arg_SOURCES})
+  target_link_libraries(enlarge_${name} PRIVATE enlarge_flags ${arg_LIBS})
+  set_property(GLOBAL APPEND PROPERTY ENLARGE_MODULES enlarge_${name})
+  set_property(GLOBAL APPEND PROPERTY ENLARGE_LIBS ${arg_LIBS})
+endfunction()
+
+# enlarge_test(NAME LABEL sources...): a GoogleTest program whose tests ctest lists one by one.
+function(enlarge_test name label)
+  add_executable(${name} ${ARGN})
+  target_link_libraries(${name} PRIVATE enlarge_flags enlarge GTest::gtest_main)
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_compile_definitions(${name} PRIVATE ENLARGE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${label}" TIMEOUT 600)
+endfunction()

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Devices and precisions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "enlarge/result.hpp"
+
+namespace enlarge {
+
+// How the network computes. fp32 is the exact path: within 1e-4 of a plain float implementation, the same bits whatever
+// the tile size and thread count. The others trade exactness for speed within stated bounds.
+enum class Precision {
+    automatic,  // the fastest whose quality gate holds for the model
+    fp32,
+    fp16,   // activations stored in half precision: at least 58 dB to fp32, no pixel off by more than 1 of 255
+    int16,  // 16-bit integer Winograd: at least 48 dB, no pixel off by more than 6
+    int8,   // GPUs only
+};
+std::string_view precision_name(Precision precision);             // "auto", "fp32", ...
+Result<Precision> parse_precision(std::string_view name);
+
+struct DeviceInfo {
+    std::string id;           // what --device takes: "cpu", "cuda:0"
+    std::string name;         // "AMD EPYC (2 threads, avx2)"
+    std::int64_t memory_bytes = 0;
+    bool usable = false;
+    std::string detail;       // driver, precisions; or why it cannot be used
+};
+
+// Everything that can run networks here, and what cannot with the reason. Best first.
+std::vector<DeviceInfo> devices();
+
+}  // namespace enlarge

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// enlarge: pictures larger and cleaner with Real-ESRGAN-family networks. The C++ interface.
+//
+//     auto model = enlarge::Model::open("swift-x4");
+//     auto upscaler = enlarge::Upscaler::create(*model);
+//     auto big = upscaler->upscale(small.view());
+//
+// Nothing here prints, exits or throws on bad input: failures are Result errors. std::bad_alloc may fly.
+// Picture files are in picture.hpp, video files in media.hpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "enlarge/engine.hpp"
+#include "enlarge/image.hpp"
+#include "enlarge/result.hpp"
+
+namespace enlarge {
+
+// "0.1.0"
+const char* version();
+
+struct ModelInfo {
+    std::string name;          // "swift-x4", or the file's name without folder
+    std::string path;          // empty for built-in models
+    std::string family;        // "Compact", "RRDB", "SPAN"
+    std::string variant;       // key style or form, for people
+    int features = 0, blocks = 0, growth = 0;
+    int scale = 1;
+    int channels = 3;
+    std::int64_t parameters = 0;
+    double macs_per_pixel = 0;  // multiplications of convolutions per input pixel
+    int receptive_radius = 0;   // input pixels around a pixel that can change it
+    std::string licence;        // empty if not known
+};
+
+// A network, read and checked. Immutable; copies are cheap and share the weights; any thread may use it.
+class Model {
+public:
+    // `name` is a path, the name of a built-in model, or of a public model that is stored here (models.hpp). A name that
+    // is known but not stored fails with Errc::not_found and says how to get it.
+    static Result<Model> open(const std::string& name);
+    // A weight file in memory: .pth, .safetensors or .onnx.
+    static Result<Model> read(std::span<const std::byte> bytes, const std::string& name = "model");
+    // (1 - share) * this + share * other, tensor by tensor; both must have the same names and shapes.
+    [[nodiscard]] Result<Model> blend(const Model& other, float share) const;
+
+    [[nodiscard]] const ModelInfo& info() const;
+
+    struct State;  // internal
+    [[nodiscard]] const std::shared_ptr<const State>& state() const { return state_; }
+
+private:
+    explicit Model(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+    std::shared_ptr<const State> state_;
+};
+
+// The model used when none is named.
+inline constexpr const char* kDefaultModel = "swift-x4";
+
+// How large the output shall be. Leave all zero for the model's own scale. At most one of: scale; width and/or height.
+struct OutputSize {
+    double scale = 0;                // 1.5, 2, 8 ...; output side = round(input side * scale)
+    int width = 0, height = 0;       // one given: the other follows the picture's shape
+    bool fit = true;                 // both given: fit inside, keeping the shape; false: exactly this, stretched
+};
+// The output size in pixels for a picture. Fails with Errc::argument when it makes no sense (both kinds given, <= 0).
+Result<Size> resolve(const OutputSize& wanted, Size input, int model_scale);
+
+struct EngineOptions {
+    std::string device = "auto";     // "auto", "cpu", "cuda", "cuda:1", "reference"
+    Precision precision = Precision::automatic;
+    int threads = 0;                 // 0 = all usable cores
+    std::int64_t memory_bytes = 0;   // working memory limit; 0 = half of what is free
+    int tile = 0;                    // largest core side in input pixels; 0 = from the memory limit
+    bool tta = false;                // average over the 8 symmetries: slower by 8, slightly better
+};
+
+// What happened while a picture was enlarged.
+struct UpscaleReport {
+    Size output;
+    int passes = 1;                  // how often the network ran over the picture
+    std::int64_t tiles = 0;
+    std::int64_t recomputed_tiles = 0;  // tiles that overflowed and were computed again in full precision
+    double seconds = 0;              // in the network
+    std::string path;                // "cpu avx2, fp32 Winograd F(4x4,3x3)"
+};
+
+// Called with 0..1 as work proceeds; return false to stop with Errc::cancelled. Called on the caller's thread.
+using Progress = std::function<bool(double fraction)>;
+
+// A model compiled for a device. Moves, does not copy. One call at a time per Upscaler; several Upscalers may run side
+// by side and share one pool of threads.
+class Upscaler {
+public:
+    static Result<Upscaler> create(const Model& model, const EngineOptions& options = {});
+    Upscaler(Upscaler&&) noexcept;
+    Upscaler& operator=(Upscaler&&) noexcept;
+    ~Upscaler();
+
+    // Enlarges a whole picture in memory: grey, grey + alpha, RGB or RGBA in, the same format out.
+    // Grey runs as three equal channels and comes back as luma (BT.601 weights). Alpha goes through the network too.
+    Result<Image> upscale(const ImageView& in, const OutputSize& size = {}, const Progress& progress = {});
+    // The same into memory of the caller's; out.size decides the output size.
+    Result<UpscaleReport> upscale(const ImageView& in, const MutableImageView& out, const Progress& progress = {});
+    // A picture of any size in bounded memory: rows are read and written from top to bottom. `out_format` may differ
+    // from the source's in sample type only.
+    Result<UpscaleReport> upscale(RowSource& in, RowSink& out, Size out_size, PixelFormat out_format,
+                                  const Progress& progress = {});
+
+    [[nodiscard]] const ModelInfo& model() const;
+    // "cpu avx2, fp32 Winograd F(4x4,3x3)", for -v.
+    [[nodiscard]] std::string path() const;
+
+private:
+    struct State;
+    explicit Upscaler(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace enlarge

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// The seam between networks and what computes them.
+//
+// Backend::compile turns a graph into a Program (immutable, thread-safe, holds packed weights). A Session holds the
+// working memory of one stream of frames; once warm, running it allocates nothing. Several sessions may run at once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/thread_pool.hpp"
+#include "enlarge/engine.hpp"
+#include "enlarge/image.hpp"
+#include "graph/graph.hpp"
+
+namespace enlarge {
+
+struct CompileOptions {
+    Precision precision = Precision::automatic;
+    int device = 0;                     // which GPU
+    ThreadPool* pool = nullptr;         // CPU backends; outlives the program
+};
+
+// What a compiled program is like; constant for its life.
+struct ProgramInfo {
+    int scale = 1;
+    int channels = 3;          // of input and output
+    int size_multiple = 1;     // sides of what run() gets must be a multiple of this; the caller pads (reflect) and crops
+    int halo = 0;              // input pixels needed around a core for a result that is bit-identical to an untiled run
+    int alignment = 1;         // a tile's origin in the picture must be a multiple of this for bit-identical results
+    Precision precision = Precision::fp32;  // the path taken
+    std::string description;   // for people: "cpu avx2, fp32 Winograd F(4x4,3x3)"
+    double calibration_psnr = 0;            // dB to fp32, measured when precision was chosen; 0 if not measured
+};
+
+// One rectangle of input and where its result goes. `in` may be packed or planar u8, u16, f16 or f32 with
+// ProgramInfo::channels; outside of `in` the network sees zeros (its own padding). Only `core` (inside `in`) is written:
+// out.size = core.size * scale. Integer outputs are clamped and rounded half to even; float outputs are unclamped.
+struct TileJob {
+    ImageView in;
+    Rect core;
+    MutableImageView out;
+};
+
+struct TileReport {
+    bool finite = true;  // false: some output was NaN or infinite, `out` must not be used
+};
+
+class Session {
+public:
+    virtual ~Session() = default;
+    virtual Result<TileReport> run(const TileJob& job) = 0;
+};
+
+class Program {
+public:
+    virtual ~Program() = default;
+    [[nodiscard]] virtual const ProgramInfo& info() const = 0;
+    // Working memory of a session for a tile of this size, halo included, in bytes (weights not counted).
+    [[nodiscard]] virtual std::int64_t memory_bytes(Size tile) const = 0;
+    virtual Result<std::unique_ptr<Session>> session() const = 0;
+};
+
+class Backend {
+public:
+    virtual ~Backend() = default;
+    [[nodiscard]] virtual std::string_view name() const = 0;  // "reference", "cpu", "cuda"
+    // What it can run on; `usable` false entries say why not.
+    virtual std::vector<DeviceInfo> probe() const = 0;
+    // Fails with Errc::unsupported naming the op or precision, or Errc::device.
+    virtual Result<std::unique_ptr<Program>> compile(const Graph& graph, const CompileOptions& options) const = 0;
+};
+
+// All backends of this build, best first: cuda (if built), cpu, reference.
+const std::vector<const Backend*>& backends();
+
+// The backend for a device ("auto", "cpu", "cuda", "reference"); the environment variable ENLARGE_BACKEND overrides
+// "auto". "auto" takes the first that has a usable device.
+Result<const Backend*> choose_backend(std::string_view device);
+
+}  // namespace enlarge

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/cpu.hpp"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
+
+namespace enlarge {
+namespace {
+
+struct IsaName {
+    Isa isa;
+    std::string_view name;
+};
+constexpr IsaName kNames[] = {
+    {Isa::scalar, "scalar"}, {Isa::avx2, "avx2"}, {Isa::avx512, "avx512"}, {Isa::avx512_vnni, "avx512_vnni"},
+    {Isa::neon, "neon"},     {Isa::neon_dotprod, "neon_dotprod"},
+};
+
+// The first line of a file, or nothing.
+std::string first_line(const std::string& path) {
+    std::ifstream in(path);
+    std::string line;
+    std::getline(in, line);
+    return line;
+}
+
+// A number from a one-line file such as memory.max; negative when absent or "max".
+std::int64_t number_in(const std::string& path) {
+    const std::string line = first_line(path);
+    if (line.empty() || line[0] < '0' || line[0] > '9') return -1;
+    return std::strtoll(line.c_str(), nullptr, 10);
+}
+
+}  // namespace
+
+std::string_view isa_name(Isa isa) {
+    for (const auto& entry : kNames)
+        if (entry.isa == isa) return entry.name;
+    return "unknown";
+}
+
+std::vector<Isa> supported_isas() {
+    std::vector<Isa> sets{Isa::scalar};
+#if defined(__x86_64__) && !defined(ENLARGE_SCALAR_ONLY)
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    if (avx2) sets.push_back(Isa::avx2);
+    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    if (avx512) sets.push_back(Isa::avx512);
+    if (avx512 && __builtin_cpu_supports("avx512vnni")) sets.push_back(Isa::avx512_vnni);
+#elif defined(__aarch64__) && !defined(ENLARGE_SCALAR_ONLY)
+    sets.push_back(Isa::neon);
+    if (getauxval(AT_HWCAP) & (1UL << 20)) sets.push_back(Isa::neon_dotprod);  // HWCAP_ASIMDDP
+#endif
+    return sets;
+}
+
+Result<Isa> chosen_isa() {
+    const std::vector<Isa> sets = supported_isas();
+    const char* forced = std::getenv("ENLARGE_ISA");
+    if (!forced || !*forced) return sets.back();
+    std::string here;
+    for (const Isa isa : sets) {
+        if (isa_name(isa) == forced) return isa;
+        here += (here.empty() ? "" : ", ") + std::string(isa_name(isa));
+    }
+    return Error{Errc::argument,
+                 "ENLARGE_ISA is '" + std::string(forced) + "'; this processor and build can run: " + here};
+}
+
+int usable_cores() {
+    int cores = static_cast<int>(std::thread::hardware_concurrency());
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
+    std::istringstream quota(first_line("/sys/fs/cgroup/cpu.max"));  // cgroup v2: "quota period" or "max period"
+    double allowed = 0, period = 0;
+    if (quota >> allowed >> period && period > 0)
+        cores = std::min(cores, static_cast<int>(std::ceil(allowed / period)));
+    return std::max(cores, 1);
+}
+
+std::int64_t free_memory_bytes() {
+    std::int64_t available = -1;
+    std::ifstream in("/proc/meminfo");
+    for (std::string line; std::getline(in, line);) {
+        if (line.rfind("MemAvailable:", 0) == 0) {
+            available = std::strtoll(line.c_str() + 13, nullptr, 10) * 1024;
+            break;
+        }
+    }
+    if (available < 0)
+        available = static_cast<std::int64_t>(sysconf(_SC_AVPHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+    const std::int64_t limit = number_in("/sys/fs/cgroup/memory.max");
+    const std::int64_t used = number_in("/sys/fs/cgroup/memory.current");
+    if (limit > 0 && used >= 0) available = std::min(available, std::max<std::int64_t>(limit - used, 0));
+    return std::max<std::int64_t>(available, std::int64_t{64} << 20);
+}
+
+std::string cpu_name() {
+    std::ifstream in("/proc/cpuinfo");
+    for (std::string line; std::getline(in, line);) {
+        if (line.rfind("model name", 0) == 0) {
+            const auto colon = line.find(':');
+            if (colon != std::string::npos && colon + 2 <= line.size()) return line.substr(colon + 2);
+        }
+    }
+    return "unknown processor";
+}
+
+}  // namespace enlarge
