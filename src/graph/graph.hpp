@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -33,6 +34,9 @@ enum class Op {
 std::string_view op_name(Op op);
 
 using Values = std::shared_ptr<const std::vector<float>>;
+inline Values make_values(std::vector<float> values) {
+    return std::make_shared<const std::vector<float>>(std::move(values));
+}
 
 struct Node {
     Op op = Op::input;
@@ -41,7 +45,7 @@ struct Node {
     int num = 1, den = 1;     // resolution relative to the input: num/den; filled by Graph::add
 
     int kernel = 0;           // conv2d: 1 or 3
-    int factor = 0;           // pixel_shuffle, pixel_unshuffle, upsample_nearest
+    int factor = 0;           // pixel_shuffle, pixel_unshuffle, upsample_nearest: 2 or more
     float alpha = 0, beta = 0;
     Values weights;           // conv2d weights, prelu slopes, scale_shift scale
     Values bias;              // conv2d bias (never null for conv2d), scale_shift shift
@@ -63,7 +67,7 @@ public:
     [[nodiscard]] int scale() const { return output().num / output().den; }
     // Input sides must be a multiple of this (pixel_unshuffle); 1 for most.
     [[nodiscard]] int size_multiple() const;
-    // How many input pixels away from a pixel can still change it.
+    // How many input pixels away from a pixel can still change any output pixel of its block. Exact.
     [[nodiscard]] int receptive_radius() const;
     // Multiplications of convolutions per input pixel.
     [[nodiscard]] double macs_per_pixel() const;
