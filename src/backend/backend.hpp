@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -44,6 +45,10 @@ struct TileJob {
     ImageView in;
     Rect core;
     MutableImageView out;
+    // Called now and then on the thread that called run(), with how much of this tile is done, 0..1. False: run() gives
+    // up soon and returns Errc::cancelled. May be null; a backend may call it rarely, but a tile that takes longer than
+    // about half a second should (a whole picture can be one tile).
+    const std::function<bool(double)>* progress = nullptr;
 };
 
 struct TileReport {

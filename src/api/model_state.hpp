@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a Model holds; shared by the files of api/.
+#pragma once
+
+#include "arch/arch.hpp"
+#include "enlarge/enlarge.hpp"
+#include "weights/state_dict.hpp"
+
+namespace enlarge {
+
+struct Model::State {
+    ModelInfo info;
+    Network network;    // the graph that is compiled
+    StateDict weights;  // for blend(); may be empty where it is not needed
+};
+
+}  // namespace enlarge
