@@ -26,11 +26,13 @@ enum class WeightFormat { pth_zip, pth_legacy, safetensors, ncnn, onnx };
 struct Layer {
     std::string type;                        // the file's own word: "Convolution", "Conv", "PRelu"
     std::string name;
-    std::vector<std::string> inputs, outputs; // blob names
+    std::vector<std::string> inputs, outputs; // blob names; what is constant is in `tensors` and not here
     std::map<std::string, double> numbers;   // scalar attributes: "0" (ncnn), "blocksize" (ONNX)
     std::map<std::string, std::vector<double>> lists;
     std::map<std::string, std::string> texts; // ONNX string attributes: "mode"
     std::vector<Tensor> tensors;             // weights, bias, slopes, in the file's order (constants resolved for ONNX)
+    std::vector<int> slots;                  // ONNX: which input of the node each tensor is (Conv: 1 weight, 2 bias;
+                                             // Resize: 2 scales, 3 sizes); ncnn: 0, 1, ...
 };
 
 struct StateDict {

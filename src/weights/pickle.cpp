@@ -1,0 +1,554 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "weights/pickle.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <unordered_map>
+
+#include "weights/pickle_ops.hpp"
+
+namespace enlarge::pickle {
+namespace {
+
+struct KnownGlobal {
+    std::string_view module, name;
+    Symbol symbol;
+};
+constexpr KnownGlobal kGlobals[] = {
+    {"collections", "OrderedDict", Symbol::ordered_dict},
+    {"typing", "OrderedDict", Symbol::ordered_dict},
+    {"torch", "Size", Symbol::size},
+    {"torch._utils", "_rebuild_tensor", Symbol::rebuild_tensor},
+    {"torch._utils", "_rebuild_tensor_v2", Symbol::rebuild_tensor_v2},
+    {"torch._utils", "_rebuild_parameter", Symbol::rebuild_parameter},
+    {"torch", "DoubleStorage", Symbol::storage_f64},
+    {"torch", "FloatStorage", Symbol::storage_f32},
+    {"torch", "HalfStorage", Symbol::storage_f16},
+    {"torch", "BFloat16Storage", Symbol::storage_bf16},
+    {"torch", "LongStorage", Symbol::storage_i64},
+    {"torch", "IntStorage", Symbol::storage_i32},
+    {"torch", "ShortStorage", Symbol::storage_i16},
+    {"torch", "CharStorage", Symbol::storage_i8},
+    {"torch", "ByteStorage", Symbol::storage_u8},
+    {"torch", "BoolStorage", Symbol::storage_bool},
+};
+
+// A text number with an optional 'L', as protocol 0 writes it. Nothing when it does not fit 64 bits.
+std::optional<std::int64_t> parse_integer(std::string_view text) {
+    if (!text.empty() && text.back() == 'L') text.remove_suffix(1);
+    if (!text.empty() && text.front() == '+') text.remove_prefix(1);
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+void append_utf8(std::string& out, std::uint32_t c) {
+    if (c < 0x80) {
+        out += static_cast<char>(c);
+    } else if (c < 0x800) {
+        out += static_cast<char>(0xc0 | (c >> 6));
+        out += static_cast<char>(0x80 | (c & 63));
+    } else if (c < 0x10000) {
+        out += static_cast<char>(0xe0 | (c >> 12));
+        out += static_cast<char>(0x80 | ((c >> 6) & 63));
+        out += static_cast<char>(0x80 | (c & 63));
+    } else {
+        out += static_cast<char>(0xf0 | ((c >> 18) & 7));
+        out += static_cast<char>(0x80 | ((c >> 12) & 63));
+        out += static_cast<char>(0x80 | ((c >> 6) & 63));
+        out += static_cast<char>(0x80 | (c & 63));
+    }
+}
+
+// Undoes \\, \', \", \n, \t, \r, \xNN, \uNNNN and \UNNNNNNNN.
+std::optional<std::string> unescape(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '\\') {
+            out += text[i];
+            continue;
+        }
+        if (++i == text.size()) return std::nullopt;
+        const char c = text[i];
+        const std::size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
+        if (digits) {
+            if (text.size() - i <= digits) return std::nullopt;
+            std::uint32_t value = 0;
+            const char* begin = text.data() + i + 1;
+            const auto [end, error] = std::from_chars(begin, begin + digits, value, 16);
+            if (error != std::errc() || end != begin + digits) return std::nullopt;
+            append_utf8(out, value);
+            i += digits;
+        } else {
+            out += c == 'n' ? '\n' : c == 't' ? '\t' : c == 'r' ? '\r' : c;
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string_view kind_name(Kind kind) {
+    switch (kind) {
+        using enum Kind;
+        case none: return "None";
+        case boolean: return "a boolean";
+        case integer: case big_integer: return "an integer";
+        case real: return "a float";
+        case text: return "a string";
+        case bytes: return "bytes";
+        case tuple: return "a tuple";
+        case list: return "a list";
+        case dict: return "a dict";
+        case set: return "a set";
+        case symbol: return "a type";
+        case call: return "an object";
+        case persistent: return "a storage";
+    }
+    return "something unknown";
+}
+
+std::optional<Value> Document::find(Value dict, std::string_view key) const {
+    if (dict.kind != Kind::dict) return std::nullopt;
+    const auto& all = entries(dict);
+    for (auto it = all.rbegin(); it != all.rend(); ++it)
+        if (it->first.kind == Kind::text && text(it->first) == key) return it->second;
+    return std::nullopt;
+}
+
+// The stack machine. Work and memory are linear in the number of opcodes and bytes read.
+class Machine {
+public:
+    Machine(ByteReader& in, const Limits& limits)
+        : in_(in), start_(in.position()), limits_(limits), objects_left_(std::max<std::int64_t>(limits.tensors, 0) * 64) {}
+
+    Result<Document> run() {
+        for (;;) {
+            if (in_.position() - start_ > static_cast<std::uint64_t>(limits_.header_bytes))
+                return Error{Errc::limit, "a pickle of more than " + std::to_string(limits_.header_bytes) + " bytes"};
+            TRY(const auto code, in_.number<std::uint8_t>());
+            if (static_cast<Op>(code) == Op::stop) {
+                TRY(doc_.root_, pop());
+                return std::move(doc_);
+            }
+            TRY(step(static_cast<Op>(code)));
+        }
+    }
+
+private:
+    Error damaged(const std::string& what) const {
+        return {Errc::format, "damaged pickle at byte " + std::to_string(in_.position()) + ": " + what};
+    }
+
+    Result<Value> pop() {
+        if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) return damaged("the stack is empty");
+        const Value v = stack_.back();
+        stack_.pop_back();
+        return v;
+    }
+    Result<Value> top() {
+        if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) return damaged("the stack is empty");
+        return stack_.back();
+    }
+    // Everything above the last mark, which is removed.
+    Result<std::vector<Value>> pop_to_mark() {
+        if (marks_.empty()) return damaged("no mark on the stack");
+        const auto begin = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
+        std::vector<Value> items(begin, stack_.end());
+        stack_.erase(begin, stack_.end());
+        marks_.pop_back();
+        return items;
+    }
+
+    void push(Value v) { stack_.push_back(v); }
+    void push_integer(std::int64_t i) {
+        Value v{Kind::integer};
+        v.integer = i;
+        push(v);
+    }
+    void push_real(double d) {
+        Value v{Kind::real};
+        v.real = d;
+        push(v);
+    }
+
+    Result<void> spend() {
+        if (--objects_left_ < 0)
+            return Error{Errc::limit, "a pickle of more than " + std::to_string(limits_.tensors * 64) + " objects"};
+        return {};
+    }
+    Result<void> push_text(Kind kind, std::string_view text) {
+        TRY(spend());
+        doc_.texts_.push_back(text);
+        push(Value{kind, static_cast<std::uint32_t>(doc_.texts_.size() - 1)});
+        return {};
+    }
+    Result<void> push_owned(std::string text) {
+        doc_.unescaped_.push_back(std::move(text));
+        return push_text(Kind::text, doc_.unescaped_.back());
+    }
+    Result<Value> make(Kind kind) {
+        TRY(spend());
+        doc_.objects_.emplace_back();
+        return Value{kind, static_cast<std::uint32_t>(doc_.objects_.size() - 1)};
+    }
+
+    static bool holds_values(Kind kind) {
+        switch (kind) {
+            case Kind::tuple: case Kind::list: case Kind::dict: case Kind::set: case Kind::call: case Kind::persistent:
+                return true;
+            default: return false;
+        }
+    }
+    // Notes that `parent` contains `child`. A cycle grows the depth by one each time and is found like this, too.
+    Result<void> contain(Value parent, Value child) {
+        if (!holds_values(child.kind)) return {};
+        int& depth = doc_.objects_[parent.index].depth;
+        depth = std::max(depth, doc_.objects_[child.index].depth + 1);
+        if (depth > limits_.nesting)
+            return Error{Errc::limit, "objects nested more than " + std::to_string(limits_.nesting) + " deep"};
+        return {};
+    }
+    Result<void> append(Value parent, Value child) {
+        TRY(contain(parent, child));
+        doc_.objects_[parent.index].items.push_back(child);
+        return {};
+    }
+    Result<void> set_entry(Value dict, Value key, Value value) {
+        TRY(contain(dict, key));
+        TRY(contain(dict, value));
+        doc_.objects_[dict.index].entries.emplace_back(key, value);
+        return {};
+    }
+    Result<void> push_sequence(Kind kind, const std::vector<Value>& items) {
+        TRY(const Value made, make(kind));
+        for (const Value v : items) TRY(append(made, v));
+        push(made);
+        return {};
+    }
+    Result<void> push_tuple(std::size_t count) {
+        std::vector<Value> items(count);
+        for (std::size_t i = count; i-- > 0;) {
+            TRY(items[i], pop());
+        }
+        return push_sequence(Kind::tuple, items);
+    }
+    Result<void> set_entries(Value dict, const std::vector<Value>& items) {
+        if (dict.kind != Kind::dict) return damaged("items set on " + std::string(kind_name(dict.kind)));
+        if (items.size() % 2) return damaged("a key without a value");
+        for (std::size_t i = 0; i < items.size(); i += 2) TRY(set_entry(dict, items[i], items[i + 1]));
+        return {};
+    }
+
+    Result<void> push_global(std::string_view module, std::string_view name) {
+        for (const KnownGlobal& known : kGlobals) {
+            if (known.module != module || known.name != name) continue;
+            Value v{Kind::symbol};
+            v.symbol = known.symbol;
+            push(v);
+            return {};
+        }
+        const std::string full = printable(module) + "." + printable(name);
+        if (module.starts_with("__torch__"))
+            return Error{Errc::unsupported, "a TorchScript program (" + full + "); only files of weights are read"};
+        return Error{Errc::unsupported, "the file wants to run " + full + "; refused"};
+    }
+
+    // callee(arguments): OrderedDict and Size become plain data, the rest is remembered as a call.
+    Result<void> reduce(Value callee, const std::vector<Value>& arguments) {
+        if (callee.kind != Kind::symbol) return damaged("a call of " + std::string(kind_name(callee.kind)));
+        if (callee.symbol == Symbol::ordered_dict) return push_ordered_dict(arguments);
+        if (callee.symbol == Symbol::size) {
+            if (arguments.size() != 1 || (arguments[0].kind != Kind::tuple && arguments[0].kind != Kind::list))
+                return damaged("torch.Size of something else than a tuple");
+            const std::vector<Value> sides = doc_.items(arguments[0]);
+            for (std::size_t i = 0; i < sides.size(); ++i) TRY(spend());
+            return push_sequence(Kind::tuple, sides);
+        }
+        TRY(push_sequence(Kind::call, arguments));
+        doc_.objects_[stack_.back().index].symbol = callee.symbol;
+        return {};
+    }
+    Result<void> push_ordered_dict(const std::vector<Value>& arguments) {
+        TRY(const Value dict, make(Kind::dict));
+        if (arguments.size() > 1) return damaged("OrderedDict with several arguments");
+        if (!arguments.empty() && arguments[0].kind != Kind::list && arguments[0].kind != Kind::tuple)
+            return damaged("OrderedDict made from " + std::string(kind_name(arguments[0].kind)));
+        if (!arguments.empty()) {
+            for (const Value pair : doc_.items(arguments[0])) {
+                TRY(spend());  // one list may be the argument of many calls
+                if ((pair.kind != Kind::list && pair.kind != Kind::tuple) || doc_.items(pair).size() != 2)
+                    return damaged("OrderedDict made from something else than pairs");
+                TRY(set_entry(dict, doc_.items(pair)[0], doc_.items(pair)[1]));
+            }
+        }
+        push(dict);
+        return {};
+    }
+    Result<void> push_persistent(Value id) {
+        TRY(push_sequence(Kind::persistent, {id}));
+        doc_.persistents_.push_back(stack_.back());
+        return {};
+    }
+
+    Result<void> remember(std::uint64_t key) {
+        TRY(const Value v, top());
+        TRY(spend());
+        memo_[key] = v;
+        return {};
+    }
+    Result<void> recall(std::uint64_t key) {
+        const auto found = memo_.find(key);
+        if (found == memo_.end()) return damaged("memo " + std::to_string(key) + " was never stored");
+        push(found->second);
+        return {};
+    }
+    Result<std::uint64_t> memo_key() {
+        TRY(const std::string_view line, in_.line());
+        const auto key = parse_integer(line);
+        if (!key || *key < 0) return damaged("a memo key that is not a number");
+        return static_cast<std::uint64_t>(*key);
+    }
+
+    template <class Length>
+    Result<void> counted_text(Kind kind) {
+        TRY(const Length length, in_.number<Length>());
+        TRY(const Bytes raw, in_.take(length));
+        return push_text(kind, as_text(raw));
+    }
+    template <class Length>
+    Result<void> long_integer() {
+        TRY(const Length length, in_.number<Length>());
+        TRY(const Bytes raw, in_.take(length));
+        if (raw.size() > 8) return push_text(Kind::big_integer, as_text(raw));
+        std::uint64_t bits = 0;
+        for (std::size_t i = 0; i < raw.size(); ++i) bits |= std::to_integer<std::uint64_t>(raw[i]) << (8 * i);
+        const unsigned unused = 64 - 8 * static_cast<unsigned>(raw.size());
+        push_integer(unused == 64 ? 0 : static_cast<std::int64_t>(bits << unused) >> unused);
+        return {};
+    }
+
+    Result<void> step(Op op);
+    Result<void> step_text(Op op);
+    Result<void> step_object(Op op);
+
+    ByteReader& in_;
+    std::size_t start_;
+    Limits limits_;
+    std::int64_t objects_left_;
+    Document doc_;
+    std::vector<Value> stack_;
+    std::vector<std::size_t> marks_;
+    std::unordered_map<std::uint64_t, Value> memo_;
+};
+
+// Opcodes of the binary protocols that push, store and group.
+Result<void> Machine::step(Op op) {
+    switch (op) {
+        case Op::proto: {
+            TRY(const auto version, in_.number<std::uint8_t>());
+            if (version > 5)
+                return Error{Errc::unsupported, "pickle protocol " + std::to_string(version) + "; 0 to 5 are read"};
+            return {};
+        }
+        case Op::frame: TRY(in_.number<std::uint64_t>()); return {};
+        case Op::mark: marks_.push_back(stack_.size()); return {};
+        case Op::pop: {
+            if (!marks_.empty() && marks_.back() == stack_.size()) {
+                marks_.pop_back();
+                return {};
+            }
+            TRY(pop());
+            return {};
+        }
+        case Op::pop_mark: TRY(pop_to_mark()); return {};
+        case Op::dup: {
+            TRY(const Value v, top());
+            push(v);
+            return {};
+        }
+        case Op::none: push({}); return {};
+        case Op::new_true: case Op::new_false: {
+            Value v{Kind::boolean};
+            v.integer = op == Op::new_true;
+            push(v);
+            return {};
+        }
+        case Op::bin_int: { TRY(const auto i, in_.number<std::int32_t>()); push_integer(i); return {}; }
+        case Op::bin_int1: { TRY(const auto i, in_.number<std::uint8_t>()); push_integer(i); return {}; }
+        case Op::bin_int2: { TRY(const auto i, in_.number<std::uint16_t>()); push_integer(i); return {}; }
+        case Op::long1: return long_integer<std::uint8_t>();
+        case Op::long4: return long_integer<std::uint32_t>();
+        case Op::bin_float: {
+            TRY(const auto raw, in_.number<std::uint64_t>());
+            push_real(std::bit_cast<double>(__builtin_bswap64(raw)));
+            return {};
+        }
+        case Op::bin_unicode: return counted_text<std::uint32_t>(Kind::text);
+        case Op::short_bin_unicode: return counted_text<std::uint8_t>(Kind::text);
+        case Op::bin_unicode8: return counted_text<std::uint64_t>(Kind::text);
+        case Op::bin_string: return counted_text<std::uint32_t>(Kind::text);  // Python 2's str
+        case Op::short_bin_string: return counted_text<std::uint8_t>(Kind::text);
+        case Op::bin_bytes: return counted_text<std::uint32_t>(Kind::bytes);
+        case Op::short_bin_bytes: return counted_text<std::uint8_t>(Kind::bytes);
+        case Op::bin_bytes8: case Op::byte_array8: return counted_text<std::uint64_t>(Kind::bytes);
+        case Op::bin_put: { TRY(const auto key, in_.number<std::uint8_t>()); return remember(key); }
+        case Op::long_bin_put: { TRY(const auto key, in_.number<std::uint32_t>()); return remember(key); }
+        case Op::memoize: return remember(memo_.size());
+        case Op::bin_get: { TRY(const auto key, in_.number<std::uint8_t>()); return recall(key); }
+        case Op::long_bin_get: { TRY(const auto key, in_.number<std::uint32_t>()); return recall(key); }
+        default: return step_text(op);
+    }
+}
+
+// Opcodes of protocol 0, which is lines of text.
+Result<void> Machine::step_text(Op op) {
+    switch (op) {
+        case Op::integer: {
+            TRY(const std::string_view line, in_.line());
+            if (line == "00" || line == "01") {
+                Value v{Kind::boolean};
+                v.integer = line == "01";
+                push(v);
+                return {};
+            }
+            const auto value = parse_integer(line);
+            if (!value) return damaged("an integer that is not a number");
+            push_integer(*value);
+            return {};
+        }
+        case Op::long_text: {
+            TRY(const std::string_view line, in_.line());
+            if (const auto value = parse_integer(line)) {
+                push_integer(*value);
+                return {};
+            }
+            return push_text(Kind::big_integer, line);
+        }
+        case Op::real: {
+            TRY(const std::string_view line, in_.line());
+            double value = 0;
+            const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
+            if (error != std::errc() || end != line.data() + line.size()) return damaged("a float that is not a number");
+            push_real(value);
+            return {};
+        }
+        case Op::string: {
+            TRY(const std::string_view line, in_.line());
+            if (line.size() < 2 || line.front() != line.back() || (line[0] != '\'' && line[0] != '"'))
+                return damaged("a string without quotes");
+            auto text = unescape(line.substr(1, line.size() - 2));
+            if (!text) return damaged("a string with a broken escape");
+            return push_owned(std::move(*text));
+        }
+        case Op::unicode: {
+            TRY(const std::string_view line, in_.line());
+            auto text = unescape(line);
+            if (!text) return damaged("a string with a broken escape");
+            return push_owned(std::move(*text));
+        }
+        case Op::put: { TRY(const auto key, memo_key()); return remember(key); }
+        case Op::get: { TRY(const auto key, memo_key()); return recall(key); }
+        case Op::persid: {
+            TRY(const std::string_view line, in_.line());
+            TRY(push_text(Kind::text, line));
+            TRY(const Value id, pop());
+            return push_persistent(id);
+        }
+        default: return step_object(op);
+    }
+}
+
+// Opcodes that build containers and calls.
+Result<void> Machine::step_object(Op op) {
+    switch (op) {
+        case Op::empty_tuple: return push_sequence(Kind::tuple, {});
+        case Op::empty_list: return push_sequence(Kind::list, {});
+        case Op::empty_dict: return push_sequence(Kind::dict, {});
+        case Op::empty_set: return push_sequence(Kind::set, {});
+        case Op::tuple1: return push_tuple(1);
+        case Op::tuple2: return push_tuple(2);
+        case Op::tuple3: return push_tuple(3);
+        case Op::tuple: { TRY(const auto items, pop_to_mark()); return push_sequence(Kind::tuple, items); }
+        case Op::list: { TRY(const auto items, pop_to_mark()); return push_sequence(Kind::list, items); }
+        case Op::frozenset: { TRY(const auto items, pop_to_mark()); return push_sequence(Kind::set, items); }
+        case Op::dict: {
+            TRY(const auto items, pop_to_mark());
+            TRY(const Value made, make(Kind::dict));
+            push(made);
+            return set_entries(made, items);
+        }
+        case Op::append: {
+            TRY(const Value item, pop());
+            TRY(const Value list, top());
+            if (list.kind != Kind::list) return damaged("an item appended to " + std::string(kind_name(list.kind)));
+            return append(list, item);
+        }
+        case Op::appends: case Op::add_items: {
+            TRY(const auto items, pop_to_mark());
+            TRY(const Value list, top());
+            if (list.kind != (op == Op::appends ? Kind::list : Kind::set))
+                return damaged("items appended to " + std::string(kind_name(list.kind)));
+            for (const Value v : items) TRY(append(list, v));
+            return {};
+        }
+        case Op::set_item: {
+            TRY(const Value value, pop());
+            TRY(const Value key, pop());
+            TRY(const Value dict, top());
+            return set_entries(dict, {key, value});
+        }
+        case Op::set_items: {
+            TRY(const auto items, pop_to_mark());
+            TRY(const Value dict, top());
+            return set_entries(dict, items);
+        }
+        case Op::global: {
+            TRY(const std::string_view module, in_.line());
+            TRY(const std::string_view name, in_.line());
+            return push_global(module, name);
+        }
+        case Op::stack_global: {
+            TRY(const Value name, pop());
+            TRY(const Value module, pop());
+            if (module.kind != Kind::text || name.kind != Kind::text) return damaged("a global whose name is not text");
+            return push_global(doc_.text(module), doc_.text(name));
+        }
+        case Op::inst: {
+            TRY(const std::string_view module, in_.line());
+            TRY(const std::string_view name, in_.line());
+            TRY(push_global(module, name));
+            TRY(const Value callee, pop());
+            TRY(const auto arguments, pop_to_mark());
+            return reduce(callee, arguments);
+        }
+        case Op::obj: {
+            TRY(const auto items, pop_to_mark());
+            if (items.empty()) return damaged("an object without a class");
+            return reduce(items[0], {items.begin() + 1, items.end()});
+        }
+        case Op::reduce: case Op::new_obj: {
+            TRY(const Value arguments, pop());
+            TRY(const Value callee, pop());
+            if (arguments.kind != Kind::tuple) return damaged("arguments that are not a tuple");
+            const std::vector<Value> items = doc_.items(arguments);
+            for (std::size_t i = 0; i < items.size(); ++i) TRY(spend());  // one tuple may serve many calls
+            return reduce(callee, items);
+        }
+        case Op::build: {  // obj.__setstate__(state): state dicts carry a _metadata attribute that nobody needs
+            TRY(pop());
+            TRY(const Value target, top());
+            if (target.kind != Kind::dict && target.kind != Kind::call)
+                return damaged("a state set on " + std::string(kind_name(target.kind)));
+            return {};
+        }
+        case Op::bin_persid: { TRY(const Value id, pop()); return push_persistent(id); }
+        default:
+            return damaged("unknown opcode " + std::to_string(static_cast<int>(op)));
+    }
+}
+
+Result<Document> Document::read(ByteReader& in, const Limits& limits) { return Machine(in, limits).run(); }
+
+}  // namespace enlarge::pickle
