@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+#include <utility>
+
+#include "arch/builder.hpp"
+
+namespace enlarge {
+
+Result<StateDict> blend(const StateDict& a, const StateDict& b, float share) {
+    if (!(share >= 0 && share <= 1))
+        return Error{Errc::argument, "a share of " + std::to_string(share) + "; expected 0 to 1"};
+    for (const auto& [name, tensor] : b.tensors)
+        if (!has(a, name)) return Error{Errc::argument, "only the second model has tensor '" + name + "'"};
+    StateDict mixed;
+    mixed.format = a.format;
+    for (const auto& [name, tensor] : a.tensors) {
+        const Tensor* other = find(b, name);
+        if (!other) return Error{Errc::argument, "only the first model has tensor '" + name + "'"};
+        if (other->shape != tensor.shape || other->values.size() != tensor.values.size())
+            return Error{Errc::argument, "tensor '" + name + "' is " + shape_text(tensor.shape) +
+                                             " in the first model and " + shape_text(other->shape) + " in the second"};
+        Tensor& out = mixed.tensors[name];
+        out.shape = tensor.shape;
+        out.values.resize(tensor.values.size());
+        for (std::size_t i = 0; i < out.values.size(); ++i)
+            out.values[i] = (1 - share) * tensor.values[i] + share * other->values[i];
+    }
+    return mixed;
+}
+
+}  // namespace enlarge

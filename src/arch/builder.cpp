@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "arch/builder.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace enlarge {
+
+const Tensor* find(const StateDict& weights, const std::string& name) {
+    const auto found = weights.tensors.find(name);
+    return found == weights.tensors.end() ? nullptr : &found->second;
+}
+
+int dimension(const StateDict& weights, const std::string& name, std::size_t dim) {
+    const Tensor* tensor = find(weights, name);
+    if (!tensor || dim >= tensor->shape.size()) return 0;
+    const std::int64_t size = tensor->shape[dim];
+    return size > 0 && size <= (1 << 20) ? static_cast<int>(size) : 0;
+}
+
+int count_blocks(const StateDict& weights, const std::string& prefix, const std::string& suffix, int first) {
+    int count = 0;
+    while (has(weights, prefix + std::to_string(first + count) + suffix)) ++count;
+    return count;
+}
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+    std::string text;
+    for (const std::int64_t size : shape) text += (text.empty() ? "" : "x") + std::to_string(size);
+    return text.empty() ? "a single number" : text;
+}
+
+Builder::Builder(const StateDict& weights, int channels) : weights_(weights) {
+    if (channels != 1 && channels != 3)
+        fail(Errc::unsupported, "a network for pictures of " + std::to_string(channels) +
+                                    " channels; only grey (1) and RGB (3) are supported");
+    else if (auto input = graph_.input(channels); !input.ok()) error_ = input.error();
+}
+
+void Builder::fail(Errc code, const std::string& message) {
+    if (!error_) error_ = Error{code, message};
+}
+
+std::vector<float> Builder::take(const std::string& name, const std::vector<std::int64_t>& shape) {
+    if (error_) return {};
+    const Tensor* tensor = find(weights_, name);
+    if (!tensor) {
+        fail(Errc::format, "tensor '" + name + "' is missing");
+        return {};
+    }
+    if (tensor->shape != shape) {
+        fail(Errc::format,
+             "tensor '" + name + "' is " + shape_text(tensor->shape) + "; expected " + shape_text(shape));
+        return {};
+    }
+    std::size_t elements = 1;
+    for (const std::int64_t size : shape) elements *= static_cast<std::size_t>(size);
+    if (tensor->values.size() != elements) {
+        fail(Errc::format, "tensor '" + name + "' holds " + std::to_string(tensor->values.size()) +
+                               " values; its shape says " + std::to_string(elements));
+        return {};
+    }
+    if (!std::all_of(tensor->values.begin(), tensor->values.end(), [](float value) { return std::isfinite(value); })) {
+        fail(Errc::format, "tensor '" + name + "' holds NaN or infinity");
+        return {};
+    }
+    used_.insert(name);
+    return tensor->values;
+}
+
+int Builder::append(Node node) {
+    if (error_) return -1;
+    auto index = graph_.add(std::move(node));
+    if (!index.ok()) {
+        error_ = std::move(index).error();
+        return -1;
+    }
+    return *index;
+}
+
+int Builder::channels(int node) const {
+    if (node < 0 || static_cast<std::size_t>(node) >= graph_.nodes().size()) return 0;
+    return graph_.nodes()[static_cast<std::size_t>(node)].channels;
+}
+
+int Builder::conv(int from, const std::string& name, int out, int kernel, bool bias) {
+    std::vector<float> weights = take(name + ".weight", {out, channels(from), kernel, kernel});
+    std::vector<float> biases = bias ? take(name + ".bias", {out}) : std::vector<float>(static_cast<std::size_t>(out));
+    return conv(from, std::move(weights), std::move(biases), kernel);
+}
+
+int Builder::conv(int from, std::vector<float> weights, std::vector<float> bias, int kernel) {
+    Node node;
+    node.op = Op::conv2d;
+    node.inputs = {from};
+    node.kernel = kernel;
+    node.weights = make_values(std::move(weights));
+    node.bias = make_values(std::move(bias));
+    return append(std::move(node));
+}
+
+int Builder::prelu(int from, const std::string& name) {
+    const int count = channels(from);
+    const Tensor* tensor = find(weights_, name + ".weight");
+    const bool shared = tensor && tensor->shape == std::vector<std::int64_t>{1};
+    std::vector<float> slopes = take(name + ".weight", {shared ? 1 : count});
+    if (shared && slopes.size() == 1) slopes.assign(static_cast<std::size_t>(count), slopes[0]);
+    Node node;
+    node.op = Op::prelu;
+    node.inputs = {from};
+    node.weights = make_values(std::move(slopes));
+    return append(std::move(node));
+}
+
+int Builder::leaky_relu(int from, float slope) {
+    Node node;
+    node.op = Op::leaky_relu;
+    node.inputs = {from};
+    node.alpha = slope;
+    return append(std::move(node));
+}
+
+int Builder::silu(int from) {
+    Node node;
+    node.op = Op::silu;
+    node.inputs = {from};
+    return append(std::move(node));
+}
+
+int Builder::add(int a, int b, float alpha, float beta) {
+    Node node;
+    node.op = Op::add;
+    node.inputs = {a, b};
+    node.alpha = alpha;
+    node.beta = beta;
+    return append(std::move(node));
+}
+
+int Builder::concat(std::vector<int> parts) {
+    Node node;
+    node.op = Op::concat;
+    node.inputs = std::move(parts);
+    return append(std::move(node));
+}
+
+int Builder::scale_shift(int from, std::vector<float> scale, std::vector<float> shift) {
+    Node node;
+    node.op = Op::scale_shift;
+    node.inputs = {from};
+    node.weights = make_values(std::move(scale));
+    node.bias = make_values(std::move(shift));
+    return append(std::move(node));
+}
+
+int Builder::span_gate(int o, int x) {
+    Node node;
+    node.op = Op::span_gate;
+    node.inputs = {o, x};
+    return append(std::move(node));
+}
+
+int Builder::resample(Op op, int from, int factor) {
+    if (factor == 1) return from;
+    Node node;
+    node.op = op;
+    node.inputs = {from};
+    node.factor = factor;
+    return append(std::move(node));
+}
+
+Result<Graph> Builder::finish() {
+    if (error_) return *std::move(error_);
+    for (const auto& [name, tensor] : weights_.tensors)
+        if (!used_.contains(name))
+            return Error{Errc::format, "tensor '" + name + "' (" + shape_text(tensor.shape) +
+                                           ") does not belong to this network; nothing was loaded"};
+    TRY(graph_.validate());
+    if (graph_.output().channels != graph_.input_channels())
+        return Error{Errc::unsupported, "a network from " + std::to_string(graph_.input_channels()) + " to " +
+                                            std::to_string(graph_.output().channels) + " channels"};
+    return std::move(graph_);
+}
+
+}  // namespace enlarge

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Families that are known from their keys and not supported, so that a file is refused by name. The first match wins;
+// the more special of two families with common keys stands first.
+#include <array>
+#include <string_view>
+
+#include "arch/families.hpp"
+
+namespace enlarge {
+namespace {
+
+// A key that must be there; one that ends in '*' must be the beginning of a key.
+struct Signature {
+    std::string_view family;
+    std::array<std::string_view, 3> keys;  // unused ones are empty
+};
+
+constexpr Signature kSignatures[] = {
+    {"SwiftSRGAN", {"initial.cnn.depthwise.weight"}},
+    {"HAT", {"layers.0.residual_group.blocks.0.conv_block.cab.0.weight"}},
+    {"HAT", {"relative_position_index_SA", "relative_position_index_OCA"}},
+    {"Swin2SR", {"layers.0.residual_group.blocks.0.attn.cpb_mlp*"}},
+    {"Swin2SR", {"layers.0.residual_group.blocks.0.attn.logit_scale"}},
+    {"SRFormer", {"layers.0.residual_group.blocks.0.attn.aligned_relative_position_index"}},
+    {"ATD", {"layers.0.residual_group.layers.0.attn_atd*"}},
+    {"SwinIR", {"layers.0.residual_group.blocks.0.norm1.weight"}},
+    {"GRL", {"layers.0.blocks.0.attn.window_attn*"}},
+    {"GFPGAN", {"toRGB.0.weight", "stylegan_decoder.style_mlp.1.weight"}},
+    {"GFPGAN", {"stylegan_decoderdotto_rgb1dotmodulated_convdotmodulationdotweight"}},
+    {"CodeFormer", {"position_emb", "quantize.embedding.weight"}},
+    {"RestoreFormer", {"encoder.conv_in.weight", "quantize.embedding.weight"}},
+    {"GPEN", {"ecd0.0.weight", "generator.style.1.weight"}},
+    {"RGT", {"before_RG.1.weight", "layers.0.blocks.0.gamma"}},
+    {"DAT", {"before_RG.1.weight", "layers.0.blocks.0.attn*"}},
+    {"DAT", {"before_RG.1.weight"}},
+    {"OmniSR", {"residual_layer.0.residual_layer.0.layer.0.fn.0.weight"}},
+    {"OmniSR", {"residual_layer.0.residual_layer*"}},
+    {"RealPLKSR", {"feats.0.weight", "feats.1.lk.conv.weight", "feats.1.channel_mixer*"}},
+    {"PLKSR", {"feats.0.weight", "feats.1.lk.conv.weight"}},
+    {"PLKSR", {"feats.1.channe_mixer*"}},
+    {"SPAN+ (SpanPlus)", {"feats.0.eval_conv.weight"}},
+    {"SPAN+ (SpanPlus)", {"feats.1.block_1*"}},
+    {"SAFMN", {"to_feat.weight", "feats.0.norm1.weight"}},
+    {"SAFMN", {"to_feat.weight", "feats.0.safm*"}},
+    {"MoSR", {"gblocks.0.weight"}},
+    {"MoSR", {"gblocks.1.fc1.weight"}},
+    {"Real-CUGAN", {"unet1.conv1.conv.0.weight", "unet2.conv1.conv.0.weight"}},
+    {"waifu2x", {"unet1*"}},
+    {"RIFE", {"block0.conv0.0.0.weight"}},
+    {"RIFE", {"flownet.block0*"}},
+    {"RIFE", {"contextnet*"}},
+    {"SCUNet", {"m_head.0.weight", "m_tail.0.weight"}},
+    {"FBCNN", {"qf_pred.0.weight"}},
+    {"DRUNet or a related denoiser", {"m_head.weight", "m_tail.weight"}},
+    {"NAFNet", {"intro.weight", "ending.weight"}},
+    {"Restormer", {"patch_embed.proj.weight", "encoder_level1.0*"}},
+    {"Uformer", {"input_proj.proj.0.weight"}},
+    {"MAN", {"head.weight", "body.0.body.0*"}},
+    {"DITN", {"sft.weight", "UFONE.0*"}},
+    {"CRAFT", {"layers.0.residual_group.hf_blocks*"}},
+    {"LaMa", {"model.model.1.ffc.convl2l.weight"}},
+    {"DDColor", {"encoder.arch.downsample_layers.0.0.weight"}},
+    {"BasicVSR", {"spynet*"}},
+    {"EDVR", {"pcd_align*"}},
+    {"SRResNet (the old ESRGAN code's)", {"model.0.weight", "model.1.sub.0.res.0.weight"}},
+    {"RCAN", {"head.0.weight", "body.0.body.0.body.0.weight"}},
+    {"EDSR", {"head.0.weight", "body.0.body.0.weight"}},
+    {"MSRResNet", {"conv_first.weight", "recon_trunk.0.conv1.weight"}},
+    {"MSRResNet", {"conv_first.weight", "body.0.conv1.weight"}},
+    {"an RRDB discriminator, not a generator", {"conv0.weight", "conv9.weight"}},
+    {"a VGG discriminator, not a generator", {"conv0_0.weight", "linear1.weight"}},
+    {"Stable Diffusion", {"model.diffusion_model*"}},
+};
+
+bool matches(const StateDict& weights, std::string_view pattern) {
+    if (!pattern.ends_with('*')) return weights.tensors.contains(std::string(pattern));
+    const std::string prefix(pattern.substr(0, pattern.size() - 1));
+    const auto found = weights.tensors.lower_bound(prefix);
+    return found != weights.tensors.end() && found->first.starts_with(prefix);
+}
+
+}  // namespace
+
+std::string refused_family(const StateDict& weights) {
+    for (const Signature& signature : kSignatures) {
+        bool all = true;
+        for (const std::string_view key : signature.keys) all = all && (key.empty() || matches(weights, key));
+        if (all) return std::string(signature.family);
+    }
+    return {};
+}
+
+}  // namespace enlarge

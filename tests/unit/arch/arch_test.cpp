@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a family looks like and what it is refused for. That the numbers are right is shown by tests/golden.
+#include "arch/arch.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "backend/reference/reference.hpp"
+#include "support/run_program.hpp"
+#include "support/state_dicts.hpp"
+
+namespace enlarge {
+namespace {
+
+using test::must;
+using test::RrdbKeys;
+using test::SpanForm;
+
+std::string refusal(const StateDict& weights, Errc code) {
+    const auto network = recognise(weights);
+    if (network.ok()) return "(accepted)";
+    EXPECT_EQ(network.error().code, code) << network.error().message;
+    return network.error().message;
+}
+
+TEST(arch, reads_the_sizes_of_compact_networks_from_the_keys) {
+    for (const test::CompactSpec spec : {test::CompactSpec{64, 32, 4, 3}, {24, 8, 2, 3}, {7, 0, 1, 3}, {16, 3, 3, 1}, {8, 1, 8, 3}}) {
+        const Network network = must(recognise(test::compact_weights(1, spec)));
+        EXPECT_EQ(network.family, "Compact");
+        EXPECT_EQ(network.features, spec.features);
+        EXPECT_EQ(network.blocks, spec.convs);
+        EXPECT_EQ(network.scale, spec.scale);
+        EXPECT_EQ(network.graph.scale(), spec.scale);
+        EXPECT_EQ(network.graph.input_channels(), spec.channels);
+        EXPECT_EQ(network.graph.nodes().size(), test::compact_graph(1, spec).nodes().size());
+    }
+}
+
+TEST(arch, reads_the_sizes_of_rrdb_networks_in_all_four_key_styles) {
+    const struct {
+        test::RrdbSpec spec;
+        int scale;
+    } cases[] = {{{8, 4, 2, 2, 1, 3}, 4}, {{8, 4, 1, 1, 1, 3}, 2}, {{8, 3, 1, 3, 1, 3}, 8}, {{8, 4, 1, 4, 1, 3}, 16},
+                 {{8, 4, 1, 0, 1, 3}, 1}, {{8, 4, 1, 2, 2, 3}, 2}, {{8, 4, 1, 2, 4, 3}, 1}, {{8, 4, 1, 2, 1, 1}, 4}};
+    for (const auto& [spec, scale] : cases)
+        for (const RrdbKeys keys : {RrdbKeys::esrgan, RrdbKeys::real, RrdbKeys::bsrgan, RrdbKeys::esrgan_plus}) {
+            const Network network = must(recognise(test::rrdb_weights(1, keys, spec)));
+            EXPECT_EQ(network.family, "RRDB");
+            EXPECT_EQ(network.features, spec.features);
+            EXPECT_EQ(network.growth, spec.growth);
+            EXPECT_EQ(network.blocks, spec.blocks);
+            EXPECT_EQ(network.scale, scale);
+            EXPECT_EQ(network.graph.input_channels(), spec.channels);
+            EXPECT_EQ(network.graph.size_multiple(), spec.unshuffle);
+        }
+    EXPECT_EQ(must(recognise(test::rrdb_weights(1, RrdbKeys::esrgan_plus))).variant, "ESRGAN+ keys");
+    EXPECT_EQ(must(recognise(test::rrdb_weights(1, RrdbKeys::bsrgan))).variant, "BSRGAN keys");
+}
+
+TEST(arch, the_key_style_of_an_rrdb_network_does_not_change_the_result) {
+    // The generator draws the weights in the same order whatever the style.
+    const test::FloatPicture picture = test::random_picture(2, 3, {24, 20});
+    const auto run = [&](RrdbKeys keys) {
+        return test::run_whole(reference_backend(), must(recognise(test::rrdb_weights(5, keys))).graph, picture);
+    };
+    const test::FloatPicture expected = run(RrdbKeys::real);
+    EXPECT_TRUE(test::same_bits(expected, run(RrdbKeys::esrgan)));
+    EXPECT_TRUE(test::same_bits(expected, run(RrdbKeys::bsrgan)));
+    EXPECT_FALSE(test::same_bits(expected, run(RrdbKeys::esrgan_plus)));
+}
+
+TEST(arch, reads_span_networks_full_and_slim_with_and_without_normalisation) {
+    for (const SpanForm form : {SpanForm::full, SpanForm::slim})
+        for (const bool norm : {true, false})
+            for (const int scale : {1, 2, 3, 4}) {
+                const Network network = must(recognise(test::span_weights(1, form, {6, scale, norm})));
+                EXPECT_EQ(network.family, "SPAN");
+                EXPECT_EQ(network.features, 6);
+                EXPECT_EQ(network.blocks, 6);
+                EXPECT_EQ(network.scale, scale);
+                EXPECT_EQ(network.variant, std::string(form == SpanForm::full ? "full" : "slim") + (norm ? "" : ", no normalisation"));
+            }
+}
+
+TEST(arch, a_span_networks_stored_merged_convolutions_are_not_trusted_when_the_parts_are_there) {
+    StateDict weights = test::span_weights(3, SpanForm::full);
+    const test::FloatPicture picture = test::random_picture(2, 3, {24, 20});
+    const auto before = test::run_whole(reference_backend(), must(recognise(weights)).graph, picture);
+    for (float& value : weights.tensors.at("block_3.c2_r.eval_conv.weight").values) value = 7;
+    const auto stale = test::run_whole(reference_backend(), must(recognise(weights)).graph, picture);
+    EXPECT_TRUE(test::same_bits(before, stale));
+    for (float& value : weights.tensors.at("block_3.c2_r.sk.weight").values) value = 7;
+    EXPECT_FALSE(test::same_bits(before, test::run_whole(reference_backend(), must(recognise(weights)).graph, picture)));
+}
+
+std::vector<StateDict> one_of_each() {
+    return {test::compact_weights(1), test::rrdb_weights(1, RrdbKeys::esrgan), test::rrdb_weights(1, RrdbKeys::real),
+            test::rrdb_weights(1, RrdbKeys::bsrgan), test::rrdb_weights(1, RrdbKeys::esrgan_plus),
+            test::span_weights(1, SpanForm::full), test::span_weights(1, SpanForm::slim)};
+}
+
+TEST(arch, a_file_with_one_tensor_missing_is_never_half_loaded) {
+    for (const StateDict& whole : one_of_each())
+        for (const auto& [name, tensor] : whole.tensors) {
+            // A full SPAN file does not need its merged convolutions.
+            if (whole.tensors.contains("conv_1.sk.weight") && name.find("eval_conv") != std::string::npos) continue;
+            StateDict damaged = whole;
+            damaged.tensors.erase(name);
+            const auto network = recognise(damaged);
+            EXPECT_FALSE(network.ok()) << name;
+        }
+}
+
+TEST(arch, a_tensor_that_does_not_belong_is_named) {
+    for (StateDict weights : one_of_each()) {
+        weights.tensors["zz.extra.weight"] = {{2, 2}, {1, 2, 3, 4}};
+        EXPECT_EQ(refusal(weights, Errc::format),
+                  "tensor 'zz.extra.weight' (2x2) does not belong to this network; nothing was loaded");
+    }
+}
+
+TEST(arch, a_tensor_of_the_wrong_shape_is_named_with_both_shapes) {
+    StateDict weights = test::compact_weights(1);
+    weights.tensors.at("body.2.weight") = {{16, 16, 3, 4}, std::vector<float>(16 * 16 * 12)};
+    EXPECT_EQ(refusal(weights, Errc::format), "tensor 'body.2.weight' is 16x16x3x4; expected 16x16x3x3");
+    for (const StateDict& whole : one_of_each())
+        for (const auto& [name, tensor] : whole.tensors) {
+            if (name.find("eval_conv") != std::string::npos && whole.tensors.contains("conv_1.sk.weight")) continue;
+            StateDict damaged = whole;
+            Tensor& changed = damaged.tensors.at(name);
+            changed.shape.push_back(2);
+            changed.values.resize(changed.values.size() * 2);
+            EXPECT_FALSE(recognise(damaged).ok()) << name;
+        }
+}
+
+TEST(arch, weights_that_are_not_finite_are_refused) {
+    StateDict weights = test::rrdb_weights(1, RrdbKeys::real);
+    weights.tensors.at("body.0.rdb2.conv3.weight").values[5] = std::numeric_limits<float>::quiet_NaN();
+    EXPECT_EQ(refusal(weights, Errc::format), "tensor 'body.0.rdb2.conv3.weight' holds NaN or infinity");
+}
+
+TEST(arch, one_shared_prelu_slope_is_the_same_as_equal_slopes) {
+    StateDict shared = test::compact_weights(1), equal = shared;
+    shared.tensors.at("body.1.weight") = {{1}, {0.3F}};
+    equal.tensors.at("body.1.weight") = {{16}, std::vector<float>(16, 0.3F)};
+    const auto picture = test::random_picture(1, 3, {9, 7});
+    EXPECT_TRUE(test::same_bits(test::run_whole(reference_backend(), must(recognise(shared)).graph, picture),
+                                test::run_whole(reference_backend(), must(recognise(equal)).graph, picture)));
+}
+
+TEST(arch, other_families_are_refused_by_name) {
+    const struct {
+        const char* family;
+        std::vector<std::string> keys;
+    } cases[] = {
+        {"SwinIR", {"layers.0.residual_group.blocks.0.norm1.weight", "conv_first.weight"}},
+        {"Swin2SR", {"layers.0.residual_group.blocks.0.attn.logit_scale", "layers.0.residual_group.blocks.0.norm1.weight"}},
+        {"HAT", {"layers.0.residual_group.blocks.0.conv_block.cab.0.weight", "layers.0.residual_group.blocks.0.norm1.weight"}},
+        {"DAT", {"before_RG.1.weight", "layers.0.blocks.0.attns.0.pos.pos1.2.weight", "layers.0.blocks.0.ffn.sg.norm.weight"}},
+        {"Real-CUGAN", {"unet1.conv1.conv.0.weight", "unet2.conv1.conv.0.weight"}},
+        {"RIFE", {"block0.conv0.0.0.weight", "block0.conv0.0.0.bias"}},
+        {"RealPLKSR", {"feats.0.weight", "feats.1.lk.conv.weight", "feats.1.channel_mixer.0.weight"}},
+        {"PLKSR", {"feats.0.weight", "feats.1.lk.conv.weight", "feats.1.channe_mixer.0.weight"}},
+        {"OmniSR", {"residual_layer.0.residual_layer.0.layer.0.fn.0.weight", "input.weight"}},
+        {"GFPGAN", {"toRGB.0.weight", "stylegan_decoder.style_mlp.1.weight"}},
+        {"SwiftSRGAN", {"initial.cnn.depthwise.weight"}},
+    };
+    for (const auto& [family, keys] : cases) {
+        StateDict weights;
+        for (const std::string& key : keys) weights.tensors[key] = {{1}, {0}};
+        EXPECT_NE(refusal(weights, Errc::unsupported).find(std::string("seems to be ") + family + ";"), std::string::npos) << family;
+    }
+    StateDict unknown;
+    unknown.tensors["some.thing"] = {{4, 5}, std::vector<float>(20)};
+    EXPECT_NE(refusal(unknown, Errc::unsupported).find("the first is 'some.thing' (4x5)"), std::string::npos);
+    EXPECT_NE(refusal(StateDict(), Errc::format).find("no tensors"), std::string::npos);
+}
+
+TEST(arch, networks_that_cannot_run_are_refused_with_the_reason) {
+    EXPECT_NE(refusal(test::compact_weights(1, {8, 1, 2, 4}), Errc::unsupported).find("4 channels"), std::string::npos);
+    StateDict relu = test::compact_weights(1);
+    for (const char* key : {"body.1.weight", "body.3.weight", "body.5.weight"}) relu.tensors.erase(key);
+    EXPECT_NE(refusal(relu, Errc::unsupported).find("without PReLU"), std::string::npos);
+    EXPECT_NE(refusal(test::rrdb_weights(1, RrdbKeys::real, {8, 4, 1, 1, 4, 3}), Errc::unsupported).find("smaller"), std::string::npos);
+}
+
+TEST(arch, blending_mixes_every_number) {
+    const StateDict a = test::compact_weights(1), b = test::compact_weights(2);
+    const StateDict mixed = must(blend(a, b, 0.25F));
+    for (const auto& [name, tensor] : mixed.tensors)
+        for (std::size_t i = 0; i < tensor.values.size(); ++i)
+            ASSERT_FLOAT_EQ(tensor.values[i], 0.75F * a.tensors.at(name).values[i] + 0.25F * b.tensors.at(name).values[i]);
+    EXPECT_EQ(must(blend(a, b, 0)).tensors.at("body.0.weight").values, a.tensors.at("body.0.weight").values);
+    EXPECT_EQ(must(blend(a, b, 1)).tensors.at("body.0.weight").values, b.tensors.at("body.0.weight").values);
+}
+
+TEST(arch, blending_refuses_what_does_not_match) {
+    const StateDict a = test::compact_weights(1);
+    const auto message = [&](const StateDict& b, float share) {
+        const auto mixed = blend(a, b, share);
+        EXPECT_FALSE(mixed.ok());
+        return mixed.ok() ? std::string() : mixed.error().message;
+    };
+    EXPECT_EQ(message(test::compact_weights(1, {16, 3, 2, 3}), 0.5F), "only the second model has tensor 'body.7.weight'");
+    EXPECT_EQ(message(test::compact_weights(1, {16, 1, 2, 3}), 0.5F), "tensor 'body.4.bias' is 16 in the first model and 12 in the second");
+    message(a, 1.5F);
+    message(a, NAN);
+}
+
+}  // namespace
+}  // namespace enlarge
