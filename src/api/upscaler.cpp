@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "api/model_state.hpp"
+#include "backend/backend.hpp"
+#include "base/limits.hpp"
+#include "base/thread_pool.hpp"
+#include "enlarge/enlarge.hpp"
+#include "run/enlarger.hpp"
+
+namespace enlarge {
+namespace {
+
+// One pool per number of threads, shared by all upscalers that want this number and freed with the last of them.
+std::shared_ptr<ThreadPool> shared_pool(int threads) {
+    static std::mutex mutex;
+    static std::map<int, std::weak_ptr<ThreadPool>> pools;
+    const std::lock_guard lock(mutex);
+    std::weak_ptr<ThreadPool>& kept = pools[threads];
+    std::shared_ptr<ThreadPool> pool = kept.lock();
+    if (!pool) kept = pool = std::make_shared<ThreadPool>(threads);
+    return pool;
+}
+
+// The number in "cuda:1"; 0 when there is none.
+Result<int> device_index(const std::string& device) {
+    const auto colon = device.find(':');
+    if (colon == std::string::npos) return 0;
+    const std::string digits = device.substr(colon + 1);
+    if (digits.empty() || digits.size() > 3 || digits.find_first_not_of("0123456789") != std::string::npos)
+        return Error{Errc::argument, "device '" + device + "': expected a number after the colon, as in cuda:1"};
+    return std::atoi(digits.c_str());
+}
+
+std::string describe(Size size) { return std::to_string(size.width) + "x" + std::to_string(size.height); }
+
+}  // namespace
+
+Result<Size> resolve(const OutputSize& wanted, Size input, int model_scale) {
+    if (input.width <= 0 || input.height <= 0)
+        return Error{Errc::argument, "the picture has no pixels (" + describe(input) + ")"};
+    if (wanted.width < 0 || wanted.height < 0)
+        return Error{Errc::argument, "an output of " + describe({wanted.width, wanted.height}) + " pixels cannot be"};
+    if (wanted.scale != 0 && (wanted.width || wanted.height))
+        return Error{Errc::argument, "give either a scale or a width and height, not both"};
+    double across = model_scale, down = model_scale;
+    if (wanted.scale != 0) {
+        if (!std::isfinite(wanted.scale) || wanted.scale <= 0)
+            return Error{Errc::argument, "a scale must be larger than 0; found " + std::to_string(wanted.scale)};
+        across = down = wanted.scale;
+    } else if (wanted.width && wanted.height) {
+        across = static_cast<double>(wanted.width) / input.width;
+        down = static_cast<double>(wanted.height) / input.height;
+        if (wanted.fit) across = down = std::min(across, down);
+    } else if (wanted.width) {
+        across = down = static_cast<double>(wanted.width) / input.width;
+    } else if (wanted.height) {
+        across = down = static_cast<double>(wanted.height) / input.height;
+    }
+    const Limits limits;
+    const double width = std::max(1.0, std::round(input.width * across));
+    const double height = std::max(1.0, std::round(input.height * down));
+    if (width > limits.side || height > limits.side || width * height > static_cast<double>(limits.pixels))
+        return Error{Errc::limit, "the output would have " + std::to_string(static_cast<long long>(width)) + "x" +
+                                      std::to_string(static_cast<long long>(height)) + " pixels; at most " +
+                                      std::to_string(limits.side) + " a side and " + std::to_string(limits.pixels) +
+                                      " in all"};
+    return Size{static_cast<int>(width), static_cast<int>(height)};
+}
+
+std::vector<DeviceInfo> devices() {
+    std::vector<DeviceInfo> all;
+    for (const Backend* backend : backends())
+        for (DeviceInfo& info : backend->probe()) all.push_back(std::move(info));
+    return all;
+}
+
+struct Upscaler::State {
+    Model model;
+    std::shared_ptr<ThreadPool> pool;  // outlives the programs that use it
+    std::unique_ptr<Enlarger> enlarger;
+};
+
+Upscaler::Upscaler(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Upscaler::Upscaler(Upscaler&&) noexcept = default;
+Upscaler& Upscaler::operator=(Upscaler&&) noexcept = default;
+Upscaler::~Upscaler() = default;
+
+Result<Upscaler> Upscaler::create(const Model& model, const EngineOptions& options) {
+    if (options.threads < 0 || options.threads > 4096)
+        return Error{Errc::argument, std::to_string(options.threads) + " threads; expected 0 (all cores) to 4096"};
+    if (options.tile < 0) return Error{Errc::argument, "a tile side of " + std::to_string(options.tile) + " pixels"};
+    if (options.memory_bytes < 0) return Error{Errc::argument, "a negative memory limit"};
+
+    auto pool = shared_pool(options.threads);
+    TRY(const Backend* backend, choose_backend(options.device));
+    CompileOptions compile;
+    compile.precision = options.precision;
+    compile.pool = pool.get();
+    TRY(compile.device, device_index(options.device));
+    // The graph lives in the model's state; this pointer shares its ownership.
+    std::shared_ptr<const Graph> graph(model.state(), &model.state()->network.graph);
+    TRY(std::shared_ptr<const Program> program, backend->compile(*graph, compile));
+    auto engine = std::make_shared<Engine>(std::move(graph), *backend, compile, std::move(program));
+    EnlargerOptions enlarger{options.memory_bytes, options.tile, options.tta, pool.get()};
+    return Upscaler(std::unique_ptr<State>(
+        new State{model, std::move(pool), std::make_unique<Enlarger>(std::move(engine), enlarger)}));
+}
+
+Result<Image> Upscaler::upscale(const ImageView& in, const OutputSize& size, const Progress& progress) {
+    TRY(const Size out_size, resolve(size, in.size, state_->model.info().scale));
+    Image out(out_size, in.format);
+    TRY(upscale(in, out.view(), progress));
+    return out;
+}
+
+Result<UpscaleReport> Upscaler::upscale(const ImageView& in, const MutableImageView& out, const Progress& progress) {
+    return state_->enlarger->run(in, out, progress);
+}
+
+Result<UpscaleReport> Upscaler::upscale(RowSource& in, RowSink& out, Size out_size, PixelFormat out_format,
+                                        const Progress& progress) {
+    return state_->enlarger->run(in, out, out_size, out_format, progress);
+}
+
+const ModelInfo& Upscaler::model() const { return state_->model.info(); }
+std::string Upscaler::path() const { return state_->enlarger->engine().info().description; }
+
+}  // namespace enlarge

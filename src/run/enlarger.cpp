@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/enlarger.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/cpu.hpp"
+#include "base/log.hpp"
+#include "image/format.hpp"
+#include "image/samples.hpp"
+#include "run/network_stage.hpp"
+#include "run/resample_stage.hpp"
+#include "run/split_stage.hpp"
+
+namespace enlarge {
+namespace {
+
+constexpr int kSourceRows = 64;
+constexpr int kMostPasses = 6;
+
+std::string describe(Size size) { return std::to_string(size.width) + "x" + std::to_string(size.height); }
+
+PixelFormat planar_float(int channels) {
+    return {SampleType::f32, 32, static_cast<std::uint8_t>(channels), true};
+}
+
+bool is_integer(const PixelFormat& format) {
+    return format.sample == SampleType::u8 || format.sample == SampleType::u16;
+}
+
+Result<void> check(Size size, const PixelFormat& format, const char* what) {
+    if (size.width <= 0 || size.height <= 0)
+        return Error{Errc::argument, std::string(what) + " has no pixels (" + describe(size) + ")"};
+    const bool bits = format.sample == SampleType::u8    ? format.bits == 8
+                      : format.sample == SampleType::u16 ? format.bits >= 9 && format.bits <= 16
+                                                         : true;
+    if (format.channels < 1 || format.channels > 4 || !bits)
+        return Error{Errc::argument, std::string(what) + " has an impossible pixel format: " +
+                                         std::to_string(format.channels) + " channels, " +
+                                         std::to_string(format.bits) + " bits"};
+    return {};
+}
+
+}  // namespace
+
+int passes_for(int scale, Size in, Size out) {
+    if (scale <= 1) return 1;
+    const double factor = std::max(static_cast<double>(out.width) / in.width, static_cast<double>(out.height) / in.height);
+    int passes = 1;
+    for (double reached = scale; reached * 1.1 < factor && passes < kMostPasses; reached *= scale) ++passes;
+    return passes;
+}
+
+// The steps for one input size and format and one output size and format.
+struct Enlarger::Chain {
+    Size in_size, out_size;
+    PixelFormat in_format, out_format;
+    std::unique_ptr<RowStage> first;
+    std::unique_ptr<SplitStage> split;
+    std::vector<std::unique_ptr<NetworkStage>> networks;
+    std::unique_ptr<ResampleStage> resample;
+    RowStage* last = nullptr;
+    Image rows;                // where floats become the output format; empty when `last` gives that already
+    std::vector<float> line;
+    double work = 0;           // input pixels of all networks
+};
+
+Enlarger::Enlarger(std::shared_ptr<Engine> engine, const EnlargerOptions& options)
+    : engine_(std::move(engine)), options_(options) {}
+Enlarger::~Enlarger() = default;
+
+Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStage> first, Size out_size,
+                                                         const PixelFormat& out_format, bool in_memory) {
+    auto chain = std::make_unique<Chain>();
+    const PixelFormat in_format = first->format();
+    const int model = engine_->info().channels, scale = engine_->info().scale;
+    chain->in_size = first->size();
+    chain->in_format = in_format;
+    chain->out_size = out_size;
+    chain->out_format = out_format;
+    chain->first = std::move(first);
+    chain->last = chain->first.get();
+
+    const bool alpha = in_format.channels % 2 == 0;
+    const int colours = in_format.channels - (alpha ? 1 : 0);
+    if (alpha || (!in_format.planar && colours == 3 && model == 1)) {
+        chain->split = std::make_unique<SplitStage>(*chain->last);
+        chain->last = chain->split.get();
+    }
+
+    const int passes = passes_for(scale, chain->in_size, out_size);
+    Size reached = chain->in_size;
+    for (int i = 0; i < passes; ++i) reached = {reached.width * scale, reached.height * scale};
+    const bool exact = reached == out_size;
+    if (passes > 1)
+        log(LogLevel::notice, "from " + describe(chain->in_size) + " to " + describe(out_size) + ": the x" +
+                                  std::to_string(scale) + " network runs " + std::to_string(passes) + " times" +
+                                  (exact ? "" : ", then the result is resampled from " + describe(reached)));
+    else if (!exact)
+        log(LogLevel::info, "the network's " + describe(reached) + " are resampled to " + describe(out_size));
+
+    const std::int64_t memory = options_.memory_bytes > 0 ? options_.memory_bytes : free_memory_bytes() / 2;
+    for (int i = 0; i < passes; ++i) {
+        const bool final = exact && i == passes - 1;
+        StageOptions options;
+        options.max_core = options_.tile;
+        options.memory_bytes = memory / passes;
+        options.tta = options_.tta;
+        const PixelFormat from = chain->last->format();
+        // The network may round to the output format itself when nothing comes after it.
+        const bool direct = final && NetworkStage::direct(from, model, options_.tta);
+        options.out_format = direct ? out_format : planar_float(in_format.channels);
+        options.whole_output = in_memory && final && options.out_format == out_format;
+        options.clamp = i + 1 < passes && is_integer(in_format);
+        const Size size = chain->last->size();
+        chain->work += static_cast<double>(size.width) * size.height;
+        TRY(auto stage, NetworkStage::create(*engine_, *chain->last, options));
+        log(LogLevel::debug, "run " + std::to_string(i + 1) + ": tiles of " + describe(stage->core()) + " of " +
+                                 describe(size));
+        chain->last = stage.get();
+        chain->networks.push_back(std::move(stage));
+    }
+    if (!exact) {
+        chain->resample = std::make_unique<ResampleStage>(*chain->last, out_size, options_.pool);
+        chain->last = chain->resample.get();
+    }
+    if (!(chain->last->format() == out_format)) {
+        if (!in_memory) chain->rows = Image({out_size.width, std::min(kSourceRows, out_size.height)}, out_format);
+        chain->line.resize(static_cast<std::size_t>(out_size.width));
+    }
+    return chain;
+}
+
+Result<UpscaleReport> Enlarger::drive(Chain& chain, RowSink* sink, const MutableImageView* target,
+                                      const Progress& progress) {
+    if (chain.split) chain.split->restart();
+    if (chain.resample) chain.resample->restart();
+    struct Shared {
+        Chain& chain;
+        const Progress& progress;
+        double done[kMostPasses] = {};
+        bool report() const {
+            double sum = 0;
+            for (const double part : done) sum += part;
+            return progress(std::min(1.0, sum / chain.work));
+        }
+    } shared{chain, progress, {}};
+    for (std::size_t i = 0; i < chain.networks.size(); ++i) {
+        NetworkStage& stage = *chain.networks[i];
+        stage.restart();
+        if (progress)
+            stage.set_progress([&shared, slot = &shared.done[i]](double pixels) {
+                *slot = pixels;
+                return shared.report();
+            });
+        else stage.set_progress({});
+    }
+    const bool written = target && chain.last->format() == chain.out_format && !chain.resample;
+    if (written) chain.networks.back()->set_target(*target);
+
+    const Size size = chain.out_size;
+    for (int y = 0; y < size.height;) {
+        TRY(const ImageView rows, chain.last->next());
+        for (int done = 0; done < rows.size.height;) {
+            const int left = rows.size.height - done;
+            if (written) {
+                done += left;
+                continue;
+            }
+            const int count = target ? left : chain.rows.empty() ? left : std::min(left, chain.rows.size().height);
+            const ImageView part = rows.part({0, done, size.width, count});
+            if (!target && chain.rows.empty()) {
+                TRY(sink->write(part));
+            } else {
+                const MutableImageView out = target ? target->part({0, y + done, size.width, count})
+                                                    : chain.rows.view().part({0, 0, size.width, count});
+                if (chain.line.empty()) {
+                    copy_pixels(part, out);
+                } else {
+                    for (int v = 0; v < count; ++v)
+                        for (int c = 0; c < out.format.channels; ++c) {
+                            load_row(part, v, c, chain.line.data());
+                            store_row(chain.line.data(), out, v, c);
+                        }
+                }
+                if (!target) TRY(sink->write(out));
+            }
+            done += count;
+        }
+        y += rows.size.height;
+    }
+
+    UpscaleReport report;
+    report.output = size;
+    report.passes = static_cast<int>(chain.networks.size());
+    for (const auto& stage : chain.networks) {
+        report.tiles += stage->counts().tiles;
+        report.recomputed_tiles += stage->counts().recomputed;
+        report.seconds += stage->counts().seconds;
+    }
+    report.path = engine_->info().description;
+    if (report.recomputed_tiles)
+        log(LogLevel::notice, std::to_string(report.recomputed_tiles) + " of " + std::to_string(report.tiles) +
+                                  " tiles overflowed and were computed again in full precision");
+    return report;
+}
+
+Result<UpscaleReport> Enlarger::run(const ImageView& in, const MutableImageView& out, const Progress& progress) {
+    TRY(check(in.size, in.format, "the picture"));
+    TRY(check(out.size, out.format, "the output"));
+    if (in.format.channels != out.format.channels)
+        return Error{Errc::argument, "the output has " + std::to_string(out.format.channels) +
+                                         " channels; the picture has " + std::to_string(in.format.channels)};
+    const bool fits = kept_ && kept_->in_size == in.size && kept_->in_format == in.format &&
+                      kept_->out_size == out.size && kept_->out_format == out.format;
+    if (!fits) {
+        kept_.reset();
+        TRY(kept_, build(std::make_unique<ViewStage>(in), out.size, out.format, true));
+    }
+    static_cast<ViewStage&>(*kept_->first).set(in);
+    return drive(*kept_, nullptr, &out, progress);
+}
+
+Result<UpscaleReport> Enlarger::run(RowSource& in, RowSink& out, Size out_size, PixelFormat out_format,
+                                    const Progress& progress) {
+    TRY(check(in.size(), in.format(), "the picture"));
+    TRY(check(out_size, out_format, "the output"));
+    if (in.format().channels != out_format.channels)
+        return Error{Errc::argument, "the output has " + std::to_string(out_format.channels) +
+                                         " channels; the picture has " + std::to_string(in.format().channels)};
+    TRY(auto chain, build(std::make_unique<SourceStage>(in, kSourceRows), out_size, out_format, false));
+    return drive(*chain, &out, nullptr, progress);
+}
+
+}  // namespace enlarge

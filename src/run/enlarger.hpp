@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// A picture from the first row to the last: colour and alpha, as many runs of the network as the size asks for, the
+// final resampling, rounding. What the public Upscaler is made of.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "backend/backend.hpp"
+#include "base/result.hpp"
+#include "enlarge/enlarge.hpp"
+#include "run/tile_runner.hpp"
+
+namespace enlarge {
+
+struct EnlargerOptions {
+    std::int64_t memory_bytes = 0;  // as in EngineOptions
+    int tile = 0;
+    bool tta = false;
+    ThreadPool* pool = nullptr;
+};
+
+// How often a network of `scale` runs to get from `in` to `out`: the fewest runs that reach the larger of the two
+// factors; up to a tenth is left to the resampling filter. 1 for networks that do not enlarge.
+int passes_for(int scale, Size in, Size out);
+
+class Enlarger {
+public:
+    Enlarger(std::shared_ptr<Engine> engine, const EnlargerOptions& options);
+    ~Enlarger();
+    Enlarger(const Enlarger&) = delete;
+    Enlarger& operator=(const Enlarger&) = delete;
+
+    // As Upscaler::upscale. Buffers are kept for the next picture of the same size and format.
+    Result<UpscaleReport> run(const ImageView& in, const MutableImageView& out, const Progress& progress);
+    Result<UpscaleReport> run(RowSource& in, RowSink& out, Size out_size, PixelFormat out_format,
+                              const Progress& progress);
+
+    [[nodiscard]] const Engine& engine() const { return *engine_; }
+
+private:
+    struct Chain;
+    Result<std::unique_ptr<Chain>> build(std::unique_ptr<class RowStage> first, Size out_size,
+                                         const PixelFormat& out_format, bool in_memory);
+    Result<UpscaleReport> drive(Chain& chain, RowSink* sink, const MutableImageView* target, const Progress& progress);
+
+    std::shared_ptr<Engine> engine_;
+    EnlargerOptions options_;
+    std::unique_ptr<Chain> kept_;  // for pictures in memory
+};
+
+}  // namespace enlarge

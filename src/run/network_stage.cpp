@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/network_stage.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "image/format.hpp"
+#include "plan/tile_plan.hpp"
+#include "run/alpha.hpp"
+
+namespace enlarge {
+namespace {
+
+bool has_alpha(const PixelFormat& format) { return format.channels == 2 || format.channels == 4; }
+
+// `channels` planes of `view` as a picture of their own, beginning with plane `first`; one plane serves several times
+// when `repeat` is set.
+ImageView planes(const ImageView& view, int first, int channels, bool repeat) {
+    ImageView part = view;
+    part.format.channels = static_cast<std::uint8_t>(channels);
+    part.format.planar = true;
+    for (int c = 0; c < channels; ++c) {
+        const auto from = static_cast<std::size_t>(repeat ? first : first + c);
+        part.plane[static_cast<std::size_t>(c)] = view.plane[from];
+        part.stride_bytes[static_cast<std::size_t>(c)] = view.stride_bytes[from];
+    }
+    return part;
+}
+
+MutableImageView planes(const MutableImageView& view, int first, int channels) {
+    MutableImageView part = view;
+    part.format.channels = static_cast<std::uint8_t>(channels);
+    for (int c = 0; c < channels; ++c) {
+        part.plane[static_cast<std::size_t>(c)] = view.plane[static_cast<std::size_t>(first + c)];
+        part.stride_bytes[static_cast<std::size_t>(c)] = view.stride_bytes[static_cast<std::size_t>(first + c)];
+    }
+    return part;
+}
+
+void clamp01(const MutableImageView& view) {
+    for (int p = 0; p < view.format.channels; ++p)
+        for (int y = 0; y < view.size.height; ++y) {
+            auto* row = reinterpret_cast<float*>(view.row(p, y));
+            for (int x = 0; x < view.size.width; ++x) row[x] = std::clamp(row[x], 0.0F, 1.0F);
+        }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<NetworkStage>> NetworkStage::create(Engine& engine, RowStage& stage,
+                                                           const StageOptions& options) {
+    const ProgramInfo& info = engine.info();
+    ENSURE(info.channels == 1 || info.channels == 3);
+    const PixelFormat in = stage.format();
+    const int halo = std::max(info.halo, has_alpha(in) ? kAlphaReach : 0);
+    const TileRunner probe(engine, halo, options.tta);
+    const Size padded = round_up(stage.size(), info.size_multiple);
+    const int s = info.scale;
+    const bool is_direct = direct(in, info.channels, options.tta);
+    const bool buffered = !(stage.whole() && padded == stage.size());
+
+    TileRequest request;
+    request.picture = padded;
+    request.halo = halo;
+    request.alignment = probe.rules().alignment;
+    request.max_core = options.max_core;
+    request.memory_bytes = options.memory_bytes;
+    if (buffered) request.row_in_bytes = RowWindow::row_bytes(padded.width, in);
+    if (!options.whole_output)
+        request.row_out_bytes = RowWindow::row_bytes(stage.size().width, options.out_format) * s * s;
+    request.tile_bytes = [&](Size tile) {
+        const std::int64_t scratch = is_direct ? 0 : std::int64_t{tile.width} * tile.height * s * s * info.channels * 4;
+        return engine.program().memory_bytes(tile) + probe.extra_bytes(tile, sample_bytes(in.sample)) + scratch;
+    };
+    TRY(const TilePlan plan, plan_tiles(request));
+    return std::unique_ptr<NetworkStage>(new NetworkStage(engine, stage, options, halo, plan.core));
+}
+
+NetworkStage::NetworkStage(Engine& engine, RowStage& stage, const StageOptions& options, int halo, Size core)
+    : engine_(engine),
+      stage_(stage),
+      options_(options),
+      size_{stage.size().width * engine.info().scale, stage.size().height * engine.info().scale},
+      padded_(round_up(stage.size(), engine.info().size_multiple)),
+      core_(core),
+      runner_(engine, halo, options.tta),
+      grid_(stage.size(), core),
+      window_(stage, padded_, std::min(padded_.height, core.height + 2 * (halo + runner_.rules().alignment))) {
+    const int s = engine.info().scale;
+    const Rect largest = grid_.core(0, 0);
+    if (!options.whole_output) band_ = Image({size_.width, largest.height * s}, options.out_format);
+    if (!direct(stage.format(), engine.info().channels, options.tta))
+        scratch_ = Image({largest.width * s, largest.height * s},
+                         {SampleType::f32, 32, static_cast<std::uint8_t>(engine.info().channels), true});
+    tile_progress_ = [this](double done) { return !progress_ || progress_(done_ + done * tile_pixels_); };
+}
+
+void NetworkStage::restart() {
+    row_ = 0;
+    done_ = 0;
+    window_.restart();
+    runner_.reset_counts();
+}
+
+Result<ImageView> NetworkStage::next() {
+    ENSURE(row_ < grid_.rows());
+    const int s = engine_.info().scale;
+    const Rect first = grid_.core(0, row_);
+    const Rect read = tile_input({0, first.y, size_.width / s, first.height}, runner_.rules(), padded_);
+    TRY(const ImageView rows, window_.rows(read.y, read.bottom()));
+    MutableImageView out = options_.whole_output
+                               ? target_.part({0, first.y * s, size_.width, first.height * s})
+                               : band_.view().part({0, 0, size_.width, first.height * s});
+    for (int column = 0; column < grid_.columns(); ++column) {
+        const Rect core = grid_.core(column, row_);
+        tile_pixels_ = static_cast<double>(core.width) * core.height;
+        TRY(tile(rows, read.y, core, out.part({core.x * s, 0, core.width * s, core.height * s})));
+        done_ += tile_pixels_;
+        if (progress_ && !progress_(done_)) return Error{Errc::cancelled, "cancelled"};
+    }
+    if (options_.clamp) clamp01(out);
+    ++row_;
+    return ImageView(out);
+}
+
+Result<void> NetworkStage::tile(const ImageView& rows, int top, const Rect& core, const MutableImageView& out) {
+    const int model = engine_.info().channels, channels = rows.format.channels;
+    const bool alpha = has_alpha(rows.format);
+    const int colours = channels - (alpha ? 1 : 0);
+    if (!alpha && colours == model) return runner_.run({rows, top, padded_}, core, out, tile_progress_);
+    if (colours == model) {
+        TRY(runner_.run({planes(rows, 0, colours, false), top, padded_}, core, planes(out, 0, colours), tile_progress_));
+    } else {  // grey through a colour network, or each colour through a grey one
+        for (int c = 0; c < colours; ++c)
+            TRY(grey({planes(rows, c, model, true), top, padded_}, core, planes(out, c, 1)));
+    }
+    if (!alpha) return {};
+    const ImageView a = planes(rows, colours, 1, true);
+    // The network runs only where there is something to compute; elsewhere the result would be overwritten anyway.
+    if (keep_constant_alpha(a, top, stage_.size(), core, engine_.info().scale, out, colours)) return {};
+    TRY(grey({planes(rows, colours, model, true), top, padded_}, core, planes(out, colours, 1)));
+    keep_constant_alpha(a, top, stage_.size(), core, engine_.info().scale, out, colours);
+    return {};
+}
+
+// One plane, given as `model` equal channels; the result's luma is what counts.
+Result<void> NetworkStage::grey(const Band& band, const Rect& core, const MutableImageView& out) {
+    if (engine_.info().channels == 1) return runner_.run(band, core, out, tile_progress_);
+    const MutableImageView rgb = scratch_.view().part({0, 0, out.size.width, out.size.height});
+    TRY(runner_.run(band, core, rgb, tile_progress_));
+    for (int y = 0; y < out.size.height; ++y) {
+        const auto* r = reinterpret_cast<const float*>(rgb.row(0, y));
+        const auto* g = reinterpret_cast<const float*>(rgb.row(1, y));
+        const auto* b = reinterpret_cast<const float*>(rgb.row(2, y));
+        auto* to = reinterpret_cast<float*>(out.row(0, y));
+        for (int x = 0; x < out.size.width; ++x) to[x] = 0.299F * r[x] + 0.587F * g[x] + 0.114F * b[x];
+    }
+    return {};
+}
+
+}  // namespace enlarge

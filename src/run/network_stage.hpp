@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// One run of the network over a picture, band by band.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/aligned.hpp"
+#include "enlarge/enlarge.hpp"
+#include "run/row_stage.hpp"
+#include "run/tile_runner.hpp"
+#include "tile/tile.hpp"
+
+namespace enlarge {
+
+struct StageOptions {
+    int max_core = 0;              // EngineOptions::tile
+    std::int64_t memory_bytes = 0; // for this stage
+    bool tta = false;
+    PixelFormat out_format;        // what next() gives; planar f32 unless direct() holds
+    bool clamp = false;            // floats are limited to 0..1: what the next run of the network expects
+    bool whole_output = false;     // results go to set_target(), not to a band of this stage's own
+};
+
+class NetworkStage : public RowStage {
+public:
+    // `stage` gives grey, grey + alpha (planar), RGB (planar for grey networks) or RGBA (planar).
+    static Result<std::unique_ptr<NetworkStage>> create(Engine& engine, RowStage& stage, const StageOptions& options);
+
+    // Whether a network with `channels` computes pictures of this format in one call, so that its own rounding can
+    // be used and any output format is possible.
+    static bool direct(const PixelFormat& in, int channels, bool tta) {
+        return in.channels == channels && !tta;
+    }
+
+    [[nodiscard]] Size size() const override { return size_; }
+    [[nodiscard]] PixelFormat format() const override { return options_.out_format; }
+    Result<ImageView> next() override;
+
+    // With whole_output: where the picture goes; next() then returns its rows.
+    void set_target(const MutableImageView& target) { target_ = target; }
+    // Called with the number of input pixels finished in this stage; false stops.
+    void set_progress(std::function<bool(double pixels)> progress) { progress_ = std::move(progress); }
+    void restart();
+
+    [[nodiscard]] const TileCounts& counts() const { return runner_.counts(); }
+    [[nodiscard]] Size core() const { return core_; }
+
+private:
+    NetworkStage(Engine& engine, RowStage& stage, const StageOptions& options, int halo, Size core);
+
+    Result<void> tile(const ImageView& rows, int top, const Rect& core, const MutableImageView& out);
+    Result<void> colour(const Band& band, const Rect& core, const MutableImageView& out);
+    Result<void> grey(const Band& band, const Rect& core, const MutableImageView& out);
+
+    Engine& engine_;
+    RowStage& stage_;
+    StageOptions options_;
+    Size size_, padded_, core_;
+    TileRunner runner_;
+    TileGrid grid_;
+    RowWindow window_;
+    Image band_, scratch_;
+    MutableImageView target_;
+    int row_ = 0;  // of the grid
+    double done_ = 0, tile_pixels_ = 0;
+    std::function<bool(double)> progress_, tile_progress_;
+};
+
+}  // namespace enlarge

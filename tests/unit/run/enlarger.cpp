@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/enlarger.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <memory>
+
+#include "support/images.hpp"
+#include "support/networks.hpp"
+
+namespace enlarge {
+namespace {
+
+using namespace test;
+
+// Everything here is run for each of these; "cpu" only where the build has it.
+std::vector<const Backend*> exact_backends() {
+    std::vector<const Backend*> all;
+    for (const Backend* backend : backends())
+        if (backend->name() == "reference" || backend->name() == "cpu") all.push_back(backend);
+    return all;
+}
+
+std::shared_ptr<Engine> make_engine(const Backend& backend, Graph graph, ThreadPool* pool = nullptr) {
+    CompileOptions options;
+    options.precision = Precision::fp32;
+    options.pool = pool;
+    auto shared = std::make_shared<const Graph>(std::move(graph));
+    std::shared_ptr<const Program> program = must(backend.compile(*shared, options));
+    return std::make_shared<Engine>(shared, backend, options, program);
+}
+
+Image enlarge_picture(const std::shared_ptr<Engine>& engine, const ImageView& in, Size out, PixelFormat format,
+                      const EnlargerOptions& options = {}) {
+    Enlarger enlarger(engine, options);
+    Image result(out, format);
+    must(enlarger.run(in, result.view(), {}));
+    return result;
+}
+
+Size times(Size size, int scale) { return {size.width * scale, size.height * scale}; }
+
+struct Case {
+    const char* name;
+    Graph (*make)();
+};
+const Case kNetworks[] = {
+    {"Compact x2", [] { return compact_graph(1, {16, 2, 2, 3}); }},
+    {"Compact x4", [] { return compact_graph(2, {24, 1, 4, 3}); }},
+    {"Compact x1", [] { return compact_graph(3, {16, 1, 1, 3}); }},
+    {"SPAN x2", [] { return span_graph(4, {16, 2, true}); }},
+    {"RRDB x4", [] { return rrdb_graph(5, {8, 8, 1, 2, 1, 3}); }},
+    {"RRDB x2, unshuffled", [] { return rrdb_graph(6, {8, 8, 1, 2, 2, 3}); }},
+    {"RRDB x1, unshuffled by 4", [] { return rrdb_graph(7, {8, 8, 1, 2, 4, 3}); }},
+};
+
+TEST(enlarger, gives_the_same_bits_for_every_tile_size) {
+    const Image picture = make_picture({41, 35}, kRgb8);
+    for (const Backend* backend : exact_backends())
+        for (const Case& network : kNetworks) {
+            const auto engine = make_engine(*backend, network.make());
+            const Size out = times(picture.size(), engine->info().scale);
+            const Image whole = enlarge_picture(engine, picture.view(), out, kRgbF32Planar);
+            for (const int tile : {7, 16, 20, 33}) {
+                const Image tiled = enlarge_picture(engine, picture.view(), out, kRgbF32Planar, {0, tile, false, nullptr});
+                EXPECT_TRUE(same_bits(whole.view(), tiled.view())) << backend->name() << ", " << network.name << ", tile " << tile;
+            }
+        }
+}
+
+TEST(enlarger, gives_the_same_bits_for_every_tile_size_of_a_tiny_picture) {
+    for (const Size size : {Size{1, 1}, Size{2, 1}, Size{1, 3}, Size{5, 4}, Size{9, 7}}) {
+        const Image picture = make_picture(size, kRgb8);
+        for (const Backend* backend : exact_backends())
+            for (const Case& network : kNetworks) {
+                const auto engine = make_engine(*backend, network.make());
+                const Size out = times(size, engine->info().scale);
+                const Image whole = enlarge_picture(engine, picture.view(), out, kRgb8);
+                for (const int tile : {1, 2, 3, 5})
+                    EXPECT_TRUE(same_bits(whole.view(), enlarge_picture(engine, picture.view(), out, kRgb8,
+                                                                        {0, tile, false, nullptr}).view()))
+                        << backend->name() << ", " << network.name << ", " << size.width << "x" << size.height << ", tile " << tile;
+            }
+    }
+}
+
+TEST(enlarger, streams_rows_with_the_same_bits_as_in_memory) {
+    for (const auto& format : {kRgb8, kRgb16, kRgbF32, format_of(SampleType::u8, 1), format_of(SampleType::u8, 4),
+                               format_of(SampleType::u16, 2), format_of(SampleType::f16, 3, true)}) {
+        const Image picture = make_picture({25, 150}, format);
+        for (const Case& network : {kNetworks[0], kNetworks[6]}) {
+            const auto engine = make_engine(*exact_backends().back(), network.make());
+            for (const double scale : {static_cast<double>(engine->info().scale), 1.5}) {
+                const Size out{static_cast<int>(std::lround(25 * scale)), static_cast<int>(std::lround(150 * scale))};
+                const Image whole = enlarge_picture(engine, picture.view(), out, format);
+                Enlarger enlarger(engine, {0, 32, false, nullptr});
+                MemorySource source(picture.view());
+                MemorySink sink(out, format);
+                must(enlarger.run(source, sink, out, format, {}));
+                EXPECT_EQ(sink.row, out.height);
+                EXPECT_TRUE(same_bits(whole.view(), sink.picture.view()))
+                    << network.name << ", " << int{format.channels} << " channels, " << int{format.bits} << " bits, scale " << scale;
+            }
+        }
+    }
+}
+
+TEST(enlarger, keeps_within_a_memory_limit_by_smaller_tiles_and_says_when_it_cannot) {
+    const Image picture = make_picture({200, 160}, kRgb8);
+    const auto engine = make_engine(*exact_backends().back(), compact_graph(1, {16, 2, 2, 3}));
+    const Image whole = enlarge_picture(engine, picture.view(), {400, 320}, kRgb8);
+    const std::int64_t all = engine->program().memory_bytes({200, 160});
+    Enlarger limited(engine, {all / 3, 0, false, nullptr});
+    Image out({400, 320}, kRgb8);
+    const UpscaleReport report = must(limited.run(picture.view(), out.view(), {}));
+    EXPECT_GT(report.tiles, 1);
+    EXPECT_TRUE(same_bits(whole.view(), out.view()));
+
+    Enlarger hopeless(engine, {1000, 0, false, nullptr});
+    const auto refused = hopeless.run(picture.view(), out.view(), {});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::memory);
+    EXPECT_NE(refused.error().message.find("at least"), std::string::npos) << refused.error().message;
+}
+
+TEST(enlarger, averages_the_eight_symmetries_whatever_the_tile) {
+    for (const Backend* backend : exact_backends()) {
+        const auto engine = make_engine(*backend, compact_graph(1, {16, 1, 2, 3}));
+        const Image picture = make_picture({37, 30}, kRgb8);
+        const Image whole = enlarge_picture(engine, picture.view(), {74, 60}, kRgbF32Planar, {0, 0, true, nullptr});
+        for (const int tile : {8, 13, 32})
+            EXPECT_TRUE(same_bits(whole.view(), enlarge_picture(engine, picture.view(), {74, 60}, kRgbF32Planar,
+                                                                {0, tile, true, nullptr}).view())) << tile;
+        // The average of a mirrored picture is the mirrored average, up to the order of the sum.
+        Image mirrored(picture.size(), kRgb8), back({74, 60}, kRgbF32Planar);
+        for (int y = 0; y < 30; ++y)
+            for (int x = 0; x < 37; ++x)
+                std::memcpy(mirrored.view().row(0, y) + 3 * x, picture.view().row(0, y) + 3 * (36 - x), 3);
+        const Image turned = enlarge_picture(engine, mirrored.view(), {74, 60}, kRgbF32Planar, {0, 0, true, nullptr});
+        for (int c = 0; c < 3; ++c)
+            for (int y = 0; y < 60; ++y)
+                for (int x = 0; x < 74; ++x)
+                    reinterpret_cast<float*>(back.view().row(c, y))[x] =
+                        reinterpret_cast<const float*>(turned.view().row(c, y))[73 - x];
+        EXPECT_LT(largest_difference(whole.view(), back.view()), 1e-6);
+        const Image plain = enlarge_picture(engine, picture.view(), {74, 60}, kRgbF32Planar);
+        EXPECT_GT(largest_difference(whole.view(), plain.view()), 1e-4);  // it does something
+    }
+}
+
+TEST(enlarger, runs_the_network_as_often_as_the_size_asks_for) {
+    EXPECT_EQ(passes_for(4, {100, 100}, {400, 400}), 1);
+    EXPECT_EQ(passes_for(4, {100, 100}, {150, 150}), 1);
+    EXPECT_EQ(passes_for(4, {100, 100}, {430, 430}), 1);  // 7 % more is left to the filter
+    EXPECT_EQ(passes_for(4, {100, 100}, {800, 800}), 2);
+    EXPECT_EQ(passes_for(4, {100, 100}, {100, 1600}), 2);
+    EXPECT_EQ(passes_for(2, {100, 100}, {800, 800}), 3);
+    EXPECT_EQ(passes_for(1, {100, 100}, {800, 800}), 1);
+
+    const auto engine = make_engine(*exact_backends().back(), compact_graph(1, {16, 1, 2, 3}));
+    const Image picture = make_picture({20, 18}, kRgb8);
+    Enlarger enlarger(engine, {});
+    Image out({60, 54}, kRgb8);
+    const UpscaleReport report = must(enlarger.run(picture.view(), out.view(), {}));
+    EXPECT_EQ(report.passes, 2);
+    EXPECT_EQ(report.output.width, 60);
+
+    // Two runs are what running it twice by hand gives, floats in between.
+    const Image once = enlarge_picture(engine, picture.view(), {40, 36}, kRgbF32Planar);
+    Image clamped = copy_of(once.view());
+    for (int c = 0; c < 3; ++c)
+        for (int y = 0; y < 36; ++y)
+            for (int x = 0; x < 40; ++x) {
+                float& v = reinterpret_cast<float*>(clamped.view().row(c, y))[x];
+                v = std::clamp(v, 0.0F, 1.0F);
+            }
+    const Image twice = enlarge_picture(engine, clamped.view(), {80, 72}, kRgb8);
+    EXPECT_TRUE(same_bits(twice.view(), enlarge_picture(engine, picture.view(), {80, 72}, kRgb8).view()));
+}
+
+TEST(enlarger, keeps_opaque_pixels_opaque_and_clear_ones_clear) {
+    const auto engine = make_engine(*exact_backends().back(), compact_graph(1, {16, 2, 2, 3}));
+    Image picture = make_picture({40, 30}, format_of(SampleType::u8, 4));
+    for (int y = 0; y < 30; ++y)
+        for (int x = 0; x < 40; ++x) picture.view().row(0, y)[4 * x + 3] = std::byte(x < 20 ? 255 : 0);
+    const Image out = enlarge_picture(engine, picture.view(), {80, 60}, picture.format());
+    for (int y = 0; y < 60; ++y)
+        for (int x = 0; x < 80; ++x) {
+            const int alpha = std::to_integer<int>(out.view().row(0, y)[4 * x + 3]);
+            if (x < 32) {
+                EXPECT_EQ(alpha, 255) << x;
+            } else if (x >= 48) {
+                EXPECT_EQ(alpha, 0) << x;
+            }
+        }
+    for (const int tile : {5, 16})
+        EXPECT_TRUE(same_bits(out.view(), enlarge_picture(engine, picture.view(), {80, 60}, picture.format(),
+                                                          {0, tile, false, nullptr}).view()));
+}
+
+TEST(enlarger, lets_no_hidden_colour_reach_the_visible_edge) {
+    const auto engine = make_engine(*exact_backends().back(), compact_graph(1, {16, 2, 2, 3}));
+    Image one({40, 30}, format_of(SampleType::u8, 4)), other({40, 30}, one.format());
+    for (int y = 0; y < 30; ++y)
+        for (int x = 0; x < 40; ++x)
+            for (int c = 0; c < 4; ++c) {
+                const int visible = 90 + 3 * x + y;
+                one.view().row(0, y)[4 * x + c] = std::byte(c == 3 ? (x < 20 ? 255 : 0) : x < 20 ? visible : 0);
+                other.view().row(0, y)[4 * x + c] = std::byte(c == 3 ? (x < 20 ? 255 : 0) : x < 20 ? visible : 255);
+            }
+    const Image a = enlarge_picture(engine, one.view(), {80, 60}, one.format());
+    const Image b = enlarge_picture(engine, other.view(), {80, 60}, one.format());
+    EXPECT_TRUE(same_bits(a.view(), b.view()));
+}
+
+TEST(enlarger, grey_is_three_equal_channels_and_their_luma) {
+    const auto engine = make_engine(*exact_backends().back(), compact_graph(1, {16, 2, 2, 3}));
+    const Image grey = make_picture({33, 21}, format_of(SampleType::u16, 1));
+    Image rgb({33, 21}, format_of(SampleType::u16, 3));
+    for (int y = 0; y < 21; ++y)
+        for (int x = 0; x < 33; ++x)
+            for (int c = 0; c < 3; ++c) std::memcpy(rgb.view().row(0, y) + 6 * x + 2 * c, grey.view().row(0, y) + 2 * x, 2);
+    const Image from_grey = enlarge_picture(engine, grey.view(), {66, 42}, format_of(SampleType::f32, 1));
+    const Image from_rgb = enlarge_picture(engine, rgb.view(), {66, 42}, kRgbF32Planar);
+    for (int y = 0; y < 42; ++y)
+        for (int x = 0; x < 66; ++x) {
+            const auto at = [&](int c) { return reinterpret_cast<const float*>(from_rgb.view().row(c, y))[x]; };
+            EXPECT_NEAR(reinterpret_cast<const float*>(from_grey.view().row(0, y))[x],
+                        0.299F * at(0) + 0.587F * at(1) + 0.114F * at(2), 1e-6);
+        }
+}
+
+TEST(enlarger, a_grey_network_takes_colour_one_channel_at_a_time) {
+    const auto engine = make_engine(*exact_backends().back(), compact_graph(1, {16, 1, 2, 1}));
+    const Image rgb = make_picture({19, 14}, kRgb8);
+    const Image out = enlarge_picture(engine, rgb.view(), {38, 28}, kRgb8);
+    for (int c = 0; c < 3; ++c) {
+        Image channel({19, 14}, format_of(SampleType::u8, 1));
+        for (int y = 0; y < 14; ++y)
+            for (int x = 0; x < 19; ++x) channel.view().row(0, y)[x] = rgb.view().row(0, y)[3 * x + c];
+        const Image alone = enlarge_picture(engine, channel.view(), {38, 28}, channel.format());
+        for (int y = 0; y < 28; ++y)
+            for (int x = 0; x < 38; ++x) EXPECT_EQ(alone.view().row(0, y)[x], out.view().row(0, y)[3 * x + c]);
+    }
+}
+
+TEST(enlarger, stops_when_the_progress_says_so_and_ends_at_one) {
+    const auto engine = make_engine(*exact_backends().back(), compact_graph(1, {16, 1, 2, 3}));
+    const Image picture = make_picture({64, 64}, kRgb8);
+    Image out({128, 128}, kRgb8);
+    Enlarger enlarger(engine, {0, 16, false, nullptr});
+    int calls = 0;
+    const auto stopped = enlarger.run(picture.view(), out.view(), [&](double) { return ++calls < 3; });
+    ASSERT_FALSE(stopped);
+    EXPECT_EQ(stopped.error().code, Errc::cancelled);
+    EXPECT_EQ(calls, 3);
+    double last = 0;
+    must(enlarger.run(picture.view(), out.view(), [&](double done) {
+        EXPECT_GE(done, last);
+        last = done;
+        return true;
+    }));
+    EXPECT_DOUBLE_EQ(last, 1.0);
+}
+
+TEST(enlarger, refuses_formats_that_do_not_fit_together) {
+    const auto engine = make_engine(*exact_backends().back(), compact_graph(1));
+    const Image picture = make_picture({8, 8}, kRgb8);
+    Image grey({16, 16}, format_of(SampleType::u8, 1));
+    Enlarger enlarger(engine, {});
+    const auto channels = enlarger.run(picture.view(), grey.view(), {});
+    ASSERT_FALSE(channels);
+    EXPECT_EQ(channels.error().code, Errc::argument);
+    ImageView empty = picture.view();
+    empty.size = {0, 8};
+    EXPECT_FALSE(enlarger.run(empty, grey.view(), {}));
+}
+
+}  // namespace
+}  // namespace enlarge
