@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "weights/onnx_tensor.hpp"
+
+#include <cmath>
+#include <optional>
+
+#include "weights/protobuf.hpp"
+
+namespace enlarge::onnx {
+namespace {
+
+using protobuf::Field;
+using protobuf::Wire;
+
+std::optional<ElementType> element_type(std::uint64_t type) {
+    switch (static_cast<DataType>(type)) {
+        using enum ElementType;
+        case DataType::f32: return f32;
+        case DataType::u8: return u8;
+        case DataType::i8: return i8;
+        case DataType::u16: return u16;
+        case DataType::i16: return i16;
+        case DataType::i32: return i32;
+        case DataType::i64: return i64;
+        case DataType::boolean: return boolean;
+        case DataType::f16: return f16;
+        case DataType::f64: return f64;
+        case DataType::u32: return u32;
+        case DataType::u64: return u64;
+        case DataType::bf16: return bf16;
+        default: return std::nullopt;
+    }
+}
+
+// The "location" of a StringStringEntryProto, if this is one.
+Result<std::string> external_file(Bytes entry) {
+    std::string key, value;
+    for (ByteReader in(entry); !in.done();) {
+        TRY(const Field field, protobuf::read_field(in));
+        if (field.wire != Wire::bytes) continue;
+        if (field.number == 1) key = as_text(field.data);
+        if (field.number == 2) value = as_text(field.data);
+    }
+    return key == "location" ? value : std::string();
+}
+
+struct Head {
+    std::string name;
+    std::vector<std::int64_t> shape;
+    std::uint64_t type = 0;
+    bool external = false;
+    std::string external_file;
+    std::optional<Bytes> raw;
+};
+
+Result<Head> read_head(Bytes proto) {
+    Head head;
+    for (ByteReader in(proto); !in.done();) {
+        TRY(const Field field, protobuf::read_field(in));
+        switch (field.number) {
+            case 1:
+                TRY(protobuf::read_repeated(field, Wire::varint, [&](std::uint64_t v) -> Result<void> {
+                    if (head.shape.size() >= 64) return Error{Errc::format, "a tensor of more than 64 dimensions"};
+                    head.shape.push_back(static_cast<std::int64_t>(v));
+                    return {};
+                }));
+                break;
+            case 2: head.type = field.value; break;
+            case 8: if (field.wire == Wire::bytes) head.name = as_text(field.data); break;
+            case 9: if (field.wire == Wire::bytes) head.raw = field.data; break;
+            case 13: {
+                TRY(const std::string file, external_file(field.data));
+                head.external = true;
+                if (!file.empty()) head.external_file = file;
+                break;
+            }
+            case 14: if (field.value == 1) head.external = true; break;
+            default: break;
+        }
+    }
+    return head;
+}
+
+// The typed lists: float_data, int32_data (also the bits of halves), int64_data, double_data, uint64_data.
+Result<std::vector<float>> read_lists(Bytes proto, ElementType type, std::int64_t count, const std::string& label) {
+    std::vector<float> values;
+    const auto put = [&](float value) -> Result<void> {
+        if (static_cast<std::int64_t>(values.size()) >= count)
+            return Error{Errc::format, label + " holds more than the " + std::to_string(count) + " elements of its shape"};
+        values.push_back(value);
+        return {};
+    };
+    for (ByteReader in(proto); !in.done();) {
+        TRY(const Field field, protobuf::read_field(in));
+        if (field.number == 4) {
+            TRY(protobuf::read_repeated(field, Wire::fixed32, [&](std::uint64_t v) {
+                return put(std::bit_cast<float>(static_cast<std::uint32_t>(v)));
+            }));
+        } else if (field.number == 5) {
+            TRY(protobuf::read_repeated(field, Wire::varint, [&](std::uint64_t v) {
+                if (type == ElementType::f16) return put(half_to_float(static_cast<std::uint16_t>(v)));
+                if (type == ElementType::bf16) return put(bfloat16_to_float(static_cast<std::uint16_t>(v)));
+                return put(static_cast<float>(static_cast<std::int32_t>(v)));
+            }));
+        } else if (field.number == 7) {
+            TRY(protobuf::read_repeated(field, Wire::varint, [&](std::uint64_t v) {
+                return put(static_cast<float>(static_cast<std::int64_t>(v)));
+            }));
+        } else if (field.number == 10) {
+            TRY(protobuf::read_repeated(field, Wire::fixed64, [&](std::uint64_t v) {
+                return put(static_cast<float>(std::bit_cast<double>(v)));
+            }));
+        } else if (field.number == 11) {
+            TRY(protobuf::read_repeated(field, Wire::varint, [&](std::uint64_t v) { return put(static_cast<float>(v)); }));
+        }
+    }
+    if (static_cast<std::int64_t>(values.size()) != count)
+        return Error{Errc::format, label + " holds " + std::to_string(values.size()) + " elements; its shape needs " +
+                                       std::to_string(count)};
+    return values;
+}
+
+}  // namespace
+
+Result<NamedTensor> read_tensor_proto(Bytes proto, Budget& budget) {
+    TRY(Head head, read_head(proto));
+    const std::string label = "tensor \"" + printable(head.name) + "\"";
+    if (head.external)
+        return Error{Errc::unsupported, label + " is kept in another file" +
+                                            (head.external_file.empty() ? "" : ", " + printable(head.external_file)) +
+                                            "; save the model as one file"};
+    const auto type = element_type(head.type);
+    if (!type)
+        return Error{Errc::unsupported, label + " has the ONNX data type " + std::to_string(head.type) +
+                                            "; floats and integers are read"};
+    if (head.raw) {
+        TRY(const std::int64_t count, element_count(head.shape, head.name));
+        std::uint64_t bytes;
+        if (__builtin_mul_overflow(static_cast<std::uint64_t>(count), std::uint64_t{element_bytes(*type)}, &bytes))
+            return Error{Errc::limit, label + ": its size overflows"};
+        if (bytes != head.raw->size())
+            return Error{Errc::format, label + " holds " + std::to_string(head.raw->size()) + " bytes; its shape needs " +
+                                           std::to_string(bytes)};
+        TRY(Tensor tensor, read_tensor(*head.raw, *type, {head.shape, {}, 0}, false, budget, head.name));
+        return NamedTensor{std::move(head.name), std::move(tensor)};
+    }
+    TRY(const std::int64_t count, budget.take(head.shape, head.name));
+    TRY(std::vector<float> values, read_lists(proto, *type, count, label));
+    return NamedTensor{std::move(head.name), {std::move(head.shape), std::move(values)}};
+}
+
+Result<Tensor> cast(Tensor tensor, DataType type) {
+    switch (type) {
+        case DataType::f32: case DataType::f64: return tensor;
+        case DataType::f16:
+            for (float& v : tensor.values) v = half_to_float(float_to_half(v));
+            return tensor;
+        case DataType::bf16:
+            for (float& v : tensor.values) v = bfloat16_to_float(float_to_bfloat16(v));
+            return tensor;
+        case DataType::i64: case DataType::i32:
+            for (float& v : tensor.values) v = std::trunc(v);
+            return tensor;
+        default:
+            return Error{Errc::unsupported, "a constant cast to the ONNX data type " +
+                                                std::to_string(static_cast<std::uint32_t>(type))};
+    }
+}
+
+}  // namespace enlarge::onnx
