@@ -46,7 +46,7 @@ public:
     // `name` is a path, the name of a built-in model, or of a public model that is stored here (models.hpp). A name that
     // is known but not stored fails with Errc::not_found and says how to get it.
     static Result<Model> open(const std::string& name);
-    // A weight file in memory: .pth, .safetensors or .onnx.
+    // A weight file in memory: .pth, .safetensors or .onnx. Models are read each time; keep the Model.
     static Result<Model> read(std::span<const std::byte> bytes, const std::string& name = "model");
     // (1 - share) * this + share * other, tensor by tensor; both must have the same names and shapes.
     [[nodiscard]] Result<Model> blend(const Model& other, float share) const;
@@ -60,6 +60,9 @@ private:
     explicit Model(std::shared_ptr<const State> state) : state_(std::move(state)) {}
     std::shared_ptr<const State> state_;
 };
+
+// The names of the models that are compiled in, sorted. Model::open takes them.
+std::vector<std::string> builtin_models();
 
 // The model used when none is named.
 inline constexpr const char* kDefaultModel = "swift-x4";

@@ -27,7 +27,10 @@ int count_blocks(const StateDict& weights, const std::string& prefix, const std:
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
     std::string text;
-    for (const std::int64_t size : shape) text += (text.empty() ? "" : "x") + std::to_string(size);
+    for (const std::int64_t size : shape) {
+        if (!text.empty()) text += 'x';
+        text += std::to_string(size);
+    }
     return text.empty() ? "a single number" : text;
 }
 

@@ -49,6 +49,8 @@ public:
             reference::run_op(nodes[i], inputs, out, pool_);
             for (const int input : nodes[i].inputs)
                 if (last_use_[static_cast<std::size_t>(input)] == i) tensors[static_cast<std::size_t>(input)] = {};
+            const double done = static_cast<double>(i) / static_cast<double>(nodes.size());
+            if (job.progress && *job.progress && !(*job.progress)(done)) return Error{Errc::cancelled, "stopped"};
         }
         const Planes& result = tensors.back();
         const int s = info_.scale;

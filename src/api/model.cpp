@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "api/builtin_models.hpp"
+#include "api/model_state.hpp"
+#include "enlarge/models.hpp"
+
+namespace enlarge {
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<Model::State> make_state(StateDict weights, std::string name, std::string path, std::string licence) {
+    Model::State state;
+    TRY(state.network, recognise(weights));
+    const Network& network = state.network;
+    for (const char* key : {"licence", "license"})
+        if (const auto found = weights.metadata.find(key); licence.empty() && found != weights.metadata.end())
+            licence = found->second;
+    ModelInfo& info = state.info;
+    info.name = std::move(name);
+    info.path = std::move(path);
+    info.family = network.family;
+    info.variant = network.variant;
+    info.features = network.features;
+    info.blocks = network.blocks;
+    info.growth = network.growth;
+    info.scale = network.scale;
+    info.channels = network.graph.input_channels();
+    info.parameters = network.graph.parameters();
+    info.macs_per_pixel = network.graph.macs_per_pixel();
+    info.receptive_radius = network.graph.receptive_radius();
+    info.licence = std::move(licence);
+    state.weights = std::move(weights);
+    return state;
+}
+
+// The licence of a public model's file, told by name and size; empty when it is none.
+std::string licence_of(const fs::path& file) {
+    const auto known = public_models();
+    if (!known.ok()) return {};
+    std::error_code error;
+    const std::uintmax_t bytes = fs::file_size(file, error);
+    for (const PublicModel& model : *known)
+        if (!error && file.filename() == model.file && bytes == static_cast<std::uintmax_t>(model.bytes))
+            return model.licence;
+    return {};
+}
+
+std::string builtin_names() {
+    std::string names;
+    for (const BuiltinModel& model : builtin_model_files()) {
+        if (!names.empty()) names += ", ";
+        names += model.name;
+    }
+    return names.empty() ? "none" : names;
+}
+
+// Whether somebody who wrote this meant a file rather than a model's name.
+bool looks_like_a_path(const std::string& name) {
+    const std::string extension = fs::path(name).extension().string();
+    return name.find('/') != std::string::npos || extension == ".pth" || extension == ".pt" ||
+           extension == ".safetensors" || extension == ".onnx" || extension == ".param" || extension == ".bin";
+}
+
+}  // namespace
+
+Result<Model> Model::open(const std::string& name) {
+    std::error_code ignored;
+    std::string path;
+    const bool is_file = fs::exists(name, ignored) && !fs::is_directory(name, ignored);
+    if (is_file) {
+        path = name;
+    } else {
+        for (const BuiltinModel& model : builtin_model_files())
+            if (model.name == name) return read(model.file, name);
+        auto stored = find_model(name);
+        if (!stored.ok()) {
+            if (stored.error().code != Errc::not_found) return std::move(stored).error();
+            if (looks_like_a_path(name)) return Error{Errc::not_found, name + ": no such model file"};
+            return Error{Errc::not_found, stored.error().message + " (built in: " + builtin_names() + ")"};
+        }
+        path = *stored;
+    }
+    TRY(StateDict weights, read_weights(path));
+    auto state = make_state(std::move(weights), is_file ? fs::path(path).filename().string() : name, path, licence_of(path));
+    if (!state.ok()) return std::move(state.error()).within(path);
+    return Model(std::make_shared<const State>(std::move(state).value()));
+}
+
+Result<Model> Model::read(std::span<const std::byte> bytes, const std::string& name) {
+    auto weights = read_weights(bytes);
+    if (!weights.ok()) return std::move(weights.error()).within(name);
+    auto state = make_state(std::move(weights).value(), name, {}, {});
+    if (!state.ok()) return std::move(state.error()).within(name);
+    return Model(std::make_shared<const State>(std::move(state).value()));
+}
+
+Result<Model> Model::blend(const Model& other, float share) const {
+    const std::string& first = state_->info.name;
+    const std::string& second = other.state_->info.name;
+    auto mixed = enlarge::blend(state_->weights, other.state_->weights, share);
+    if (!mixed.ok()) return std::move(mixed.error()).within("blending " + first + " and " + second);
+    char percent[16];
+    std::snprintf(percent, sizeof percent, "%g%%", std::round(1000.0 * share) / 10);
+    std::string licence = state_->info.licence;
+    if (const std::string& theirs = other.state_->info.licence; theirs != licence)
+        licence = licence.empty() || theirs.empty() ? "" : licence + " AND " + theirs;
+    TRY(State state, make_state(std::move(mixed).value(), first + " + " + percent + " " + second, {}, licence));
+    return Model(std::make_shared<const State>(std::move(state)));
+}
+
+const ModelInfo& Model::info() const { return state_->info; }
+
+std::vector<std::string> builtin_models() {
+    std::vector<std::string> names;
+    for (const BuiltinModel& model : builtin_model_files()) names.emplace_back(model.name);
+    return names;
+}
+
+}  // namespace enlarge

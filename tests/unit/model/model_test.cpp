@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "api/builtin_models.hpp"
+#include "api/model_state.hpp"
+#include "enlarge/enlarge.hpp"
+#include "support/safetensors.hpp"
+#include "support/state_dicts.hpp"
+
+namespace enlarge {
+namespace {
+
+namespace fs = std::filesystem;
+using test::must;
+
+class model : public testing::Test {
+protected:
+    void SetUp() override {
+        folder_ = fs::path(testing::TempDir()) / ("enlarge_model_" + std::to_string(::getpid()));
+        fs::create_directories(folder_ / "data/enlarge/models");
+        ::setenv("XDG_DATA_HOME", (folder_ / "data").c_str(), 1);
+    }
+    void TearDown() override { fs::remove_all(folder_); }
+    std::string write(const std::string& name, const StateDict& weights, const std::map<std::string, std::string>& metadata = {}) {
+        const std::string path = (folder_ / name).string();
+        test::write_file(path, test::to_safetensors(weights, metadata));
+        return path;
+    }
+    fs::path folder_;
+};
+
+TEST_F(model, opens_a_file_by_path_and_knows_all_about_it) {
+    const std::string path = write("small.safetensors", test::compact_weights(1, {16, 2, 2, 3}), {{"licence", "MIT"}});
+    const Model opened = must(Model::open(path));
+    const ModelInfo& info = opened.info();
+    EXPECT_EQ(info.name, "small.safetensors");
+    EXPECT_EQ(info.path, path);
+    EXPECT_EQ(info.family, "Compact");
+    EXPECT_EQ(info.features, 16);
+    EXPECT_EQ(info.blocks, 2);
+    EXPECT_EQ(info.scale, 2);
+    EXPECT_EQ(info.channels, 3);
+    EXPECT_EQ(info.parameters, 3 * 16 * 9 + 16 + 2 * (16 * 16 * 9 + 16) + 16 * 12 * 9 + 12 + 3 * 16);
+    EXPECT_EQ(info.macs_per_pixel, 3 * 16 * 9 + 2 * 16 * 16 * 9 + 16 * 12 * 9);
+    EXPECT_EQ(info.receptive_radius, 4);
+    EXPECT_EQ(info.licence, "MIT");
+}
+
+TEST_F(model, reads_from_memory_and_names_it_in_errors) {
+    EXPECT_EQ(must(Model::read(test::to_safetensors(test::span_weights(1, test::SpanForm::slim)), "mine")).info().name, "mine");
+    StateDict damaged = test::compact_weights(1);
+    damaged.tensors.erase("body.2.bias");
+    const auto failed = Model::read(test::to_safetensors(damaged), "mine");
+    ASSERT_FALSE(failed.ok());
+    EXPECT_EQ(failed.error().message, "mine: tensor 'body.2.bias' is missing");
+    const std::byte rubbish[] = {std::byte{1}, std::byte{2}};
+    EXPECT_FALSE(Model::read(rubbish).ok());
+}
+
+TEST_F(model, opens_a_stored_model_by_its_name) {
+    write("data/enlarge/models/my-model.safetensors", test::compact_weights(1));
+    EXPECT_EQ(must(Model::open("my-model")).info().name, "my-model");
+    EXPECT_NE(must(Model::open("my-model")).info().path, "");
+}
+
+TEST_F(model, says_how_to_get_a_public_model_that_is_not_stored) {
+    const auto missing = Model::open("realesr-general-x4v3");
+    ASSERT_FALSE(missing.ok());
+    EXPECT_EQ(missing.error().code, Errc::not_found);
+    EXPECT_NE(missing.error().message.find("enlarge models pull realesr-general-x4v3"), std::string::npos) << missing.error().message;
+}
+
+TEST_F(model, an_unknown_name_and_a_missing_file_are_not_found) {
+    for (const char* name : {"no-such-model", "no/such/file.pth", "gone.safetensors", ""}) {
+        const auto missing = Model::open(name);
+        ASSERT_FALSE(missing.ok()) << name;
+        EXPECT_EQ(missing.error().code, Errc::not_found) << name;
+    }
+    EXPECT_NE(Model::open("no-such-model").error().message.find("built in: "), std::string::npos);
+    EXPECT_NE(Model::open("gone.safetensors").error().message.find("no such model file"), std::string::npos);
+}
+
+TEST_F(model, blending_makes_a_model_between_two) {
+    const Model a = must(Model::read(test::to_safetensors(test::compact_weights(1)), "a"));
+    const Model b = must(Model::read(test::to_safetensors(test::compact_weights(2)), "b"));
+    const Model mixed = must(a.blend(b, 0.3F));
+    EXPECT_EQ(mixed.info().name, "a + 30% b");
+    const auto weight = [](const Model& m) { return (*m.state()->network.graph.nodes()[1].weights)[7]; };
+    EXPECT_FLOAT_EQ(weight(mixed), 0.7F * weight(a) + 0.3F * weight(b));
+    const Model other = must(Model::read(test::to_safetensors(test::compact_weights(2, {8, 2, 2, 3})), "c"));
+    const auto refused = a.blend(other, 0.3F);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, Errc::argument);
+    EXPECT_NE(refused.error().message.find("blending a and c: "), std::string::npos);
+}
+
+TEST_F(model, every_built_in_model_opens_by_its_name) {
+    for (const std::string& name : builtin_models()) {
+        const Model opened = must(Model::open(name));
+        EXPECT_EQ(opened.info().name, name);
+        EXPECT_EQ(opened.info().path, "");
+        EXPECT_NE(opened.info().licence, "") << name << " does not say its licence in its metadata";
+    }
+    if (builtin_models().empty()) GTEST_SKIP() << "this build has no built-in models";
+}
+
+}  // namespace
+}  // namespace enlarge
