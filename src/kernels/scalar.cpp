@@ -1,2 +1,251 @@
 // SPDX-License-Identifier: Apache-2.0
+// Every kernel as a plain loop: what the others are tested against, and what runs where none of them does.
+#include <bit>
+#include <cmath>
+#include <cstring>
+
 #include "kernels/table.hpp"
+
+namespace enlarge {
+namespace {
+
+constexpr int kLanes = 8;
+
+float half_to_float(Half h) {
+    const std::uint32_t sign = static_cast<std::uint32_t>(h & 0x8000U) << 16;
+    const std::uint32_t exponent = (h >> 10) & 31U;
+    const std::uint32_t mantissa = h & 1023U;
+    if (exponent == 31)  // infinity, or NaN made quiet
+        return std::bit_cast<float>(sign | 0x7F800000U | mantissa << 13 | (mantissa ? 0x400000U : 0U));
+    if (exponent == 0) {
+        const float value = std::ldexp(static_cast<float>(mantissa), -24);
+        return sign ? -value : value;
+    }
+    return std::bit_cast<float>(sign | (exponent + 112) << 23 | mantissa << 13);
+}
+
+Half float_to_half(float x) {
+    const auto bits = std::bit_cast<std::uint32_t>(x);
+    const auto sign = static_cast<Half>((bits >> 16) & 0x8000U);
+    const std::uint32_t magnitude = bits & 0x7FFFFFFFU;
+    if (magnitude > 0x7F800000U) return static_cast<Half>(sign | 0x7E00U | ((magnitude >> 13) & 1023U));
+    if (magnitude >= 0x477FF000U) return static_cast<Half>(sign | 0x7C00U);  // 65520 and more round to infinity
+    if (magnitude < 0x38800000U) {  // below 2^-14: a multiple of 2^-24
+        const float scaled = std::ldexp(std::bit_cast<float>(magnitude), 24);
+        return static_cast<Half>(sign | static_cast<Half>(std::nearbyint(scaled)));
+    }
+    const std::uint32_t rounded = magnitude - 0x38000000U + 0xFFFU + ((magnitude >> 13) & 1U);
+    return static_cast<Half>(sign | static_cast<Half>(rounded >> 13));
+}
+
+float get(const float* p) { return *p; }
+float get(const Half* p) { return half_to_float(*p); }
+float get(const std::int16_t* p) { return *p; }
+void put(float* p, float x) { *p = x; }
+void put(Half* p, float x) { *p = float_to_half(x); }
+void put(std::int16_t* p, float x) {
+    x = x < kFeatureMax ? x : kFeatureMax;
+    x = x > -kFeatureMax ? x : -kFeatureMax;
+    *p = static_cast<std::int16_t>(std::nearbyint(x));
+}
+
+void leaky_relu_f32(float* x, std::size_t n, float slope) {
+    for (std::size_t i = 0; i < n; ++i) x[i] = x[i] < 0 ? slope * x[i] : x[i];
+}
+
+template <class T>
+void transform_input(const T* d, T* o) {
+    o[0] = 4 * d[0] - 5 * d[2] + d[4];
+    o[1] = (d[4] - 4 * d[2]) + (d[3] - 4 * d[1]);
+    o[2] = (d[4] - 4 * d[2]) - (d[3] - 4 * d[1]);
+    o[3] = (d[4] - d[2]) + 2 * (d[3] - d[1]);
+    o[4] = (d[4] - d[2]) - 2 * (d[3] - d[1]);
+    o[5] = 4 * d[1] - 5 * d[3] + d[5];
+}
+
+template <class In>
+void winograd_input(const Window<In>& in, int blocks, int channels, float* v, std::ptrdiff_t pos_stride) {
+    for (int b = 0; b < blocks; ++b)
+        for (int c = 0; c < channels; ++c) {
+            float t[6][6];
+            for (int j = 0; j < 6; ++j) {
+                float d[6], o[6];
+                for (int i = 0; i < 6; ++i) d[i] = get(in.rows[i] + b * in.step + in.column[j] + c);
+                transform_input(d, o);
+                for (int i = 0; i < 6; ++i) t[i][j] = o[i];
+            }
+            for (int i = 0; i < 6; ++i) {
+                float o[6];
+                transform_input(t[i], o);
+                for (int j = 0; j < 6; ++j) v[(i * 6 + j) * pos_stride + std::ptrdiff_t{b} * channels + c] = o[j];
+            }
+        }
+}
+
+void winograd_input_i16(const Window<std::int16_t>& in, int blocks, int channels, std::int16_t* v,
+                        std::ptrdiff_t pos_stride) {
+    for (int b = 0; b < blocks; ++b)
+        for (int c = 0; c < channels; ++c) {
+            std::int32_t t[6][6];
+            for (int j = 0; j < 6; ++j) {
+                std::int32_t d[6], o[6];
+                for (int i = 0; i < 6; ++i) d[i] = in.rows[i][b * in.step + in.column[j] + c];
+                transform_input(d, o);
+                for (int i = 0; i < 6; ++i) t[i][j] = o[i];
+            }
+            for (int i = 0; i < 6; ++i) {
+                std::int32_t o[6];
+                transform_input(t[i], o);
+                const int shift = kInputShift[i];
+                for (int j = 0; j < 6; ++j)
+                    v[(i * 6 + j) * pos_stride + std::ptrdiff_t{b} * channels + c] =
+                        static_cast<std::int16_t>((o[j] + (1 << (shift - 1))) >> shift);
+            }
+        }
+}
+
+void gemm_f32(const float* a, int tiles, int k, const float* w, int group, float* m) {
+    const int width = group * kLanes;
+    for (int t = 0; t < tiles; ++t, a += k, m += width) {
+        for (int n = 0; n < width; ++n) m[n] = 0;
+        for (int i = 0; i < k; ++i)
+            for (int n = 0; n < width; ++n) m[n] += a[i] * w[static_cast<std::ptrdiff_t>(i) * width + n];
+    }
+}
+
+void gemm_i16(const std::int16_t* a, int tiles, int k, const std::int16_t* w, int group, std::int32_t* m) {
+    const int width = group * kLanes;
+    for (int t = 0; t < tiles; ++t, a += k, m += width)
+        for (int n = 0; n < width; ++n) {
+            std::int32_t sum = 0;
+            for (int i = 0; i < k; ++i)
+                sum += std::int32_t{a[i]} * w[(static_cast<std::ptrdiff_t>(i / 2) * width + n) * 2 + i % 2];
+            m[n] = sum;
+        }
+}
+
+float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
+
+template <class Out>
+void finish(float y, const Epilogue& e, const Target<Out>& to, int row, std::ptrdiff_t x, int c) {
+    const auto residual = [&](int i) { return get(to.residual[i][row] + x * to.residual_stride[i] + c); };
+    if (e.finish == Finish::gate) {
+        y = (y + residual(0)) * (sigmoid(y) - 0.5F);
+    } else {
+        y = e.finish == Finish::silu ? y * sigmoid(y) : y < 0 ? e.slope[c] * y : y;
+        for (int i = 0; i < e.residuals; ++i) y = e.keep[i] * y + e.mix[i] * residual(i);
+    }
+    put(to.out[row] + x * to.stride + c, y);
+}
+
+void transform_output(const float* m, float* o) {
+    o[0] = (m[0] + (m[1] + m[2])) + (m[3] + m[4]);
+    o[1] = (m[1] - m[2]) + 2 * (m[3] - m[4]);
+    o[2] = (m[1] + m[2]) + 4 * (m[3] + m[4]);
+    o[3] = (m[1] - m[2]) + 8 * (m[3] - m[4]) + m[5];
+}
+
+template <class Sum, class Out>
+void winograd_output(const Sum* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
+                     const Target<Out>& to) {
+    const int width = group * kLanes;
+    for (int b = 0; b < blocks; ++b)
+        for (int c = 0; c < width; ++c) {
+            float t[4][6];
+            for (int j = 0; j < 6; ++j) {
+                float d[6], o[4];
+                for (int i = 0; i < 6; ++i)
+                    d[i] = static_cast<float>(m[(i * 6 + j) * pos_stride + std::ptrdiff_t{b} * width + c]);
+                transform_output(d, o);
+                for (int i = 0; i < 4; ++i) t[i][j] = o[i];
+            }
+            for (int i = 0; i < 4 && i < to.height; ++i) {
+                float o[4];
+                transform_output(t[i], o);
+                for (int j = 0; j < 4 && 4 * b + j < to.width; ++j)
+                    finish((e.scale ? o[j] * e.scale[c] : o[j]) + e.bias[c], e, to, i, 4 * b + j, c);
+            }
+        }
+}
+
+template <class In, class Out>
+void conv(const Taps<In>& in, const float* w, int group, const Epilogue& e, const Target<Out>& to) {
+    const int width = group * kLanes;
+    for (int x = 0; x < to.width; ++x) {
+        float sums[kMaxGroup * kLanes] = {};
+        const float* weight = w;
+        for (int y = 0; y < in.height; ++y)
+            for (int r = 0; r < in.runs; ++r)
+                for (int k = 0; k < in.length; ++k, weight += width) {
+                    const float value = get(in.rows[y] + x * in.step + r * in.run_step + k);
+                    for (int n = 0; n < width; ++n) sums[n] += value * weight[n];
+                }
+        for (int n = 0; n < width; ++n) finish(sums[n] + e.bias[n], e, to, 0, x, n);
+    }
+}
+
+void shuffle_line_f32(const float* x, std::ptrdiff_t stride, int pixels, int run, int channels, const float* base,
+                      float* line) {
+    for (int p = 0; p < pixels; ++p)
+        for (int i = 0; i < run; ++i)
+            line[std::ptrdiff_t{p} * run + i] = x[p * stride + i] + (base ? base[p * 4 + i % channels] : 0.0F);
+}
+
+void quantise_u8(const float* x, std::size_t n, std::uint8_t* out) {
+    for (std::size_t i = 0; i < n; ++i) {
+        const float scaled = x[i] * 255.0F;
+        out[i] = static_cast<std::uint8_t>(std::nearbyint(scaled > 0 ? (scaled < 255.0F ? scaled : 255.0F) : 0.0F));
+    }
+}
+
+void quantise_u16(const float* x, std::size_t n, float max, std::uint16_t* out) {
+    for (std::size_t i = 0; i < n; ++i) {
+        const float scaled = x[i] * max;
+        out[i] = static_cast<std::uint16_t>(std::nearbyint(scaled > 0 ? (scaled < max ? scaled : max) : 0.0F));
+    }
+}
+
+bool all_finite_f32(const float* x, std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i)
+        if (!std::isfinite(x[i])) return false;
+    return true;
+}
+
+void to_half(const float* x, std::size_t n, Half* out) {
+    for (std::size_t i = 0; i < n; ++i) out[i] = float_to_half(x[i]);
+}
+
+void from_half(const Half* x, std::size_t n, float* out) {
+    for (std::size_t i = 0; i < n; ++i) out[i] = half_to_float(x[i]);
+}
+
+}  // namespace
+
+void fill_scalar(KernelTable& t) {
+    t.name = "scalar";
+    t.lanes = kLanes;
+    t.tile_multiple = 1;
+    t.leaky_relu_f32 = leaky_relu_f32;
+    t.winograd_input_f32 = winograd_input<float>;
+    t.winograd_input_f16 = winograd_input<Half>;
+    t.winograd_input_i16 = winograd_input_i16;
+    t.gemm_f32 = gemm_f32;
+    t.gemm_i16 = gemm_i16;
+    t.winograd_output_f32 = winograd_output<float, float>;
+    t.winograd_output_f16 = winograd_output<float, Half>;
+    t.winograd_output_i16 = winograd_output<std::int32_t, std::int16_t>;
+    t.winograd_output_i16_f32 = winograd_output<std::int32_t, float>;
+    t.conv_f32 = conv<float, float>;
+    t.conv_f32_f16 = conv<float, Half>;
+    t.conv_f32_i16 = conv<float, std::int16_t>;
+    t.conv_f16 = conv<Half, Half>;
+    t.conv_f16_f32 = conv<Half, float>;
+    t.shuffle_line_f32 = shuffle_line_f32;
+    t.quantise_u8 = quantise_u8;
+    t.quantise_u16 = quantise_u16;
+    t.all_finite_f32 = all_finite_f32;
+    t.to_half = to_half;
+    t.from_half = from_half;
+}
+
+}  // namespace enlarge

@@ -1,19 +1,142 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernels: what each does. scalar.cpp is the truth; isa/*.cpp override what an instruction set does better.
+//
+// A feature row holds pixels channel-last: channel c of pixel x is row[x * stride + c]. Channel counts handed to kernels
+// are multiples of KernelTable::lanes ("a granule") unless said otherwise; a group is 1 to 3 granules of output channels
+// computed together. Strides count elements, not bytes. Kernels allocate nothing, fail never, and write nothing but what
+// their comment names. Any alignment will do; 64 bytes is fastest.
 #pragma once
 
 #include <cstddef>
-
-#include "base/cpu.hpp"
+#include <cstdint>
 
 namespace enlarge {
 
+enum class Isa;
+
+using Half = std::uint16_t;  // IEEE binary16, as bits
+
+inline constexpr int kMaxGroup = 3;
+
+// The largest magnitude of an int16 feature. B^T d B of F(4x4,3x3) grows it by at most 100, 60 or 36; after the shifts
+// of winograd_input_i16 nothing exceeds 15 * 2184 = 32760, so 16 bits always hold it.
+inline constexpr int kFeatureMax = 2184;
+
+// How winograd_input_i16 scales row i of the transformed block: by 2^-kInputShift[i], rounded.
+inline constexpr int kInputShift[6] = {3, 3, 3, 2, 2, 3};
+
+enum class Finish : int {
+    prelu,  // y < 0 ? slope[c] * y : y   (slope 1: nothing, 0: ReLU)
+    silu,   // y / (1 + exp(-y))
+    gate,   // (y + r0) * (1 / (1 + exp(-y)) - 0.5), r0 the first residual
+};
+
+// From a sum to a stored feature: y = sum + bias[c] (integer sums: sum * scale[c] + bias[c]), then `finish`, then for
+// each residual i (none for gate): y = keep[i] * y + mix[i] * residual[i].
+struct Epilogue {
+    const float* bias = nullptr;
+    const float* slope = nullptr;  // prelu only
+    const float* scale = nullptr;  // integer sums only
+    Finish finish = Finish::prelu;
+    int residuals = 0;             // 0..2; ignored by gate, which has one
+    float keep[2] = {1, 1};
+    float mix[2] = {1, 1};
+};
+
+// Where results go: up to four rows of pixels. Only `height` rows and `width` pixels are written.
+template <class Out>
+struct Target {
+    Out* out[4] = {};
+    std::ptrdiff_t stride = 0;     // from pixel to pixel
+    const Out* residual[2][4] = {};
+    std::ptrdiff_t residual_stride[2] = {};
+    int width = 0;
+    int height = 0;
+};
+
+// Six rows of input for Winograd blocks: block b reads rows[i][b * step + column[j]], 0 <= i, j < 6.
+template <class In>
+struct Window {
+    const In* rows[6] = {};
+    std::ptrdiff_t column[6] = {};
+    std::ptrdiff_t step = 0;
+};
+
+// Input of a direct convolution: output pixel p sums rows[y][p * step + r * run_step + k] over y < height, r < runs,
+// k < length, in this order; weights come in the same order, a group of output channels for each.
+template <class In>
+struct Taps {
+    const In* rows[3] = {};
+    std::ptrdiff_t step = 0;
+    std::ptrdiff_t run_step = 0;
+    int height = 0;
+    int runs = 0;
+    int length = 0;
+};
+
 struct KernelTable {
+    const char* name = "";
+    int lanes = 8;        // channel granule
+    int tile_multiple = 6;  // gemm_* are fastest when the number of tiles is a multiple of this
+    bool fast_i16 = false;  // integer products are faster than float ones
+
     // x[i] = x[i] < 0 ? slope * x[i] : x[i]. NaN stays NaN.
     void (*leaky_relu_f32)(float* x, std::size_t n, float slope) = nullptr;
+
+    // V = B^T d B of F(4x4,3x3) for `blocks` blocks: v[(i * 6 + j) * pos_stride + b * channels + c].
+    void (*winograd_input_f32)(const Window<float>& in, int blocks, int channels, float* v, std::ptrdiff_t pos_stride) = nullptr;
+    void (*winograd_input_f16)(const Window<Half>& in, int blocks, int channels, float* v, std::ptrdiff_t pos_stride) = nullptr;
+    // The same of features within +-kFeatureMax, exact but for one rounding (half up) by kInputShift.
+    void (*winograd_input_i16)(const Window<std::int16_t>& in, int blocks, int channels, std::int16_t* v,
+                               std::ptrdiff_t pos_stride) = nullptr;
+
+    // m[t * group * lanes + n] = sum over i < k of a[t * k + i] * w[i * group * lanes + n], i rising, fused.
+    void (*gemm_f32)(const float* a, int tiles, int k, const float* w, int group, float* m) = nullptr;
+    // The same in 32-bit integers; k is even and weights come in pairs: w[(i / 2 * group * lanes + n) * 2 + i % 2].
+    // The caller's weights exclude overflow.
+    void (*gemm_i16)(const std::int16_t* a, int tiles, int k, const std::int16_t* w, int group, std::int32_t* m) = nullptr;
+
+    // y = A^T M A for one group of `blocks` blocks beside each other, m[(i * 6 + j) * pos_stride + b * group * lanes + n],
+    // then the epilogue; block b goes to pixels 4b..4b+3 of the target.
+    void (*winograd_output_f32)(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
+                                const Target<float>& to) = nullptr;
+    void (*winograd_output_f16)(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
+                                const Target<Half>& to) = nullptr;
+    // Integer sums. Weights are scaled by 1/32 at positions i or j of 1 to 4 as in kernels/winograd.hpp. Features are
+    // rounded half to even and clamped to +-kFeatureMax; residuals are not supported.
+    void (*winograd_output_i16)(const std::int32_t* m, std::ptrdiff_t pos_stride, int blocks, int group,
+                                const Epilogue& e, const Target<std::int16_t>& to) = nullptr;
+    void (*winograd_output_i16_f32)(const std::int32_t* m, std::ptrdiff_t pos_stride, int blocks, int group,
+                                    const Epilogue& e, const Target<float>& to) = nullptr;
+
+    // A direct convolution of one group into to.out[0], to.width pixels.
+    void (*conv_f32)(const Taps<float>& in, const float* w, int group, const Epilogue& e, const Target<float>& to) = nullptr;
+    void (*conv_f32_f16)(const Taps<float>& in, const float* w, int group, const Epilogue& e, const Target<Half>& to) = nullptr;
+    void (*conv_f32_i16)(const Taps<float>& in, const float* w, int group, const Epilogue& e,
+                         const Target<std::int16_t>& to) = nullptr;
+    void (*conv_f16)(const Taps<Half>& in, const float* w, int group, const Epilogue& e, const Target<Half>& to) = nullptr;
+    void (*conv_f16_f32)(const Taps<Half>& in, const float* w, int group, const Epilogue& e, const Target<float>& to) = nullptr;
+
+    // One line of a depth-to-space: line[p * run + i] = x[p * stride + i] + (base ? base[p * 4 + i % channels] : 0),
+    // i < run = factor * channels, channels 1 to 4.
+    void (*shuffle_line_f32)(const float* x, std::ptrdiff_t stride, int pixels, int run, int channels, const float* base,
+                             float* line) = nullptr;
+    // out[i] = x[i] * max, rounded half to even, clamped to 0..max. NaN gives 0.
+    void (*quantise_u8)(const float* x, std::size_t n, std::uint8_t* out) = nullptr;  // max 255
+    void (*quantise_u16)(const float* x, std::size_t n, float max, std::uint16_t* out) = nullptr;
+    // Whether no element is NaN or infinite.
+    bool (*all_finite_f32)(const float* x, std::size_t n) = nullptr;
+    void (*to_half)(const float* x, std::size_t n, Half* out) = nullptr;    // round to nearest even
+    void (*from_half)(const Half* x, std::size_t n, float* out) = nullptr;  // exact
 };
 
 // The table for an instruction set: scalar, then everything up to `isa` of its family filled over it.
 const KernelTable& kernels(Isa isa);
+
+void fill_scalar(KernelTable& table);
+void fill_avx2(KernelTable& table);
+void fill_avx512(KernelTable& table);
+void fill_avx512_vnni(KernelTable& table);
+void fill_neon(KernelTable& table);
 
 }  // namespace enlarge

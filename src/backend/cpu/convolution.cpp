@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// A thread's share of a convolution.
+#include <algorithm>
+
+#include "backend/cpu/session.hpp"
+#include "backend/cpu/stopwatch.hpp"
+
+namespace enlarge::cpu {
+namespace {
+
+int floor_div(int a, int b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+
+Epilogue epilogue_of(const Step& step, int channel) {
+    Epilogue e = step.epilogue;
+    e.bias = step.bias.data() + channel;
+    e.slope = step.slope.data() + channel;
+    if (step.integer) e.scale = step.scale.data() + channel;
+    return e;
+}
+
+int residual_count(const Step& step) { return step.epilogue.finish == Finish::gate ? 1 : step.epilogue.residuals; }
+
+}  // namespace
+
+template <class In, class Out, class Conv>
+void Runner::direct_as(const Context& context, const Step& step, const Share& share, Conv conv) {
+    const Stopwatch watch(timing_);
+    const Tensor& in = tensor(step.inputs[0].tensor);
+    const int reach = step.kernel / 2;
+    Taps<In> taps;
+    taps.step = buffer(step.inputs[0].tensor).stride;
+    taps.height = step.kernel;
+    const bool whole = in.channels() == taps.step;  // the kernel's pixels follow each other without a gap
+    taps.runs = whole ? 1 : step.kernel;
+    taps.length = whole ? step.kernel * in.channels() : in.channels();
+    taps.run_step = taps.step;
+    Target<Out> to;
+    to.height = 1;
+    for (int y = share.rows.begin; y < share.rows.end; ++y) {
+        for (int x = share.columns.begin; x < share.columns.end;) {
+            const bool end = step.output < 0;
+            const int n = end ? std::min(kEndPixels, share.columns.size() - (x - share.columns.begin)) : share.columns.size();
+            for (int k = 0; k < step.kernel; ++k)
+                taps.rows[k] = pixels<const In>(step.inputs[0].tensor, y + k - reach) + (x - reach) * taps.step;
+            to.width = n;
+            for (const Group& group : step.groups) {
+                if (end) {
+                    to.out[0] = context.scratch->end.as<Out>() + group.channel;
+                    to.stride = step.out_channels;
+                } else {
+                    to.stride = buffer(step.output).stride;
+                    to.out[0] = pixels<Out>(step.output, y) + x * to.stride + group.channel;
+                }
+                for (int r = 0; r < residual_count(step); ++r) {
+                    const int from = step.inputs[static_cast<std::size_t>(r) + 1].tensor;
+                    to.residual_stride[r] = buffer(from).stride;
+                    to.residual[r][0] = pixels<const Out>(from, y) + x * to.residual_stride[r] + group.channel;
+                }
+                conv(taps, step.weights.as<const float>() + group.weights, group.granules, epilogue_of(step, group.channel), to);
+            }
+            watch.add(context.scratch->times.direct);
+            if constexpr (std::is_same_v<Out, float>) {
+                if (end) {
+                    store(context, step, context.scratch->end.as<float>(), step.out_channels, x, y, n);
+                    watch.add(context.scratch->times.picture);
+                }
+            }
+            x += n;
+        }
+    }
+}
+
+void Runner::direct(const Context& context, const Step& step, const Share& share) {
+    const Element in = buffer(step.inputs[0].tensor).element;
+    const Element out = step.output < 0 ? Element::f32 : buffer(step.output).element;
+    if (in == Element::f32 && out == Element::f32) return direct_as<float, float>(context, step, share, kernels_.conv_f32);
+    if (in == Element::f32 && out == Element::f16) return direct_as<float, Half>(context, step, share, kernels_.conv_f32_f16);
+    if (in == Element::f32) return direct_as<float, std::int16_t>(context, step, share, kernels_.conv_f32_i16);
+    if (out == Element::f16) return direct_as<Half, Half>(context, step, share, kernels_.conv_f16);
+    direct_as<Half, float>(context, step, share, kernels_.conv_f16_f32);
+}
+
+// Batches of blocks: all of a batch are transformed, multiplied position by position, and transformed back, one group
+// of output channels after the other, so that V stays in the second-level cache and M almost in the first.
+template <class In, class V, class Sum, class Out, class Input, class Product, class Output>
+void Runner::winograd_as(const Context& context, const Step& step, const Share& share, Input input, Product product,
+                         Output output) {
+    const Stopwatch watch(timing_);
+    StageTimes& times = context.scratch->times;
+    const int source = step.inputs[0].tensor;
+    const int channels = tensor(source).channels();
+    const int div = step.inputs[0].div;
+    const std::ptrdiff_t stride = buffer(source).stride;
+    int widest = 0;
+    for (const Group& group : step.groups) widest = std::max(widest, group.granules * kernels_.lanes);
+    const int most = blocks_at_once(channels, widest, sizeof(V), kernels_.tile_multiple);
+    const auto v_stride = static_cast<std::ptrdiff_t>(
+        position_stride(static_cast<std::size_t>(most) * static_cast<std::size_t>(channels) * sizeof(V)) / sizeof(V));
+    const auto m_stride = static_cast<std::ptrdiff_t>(
+        position_stride(static_cast<std::size_t>(most) * static_cast<std::size_t>(widest) * sizeof(Sum)) / sizeof(Sum));
+    V* const v = context.scratch->v.as<V>();
+    Sum* const m = context.scratch->m.as<Sum>();
+    const bool end = step.output < 0;
+
+    const int across = (share.columns.size() + 3) / 4, down = (share.rows.size() + 3) / 4;
+    const int total = across * down;
+    // Blocks [first, first + count) as runs beside each other: body(x, y, number of blocks, index of the first).
+    const auto for_runs = [&](int first, int count, const auto& body) {
+        for (int b = first; b < first + count;) {
+            const int bx = b % across, by = b / across;
+            const int n = std::min(across - bx, first + count - b);
+            body(share.columns.begin + 4 * bx, share.rows.begin + 4 * by, n, b - first);
+            b += n;
+        }
+    };
+    for (int first = 0; first < total; first += most) {
+        const int count = std::min(most, total - first);
+        for_runs(first, count, [&](int x, int y, int n, int index) {
+            Window<In> window;
+            window.step = 4 / div * stride;
+            for (int i = 0; i < 6; ++i) {
+                window.rows[i] = pixels<const In>(source, floor_div(y - 1 + i, div));
+                window.column[i] = floor_div(x - 1 + i, div) * stride;
+            }
+            input(window, n, channels, v + std::ptrdiff_t{index} * channels, v_stride);
+        });
+        watch.add(times.input);
+        for (const Group& group : step.groups) {
+            const int width = group.granules * kernels_.lanes;
+            const auto* weights = step.weights.as<const V>() + group.weights;
+            for (std::ptrdiff_t p = 0; p < 36; ++p)
+                product(v + p * v_stride, count, channels, weights + p * channels * width, group.granules, m + p * m_stride);
+            watch.add(times.products);
+            const Epilogue epilogue = epilogue_of(step, group.channel);
+            for_runs(first, count, [&](int x, int y, int n, int index) {
+                Target<Out> to;
+                to.width = std::min(4 * n, share.columns.end - x);
+                to.height = std::min(4, share.rows.end - y);
+                to.stride = end ? step.out_channels : buffer(step.output).stride;
+                for (int i = 0; i < to.height; ++i) {
+                    if (end)  // rows of this run, one after the other
+                        to.out[i] = context.scratch->end.as<Out>() +
+                                    (std::ptrdiff_t{index} * 16 + std::ptrdiff_t{i} * 4 * n) * to.stride + group.channel;
+                    else
+                        to.out[i] = pixels<Out>(step.output, y + i) + x * to.stride + group.channel;
+                    for (int r = 0; r < residual_count(step); ++r) {
+                        const int from = step.inputs[static_cast<std::size_t>(r) + 1].tensor;
+                        to.residual_stride[r] = buffer(from).stride;
+                        to.residual[r][i] = pixels<const Out>(from, y + i) + x * to.residual_stride[r] + group.channel;
+                    }
+                }
+                output(m + std::ptrdiff_t{index} * width, m_stride, n, group.granules, epilogue, to);
+            });
+            watch.add(times.output);
+        }
+        if constexpr (std::is_same_v<Out, float>) {
+            if (!end) continue;
+            for_runs(first, count, [&](int x, int y, int n, int index) {
+                const int columns = std::min(4 * n, share.columns.end - x);
+                for (int i = 0; i < 4 && y + i < share.rows.end; ++i)
+                    store(context, step,
+                          context.scratch->end.as<float>() +
+                              (std::ptrdiff_t{index} * 16 + std::ptrdiff_t{i} * 4 * n) * step.out_channels,
+                          step.out_channels, x, y + i, columns);
+            });
+            watch.add(times.picture);
+        }
+    }
+}
+
+void Runner::winograd(const Context& context, const Step& step, const Share& share) {
+    const Element in = buffer(step.inputs[0].tensor).element;
+    const Element out = step.output < 0 ? Element::f32 : buffer(step.output).element;
+    const KernelTable& k = kernels_;
+    if (in == Element::i16) {
+        if (out == Element::i16)
+            return winograd_as<std::int16_t, std::int16_t, std::int32_t, std::int16_t>(
+                context, step, share, k.winograd_input_i16, k.gemm_i16, k.winograd_output_i16);
+        return winograd_as<std::int16_t, std::int16_t, std::int32_t, float>(context, step, share, k.winograd_input_i16,
+                                                                            k.gemm_i16, k.winograd_output_i16_f32);
+    }
+    if (in == Element::f32 && out == Element::f32)
+        return winograd_as<float, float, float, float>(context, step, share, k.winograd_input_f32, k.gemm_f32,
+                                                       k.winograd_output_f32);
+    if (in == Element::f32)
+        return winograd_as<float, float, float, Half>(context, step, share, k.winograd_input_f32, k.gemm_f32,
+                                                      k.winograd_output_f16);
+    if (out == Element::f32)
+        return winograd_as<Half, float, float, float>(context, step, share, k.winograd_input_f16, k.gemm_f32,
+                                                      k.winograd_output_f32);
+    winograd_as<Half, float, float, Half>(context, step, share, k.winograd_input_f16, k.gemm_f32, k.winograd_output_f16);
+}
+
+}  // namespace enlarge::cpu

@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+#include "backend/cpu/steps.hpp"
+
+namespace enlarge::cpu {
+namespace {
+
+int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+// One convolution with what follows it.
+struct Chain {
+    int conv = -1;
+    int last = -1;       // the node whose value it produces
+    int activation = -1;
+    bool gate = false;
+    std::vector<int> residuals;
+    std::vector<float> keep, mix;
+    std::vector<int> nodes;
+};
+
+class Lowering {
+public:
+    Lowering(const Graph& graph, const KernelTable& kernels, const LowerOptions& options)
+        : nodes_(graph.nodes()), kernels_(kernels), options_(options) {
+        users_.resize(nodes_.size());
+        for (std::size_t i = 0; i < nodes_.size(); ++i)
+            for (const int from : nodes_[i].inputs) users_[static_cast<std::size_t>(from)].push_back(static_cast<int>(i));
+        chain_of_.assign(nodes_.size(), -1);
+        tensor_of_.assign(nodes_.size(), -1);
+        slice_.assign(nodes_.size(), {});
+        network_.scale = graph.scale();
+        network_.in_channels = graph.input_channels();
+        network_.out_channels = graph.output().channels;
+        network_.size_multiple = graph.size_multiple();
+        network_.element = options.element;
+    }
+
+    Result<Network> run() {
+        if (network_.in_channels > 4 || network_.out_channels > 4)
+            return Error{Errc::unsupported, "the cpu backend takes networks of at most 4 channels; this one has " +
+                                                std::to_string(std::max(network_.in_channels, network_.out_channels))};
+        find_end();
+        find_chains();
+        place_concats();
+        emit_load();
+        for (std::size_t i = 1; i < nodes_.size(); ++i) emit(static_cast<int>(i));
+        if (!ended_) emit_store();
+        for (Tensor& t : network_.tensors)
+            for (int c = 0; c < t.channels(); ++c)
+                if (const int logical = t.map[static_cast<std::size_t>(c)]; logical >= 0) {
+                    if (static_cast<int>(t.where.size()) <= logical) t.where.resize(static_cast<std::size_t>(logical) + 1);
+                    t.where[static_cast<std::size_t>(logical)] = c;
+                }
+        choose_elements();
+        TRY(check_elements());
+        pack();
+        find_halo();
+        return std::move(network_);
+    }
+
+private:
+    struct Slice {
+        int buffer = -1;
+        int offset = 0;
+    };
+
+    const Node& node(int i) const { return nodes_[static_cast<std::size_t>(i)]; }
+    const std::vector<int>& users(int i) const { return users_[static_cast<std::size_t>(i)]; }
+    int padded(int channels) const { return round_up(channels, kernels_.lanes); }
+
+    // The picture's end: depth to space and the input added, where the graph ends so.
+    void find_end() {
+        const int out = static_cast<int>(nodes_.size()) - 1;
+        end_source_ = out;
+        const auto inside_shuffle = [&](int i) { return node(i).op == Op::pixel_shuffle ? node(i).factor : 1; };
+        const auto take = [&](int i) {
+            end_nodes_.push_back(i);
+            if (node(i).op == Op::pixel_shuffle && users(i).size() <= 1) {
+                end_shuffle_ = node(i).factor;
+                end_source_ = node(i).inputs[0];
+            } else {
+                end_source_ = i;
+            }
+        };
+        const Node& last = node(out);
+        if (last.op == Op::pixel_shuffle) return take(out);
+        if (last.op != Op::add || last.alpha != 1 || last.beta != 1 || last.channels != network_.in_channels) return;
+        for (int k = 0; k < 2; ++k) {
+            const int branch = last.inputs[static_cast<std::size_t>(k)];
+            const int base = last.inputs[static_cast<std::size_t>(1 - k)];
+            const int factor = inside_shuffle(branch);
+            const bool nearest = node(base).op == Op::upsample_nearest && node(base).inputs[0] == 0 && node(base).factor == factor;
+            if (!(nearest || (base == 0 && factor == 1)) || branch == 0) continue;
+            if (factor == 1 && node(branch).num != node(branch).den) continue;
+            end_nodes_.push_back(out);
+            if (nearest && users(base).size() == 1) skipped_.push_back(base);
+            take(branch);
+            end_add_ = true;
+            return;
+        }
+    }
+
+    bool is_end(int i) const { return std::find(end_nodes_.begin(), end_nodes_.end(), i) != end_nodes_.end(); }
+
+    void find_chains() {
+        for (int i = 0; i < static_cast<int>(nodes_.size()); ++i) {
+            if (node(i).op != Op::conv2d) continue;
+            Chain chain;
+            chain.conv = chain.last = i;
+            chain.nodes = {i};
+            const auto only_user = [&]() -> int {
+                if (chain.last == end_source_ || users(chain.last).size() != 1) return -1;
+                const int user = users(chain.last)[0];
+                return is_end(user) ? -1 : user;
+            };
+            const auto take = [&](int user) {
+                chain.last = user;
+                chain.nodes.push_back(user);
+            };
+            int user = only_user();
+            if (user >= 0 && (node(user).op == Op::prelu || node(user).op == Op::leaky_relu || node(user).op == Op::silu)) {
+                chain.activation = user;
+                take(user);
+            } else if (user >= 0 && node(user).op == Op::span_gate && node(user).inputs[0] == chain.last &&
+                       node(user).inputs[1] != chain.last && node(user).inputs[1] != 0) {
+                chain.gate = true;
+                chain.residuals.push_back(node(user).inputs[1]);
+                take(user);
+            }
+            while (!chain.gate && chain.residuals.size() < 2) {
+                user = only_user();
+                if (user < 0 || node(user).op != Op::add) break;
+                const int a = node(user).inputs[0], b = node(user).inputs[1];
+                if (a == b || a == 0 || b == 0) break;  // the input's pixels are not padded as features are
+                const bool first = a == chain.last;
+                chain.residuals.push_back(first ? b : a);
+                chain.keep.push_back(first ? node(user).alpha : node(user).beta);
+                chain.mix.push_back(first ? node(user).beta : node(user).alpha);
+                take(user);
+            }
+            for (const int n : chain.nodes) chain_of_[static_cast<std::size_t>(n)] = static_cast<int>(chains_.size());
+            chains_.push_back(std::move(chain));
+        }
+    }
+
+    void flatten(int i, std::vector<int>& into) const {
+        for (const int from : node(i).inputs) {
+            if (node(from).op == Op::concat)
+                flatten(from, into);
+            else
+                into.push_back(from);
+        }
+    }
+
+    // Gives the inputs of each concatenation places beside each other in one buffer, the longest first: shorter ones
+    // are then often a part of it.
+    void place_concats() {
+        std::vector<std::pair<std::size_t, int>> order;
+        for (int i = 0; i < static_cast<int>(nodes_.size()); ++i)
+            if (node(i).op == Op::concat) {
+                std::vector<int> parts;
+                flatten(i, parts);
+                order.push_back({parts.size(), i});
+            }
+        std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+        for (const auto& entry : order) {
+            std::vector<int> parts;
+            flatten(entry.second, parts);
+            std::vector<int> sorted = parts;
+            std::sort(sorted.begin(), sorted.end());
+            bool free = std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end() && sorted.front() != 0;
+            for (const int part : parts) free = free && slice_[static_cast<std::size_t>(part)].buffer < 0;
+            if (!free) continue;
+            int stride = 0;
+            for (const int part : parts) {
+                slice_[static_cast<std::size_t>(part)] = {static_cast<int>(network_.buffers.size()), stride};
+                stride += padded(node(part).channels);
+            }
+            network_.buffers.push_back({stride, node(entry.second).num, node(entry.second).den, Element::f32});
+        }
+    }
+
+    std::vector<int> plain_map(int channels) const {
+        std::vector<int> map(static_cast<std::size_t>(padded(channels)), -1);
+        std::iota(map.begin(), map.begin() + channels, 0);
+        return map;
+    }
+
+    // The tensor a node's value is written to, in its place of a concatenation or a buffer of its own.
+    int new_tensor(int i) {
+        const Slice slice = slice_[static_cast<std::size_t>(i)];
+        Tensor tensor{slice.buffer, slice.offset, plain_map(node(i).channels), {}};
+        if (slice.buffer < 0) {
+            tensor.buffer = static_cast<int>(network_.buffers.size());
+            tensor.offset = 0;
+            network_.buffers.push_back({tensor.channels(), node(i).num, node(i).den, Element::f32});
+        }
+        network_.tensors.push_back(std::move(tensor));
+        return tensor_of_[static_cast<std::size_t>(i)] = static_cast<int>(network_.tensors.size()) - 1;
+    }
+
+    void emit_load() {
+        network_.buffers.push_back({4, 1, 1, Element::f32});
+        Tensor tensor{static_cast<int>(network_.buffers.size()) - 1, 0, {-1, -1, -1, -1}, {}};
+        for (int c = 0; c < network_.in_channels; ++c) tensor.map[static_cast<std::size_t>(c)] = c;
+        network_.tensors.push_back(std::move(tensor));
+        tensor_of_[0] = static_cast<int>(network_.tensors.size()) - 1;
+        Step step;
+        step.kind = Kind::load;
+        step.output = tensor_of_[0];
+        step.nodes = {0};
+        network_.steps.push_back(std::move(step));
+    }
+
+    // The tensor of a node that has been emitted.
+    int tensor(int i) const { return tensor_of_[static_cast<std::size_t>(i)]; }
+
+    bool folds_upsample(int i) const {  // nearest 2x whose users are all 3x3 convolutions over features
+        if (node(i).op != Op::upsample_nearest || node(i).factor != 2 || node(i).inputs[0] == 0) return false;
+        return std::all_of(users(i).begin(), users(i).end(),
+                           [&](int user) { return node(user).op == Op::conv2d && node(user).kernel == 3; });
+    }
+
+    void emit(int i) {
+        if (is_end(i) || std::find(skipped_.begin(), skipped_.end(), i) != skipped_.end()) return;
+        const int chain = chain_of_[static_cast<std::size_t>(i)];
+        if (chain >= 0) {
+            if (chains_[static_cast<std::size_t>(chain)].last == i) emit_convolution(chains_[static_cast<std::size_t>(chain)]);
+            return;
+        }
+        if (folds_upsample(i)) return;
+        if (node(i).op == Op::concat && view_concat(i)) return;
+        emit_map(i);
+    }
+
+    bool view_concat(int i) {
+        std::vector<int> parts;
+        flatten(i, parts);
+        Tensor view;
+        int logical = 0;
+        for (const int part : parts) {
+            const Tensor& t = network_.tensors[static_cast<std::size_t>(tensor(part))];
+            if (view.map.empty()) {
+                view.buffer = t.buffer;
+                view.offset = t.offset;
+            } else if (t.buffer != view.buffer || t.offset != view.offset + view.channels()) {
+                return false;
+            }
+            for (const int c : t.map) view.map.push_back(c < 0 ? -1 : logical + c);
+            logical += node(part).channels;
+        }
+        network_.tensors.push_back(std::move(view));
+        tensor_of_[static_cast<std::size_t>(i)] = static_cast<int>(network_.tensors.size()) - 1;
+        return true;
+    }
+
+    void emit_convolution(const Chain& chain) {
+        const Node& conv = node(chain.conv);
+        Step step;
+        step.nodes = chain.nodes;
+        step.num = conv.num;
+        step.den = conv.den;
+        step.kernel = conv.kernel;
+        int from = conv.inputs[0];
+        Input input;
+        if (tensor(from) < 0) {  // an upsampling that is only a way of reading
+            input.div = node(from).factor;
+            from = node(from).inputs[0];
+        }
+        input.tensor = tensor(from);
+        input.reach = conv.kernel / 2;
+        const int in_channels = network_.tensors[static_cast<std::size_t>(input.tensor)].channels();
+        const bool winograd = conv.kernel == 3 && in_channels % kernels_.lanes == 0;
+        step.kind = winograd ? Kind::winograd : Kind::direct;
+        step.align = winograd ? 4 : 1;
+        step.inputs.push_back(input);
+        for (const int residual : chain.residuals) step.inputs.push_back({tensor(residual), 1, 1, 0});
+        step.epilogue.residuals = chain.gate ? 0 : static_cast<int>(chain.residuals.size());
+        for (std::size_t k = 0; k < chain.keep.size(); ++k) {
+            step.epilogue.keep[k] = chain.keep[k];
+            step.epilogue.mix[k] = chain.mix[k];
+        }
+        if (chain.gate) step.epilogue.finish = Finish::gate;
+        if (chain.activation >= 0 && node(chain.activation).op == Op::silu) step.epilogue.finish = Finish::silu;
+        step.macs_per_pixel = static_cast<double>(conv.weights->size());
+
+        std::vector<int> out_map = plain_map(conv.channels);
+        if (chain.last == end_source_ && !is_used_elsewhere(chain.last)) {
+            finish_picture(step);
+            // Channels in the order of the output's pixels: row of the block, column, colour.
+            const int f = step.shuffle, colours = conv.channels / (f * f);
+            for (int dy = 0, at = 0; dy < f; ++dy)
+                for (int dx = 0; dx < f; ++dx)
+                    for (int c = 0; c < colours; ++c, ++at) out_map[static_cast<std::size_t>(at)] = c * f * f + dy * f + dx;
+            ended_ = true;
+        } else {
+            step.output = new_tensor(chain.last);
+        }
+        step.out_channels = static_cast<int>(out_map.size());
+        const auto physical = static_cast<std::size_t>(step.out_channels);
+        step.bias.assign(physical, 0);
+        step.slope.assign(physical, 1);
+        for (std::size_t c = 0; c < physical; ++c) {
+            const int logical = out_map[c];
+            if (logical < 0) continue;
+            step.bias[c] = (*conv.bias)[static_cast<std::size_t>(logical)];
+            if (chain.activation < 0) continue;
+            const Node& act = node(chain.activation);
+            if (act.op == Op::leaky_relu) step.slope[c] = act.alpha;
+            if (act.op == Op::prelu) step.slope[c] = (*act.weights)[static_cast<std::size_t>(logical)];
+        }
+        packing_.push_back({network_.steps.size(), chain.conv, std::move(out_map)});
+        network_.steps.push_back(std::move(step));
+    }
+
+    bool is_used_elsewhere(int i) const {
+        return std::any_of(users(i).begin(), users(i).end(), [&](int user) { return !is_end(user); });
+    }
+
+    void finish_picture(Step& step) {
+        step.output = -1;
+        step.shuffle = end_shuffle_;
+        step.add_input = end_add_;
+        step.image_channels = network_.out_channels;
+        if (end_add_) step.inputs.push_back({tensor(0), 1, 1, 0});
+    }
+
+    void emit_map(int i) {
+        const Node& n = node(i);
+        Step step;
+        step.kind = Kind::map;
+        step.op = n.op;
+        step.factor = n.factor;
+        step.alpha = n.alpha;
+        step.beta = n.beta;
+        step.num = n.num;
+        step.den = n.den;
+        step.nodes = {i};
+        for (const int from : n.inputs) {
+            Input input{materialised(from), 1, 1, 0};
+            if (n.op == Op::pixel_shuffle || n.op == Op::upsample_nearest) input.div = n.factor;
+            if (n.op == Op::pixel_unshuffle) input.mul = n.factor;
+            step.inputs.push_back(input);
+        }
+        step.output = new_tensor(i);
+        if (n.weights) step.a = *n.weights;
+        if (n.bias) step.b = *n.bias;
+        network_.steps.push_back(std::move(step));
+    }
+
+    int materialised(int i) const { return tensor(i); }
+
+    void emit_store() {
+        Step step;
+        step.kind = Kind::store;
+        step.num = node(end_source_).num;
+        step.den = node(end_source_).den;
+        step.inputs.push_back({tensor(end_source_), 1, 1, 0});
+        finish_picture(step);
+        step.nodes = end_nodes_;
+        network_.steps.push_back(std::move(step));
+    }
+
+    // Features that only convolutions make and read take the wanted element; everything else stays float.
+    void choose_elements() {
+        if (options_.element == Element::f32) return;
+        for (const Step& step : network_.steps)
+            if ((step.kind == Kind::direct || step.kind == Kind::winograd) && step.output >= 0)
+                network_.buffers[static_cast<std::size_t>(buffer_of(step.output))].element = options_.element;
+    }
+
+    int buffer_of(int t) const { return network_.tensors[static_cast<std::size_t>(t)].buffer; }
+    Element element_of(int t) const { return network_.buffers[static_cast<std::size_t>(buffer_of(t))].element; }
+
+    Result<void> check_elements() const {
+        if (options_.element == Element::f32) return {};
+        const std::string type = options_.element == Element::f16 ? "fp16" : "int16";
+        for (const Step& step : network_.steps) {
+            const bool conv = step.kind == Kind::direct || step.kind == Kind::winograd;
+            for (std::size_t k = 0; k < step.inputs.size(); ++k) {
+                const Element in = element_of(step.inputs[k].tensor);
+                if (!conv && in != Element::f32)
+                    return Error{Errc::unsupported, type + ": " + std::string(op_name(step.op)) + " works on floats here"};
+                const bool base = step.add_input && k + 1 == step.inputs.size();
+                const Element out = step.output < 0 ? Element::f32 : element_of(step.output);
+                if (conv && k > 0 && !base && in != out)
+                    return Error{Errc::unsupported, type + ": a residual is stored otherwise than its sum"};
+            }
+            if (step.kind == Kind::map && element_of(step.output) != Element::f32)
+                return Error{Errc::unsupported, type + ": " + std::string(op_name(step.op)) + " makes floats here"};
+            if (options_.element != Element::i16 || !conv) continue;
+            const bool integer = element_of(step.inputs[0].tensor) == Element::i16;
+            if (integer && (step.kind != Kind::winograd || step.epilogue.finish != Finish::prelu || step.epilogue.residuals))
+                return Error{Errc::unsupported, "int16: only plain 3x3 convolutions can be computed in integers"};
+            if (!integer && step.kind == Kind::winograd)
+                return Error{Errc::unsupported, "int16: a 3x3 convolution reads floats"};
+        }
+        return {};
+    }
+
+    void pack() {
+        for (const Packing& p : packing_) {
+            Step& step = network_.steps[p.step];
+            const Node& conv = node(p.conv);
+            const Tensor& in = network_.tensors[static_cast<std::size_t>(step.inputs[0].tensor)];
+            const int logical_in = static_cast<int>(conv.weights->size()) / (conv.channels * conv.kernel * conv.kernel);
+            const std::vector<float>* in_scale = nullptr;
+            const std::vector<float>* out_scale = nullptr;
+            if (options_.element == Element::i16) {
+                step.integer = element_of(step.inputs[0].tensor) == Element::i16;
+                if (step.integer) in_scale = &feature_max(producer_of(step.inputs[0].tensor));
+                if (step.output >= 0) out_scale = &feature_max(step.nodes.back());
+            }
+            pack_convolution(step, conv.weights->data(), logical_in, in.map, p.out_map, kernels_, options_.pool, in_scale,
+                             out_scale);
+        }
+    }
+
+    const std::vector<float>& feature_max(int i) const { return (*options_.feature_max)[static_cast<std::size_t>(i)]; }
+
+    int producer_of(int t) const {
+        for (const Step& step : network_.steps)
+            if (step.output == t) return step.nodes.back();
+        return 0;
+    }
+
+    // Walks from the edge of a core, which lies on a multiple of `alignment`, back to the input: how many pixels beyond
+    // the edge have a say in the bits. A Winograd block rounds all of its 6x6 inputs together, so it counts whole.
+    void find_halo() {
+        network_.alignment = 1;
+        for (const Step& step : network_.steps)
+            if (step.align > 1) network_.alignment = std::max(network_.alignment, step.align * step.den / std::gcd(step.den, step.num));
+        network_.alignment = std::lcm(network_.alignment, network_.size_multiple);
+        // Views of one buffer share what is asked of it.
+        std::vector<int> asked(network_.buffers.size(), 0);
+        for (auto step = network_.steps.rbegin(); step != network_.steps.rend(); ++step) {
+            int own = step->output < 0 ? 0 : asked[static_cast<std::size_t>(buffer_of(step->output))];
+            own = round_up(own, step->align);
+            for (const Input& input : step->inputs) {
+                int& ask = asked[static_cast<std::size_t>(buffer_of(input.tensor))];
+                ask = std::max(ask, (own * input.mul + input.reach + input.div - 1) / input.div);
+            }
+        }
+        network_.halo = asked[static_cast<std::size_t>(buffer_of(tensor_of_[0]))];
+    }
+
+    struct Packing {
+        std::size_t step;
+        int conv;
+        std::vector<int> out_map;
+    };
+
+    const std::vector<Node>& nodes_;
+    const KernelTable& kernels_;
+    const LowerOptions& options_;
+    Network network_;
+    std::vector<std::vector<int>> users_;
+    std::vector<Chain> chains_;
+    std::vector<int> chain_of_;
+    std::vector<int> tensor_of_;
+    std::vector<Slice> slice_;
+    std::vector<Packing> packing_;
+    std::vector<int> end_nodes_, skipped_;
+    int end_source_ = 0;
+    int end_shuffle_ = 1;
+    bool end_add_ = false;
+    bool ended_ = false;
+};
+
+}  // namespace
+
+Result<Network> lower(const Graph& graph, const KernelTable& kernels, const LowerOptions& options) {
+    TRY(graph.validate());
+    return Lowering(graph, kernels, options).run();
+}
+
+}  // namespace enlarge::cpu

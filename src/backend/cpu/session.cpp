@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cpu/session.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "backend/cpu/stopwatch.hpp"
+
+namespace enlarge::cpu {
+namespace {
+
+// V and M of one thread: with the weights of a few positions they share a second-level cache of 512 KiB.
+constexpr int kScratchBytes = 320 << 10;
+
+struct ScratchSizes {
+    std::size_t v = 0, m = 0, end = 0, line = 0;
+};
+
+ScratchSizes scratch_sizes(const Network& network, const KernelTable& kernels) {
+    ScratchSizes sizes;
+    sizes.line = 4096;
+    for (const Step& step : network.steps) {
+        if (step.kind != Kind::winograd) {
+            if (step.output < 0) {
+                const int made = step.kind == Kind::store ? step.shuffle * step.shuffle * step.image_channels : step.out_channels;
+                sizes.end = std::max(sizes.end, std::size_t{kEndPixels} * static_cast<std::size_t>(made) * 4);
+            }
+            continue;
+        }
+        const auto in = static_cast<std::size_t>(network.tensors[static_cast<std::size_t>(step.inputs[0].tensor)].channels());
+        int widest = 0;
+        for (const Group& group : step.groups) widest = std::max(widest, group.granules * kernels.lanes);
+        const int value_bytes = step.integer ? 2 : 4;
+        const auto blocks = static_cast<std::size_t>(
+            blocks_at_once(static_cast<int>(in), widest, value_bytes, kernels.tile_multiple));
+        sizes.v = std::max(sizes.v, 36 * position_stride(blocks * in * static_cast<std::size_t>(value_bytes)));
+        sizes.m = std::max(sizes.m, 36 * position_stride(blocks * static_cast<std::size_t>(widest) * 4));
+        if (step.output < 0) sizes.end = std::max(sizes.end, blocks * 16 * static_cast<std::size_t>(step.out_channels) * 4);
+    }
+    for (const Step& step : network.steps)
+        if (step.output < 0)
+            sizes.line = std::max(sizes.line, static_cast<std::size_t>(step.shuffle * step.image_channels) * 4 * kEndPixels * 2);
+    return sizes;
+}
+
+}  // namespace
+
+// Positions are kept a cache line apart from powers of two: transforms write all 36 at once.
+std::size_t position_stride(std::size_t bytes) {
+    bytes = (bytes + 63) / 64 * 64;
+    return bytes % 512 < 64 || bytes % 512 > 448 ? bytes + 64 : bytes;
+}
+
+int blocks_at_once(int channels, int group_channels, int value_bytes, int tile_multiple) {
+    const int per_block = 36 * (channels * value_bytes + group_channels * 4);
+    const int fit = kScratchBytes / per_block / tile_multiple * tile_multiple;
+    return std::clamp(fit, tile_multiple, 96);
+}
+
+std::size_t scratch_bytes(const Network& network, const KernelTable& kernels) {
+    const ScratchSizes sizes = scratch_sizes(network, kernels);
+    return sizes.v + sizes.m + sizes.end + sizes.line;
+}
+
+Runner::Runner(std::shared_ptr<const Network> network, const KernelTable& kernels, ThreadPool* pool)
+    : network_(std::move(network)), kernels_(kernels), pool_(pool), scratch_(static_cast<std::size_t>(pool ? pool->size() : 1)) {
+    const ScratchSizes sizes = scratch_sizes(*network_, kernels_);
+    for (Scratch& scratch : scratch_) {
+        scratch.v = Block(sizes.v);
+        scratch.m = Block(sizes.m);
+        scratch.end = Block(sizes.end);
+        scratch.line = Block(sizes.line);
+    }
+}
+
+Result<TileReport> Runner::run(const TileJob& job) {
+    const Size in = job.in.size;
+    const Rect& core = job.core;
+    const int multiple = network_->size_multiple;
+    if (in.width < 1 || in.height < 1 || in.width % multiple || in.height % multiple)
+        return Error{Errc::argument, "a tile of " + std::to_string(in.width) + "x" + std::to_string(in.height) +
+                                         "; sides must be positive multiples of " + std::to_string(multiple)};
+    ENSURE(core.x >= 0 && core.y >= 0 && core.width > 0 && core.height > 0);
+    ENSURE(core.right() <= in.width && core.bottom() <= in.height);
+    ENSURE(core.x % multiple == 0 && core.y % multiple == 0 && core.width % multiple == 0 && core.height % multiple == 0);
+    ENSURE(job.out.size.width == core.width * network_->scale && job.out.size.height == core.height * network_->scale);
+    ENSURE(job.in.format.channels == network_->in_channels && job.out.format.channels == network_->out_channels);
+
+    if (!schedule_.fits(in, core)) schedule_.plan(*network_, in, core, false);
+    finite_.store(true, std::memory_order_relaxed);
+    if (!pool_) {
+        Barrier barrier(1);
+        work(job, 0, 1, barrier);
+        return TileReport{finite_.load(std::memory_order_relaxed)};
+    }
+    struct Team {
+        Runner* runner;
+        const TileJob* job;
+        std::optional<Barrier> barrier;
+        std::atomic<bool> ready{false};
+    };
+    Team team{this, &job, {}, {}};
+    pool_->team([&team](int index, int count) {
+        if (index == 0) {  // only now the number of threads is known
+            team.barrier.emplace(count);
+            team.ready.store(true, std::memory_order_release);
+        }
+        while (!team.ready.load(std::memory_order_acquire)) std::this_thread::yield();
+        team.runner->work(*team.job, index, count, *team.barrier);
+    });
+    return TileReport{finite_.load(std::memory_order_relaxed)};
+}
+
+void Runner::clear_times() {
+    for (Scratch& scratch : scratch_) scratch.times = {};
+}
+
+// Columns for each thread as long as they last, in whole blocks; then rows too. Every thread keeps its columns from
+// step to step, so most of what it reads it has written itself.
+Runner::Share Runner::share(const Step& step, const Task& task, int index, int count) const {
+    const Range columns = schedule_.columns(task.step);
+    const int unit_x = 4, unit_y = step.align;
+    const int across = (columns.size() + unit_x - 1) / unit_x, down = (task.rows.size() + unit_y - 1) / unit_y;
+    int best_x = 1, best = 1 << 30;
+    for (int nx = count; nx >= 1; --nx) {
+        if (count % nx) continue;
+        const int ny = count / nx;
+        const int most = ((across + nx - 1) / nx) * ((down + ny - 1) / ny);
+        if (most < best) {
+            best = most;
+            best_x = nx;
+        }
+    }
+    const int ny = count / best_x, ix = index % best_x, iy = index / best_x;
+    const auto cut = [](int n, int i, int parts) { return static_cast<int>(std::int64_t{n} * i / parts); };
+    Share share;
+    share.columns = {columns.begin + cut(across, ix, best_x) * unit_x,
+                     std::min(columns.begin + cut(across, ix + 1, best_x) * unit_x, columns.end)};
+    share.rows = {task.rows.begin + cut(down, iy, ny) * unit_y,
+                  std::min(task.rows.begin + cut(down, iy + 1, ny) * unit_y, task.rows.end)};
+    return share;
+}
+
+void Runner::work(const TileJob& job, int index, int count, Barrier& barrier) {
+    const Context context{&job, &scratch_[static_cast<std::size_t>(index)]};
+    StageTimes& times = context.scratch->times;
+    for (const Task& task : schedule_.tasks()) {
+        const Step& step = network_->steps[static_cast<std::size_t>(task.step)];
+        const Share mine = share(step, task, index, count);
+        if (mine.rows.size() > 0 && mine.columns.size() > 0) {
+            switch (step.kind) {
+                case Kind::load: load(context, step, mine); break;
+                case Kind::direct: direct(context, step, mine); break;
+                case Kind::winograd: winograd(context, step, mine); break;
+                case Kind::map: map(step, mine); break;
+                case Kind::store: store_rows(context, step, mine); break;
+            }
+        }
+        const Stopwatch watch(timing_);
+        barrier.wait();
+        watch.add(times.wait);
+        if (observer_) {
+            if (index == 0) observer_(step, task.rows, schedule_);
+            barrier.wait();
+        }
+    }
+}
+
+}  // namespace enlarge::cpu

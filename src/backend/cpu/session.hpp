@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs a network over a tile: all threads walk the schedule together, each taking its share of every task's columns.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "backend/cpu/schedule.hpp"
+
+namespace enlarge::cpu {
+
+// Nanoseconds of one thread per kind of work, when asked for.
+struct StageTimes {
+    std::int64_t input = 0, products = 0, output = 0, direct = 0, picture = 0, wait = 0;
+};
+
+// What one thread needs besides rows.
+struct Scratch {
+    Block v, m, end, line;
+    StageTimes times;
+};
+
+class Runner final : public Session {
+public:
+    Runner(std::shared_ptr<const Network> network, const KernelTable& kernels, ThreadPool* pool);
+
+    Result<TileReport> run(const TileJob& job) override;
+
+    // Calls `see(step, rows)` on one thread after each task, when all of its rows are there. For calibration.
+    using Observer = std::function<void(const Step&, const Range& rows, const Schedule&)>;
+    void observe(Observer see) { observer_ = std::move(see); }
+
+    void measure_times(bool on) { timing_ = on; }
+    [[nodiscard]] const std::vector<Scratch>& scratch() const { return scratch_; }
+    void clear_times();
+
+private:
+    struct Share {  // of a task: what one thread computes
+        Range rows, columns;
+    };
+    struct Context {
+        const TileJob* job;
+        Scratch* scratch;
+    };
+
+    void work(const TileJob& job, int index, int count, Barrier& barrier);
+    [[nodiscard]] Share share(const Step& step, const Task& task, int index, int count) const;
+    void load(const Context& context, const Step& step, const Share& share);
+    void direct(const Context& context, const Step& step, const Share& share);
+    void winograd(const Context& context, const Step& step, const Share& share);
+    void map(const Step& step, const Share& share);
+    void store_rows(const Context& context, const Step& step, const Share& share);
+    // Writes pixels [x, x + n) of row y of a last step to the picture.
+    void store(const Context& context, const Step& step, const float* pixels, std::ptrdiff_t stride, int x, int y, int n);
+
+    template <class In, class Out, class Conv>
+    void direct_as(const Context& context, const Step& step, const Share& share, Conv conv);
+    template <class In, class V, class Sum, class Out, class Input, class Product, class Output>
+    void winograd_as(const Context& context, const Step& step, const Share& share, Input input, Product product,
+                     Output output);
+
+    [[nodiscard]] const Tensor& tensor(int t) const { return network_->tensors[static_cast<std::size_t>(t)]; }
+    [[nodiscard]] const Buffer& buffer(int t) const { return network_->buffers[static_cast<std::size_t>(tensor(t).buffer)]; }
+    // Pixel 0 of row y of a tensor.
+    template <class T>
+    [[nodiscard]] T* pixels(int t, int y) const {
+        return reinterpret_cast<T*>(schedule_.row(tensor(t).buffer, y)) + tensor(t).offset;
+    }
+
+    std::shared_ptr<const Network> network_;
+    const KernelTable& kernels_;
+    ThreadPool* pool_;
+    Schedule schedule_;
+    std::vector<Scratch> scratch_;
+    std::atomic<bool> finite_{true};
+    bool timing_ = false;
+    Observer observer_;
+};
+
+// Pixels of a last step that a direct convolution hands to the picture at once.
+inline constexpr int kEndPixels = 64;
+
+// Bytes from one Winograd position to the next.
+std::size_t position_stride(std::size_t bytes);
+
+// Winograd blocks computed together by one thread, and the bytes of scratch a thread needs for a network.
+int blocks_at_once(int channels, int group_channels, int value_bytes, int tile_multiple);
+std::size_t scratch_bytes(const Network& network, const KernelTable& kernels);
+
+}  // namespace enlarge::cpu

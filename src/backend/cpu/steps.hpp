@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// A graph as the CPU runs it: steps that each produce rows of one tensor. Activations, residuals and gates are part of
+// the convolution before them; concatenations are buffers that several steps fill side by side; nearest upsampling
+// before a convolution is a way of reading; the end of the picture (depth to space, the input added, rounding) is part
+// of the last step.
+#pragma once
+
+#include <vector>
+
+#include "backend/backend.hpp"
+#include "backend/cpu/memory.hpp"
+#include "graph/graph.hpp"
+#include "kernels/table.hpp"
+
+namespace enlarge::cpu {
+
+enum class Element : std::uint8_t { f32, f16, i16 };
+inline int element_bytes(Element e) { return e == Element::f32 ? 4 : 2; }
+
+// Rows of channel-last pixels: `stride` elements each.
+struct Buffer {
+    int stride = 0;
+    int num = 1, den = 1;  // resolution relative to the input
+    Element element = Element::f32;
+};
+
+// Some channels of a buffer. map[c] says which of the node's channels sits at offset + c; -1 is padding, always zero.
+struct Tensor {
+    int buffer = 0;
+    int offset = 0;
+    std::vector<int> map;
+    std::vector<int> where;  // the inverse: where[c] is the physical channel of the node's channel c
+    [[nodiscard]] int channels() const { return static_cast<int>(map.size()); }
+};
+
+// Which rows (and columns) of an input a step needs for its own rows y0 <= y < y1:
+// from floor((y0 * mul - reach) / div) to floor((y1 * mul - 1 + reach) / div).
+struct Input {
+    int tensor = 0;
+    int mul = 1, div = 1, reach = 0;
+};
+
+// Output channels computed together: 1 to 3 granules.
+struct Group {
+    int channel = 0;           // first
+    int granules = 1;
+    std::size_t weights = 0;   // elements into the packed weights
+};
+
+enum class Kind : std::uint8_t {
+    load,      // the picture to floats
+    direct,    // convolution, output by output
+    winograd,  // convolution F(4x4,3x3)
+    map,       // any other operation, plain loops
+    store,     // rows to the picture
+};
+
+struct Step {
+    Kind kind = Kind::map;
+    std::vector<Input> inputs;  // a convolution's own input first, then its residuals (or the gate's)
+    int output = -1;            // tensor; -1 when the picture is written
+    int num = 1, den = 1;       // resolution of what it makes, before depth to space
+    int align = 1;              // rows and columns come in multiples of this
+
+    // Convolutions.
+    int kernel = 0;
+    int out_channels = 0;       // padded
+    bool integer = false;       // int16 products
+    std::vector<Group> groups;
+    Block weights;
+    std::vector<float> bias, slope, scale;
+    Epilogue epilogue;          // without pointers
+    double macs_per_pixel = 0;  // of a plain convolution, per pixel of this step
+
+    // Maps.
+    Op op = Op::input;
+    int factor = 1;
+    float alpha = 0, beta = 0;
+    std::vector<float> a, b;
+
+    // The end of the picture: only where output is -1.
+    int shuffle = 1;
+    bool add_input = false;
+    int image_channels = 0;
+
+    std::vector<int> nodes;     // the graph's nodes computed here, for people and for calibration
+};
+
+struct Network {
+    std::vector<Buffer> buffers;
+    std::vector<Tensor> tensors;
+    std::vector<Step> steps;  // in an order that can be run
+    int scale = 1;
+    int in_channels = 3, out_channels = 3;
+    int size_multiple = 1;
+    int halo = 0, alignment = 1;
+    Element element = Element::f32;
+};
+
+// How features are stored and multiplied. For i16, `feature_scale` holds, per node, the largest magnitude of each
+// channel on calibration pictures (empty for nodes that were not measured).
+struct LowerOptions {
+    Element element = Element::f32;
+    const std::vector<std::vector<float>>* feature_max = nullptr;
+    ThreadPool* pool = nullptr;
+};
+
+// Fails with Errc::unsupported where the element type cannot carry the network.
+Result<Network> lower(const Graph& graph, const KernelTable& kernels, const LowerOptions& options);
+
+// Fills step.groups and step.weights (and step.scale for integers). weights: (out, in, k, k) with `in_map` and `out_map`
+// saying which logical channel each physical one is.
+void pack_convolution(Step& step, const float* weights, int logical_in, const std::vector<int>& in_map,
+                      const std::vector<int>& out_map, const KernelTable& kernels, ThreadPool* pool,
+                      const std::vector<float>* in_scale, const std::vector<float>* out_scale);
+
+}  // namespace enlarge::cpu

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrix products and direct convolutions in registers: kVectors x kTiles accumulators, activations broadcast, weights
+// streamed. kPixels<NV> is how many tiles (or pixels) fit beside NV weight vectors.
+
+// acc[v][p] += x[p * stride + i] * w[i][v], i < k. Pointers are kept per three tiles: more would spill.
+template <int kVectors, int kTiles, class In>
+UNROLL_HINT void accumulate(vf (&acc)[kVectors][kTiles], const In* x, std::ptrdiff_t stride, int k, const float* w,
+                            std::ptrdiff_t ahead) {
+    const In* base[(kTiles + 2) / 3];
+    UNROLL for (int q = 0; q < (kTiles + 2) / 3; ++q) base[q] = x + 3 * q * stride;
+    const auto step = [&](int i) INLINE {
+        vf weight[kVectors];
+        UNROLL for (int v = 0; v < kVectors; ++v) weight[v] = load(w + v * kWidth);
+        prefetch(w + ahead);
+        UNROLL for (int p = 0; p < kTiles; ++p) {
+            const vf value = broadcast(base[p / 3] + (p % 3) * stride + i);
+            UNROLL for (int v = 0; v < kVectors; ++v) add_product(acc[v][p], value, weight[v]);
+        }
+        w += kVectors * kWidth;
+    };
+    int i = 0;
+#pragma GCC unroll 1
+    for (; i + 4 <= k; i += 4) {
+        step(0);
+        step(1);
+        step(2);
+        step(3);
+        UNROLL for (int q = 0; q < (kTiles + 2) / 3; ++q) base[q] += 4;
+    }
+#pragma GCC unroll 1
+    for (; i < k; ++i) {
+        step(0);
+        UNROLL for (int q = 0; q < (kTiles + 2) / 3; ++q) base[q] += 1;
+    }
+}
+
+template <int kVectors, int kTiles>
+NOINLINE void gemm_tile(const float* a, int k, const float* w, float* m) {
+    vf acc[kVectors][kTiles];
+    UNROLL for (int v = 0; v < kVectors; ++v) UNROLL for (int p = 0; p < kTiles; ++p) acc[v][p] = set1(0.0F);
+    // The next position's weights follow these: fetch them while these are used.
+    accumulate(acc, a, k, k, w, std::ptrdiff_t{k} * kVectors * kWidth);
+    UNROLL for (int p = 0; p < kTiles; ++p)
+        UNROLL for (int v = 0; v < kVectors; ++v) store(m + (p * kVectors + v) * kWidth, acc[v][p]);
+}
+
+template <int kVectors, int kMost>
+void gemm_group(const float* a, int tiles, int k, const float* w, float* m) {
+    while (tiles > 0) {
+        int n = tiles < kMost ? tiles : kMost;
+        const auto run = [&]<int kTiles>(auto&& self) INLINE -> void {
+            if constexpr (kTiles > 0) {
+                if (n == kTiles) return gemm_tile<kVectors, kTiles>(a, k, w, m);
+                self.template operator()<kTiles - 1>(self);
+            }
+        };
+        run.template operator()<kMost>(run);
+        a += std::ptrdiff_t{n} * k;
+        m += n * kVectors * kWidth;
+        tiles -= n;
+    }
+}
+
+void gemm(const float* a, int tiles, int k, const float* w, int group, float* m) {
+    if (group == 1) return gemm_group<kGranule, kPixels<kGranule>>(a, tiles, k, w, m);
+    if (group == 2) return gemm_group<2 * kGranule, kPixels<2 * kGranule>>(a, tiles, k, w, m);
+    gemm_group<3 * kGranule, kPixels<3 * kGranule>>(a, tiles, k, w, m);
+}
+
+// Sums of kTiles pixels, beside each other in `sums`.
+template <int kVectors, int kTiles, class In>
+NOINLINE void conv_tile(const Taps<In>& in, std::ptrdiff_t first, const float* w, float* sums) {
+    vf acc[kVectors][kTiles];
+    UNROLL for (int v = 0; v < kVectors; ++v) UNROLL for (int p = 0; p < kTiles; ++p) acc[v][p] = set1(0.0F);
+#pragma GCC unroll 1
+    for (int y = 0; y < in.height; ++y)
+#pragma GCC unroll 1
+        for (int r = 0; r < in.runs; ++r) {
+            accumulate(acc, in.rows[y] + first * in.step + r * in.run_step, in.step, in.length, w, 128);
+            w += std::ptrdiff_t{in.length} * kVectors * kWidth;
+        }
+    UNROLL for (int p = 0; p < kTiles; ++p)
+        UNROLL for (int v = 0; v < kVectors; ++v) store(sums + (p * kVectors + v) * kWidth, acc[v][p]);
+}
+
+template <int kKind, class Out>
+void finish_pixels(const float* sums, int first, int n, int channels, const Epilogue& e, const Target<Out>& to) {
+    for (int c = 0; c < channels; c += kWidth) {
+        const vf bias = load(e.bias + c);
+        const vf slope = kKind <= 1 ? load(e.slope + c) : bias;
+        for (int p = 0; p < n; ++p)
+            store(to.out[0] + (first + p) * to.stride + c,
+                  finish<kKind>(load(sums + p * channels + c) + bias, e, slope, to, 0, first + p, c));
+    }
+}
+
+template <int kVectors, class In, class Out>
+void conv_group(const Taps<In>& in, const float* w, const Epilogue& e, const Target<Out>& to) {
+    constexpr int kMost = kPixels<kVectors>;
+    alignas(64) float sums[kMost * kVectors * kWidth];
+    for (int x = 0; x < to.width;) {
+        const int n = to.width - x < kMost ? to.width - x : kMost;
+        const auto run = [&]<int kTiles>(auto&& self) INLINE -> void {
+            if constexpr (kTiles > 0) {
+                if (n == kTiles) return conv_tile<kVectors, kTiles>(in, x, w, sums);
+                self.template operator()<kTiles - 1>(self);
+            }
+        };
+        run.template operator()<kMost>(run);
+        constexpr int kChannels = kVectors * kWidth;
+        switch (kind_of(e)) {
+            case 0: finish_pixels<0>(sums, x, n, kChannels, e, to); break;
+            case 1: finish_pixels<1>(sums, x, n, kChannels, e, to); break;
+            case 2: finish_pixels<2>(sums, x, n, kChannels, e, to); break;
+            default: finish_pixels<3>(sums, x, n, kChannels, e, to); break;
+        }
+        x += n;
+    }
+}
+
+template <class In, class Out>
+void conv(const Taps<In>& in, const float* w, int group, const Epilogue& e, const Target<Out>& to) {
+    if (group == 1) return conv_group<kGranule>(in, w, e, to);
+    if (group == 2) return conv_group<2 * kGranule>(in, w, e, to);
+    conv_group<3 * kGranule>(in, w, e, to);
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Winograd F(4x4,3x3) on whatever vector the including isa/ file defines: vf of kWidth floats, load, store, set1, fma,
+// to_float, and the constants kLanes, kTiles. Points 0, 1, -1, 2, -2, infinity.
+
+UNROLL_HINT void transform_input(const vf (&d)[6], vf (&o)[6]) {
+    const vf c4 = set1(4.0F), c5 = set1(-5.0F), n4 = set1(-4.0F), c2 = set1(2.0F), n2 = set1(-2.0F);
+    const vf t0 = fma(n4, d[2], d[4]), t1 = fma(n4, d[1], d[3]), t2 = d[4] - d[2], t3 = d[3] - d[1];
+    o[0] = fma(c4, d[0], fma(c5, d[2], d[4]));
+    o[1] = t0 + t1;
+    o[2] = t0 - t1;
+    o[3] = fma(c2, t3, t2);
+    o[4] = fma(n2, t3, t2);
+    o[5] = fma(c4, d[1], fma(c5, d[3], d[5]));
+}
+
+UNROLL_HINT void transform_output(const vf (&m)[6], vf (&o)[4]) {
+    const vf c2 = set1(2.0F), c4 = set1(4.0F), c8 = set1(8.0F);
+    const vf s1 = m[1] + m[2], d1 = m[1] - m[2], s2 = m[3] + m[4], d2 = m[3] - m[4];
+    o[0] = (m[0] + s1) + s2;
+    o[1] = fma(c2, d2, d1);
+    o[2] = fma(c4, s2, s1);
+    o[3] = fma(c8, d2, d1) + m[5];
+}
+
+template <class In>
+void winograd_input(const Window<In>& in, int blocks, int channels, float* v, std::ptrdiff_t pos_stride) {
+    for (int b = 0; b < blocks; ++b) {
+        for (int c = 0; c < channels; c += kWidth) {
+            vf t[6][6];
+            UNROLL for (int j = 0; j < 6; ++j) {
+                vf d[6], o[6];
+                const std::ptrdiff_t at = b * in.step + in.column[j] + c;
+                UNROLL for (int i = 0; i < 6; ++i) d[i] = load(in.rows[i] + at);
+                transform_input(d, o);
+                UNROLL for (int i = 0; i < 6; ++i) t[i][j] = o[i];
+            }
+            float* to = v + std::ptrdiff_t{b} * channels + c;
+            UNROLL for (int i = 0; i < 6; ++i) {
+                vf o[6];
+                transform_input(t[i], o);
+                UNROLL for (int j = 0; j < 6; ++j) store(to + (i * 6 + j) * pos_stride, o[j]);
+            }
+        }
+    }
+}
+
+// kind: 0 prelu, 1 prelu and residuals, 2 silu (residuals possible), 3 gate.
+template <int kKind, class Out>
+UNROLL_HINT vf finish(vf y, const Epilogue& e, vf slope, const Target<Out>& to, int row, std::ptrdiff_t x, int c) {
+    if constexpr (kKind == 0) return prelu(y, slope);
+    if constexpr (kKind == 3) {
+        const vf r = load(to.residual[0][row] + x * to.residual_stride[0] + c);
+        return (y + r) * (sigmoid(y) - set1(0.5F));
+    }
+    y = kKind == 1 ? prelu(y, slope) : y * sigmoid(y);
+    for (int k = 0; k < e.residuals; ++k) {
+        const vf r = load(to.residual[k][row] + x * to.residual_stride[k] + c);
+        y = fma(set1(e.mix[k]), r, set1(e.keep[k]) * y);
+    }
+    return y;
+}
+
+inline int kind_of(const Epilogue& e) {
+    return e.finish == Finish::gate ? 3 : e.finish == Finish::silu ? 2 : e.residuals ? 1 : 0;
+}
+
+template <int kKind, class Out>
+void winograd_output_kind(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
+                          const Target<Out>& to) {
+    const int channels = group * kLanes;
+    for (int b = 0; b < blocks; ++b) {
+        const int width = to.width - 4 * b < 4 ? to.width - 4 * b : 4;
+        for (int c = 0; c < channels; c += kWidth) {
+            const float* from = m + std::ptrdiff_t{b} * channels + c;
+            vf t[4][6];
+            UNROLL for (int j = 0; j < 6; ++j) {
+                vf d[6], o[4];
+                UNROLL for (int i = 0; i < 6; ++i) d[i] = load(from + (i * 6 + j) * pos_stride);
+                transform_output(d, o);
+                UNROLL for (int i = 0; i < 4; ++i) t[i][j] = o[i];
+            }
+            const vf bias = load(e.bias + c);
+            const vf slope = kKind <= 1 ? load(e.slope + c) : bias;
+            UNROLL for (int i = 0; i < 4; ++i) {
+                if (i >= to.height) break;
+                vf o[4];
+                transform_output(t[i], o);
+                Out* out = to.out[i] + 4 * b * to.stride + c;
+                if (width == 4) {
+                    UNROLL for (int j = 0; j < 4; ++j)
+                        store(out + j * to.stride, finish<kKind>(o[j] + bias, e, slope, to, i, 4 * b + j, c));
+                } else {
+                    UNROLL for (int j = 0; j < 4; ++j)
+                        if (j < width)
+                            store(out + j * to.stride, finish<kKind>(o[j] + bias, e, slope, to, i, 4 * b + j, c));
+                }
+            }
+        }
+    }
+}
+
+template <class Out>
+void winograd_output(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
+                     const Target<Out>& to) {
+    switch (kind_of(e)) {
+        case 0: return winograd_output_kind<0>(m, pos_stride, blocks, group, e, to);
+        case 1: return winograd_output_kind<1>(m, pos_stride, blocks, group, e, to);
+        case 2: return winograd_output_kind<2>(m, pos_stride, blocks, group, e, to);
+        default: return winograd_output_kind<3>(m, pos_stride, blocks, group, e, to);
+    }
+}

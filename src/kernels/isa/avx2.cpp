@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// AVX2, FMA and F16C: eight floats, sixteen registers. Everything but fill_avx2 is local to this file, so that no code
+// compiled with these flags can be shared with the baseline.
+#include <immintrin.h>
+
+#include "kernels/table.hpp"
+
+#define UNROLL _Pragma("GCC unroll 32")
+#define INLINE __attribute__((always_inline))
+#define UNROLL_HINT inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
+
+namespace enlarge {
+namespace {
+
+using vf = float __attribute__((vector_size(32), may_alias));
+constexpr int kWidth = 8;     // floats in a vector
+constexpr int kLanes = 8;     // channels in a granule
+constexpr int kGranule = 1;   // vectors in a granule
+// How many tiles run beside a number of weight vectors: 12 accumulators, the weights and one broadcast fill 16 registers.
+template <int kVectors>
+constexpr int kPixels = kVectors == 1 ? 12 : kVectors == 2 ? 6 : 4;
+
+UNROLL_HINT vf load(const float* p) { return _mm256_loadu_ps(p); }
+UNROLL_HINT vf load(const Half* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+UNROLL_HINT vf load(const std::int16_t* p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+UNROLL_HINT vf load(const std::int32_t* p) {
+    return _mm256_cvtepi32_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+UNROLL_HINT void store(float* p, vf x) { _mm256_storeu_ps(p, x); }
+UNROLL_HINT void store(Half* p, vf x) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+}
+UNROLL_HINT void store(std::int16_t* p, vf x) {
+    const __m256 bound = _mm256_set1_ps(kFeatureMax);
+    const __m256i q = _mm256_cvtps_epi32(_mm256_max_ps(_mm256_min_ps(x, bound), _mm256_sub_ps(_mm256_setzero_ps(), bound)));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                     _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1)));
+}
+UNROLL_HINT vf set1(float x) { return _mm256_set1_ps(x); }
+UNROLL_HINT vf broadcast(const float* p) { return _mm256_broadcast_ss(p); }
+UNROLL_HINT vf broadcast(const Half* p) {
+    return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(*p)));
+}
+UNROLL_HINT vf fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+// sum += a * b. As assembly, because g++ 12 turns the intrinsic into forms that overwrite a or b and spills in the loop.
+UNROLL_HINT void add_product(vf& sum, vf a, vf b) { asm("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b)); }
+UNROLL_HINT vf prelu(vf x, vf slope) {  // by sign bit: the same, as slope * -0 is a zero
+    return _mm256_blendv_ps(x, x * slope, x);
+}
+UNROLL_HINT vf min(vf a, vf b) { return _mm256_min_ps(a, b); }
+UNROLL_HINT vf max(vf a, vf b) { return _mm256_max_ps(a, b); }
+UNROLL_HINT vf round_even(vf x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+UNROLL_HINT vf times_power_of_two(vf x, vf n) {
+    return x * _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
+}
+UNROLL_HINT vf keep_nan(vf x, vf y) { return _mm256_blendv_ps(y, x, _mm256_cmp_ps(x, x, _CMP_UNORD_Q)); }
+UNROLL_HINT void prefetch(const float* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0); }
+
+#include "kernels/body/pixels.inl.hpp"
+#include "kernels/body/winograd.inl.hpp"
+#include "kernels/body/products.inl.hpp"
+
+UNROLL_HINT __m256i to_int(__m256 x, __m256 max) {  // NaN gives 0
+    return _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(_mm256_mul_ps(x, max), _mm256_setzero_ps()), max));
+}
+
+void quantise_u8(const float* x, std::size_t n, std::uint8_t* out) {
+    const __m256 max = _mm256_set1_ps(255.0F);
+    std::size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        const __m256i words = _mm256_permute4x64_epi64(
+            _mm256_packs_epi32(to_int(_mm256_loadu_ps(x + i), max), to_int(_mm256_loadu_ps(x + i + 8), max)), 0xD8);
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i),
+                         _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+    }
+    if (i == n) return;
+    alignas(32) float rest[16] = {};
+    for (std::size_t k = 0; i + k < n; ++k) rest[k] = x[i + k];
+    std::uint8_t bytes[16];
+    quantise_u8(rest, 16, bytes);
+    for (std::size_t k = 0; i + k < n; ++k) out[i + k] = bytes[k];
+}
+
+void quantise_u16(const float* x, std::size_t n, float max, std::uint16_t* out) {
+    const __m256 most = _mm256_set1_ps(max);
+    std::size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m256i q = to_int(_mm256_loadu_ps(x + i), most);
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i),
+                         _mm_packus_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1)));
+    }
+    if (i == n) return;
+    alignas(32) float rest[8] = {};
+    for (std::size_t k = 0; i + k < n; ++k) rest[k] = x[i + k];
+    std::uint16_t words[8];
+    quantise_u16(rest, 8, max, words);
+    for (std::size_t k = 0; i + k < n; ++k) out[i + k] = words[k];
+}
+
+void to_half(const float* x, std::size_t n, Half* out) {
+    std::size_t i = 0;
+    for (; i + 8 <= n; i += 8) store(out + i, load(x + i));
+    for (; i < n; ++i)
+        out[i] = static_cast<Half>(_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(x[i]), _MM_FROUND_TO_NEAREST_INT), 0));
+}
+
+void from_half(const Half* x, std::size_t n, float* out) {
+    std::size_t i = 0;
+    for (; i + 8 <= n; i += 8) store(out + i, load(x + i));
+    for (; i < n; ++i) out[i] = _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(x[i])));
+}
+
+}  // namespace
+
+void fill_avx2(KernelTable& t) {
+    t.name = "avx2";
+    t.lanes = kLanes;
+    t.tile_multiple = 12;
+    t.leaky_relu_f32 = leaky_relu;
+    t.winograd_input_f32 = winograd_input<float>;
+    t.winograd_input_f16 = winograd_input<Half>;
+    t.gemm_f32 = gemm;
+    t.winograd_output_f32 = winograd_output<float>;
+    t.winograd_output_f16 = winograd_output<Half>;
+    t.conv_f32 = conv<float, float>;
+    t.conv_f32_f16 = conv<float, Half>;
+    t.conv_f32_i16 = conv<float, std::int16_t>;
+    t.conv_f16 = conv<Half, Half>;
+    t.conv_f16_f32 = conv<Half, float>;
+    t.shuffle_line_f32 = shuffle_line;
+    t.quantise_u8 = quantise_u8;
+    t.quantise_u16 = quantise_u16;
+    t.all_finite_f32 = all_finite;
+    t.to_half = to_half;
+    t.from_half = from_half;
+}
+
+}  // namespace enlarge
