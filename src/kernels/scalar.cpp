@@ -1,42 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every kernel as a plain loop: what the others are tested against, and what runs where none of them does.
-#include <bit>
 #include <cmath>
-#include <cstring>
 
+#include "base/half.hpp"
 #include "kernels/table.hpp"
 
 namespace enlarge {
 namespace {
 
 constexpr int kLanes = 8;
-
-float half_to_float(Half h) {
-    const std::uint32_t sign = static_cast<std::uint32_t>(h & 0x8000U) << 16;
-    const std::uint32_t exponent = (h >> 10) & 31U;
-    const std::uint32_t mantissa = h & 1023U;
-    if (exponent == 31)  // infinity, or NaN made quiet
-        return std::bit_cast<float>(sign | 0x7F800000U | mantissa << 13 | (mantissa ? 0x400000U : 0U));
-    if (exponent == 0) {
-        const float value = std::ldexp(static_cast<float>(mantissa), -24);
-        return sign ? -value : value;
-    }
-    return std::bit_cast<float>(sign | (exponent + 112) << 23 | mantissa << 13);
-}
-
-Half float_to_half(float x) {
-    const auto bits = std::bit_cast<std::uint32_t>(x);
-    const auto sign = static_cast<Half>((bits >> 16) & 0x8000U);
-    const std::uint32_t magnitude = bits & 0x7FFFFFFFU;
-    if (magnitude > 0x7F800000U) return static_cast<Half>(sign | 0x7E00U | ((magnitude >> 13) & 1023U));
-    if (magnitude >= 0x477FF000U) return static_cast<Half>(sign | 0x7C00U);  // 65520 and more round to infinity
-    if (magnitude < 0x38800000U) {  // below 2^-14: a multiple of 2^-24
-        const float scaled = std::ldexp(std::bit_cast<float>(magnitude), 24);
-        return static_cast<Half>(sign | static_cast<Half>(std::nearbyint(scaled)));
-    }
-    const std::uint32_t rounded = magnitude - 0x38000000U + 0xFFFU + ((magnitude >> 13) & 1U);
-    return static_cast<Half>(sign | static_cast<Half>(rounded >> 13));
-}
 
 float get(const float* p) { return *p; }
 float get(const Half* p) { return half_to_float(*p); }

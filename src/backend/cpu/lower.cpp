@@ -77,8 +77,8 @@ private:
         end_source_ = out;
         const auto inside_shuffle = [&](int i) { return node(i).op == Op::pixel_shuffle ? node(i).factor : 1; };
         const auto take = [&](int i) {
-            end_nodes_.push_back(i);
             if (node(i).op == Op::pixel_shuffle && users(i).size() <= 1) {
+                end_nodes_.push_back(i);
                 end_shuffle_ = node(i).factor;
                 end_source_ = node(i).inputs[0];
             } else {

@@ -90,10 +90,11 @@ Result<TileReport> Runner::run(const TileJob& job) {
 
     if (!schedule_.fits(in, core)) schedule_.plan(*network_, in, core, false);
     finite_.store(true, std::memory_order_relaxed);
+    cancelled_ = false;
     if (!pool_) {
         Barrier barrier(1);
         work(job, 0, 1, barrier);
-        return TileReport{finite_.load(std::memory_order_relaxed)};
+        return report();
     }
     struct Team {
         Runner* runner;
@@ -110,6 +111,11 @@ Result<TileReport> Runner::run(const TileJob& job) {
         while (!team.ready.load(std::memory_order_acquire)) std::this_thread::yield();
         team.runner->work(*team.job, index, count, *team.barrier);
     });
+    return report();
+}
+
+Result<TileReport> Runner::report() const {
+    if (cancelled_) return Error{Errc::cancelled, "stopped"};
     return TileReport{finite_.load(std::memory_order_relaxed)};
 }
 
@@ -143,6 +149,15 @@ Runner::Share Runner::share(const Step& step, const Task& task, int index, int c
     return share;
 }
 
+// Tells how far it is, at most twenty times a second.
+bool Runner::ask(const std::function<bool(double)>& progress, const Task& task) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - asked_ < std::chrono::milliseconds(50)) return true;
+    asked_ = now;
+    const auto& tasks = schedule_.tasks();
+    return progress(static_cast<double>(&task - tasks.data() + 1) / static_cast<double>(tasks.size()));
+}
+
 void Runner::work(const TileJob& job, int index, int count, Barrier& barrier) {
     const Context context{&job, &scratch_[static_cast<std::size_t>(index)]};
     StageTimes& times = context.scratch->times;
@@ -158,9 +173,11 @@ void Runner::work(const TileJob& job, int index, int count, Barrier& barrier) {
                 case Kind::store: store_rows(context, step, mine); break;
             }
         }
+        if (index == 0 && job.progress && !ask(*job.progress, task)) cancelled_ = true;
         const Stopwatch watch(timing_);
         barrier.wait();
         watch.add(times.wait);
+        if (cancelled_) return;  // set before the barrier, so all threads agree
         if (observer_) {
             if (index == 0) observer_(step, task.rows, schedule_);
             barrier.wait();

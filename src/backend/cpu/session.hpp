@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -45,6 +46,8 @@ private:
         Scratch* scratch;
     };
 
+    [[nodiscard]] Result<TileReport> report() const;
+    bool ask(const std::function<bool(double)>& progress, const Task& task);
     void work(const TileJob& job, int index, int count, Barrier& barrier);
     [[nodiscard]] Share share(const Step& step, const Task& task, int index, int count) const;
     void load(const Context& context, const Step& step, const Share& share);
@@ -75,6 +78,8 @@ private:
     Schedule schedule_;
     std::vector<Scratch> scratch_;
     std::atomic<bool> finite_{true};
+    bool cancelled_ = false;
+    std::chrono::steady_clock::time_point asked_;
     bool timing_ = false;
     Observer observer_;
 };

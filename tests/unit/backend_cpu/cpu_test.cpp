@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cpu/cpu.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "backend/reference/reference.hpp"
+#include "support/run_program.hpp"
+
+namespace enlarge {
+namespace {
+
+using test::FloatPicture;
+
+struct Case {
+    const char* name;
+    Graph graph;
+};
+
+// Every op on its own, away from the patterns that are fused.
+Graph odd_graph(std::uint64_t seed) {
+    test::NetworkBuilder b(seed, 3);
+    const int first = b.leaky_relu(0, 0.3F);
+    const int a = b.conv(first, 12, 1);
+    const int activated = b.prelu(a);
+    const int both = b.concat({a, activated, 0});
+    const int c = b.silu(both);
+    const int shuffled = b.resample(Op::pixel_shuffle, b.conv(c, 20), 2);
+    const int folded = b.resample(Op::pixel_unshuffle, shuffled, 2);
+    const int sum = b.add(folded, b.conv(c, 20), 0.5F, -1.5F);
+    const int gate = b.span_gate(sum, folded);
+    const int large = b.resample(Op::upsample_nearest, gate, 3);
+    const int scaled = b.scale_shift(b.conv(large, 5, 1), {1, 2, 3, 4, 5}, {0, 0.1F, 0.2F, 0.3F, 0.4F});
+    b.conv(scaled, 3, 3, 0.3F);
+    return b.finish();
+}
+
+std::vector<Case> networks() {
+    std::vector<Case> cases;
+    cases.push_back({"compact 64 x4", test::compact_graph(1, {.features = 64, .convs = 2, .scale = 4})});
+    cases.push_back({"compact 24 x2", test::compact_graph(2, {.features = 24, .convs = 3, .scale = 2})});
+    cases.push_back({"compact 32 x3", test::compact_graph(3, {.features = 32, .convs = 1, .scale = 3})});
+    cases.push_back({"compact 20 x1", test::compact_graph(4, {.features = 20, .convs = 2, .scale = 1})});
+    cases.push_back({"grey compact 6 x4", test::compact_graph(5, {.features = 6, .convs = 1, .scale = 4, .channels = 1})});
+    cases.push_back({"compact 128 x2", test::compact_graph(6, {.features = 128, .convs = 1, .scale = 2})});
+    cases.push_back({"rrdb 64 x4", test::rrdb_graph(7, {.features = 64, .growth = 32})});
+    cases.push_back({"rrdb 48 x2 from x4", test::rrdb_graph(8, {.features = 48, .growth = 16, .unshuffle = 2})});
+    cases.push_back({"rrdb 12 x1", test::rrdb_graph(9, {.features = 12, .growth = 6, .unshuffle = 4})});
+    cases.push_back({"rrdb 16 x8", test::rrdb_graph(10, {.features = 16, .growth = 8, .upconvs = 3})});
+    cases.push_back({"span 48 x4", test::span_graph(11, {.features = 48, .scale = 4})});
+    cases.push_back({"span 28 x2", test::span_graph(12, {.features = 28, .scale = 2, .norm = false})});
+    cases.push_back({"odd", odd_graph(13)});
+    return cases;
+}
+
+double magnitude(const FloatPicture& picture) {
+    double most = 1;
+    for (const float v : picture.values) most = std::max(most, std::fabs(static_cast<double>(v)));
+    return most;
+}
+
+TEST(cpu, equals_the_reference_for_every_family_and_size) {
+    ThreadPool pool(3);
+    for (const Case& c : networks()) {
+        const int multiple = c.graph.size_multiple();
+        for (const Size size : {Size{1, 1}, Size{3, 5}, Size{8, 4}, Size{37, 22}}) {
+            const Size fit{(size.width + multiple - 1) / multiple * multiple, (size.height + multiple - 1) / multiple * multiple};
+            const FloatPicture picture = test::random_picture(5, c.graph.input_channels(), fit);
+            const FloatPicture want = test::run_whole(reference_backend(), c.graph, picture);
+            const FloatPicture got = test::run_whole(cpu_backend(), c.graph, picture, &pool);
+            EXPECT_LE(test::largest_difference(want, got), 1e-4 * magnitude(want)) << c.name << " " << fit.width << "x" << fit.height;
+        }
+    }
+}
+
+TEST(cpu, results_depend_on_neither_threads_nor_runs) {
+    for (const Case& c : networks()) {
+        const int multiple = c.graph.size_multiple();
+        const FloatPicture picture = test::random_picture(6, c.graph.input_channels(), {52 / multiple * multiple, 40});
+        const FloatPicture alone = test::run_whole(cpu_backend(), c.graph, picture);
+        for (const int threads : {1, 2, 5}) {
+            ThreadPool pool(threads);
+            EXPECT_TRUE(test::same_bits(alone, test::run_whole(cpu_backend(), c.graph, picture, &pool))) << c.name << " " << threads;
+        }
+    }
+}
+
+TEST(cpu, tiles_give_the_same_bits_as_the_whole_picture) {
+    ThreadPool pool(2);
+    for (const Case& c : networks()) {
+        if (std::string(c.name).find("rrdb") != std::string::npos && std::string(c.name) != "rrdb 12 x1") continue;  // slow
+        CompileOptions options;
+        options.pool = &pool;
+        options.precision = Precision::fp32;
+        const auto program = test::must(cpu_backend().compile(c.graph, options));
+        const FloatPicture picture = test::random_picture(7, c.graph.input_channels(), {100, 72});
+        const FloatPicture whole = test::run_whole(cpu_backend(), c.graph, picture, &pool);
+        for (const int side : {4, 20, 64}) {
+            if (side == 4 && c.graph.macs_per_pixel() > 50000) continue;
+            EXPECT_TRUE(test::same_bits(whole, test::run_tiled(*program, picture, side))) << c.name << " " << side;
+        }
+    }
+}
+
+TEST(cpu, half_precision_rows_stay_close) {
+    for (const Case& c : networks()) {
+        if (std::string(c.name) == "odd") continue;
+        const int multiple = c.graph.size_multiple();
+        const FloatPicture picture = test::random_picture(8, c.graph.input_channels(), {40 / multiple * multiple, 24});
+        const FloatPicture want = test::run_whole(reference_backend(), c.graph, picture);
+        const FloatPicture got = test::run_whole(cpu_backend(), c.graph, picture, nullptr, Precision::fp16);
+        EXPECT_LE(test::largest_difference(want, got), 2e-2 * magnitude(want)) << c.name;
+        EXPECT_GT(test::largest_difference(want, got), 0) << c.name;
+    }
+}
+
+TEST(cpu, integer_samples_round_half_to_even_and_clamp) {
+    const Graph graph = test::compact_graph(21, {.features = 8, .convs = 1, .scale = 2});
+    const auto program = test::must(cpu_backend().compile(graph, {}));
+    const auto session = test::must(program->session());
+    const Size size{13, 9};
+    Image in(size, kRgb8);
+    test::Random random(3);
+    for (int y = 0; y < size.height; ++y)
+        for (int x = 0; x < size.width * 3; ++x) in.view().row(0, y)[x] = static_cast<std::byte>(random.integer(0, 255));
+    const Size big{26, 18};
+    Image floats(big, kRgbF32), bytes(big, kRgb8), words(big, {SampleType::u16, 10, 3, true});
+    for (Image* out : {&floats, &bytes, &words})
+        ASSERT_TRUE(session->run({std::as_const(in).view(), {0, 0, 13, 9}, out->view()}).ok());
+    for (int y = 0; y < big.height; ++y)
+        for (int x = 0; x < big.width; ++x)
+            for (int c = 0; c < 3; ++c) {
+                const float value = reinterpret_cast<const float*>(floats.view().row(0, y))[x * 3 + c];
+                const float clamped = std::clamp(value, 0.0F, 1.0F);
+                ASSERT_EQ(static_cast<int>(bytes.view().row(0, y)[x * 3 + c]), std::lrint(clamped * 255.0F));
+                ASSERT_EQ(reinterpret_cast<const std::uint16_t*>(words.view().row(c, y))[x], std::lrint(clamped * 1023.0F));
+            }
+}
+
+TEST(cpu, not_a_number_is_reported) {
+    const Graph graph = test::compact_graph(22, {.features = 8, .convs = 1, .scale = 2});
+    const auto program = test::must(cpu_backend().compile(graph, {}));
+    const auto session = test::must(program->session());
+    FloatPicture picture = test::random_picture(1, 3, {20, 20}), out(3, {40, 40});
+    picture.at(1, 7, 7) = std::numeric_limits<float>::quiet_NaN();
+    EXPECT_FALSE(test::must(session->run({picture.view(), {0, 0, 20, 20}, out.view()})).finite);
+    picture.at(1, 7, 7) = 0;
+    EXPECT_TRUE(test::must(session->run({picture.view(), {0, 0, 20, 20}, out.view()})).finite);
+}
+
+TEST(cpu, stops_when_progress_says_so) {
+    const Graph graph = test::compact_graph(23, {.features = 64, .convs = 8, .scale = 4});
+    const auto program = test::must(cpu_backend().compile(graph, {}));
+    const auto session = test::must(program->session());
+    FloatPicture picture = test::random_picture(1, 3, {300, 300}), out(3, {1200, 1200});
+    int calls = 0;
+    const std::function<bool(double)> stop = [&](double fraction) { return fraction > 0 && ++calls < 2; };
+    const auto result = session->run({picture.view(), {0, 0, 300, 300}, out.view(), &stop});
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.error().code, Errc::cancelled);
+    EXPECT_EQ(calls, 2);
+}
+
+TEST(cpu, memory_grows_with_width_but_hardly_with_height) {
+    const Graph graph = test::compact_graph(24, {.features = 64, .convs = 8, .scale = 4});
+    const auto program = test::must(cpu_backend().compile(graph, {}));
+    EXPECT_LT(program->memory_bytes({640, 4000}), program->memory_bytes({640, 1000}) * 11 / 10);
+    EXPECT_GT(program->memory_bytes({6400, 1000}), program->memory_bytes({640, 1000}) * 5);
+}
+
+}  // namespace
+}  // namespace enlarge
