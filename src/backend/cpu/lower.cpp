@@ -114,7 +114,8 @@ private:
             const auto only_user = [&]() -> int {
                 if (chain.last == end_source_ || users(chain.last).size() != 1) return -1;
                 const int user = users(chain.last)[0];
-                return is_end(user) ? -1 : user;
+                const bool taken = chain_of_[static_cast<std::size_t>(user)] >= 0;  // a sum of two convolutions: by the first
+                return is_end(user) || taken ? -1 : user;
             };
             const auto take = [&](int user) {
                 chain.last = user;
