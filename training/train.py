@@ -19,7 +19,7 @@ import torch
 import synthetic
 from common import Compact, load_weights, luma, psnr, run, save_weights
 
-FLAT = 0.05  # share of patches that are one colour
+FLAT = 0.07  # share of patches that are one colour
 
 
 class Muon(torch.optim.Optimizer):
@@ -61,10 +61,10 @@ class Muon(torch.optim.Optimizer):
 
 
 class Patches:
-    """Random patches with their targets; the same symmetry applied to both."""
+    """Random patches with their targets; unless `upright`, the same symmetry applied to both."""
 
-    def __init__(self, name, cache, patch, rng):
-        self.scale, self.patch, self.rng = int(name[-1]), patch, rng
+    def __init__(self, name, cache, patch, rng, upright):
+        self.scale, self.patch, self.rng, self.upright = int(name[-1]), patch, rng, upright
         load = lambda n: np.load(f'{cache}/{n}.npy', mmap_mode='r')
         if name.startswith('faithful'):
             target = load('hr')
@@ -83,6 +83,8 @@ class Patches:
         i = rng.integers(len(lr))
         y, x = rng.integers(0, lr.shape[1] - n + 1), rng.integers(0, lr.shape[2] - n + 1)
         a, b = lr[i, y:y + n, x:x + n], hr[i, y * s:(y + n) * s, x * s:(x + n) * s]
+        if self.upright:
+            return a, b
         turn, flip = rng.integers(4), rng.integers(2)
         a, b = np.rot90(a, turn), np.rot90(b, turn)
         return (a[:, ::-1], b[:, ::-1]) if flip else (a, b)
@@ -124,6 +126,7 @@ def main():
     a.add_argument('--luma', type=float, default=0.0, help='share of the loss that looks at luma alone')
     a.add_argument('--eps', type=float, default=1e-3, help='Charbonnier constant: large is L2, small is L1')
     a.add_argument('--init', help='begin with these weights; layers of another shape are left as they are')
+    a.add_argument('--upright', action='store_true', help='never turn or mirror: the teacher is no friend of symmetry')
     a.add_argument('--resume', action='store_true')
     a.add_argument('--seed', type=int, default=1)
     a.add_argument('--every', type=int, default=500)
@@ -146,7 +149,7 @@ def main():
         average.load_state_dict(saved['average'])
         adam.load_state_dict(saved['adam'])
         step = saved['step']
-    patches = Patches(o.name, o.cache, o.patch, np.random.default_rng([o.seed, step]))
+    patches = Patches(o.name, o.cache, o.patch, np.random.default_rng([o.seed, step]), o.upright)
     checks = held_out(o.name, o.cache)
     weigh_y = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
 
