@@ -5,6 +5,7 @@ add_library(enlarge_flags INTERFACE)
 target_include_directories(enlarge_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_compile_options(enlarge_flags INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wno-missing-field-initializers -ffp-contract=off>
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-Wno-restrict>  # false positives of g++ 12 on strings
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${ENLARGE_WERROR}>>:-Werror>)
 if(ENLARGE_SCALAR_ONLY)
   target_compile_definitions(enlarge_flags INTERFACE ENLARGE_SCALAR_ONLY)

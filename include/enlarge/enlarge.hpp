@@ -76,6 +76,9 @@ struct OutputSize {
 // The output size in pixels for a picture. Fails with Errc::argument when it makes no sense (both kinds given, <= 0).
 Result<Size> resolve(const OutputSize& wanted, Size input, int model_scale);
 
+// How transparency is enlarged: by the network like a grey picture, or by a Lanczos filter (faster, softer edges).
+enum class AlphaMode { network, lanczos };
+
 struct EngineOptions {
     std::string device = "auto";     // "auto", "cpu", "cuda", "cuda:1", "reference"
     Precision precision = Precision::automatic;
@@ -83,6 +86,7 @@ struct EngineOptions {
     std::int64_t memory_bytes = 0;   // working memory limit; 0 = half of what is free
     int tile = 0;                    // largest core side in input pixels; 0 = from the memory limit
     bool tta = false;                // average over the 8 symmetries: slower by 8, slightly better
+    AlphaMode alpha = AlphaMode::network;
 };
 
 // What happened while a picture was enlarged.

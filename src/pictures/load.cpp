@@ -1,2 +1,322 @@
 // SPDX-License-Identifier: Apache-2.0
+// Opens picture files and brings them into one of our pixel formats.
+#include "pictures/load.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/cpu.hpp"
+#include "base/log.hpp"
 #include "image/format.hpp"
+#include "pictures/metadata.hpp"
+
+namespace enlarge {
+namespace {
+
+using namespace pictures;
+using enum PictureFormat;
+
+// The loader for a format, called by name: nothing else ever looks at the file.
+int load(PictureFormat format, VipsSource* source, VipsImage** out, VipsAccess access, VipsFailOn fail_on, int page) {
+    switch (format) {
+        case jpeg: return vips_jpegload_source(source, out, "access", access, "fail_on", fail_on, nullptr);
+        case png: return vips_pngload_source(source, out, "access", access, "fail_on", fail_on, nullptr);
+        case webp: return vips_webpload_source(source, out, "access", access, "fail_on", fail_on, nullptr);
+        case tiff: return vips_tiffload_source(source, out, "access", access, "fail_on", fail_on, "page", std::max(page, 0), nullptr);
+        case avif:
+        case heic:
+            if (page > 0) return vips_heifload_source(source, out, "access", access, "fail_on", fail_on, "page", page, nullptr);
+            return vips_heifload_source(source, out, "access", access, "fail_on", fail_on, nullptr);
+        case jxl: return vips_jxlload_source(source, out, "access", access, "fail_on", fail_on, nullptr);
+        case pnm:
+        case pfm: return vips_ppmload_source(source, out, "access", access, "fail_on", fail_on, nullptr);
+        case gif: return vips_gifload_source(source, out, "access", access, "fail_on", fail_on, nullptr);
+        case bmp: break;
+    }
+    vips_error("enlarge", "no loader");
+    return -1;
+}
+
+int integer(VipsImage* image, const char* name, int otherwise) {
+    int value = otherwise;
+    if (vips_image_get_typeof(image, name) && vips_image_get_int(image, name, &value) != 0) {
+        vips_error_clear();
+        return otherwise;
+    }
+    return value;
+}
+
+Result<ImagePtr> open_image(const Picture::State& state, VipsAccess access) {
+    const SourcePtr source = state.input.source();
+    VipsImage* image = nullptr;
+    if (!source || load(state.info.file_format, source.get(), &image, access, state.fail_on, state.options.page) != 0) {
+        if (image) g_object_unref(image);
+        const std::string reason = vips_message();
+        return Error{Errc::format, std::string("this ") + format_info(state.info.file_format).name + " file cannot be decoded (" + reason + ")"};
+    }
+    return ImagePtr(image);
+}
+
+// Applies one libvips operation; a failure is named by `what`.
+template <class Operation>
+Result<void> apply(ImagePtr& image, const char* what, const Operation& operation) {
+    VipsImage* out = nullptr;
+    if (operation(image.get(), &out) != 0) {
+        if (out) g_object_unref(out);
+        return Error{Errc::format, std::string(what) + " failed (" + vips_message() + ")"};
+    }
+    image.reset(out);
+    return {};
+}
+
+Result<void> to_rgb(ImagePtr& image, std::string& colour) {
+    const bool deep = image->BandFmt != VIPS_FORMAT_UCHAR;
+    switch (image->Type) {
+        case VIPS_INTERPRETATION_CMYK:
+            colour = vips_image_get_typeof(image.get(), VIPS_META_ICC_NAME) ? "CMYK" : "CMYK without profile";
+            return apply(image, "converting CMYK to sRGB", [&](VipsImage* in, VipsImage** out) {
+                return vips_icc_transform(in, out, "srgb", "embedded", TRUE, "input_profile", "cmyk", "depth", deep ? 16 : 8,
+                                          "intent", VIPS_INTENT_RELATIVE, "black_point_compensation", TRUE, nullptr);
+            });
+        case VIPS_INTERPRETATION_LAB:
+        case VIPS_INTERPRETATION_LABQ:
+        case VIPS_INTERPRETATION_LABS:
+        case VIPS_INTERPRETATION_LCH:
+        case VIPS_INTERPRETATION_XYZ:
+        case VIPS_INTERPRETATION_YXY:
+        case VIPS_INTERPRETATION_HSV:
+            colour = "Lab";
+            vips_image_remove(image.get(), VIPS_META_ICC_NAME);
+            return apply(image, "converting Lab to sRGB", [&](VipsImage* in, VipsImage** out) {
+                return vips_colourspace(in, out, deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB, nullptr);
+            });
+        default: return {};
+    }
+}
+
+Result<PixelFormat> pixel_format(const VipsImage& image) {
+    PixelFormat format;
+    format.channels = static_cast<std::uint8_t>(std::min(image.Bands, 255));
+    if (image.Bands < 1 || image.Bands > 4)
+        return Error{Errc::unsupported, "has " + std::to_string(image.Bands) + " channels; grey, grey + alpha, RGB and RGBA are understood"};
+    switch (image.BandFmt) {
+        case VIPS_FORMAT_UCHAR: format.sample = SampleType::u8, format.bits = 8; break;
+        case VIPS_FORMAT_USHORT: format.sample = SampleType::u16, format.bits = 16; break;
+        case VIPS_FORMAT_FLOAT: format.sample = SampleType::f32, format.bits = 32; break;
+        default:
+            return Error{Errc::unsupported, std::string("has samples of type ") + vips_enum_nick(VIPS_TYPE_BAND_FORMAT, image.BandFmt) +
+                                                "; unsigned 8 and 16 bit and float are understood"};
+    }
+    return format;
+}
+
+const char* colour_name(int channels) {
+    constexpr const char* names[] = {"grey", "grey + alpha", "RGB", "RGB + alpha"};
+    return names[std::clamp(channels, 1, 4) - 1];
+}
+
+Error animation(const char* what, std::int64_t frames) {
+    return {Errc::unsupported, std::string("is an animated ") + what + " of " + std::to_string(frames) +
+                                   " frames, and pictures here are single ones; convert it to a video (MP4, MKV) and enlarge that"};
+}
+
+// Refuses animations, and chooses the page. The one place to change when animations are read as video.
+Result<void> check_pages(Picture::State& state, VipsImage* image) {
+    const PictureFormat format = state.info.file_format;
+    state.info.pages = std::max(integer(image, VIPS_META_N_PAGES, 1), 1);
+    const int pages = state.info.pages;
+    if (format == png && apng_frames(state.input) > 1) return animation("PNG", apng_frames(state.input));
+    if ((format == gif || format == webp) && pages > 1) return animation(format_info(format).name, pages);
+    if (format == avif || format == heic) {
+        const auto brand = state.input.read_at(8, 4);
+        for (const char* sequence : {"avis", "hevc", "hevx", "msf1"})
+            if (brand.size() == 4 && std::memcmp(brand.data(), sequence, 4) == 0)
+                return Error{Errc::unsupported, "is an animation (image sequence), and pictures here are single ones; convert it to a video and enlarge that"};
+    }
+    if (state.options.page >= pages)
+        return Error{Errc::argument, "has " + std::to_string(pages) + (pages == 1 ? " page" : " pages") + ", so there is no page " + std::to_string(state.options.page + 1)};
+    if (pages > 1 && state.options.page < 0)
+        state.notices.push_back("has " + std::to_string(pages) + " pages; the first is used (choose another with --page)");
+    return {};
+}
+
+// Refuses what is larger than allowed, before any pixel is decoded.
+Result<void> check_size(const Picture::State& state, VipsImage* image) {
+    const std::int64_t width = image->Xsize, height = image->Ysize;
+    if (width <= 0 || height <= 0) return Error{Errc::format, "has no pixels"};
+    if (width > state.options.max_pixels / height)
+        return Error{Errc::limit, "is " + std::to_string(width) + "x" + std::to_string(height) + " pixels; the limit is " +
+                                      std::to_string(state.options.max_pixels) + " pixels in all"};
+    const PictureFormat format = state.info.file_format;
+    const bool interlaced = integer(image, "interlaced", 0) || integer(image, "jpeg-multiscan", 0);
+    const bool whole = format == webp || format == avif || format == heic || format == jxl || interlaced;
+    if (!whole) return {};
+    const std::int64_t memory = state.options.memory_bytes ? state.options.memory_bytes : free_memory_bytes() / 2;
+    const double needed = static_cast<double>(width) * static_cast<double>(height) * image->Bands *
+                          static_cast<double>(vips_format_sizeof(image->BandFmt)) * (format == jpeg ? 2 : format == png ? 1 : 2);
+    if (needed > static_cast<double>(memory))
+        return Error{Errc::limit, "is " + std::to_string(width) + "x" + std::to_string(height) + " pixels in a form that must be decoded whole (" +
+                                      (interlaced ? "interlaced " : "") + format_info(format).name + "), which takes " +
+                                      std::to_string(static_cast<std::int64_t>(needed / (1 << 20))) + " MiB; " +
+                                      std::to_string(memory >> 20) + " MiB may be used"};
+    return {};
+}
+
+// Opens the file as `fail_on` says and builds the pipeline that rows() reads.
+Result<void> prepare(Picture::State& state) {
+    TRY(state.image, open_image(state, VIPS_ACCESS_SEQUENTIAL));
+    TRY(check_pages(state, state.image.get()));
+    TRY(check_size(state, state.image.get()));
+    const int orientation = std::clamp(vips_image_get_orientation(state.image.get()), 1, 8);
+    state.info.orientation = orientation;
+    if (orientation > 2) {
+        // Rows are needed in another order: libvips then decodes to memory, or to a temporary file above 100 MB.
+        TRY(state.image, open_image(state, VIPS_ACCESS_RANDOM));
+    }
+    if (orientation > 1)
+        TRY(apply(state.image, "turning upright", [](VipsImage* in, VipsImage** out) { return vips_autorot(in, out, nullptr); }));
+
+    PictureInfo& info = state.info;
+    info.colour.clear();
+    TRY(to_rgb(state.image, info.colour));
+    if (state.image->BandFmt == VIPS_FORMAT_DOUBLE)
+        TRY(apply(state.image, "reading", [](VipsImage* in, VipsImage** out) { return vips_cast(in, out, VIPS_FORMAT_FLOAT, nullptr); }));
+    TRY(info.format, pixel_format(*state.image));
+    info.size = {state.image->Xsize, state.image->Ysize};
+    if (info.colour.empty()) info.colour = colour_name(info.format.channels);
+    const int bits = integer(state.image.get(), "heif-bitdepth", 0);
+    if (info.format.sample == SampleType::u16 && (info.file_format == avif || info.file_format == heic) && bits > 8 && bits < 16) {
+        info.format.bits = static_cast<std::uint8_t>(bits);
+        state.shift = 16 - bits;
+    }
+    VipsImage* image = state.image.get();
+    info.icc = vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0;
+    info.exif = vips_image_get_typeof(image, VIPS_META_EXIF_NAME) != 0;
+    info.xmp = vips_image_get_typeof(image, VIPS_META_XMP_NAME) != 0;
+    info.iptc = vips_image_get_typeof(image, VIPS_META_IPTC_NAME) != 0;
+    info.profile = icc_description(blob(image, VIPS_META_ICC_NAME));
+    info.dpi = vips_image_get_typeof(image, VIPS_META_RESOLUTION_UNIT) ? image->Xres * 25.4 : 0;
+    return {};
+}
+
+// Warnings of libjpeg about files that are odd but lose nothing.
+bool harmless(const std::string& message) {
+    for (const char* text : {"extraneous bytes", "Invalid SOS parameters", "Inconsistent progression", "Adobe color transform", "JFIF revision", "thumbnail"})
+        if (message.find(text) != std::string::npos) return true;
+    return false;
+}
+
+Result<Picture::State*> start(Picture::State& state) {
+    TRY(start_vips());
+    const auto head = state.input.read_at(0, 64);
+    if (head.empty()) return Error{Errc::format, "is empty"};
+    const auto format = sniff_picture(head);
+    if (!format) return Error{Errc::format, "is not a picture in a format that is known here"};
+    state.info.file_format = *format;
+    if (*format == bmp) return Error{Errc::unsupported, "is a BMP file, which is not read; convert it to PNG"};
+    // JPEG: libjpeg calls damaged data a warning. Harmless ones are sorted out in PictureRows.
+    state.fail_on = state.options.allow_damaged ? VIPS_FAIL_ON_NONE : *format == jpeg ? VIPS_FAIL_ON_WARNING : VIPS_FAIL_ON_ERROR;
+    TRY(prepare(state));
+    return &state;
+}
+
+}  // namespace
+
+class PictureRows final : public RowSource {
+public:
+    explicit PictureRows(Picture::State& state) : state_(state) {}
+    [[nodiscard]] Size size() const override { return state_.info.size; }
+    [[nodiscard]] PixelFormat format() const override { return state_.info.format; }
+
+    Result<void> read(const MutableImageView& rows) override {
+        ENSURE(rows.format == format() && rows.size.width == size().width && rows.size.height <= size().height - next_);
+        for (int y = 0; y < rows.size.height;) {
+            const int count = std::min(rows.size.height - y, kStrip);
+            if (!strip(rows, y, count)) TRY(recover(vips_message(), rows, y, count));
+            y += count;
+            next_ += count;
+        }
+        return {};
+    }
+
+private:
+    static constexpr int kStrip = 16;
+
+    // Decodes rows next_ ... next_ + count into rows y ... of `rows`.
+    bool strip(const MutableImageView& rows, int y, int count) {
+        const RegionPtr region(vips_region_new(state_.image.get()));
+        const VipsRect area{0, next_, size().width, count};
+        if (vips_region_prepare(region.get(), &area) != 0) return false;
+        const std::size_t samples = static_cast<std::size_t>(size().width) * format().channels;
+        const std::size_t bytes = samples * static_cast<std::size_t>(sample_bytes(format().sample));
+        for (int i = 0; i < count; ++i) {
+            std::byte* to = rows.row(0, y + i);
+            std::memcpy(to, VIPS_REGION_ADDR(region.get(), 0, next_ + i), bytes);
+            if (state_.shift == 0) continue;
+            for (std::size_t s = 0; s < samples; ++s) {
+                std::uint16_t value;
+                std::memcpy(&value, to + 2 * s, 2);
+                value = static_cast<std::uint16_t>(value >> state_.shift);
+                std::memcpy(to + 2 * s, &value, 2);
+            }
+        }
+        return true;
+    }
+
+    // After a failed strip: a harmless oddity is decoded again more leniently; damage is an error.
+    Result<void> recover(const std::string& message, const MutableImageView& rows, int y, int count) {
+        const char* name = format_info(state_.info.file_format).name;
+        const Error damage{Errc::format, state_.name + ": this " + name + " file is damaged or truncated (" + message +
+                                             "); --allow-damaged takes what there is"};
+        if (state_.options.allow_damaged) return Error{Errc::format, state_.name + ": this " + name + " file cannot be decoded (" + message + ")"};
+        if (state_.info.file_format != PictureFormat::jpeg || state_.fail_on != VIPS_FAIL_ON_WARNING || !harmless(message)) return damage;
+        state_.fail_on = VIPS_FAIL_ON_ERROR;
+        log(LogLevel::debug, state_.name + ": " + message);
+        if (auto again = prepare(state_); !again) return std::move(again).error().within(state_.name);
+        const int reached = next_;
+        Image skipped({size().width, kStrip}, format());
+        for (next_ = 0; next_ < reached; next_ += kStrip)
+            if (!strip(skipped.view(), 0, std::min(kStrip, reached - next_))) return damage;
+        next_ = reached;
+        if (!strip(rows, y, count)) return damage;
+        return {};
+    }
+
+    Picture::State& state_;
+    int next_ = 0;
+};
+
+Picture::Picture(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Picture::Picture(Picture&&) noexcept = default;
+Picture& Picture::operator=(Picture&&) noexcept = default;
+Picture::~Picture() = default;
+
+Result<Picture> Picture::open(const std::string& path, const ReadOptions& options) {
+    auto input = Input::file(path);
+    if (!input) return std::move(input).error().within(path);
+    auto state = std::make_unique<State>(path, std::move(*input), options);
+    if (auto started = start(*state); !started) return std::move(started).error().within(path);
+    return Picture(std::move(state));
+}
+
+Result<Picture> Picture::read(std::span<const std::byte> bytes, const std::string& name, const ReadOptions& options) {
+    auto state = std::make_unique<State>(name, Input::memory(bytes), options);
+    if (auto started = start(*state); !started) return std::move(started).error().within(name);
+    return Picture(std::move(state));
+}
+
+const PictureInfo& Picture::info() const { return state_->info; }
+const std::vector<std::string>& Picture::notices() const { return state_->notices; }
+
+RowSource& Picture::rows() {
+    if (!state_->rows) state_->rows = std::make_unique<PictureRows>(*state_);
+    return *state_->rows;
+}
+
+Result<Image> Picture::load() {
+    Image image(state_->info.size, state_->info.format);
+    TRY(rows().read(image.view()));
+    return image;
+}
+
+}  // namespace enlarge

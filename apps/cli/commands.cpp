@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The list of commands and their manuals.
+#include "command.hpp"
+
+namespace cli {
+
+const std::vector<Command>& commands() {
+    static const std::vector<Command> list = {
+        {"", "Makes pictures and video larger and cleaner", define_upscale},
+        {"compare", "How alike two pictures are: PSNR, SSIM, largest difference", define_compare},
+        {"devices", "What can run networks here, and why what cannot", define_devices},
+        {"completions", "Prints a completion script for bash, zsh or fish", define_completions},
+    };
+    return list;
+}
+
+Manual manual(const std::string& command) {
+    if (command.empty())
+        return {"Makes pictures and video larger and cleaner with Real-ESRGAN-family networks.",
+                "  enlarge photo.jpg                            photo_x4.jpg beside it\n"
+                "  enlarge photo.jpg -o big.png                 as PNG\n"
+                "  enlarge scan.tif --scale 2 -o scan2.tif      16 bit, ICC profile and EXIF stay\n"
+                "  enlarge -r photos -o enlarged                a folder and its subfolders\n"
+                "  enlarge *.png -o out/ --width 3840           several files, 3840 pixels wide\n"
+                "  enlarge old.jpg -m realesr-general-x4v3 --denoise 0.3\n"
+                "  cat a.png | enlarge - -o - --format png > b.png\n"};
+    if (command == "compare")
+        return {"Prints how alike two pictures of the same size are: PSNR over RGB and over luma (Y, studio range), SSIM of luma,\n"
+                "and the largest difference of one sample in 1/255. With -o, writes a picture that shows both.",
+                "  enlarge compare original.png result.png\n"
+                "  enlarge compare a.png b.png -o side-by-side.png\n"
+                "  enlarge compare a.png b.png -o split.png --split\n"};
+    if (command == "devices") return {"Lists what can run networks on this machine, best first, and what cannot with the reason.", "  enlarge devices\n  enlarge devices --json\n"};
+    if (command == "completions")
+        return {"Prints a completion script for a shell.", "  enlarge completions bash > ~/.local/share/bash-completion/completions/enlarge\n"
+                                                           "  enlarge completions zsh > ~/.zfunc/_enlarge\n"
+                                                           "  enlarge completions fish > ~/.config/fish/completions/enlarge.fish\n"};
+    if (command == "models")
+        return {"Lists networks, fetches public ones, and tells what a weight file holds.",
+                "  enlarge models list\n  enlarge models pull realesr-general-x4v3\n  enlarge models info ~/Downloads/4x_something.pth\n"};
+    if (command == "bench") return {"Measures the speed of a network on this machine.", "  enlarge bench\n  enlarge bench -m realesr-general-x4v3 --size 1280x720\n"};
+    if (command == "export") return {"Writes a network as ONNX.", "  enlarge export model.pth -o model.onnx\n"};
+    return {"", ""};
+}
+
+}  // namespace cli

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <memory>
+
+#include "CLI/CLI.hpp"
+#include "command.hpp"
+#include "enlarge/engine.hpp"
+#include "reporter.hpp"
+
+namespace cli {
+
+Action define_devices(CLI::App& app) {
+    auto json = std::make_shared<bool>(false);
+    app.add_flag("--json", *json, "One JSON object per device and line")->group("Output");
+    return [json] {
+        bool any = false;
+        for (const enlarge::DeviceInfo& device : enlarge::devices()) {
+            any = any || device.usable;
+            if (*json) {
+                const JsonLine line = JsonLine("device").add("id", device.id).add("name", device.name).add("usable", device.usable)
+                                          .add("memory", device.memory_bytes).add("detail", device.detail);
+                std::printf("%s\n", line.text().c_str());
+                continue;
+            }
+            std::printf("%-10s %s %s\n", device.id.c_str(), device.usable ? "yes" : "no ", device.name.c_str());
+            if (!device.detail.empty()) std::printf("%15s%s\n", "", device.detail.c_str());
+            if (device.memory_bytes > 0)
+                std::printf("%15s%.1f GiB of memory\n", "", static_cast<double>(device.memory_bytes) / (1 << 30));
+        }
+        if (!any) return fail({enlarge::Errc::device, "nothing here can run networks"});
+        return static_cast<int>(kOk);
+    };
+}
+
+}  // namespace cli

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine_options.hpp"
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+
+#include "CLI/CLI.hpp"
+
+namespace cli {
+namespace {
+
+using enlarge::Errc;
+using enlarge::Error;
+using enlarge::Model;
+using enlarge::Result;
+
+// The partner that --denoise mixes in, for either way of naming the first: the registry's name, or a path whose file
+// name holds "general-x4v3".
+Result<std::string> denoise_partner(const std::string& model) {
+    const std::filesystem::path path(model);
+    std::string file = path.filename().string();
+    if (file.find("general-wdn-x4v3") != std::string::npos)
+        return Error{Errc::argument, "--denoise starts from realesr-general-x4v3 and mixes its wdn partner in; say --model realesr-general-x4v3"};
+    const auto at = file.find("general-x4v3");
+    if (at == std::string::npos)
+        return Error{Errc::argument, "--denoise works with realesr-general-x4v3 only (it mixes that network with its partner "
+                                     "realesr-general-wdn-x4v3), not with '" + model + "'"};
+    file.insert(at + 7, "-wdn");
+    return path.has_parent_path() ? (path.parent_path() / file).string() : file;
+}
+
+Result<Model> mix(const Model& model, const std::string& text) {
+    const auto colon = text.rfind(':');
+    char* end = nullptr;
+    const double weight = colon == std::string::npos ? -1 : std::strtod(text.c_str() + colon + 1, &end);
+    if (colon == std::string::npos || colon == 0 || colon + 1 == text.size() || *end || !(weight >= 0 && weight <= 1))
+        return Error{Errc::argument, "--blend '" + text + "' should be FILE:WEIGHT with a weight from 0 to 1, such as soft.pth:0.3"};
+    auto other = Model::open(text.substr(0, colon));
+    if (!other) return other;
+    return model.blend(*other, static_cast<float>(weight));
+}
+
+}  // namespace
+
+void define_model_options(CLI::App& app, EngineChoice& choice) {
+    app.add_option("-m,--model", choice.model, "Network: a name (`enlarge models` lists them) or a weight file")
+        ->type_name("NAME|FILE")->capture_default_str()->group("Model");
+    app.add_option("--denoise", choice.denoise, "With realesr-general-x4v3: how strongly noise is removed, 0 to 1")
+        ->type_name("STRENGTH")->check(CLI::Range(0.0, 1.0))->group("Model");
+    app.add_option("--blend", choice.blend, "Mix in another network of the same shape with this weight (0 to 1)")
+        ->type_name("FILE:WEIGHT")->group("Model");
+}
+
+void define_size_options(CLI::App& app, EngineChoice& choice) {
+    auto* scale = app.add_option("-s,--scale", choice.scale, "Enlarge by this factor; any number (default: the network's own)")
+                      ->type_name("FACTOR")->check(CLI::Range(0.01, 1024.0))->group("Size");
+    auto* width = app.add_option("--width", choice.width, "Output width; the height follows")
+                      ->type_name("PIXELS")->check(CLI::PositiveNumber)->group("Size")->excludes(scale);
+    auto* height = app.add_option("--height", choice.height, "Output height; the width follows")
+                       ->type_name("PIXELS")->check(CLI::PositiveNumber)->group("Size")->excludes(scale);
+    app.add_option("--size", choice.size, "Output width and height")
+        ->type_name("WxH")->group("Size")->excludes(scale)->excludes(width)->excludes(height);
+    auto* fit = app.add_flag("--fit", choice.fit, "With two sides given: fit inside them, keeping the shape (default)")->group("Size");
+    app.add_flag("--exact", choice.exact, "With two sides given: exactly these, stretching if need be")->group("Size")->excludes(fit);
+}
+
+void define_engine_options(CLI::App& app, EngineChoice& choice) {
+    app.add_option("-d,--device", choice.engine.device, "Where to compute: auto, cpu, cuda, cuda:N (see `enlarge devices`)")
+        ->type_name("DEVICE")->capture_default_str()->group("Engine");
+    app.add_option("-p,--precision", choice.precision, "auto, fp32 (exact), fp16, int16 or int8")
+        ->type_name("PRECISION")->capture_default_str()->group("Engine");
+    app.add_flag("--tta", choice.engine.tta, "Average over the 8 mirrorings and rotations: 8 times slower, slightly better")->group("Engine");
+    app.add_option("--tile", choice.engine.tile, "Largest tile side in input pixels; 0: from the memory limit")
+        ->type_name("PIXELS")->check(CLI::NonNegativeNumber)->capture_default_str()->group("Engine");
+    app.add_option("--threads", choice.engine.threads, "Processor threads; 0: all usable cores")
+        ->type_name("N")->check(CLI::Range(0, 4096))->capture_default_str()->group("Engine");
+    app.add_option("--memory", choice.memory, "Working memory, such as 800M or 2G (default: half of what is free)")
+        ->type_name("SIZE")->group("Engine");
+}
+
+Result<Model> open_model(const EngineChoice& choice) {
+    if (choice.denoise >= 0 && !choice.blend.empty())
+        return Error{Errc::argument, "--denoise and --blend cannot be used together"};
+    if (choice.denoise >= 0) {
+        auto partner_name = denoise_partner(choice.model);
+        if (!partner_name) return std::move(partner_name).error();
+        auto model = Model::open(choice.model);
+        if (!model) return model;
+        auto partner = Model::open(*partner_name);
+        if (!partner) return std::move(partner).error();
+        // W = S * general + (1 - S) * wdn, as the original does.
+        return model->blend(*partner, static_cast<float>(1.0 - choice.denoise));
+    }
+    auto model = Model::open(choice.model);
+    for (const std::string& other : choice.blend) {
+        if (!model) break;
+        model = mix(*model, other);
+    }
+    return model;
+}
+
+Result<enlarge::OutputSize> output_size(const EngineChoice& choice) {
+    enlarge::OutputSize size{choice.scale, choice.width, choice.height, !choice.exact};
+    if (!choice.size.empty()) {
+        char rest = 0;
+        if (std::sscanf(choice.size.c_str(), "%9dx%9d%c", &size.width, &size.height, &rest) != 2 || size.width <= 0 ||
+            size.height <= 0)
+            return Error{Errc::argument, "--size '" + choice.size + "' should be WIDTHxHEIGHT, such as 1920x1080"};
+    }
+    if (choice.exact && !(size.width && size.height))
+        return Error{Errc::argument, "--exact needs both sides: --size WxH, or --width and --height"};
+    return size;
+}
+
+Result<enlarge::EngineOptions> engine_options(const EngineChoice& choice) {
+    enlarge::EngineOptions engine = choice.engine;
+    engine.alpha = choice.alpha == "lanczos" ? enlarge::AlphaMode::lanczos : enlarge::AlphaMode::network;
+    auto precision = enlarge::parse_precision(choice.precision);
+    if (!precision) return std::move(precision).error();
+    engine.precision = *precision;
+    if (!choice.memory.empty()) {
+        auto bytes = parse_bytes(choice.memory);
+        if (!bytes) return std::move(bytes).error();
+        engine.memory_bytes = *bytes;
+    }
+    return engine;
+}
+
+Result<std::int64_t> parse_bytes(const std::string& text) {
+    char* end = nullptr;
+    const double number = std::strtod(text.c_str(), &end);
+    std::string unit(end);
+    for (char& c : unit) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    if (unit.size() > 1 && unit.back() == 'B') unit.pop_back();
+    if (unit.size() > 1 && unit.back() == 'I') unit.pop_back();
+    const std::string units = "BKMGT";
+    const auto power = unit.empty() ? 0 : units.find(unit);
+    const double bytes = power == std::string::npos || unit.size() > 1 ? -1 : number * std::pow(1024.0, static_cast<double>(power));
+    if (end == text.c_str() || !(bytes >= 1 && bytes < 9e18))
+        return Error{Errc::argument, "'" + text + "' is not a size; write 800M, 2G or a number of bytes"};
+    return static_cast<std::int64_t>(bytes);
+}
+
+}  // namespace cli

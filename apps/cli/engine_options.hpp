@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The options of every command that runs a network: which one, how large, on what.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "command.hpp"
+#include "enlarge/enlarge.hpp"
+
+namespace cli {
+
+struct EngineChoice {
+    std::string model = enlarge::kDefaultModel;
+    double denoise = -1;              // 0..1, negative when not given
+    std::vector<std::string> blend;   // "FILE:WEIGHT"
+    double scale = 0;
+    int width = 0, height = 0;
+    std::string size;                 // "WxH"
+    bool exact = false, fit = false;
+    std::string precision = "auto";
+    std::string alpha = "network";
+    std::string memory;               // "2G"
+    enlarge::EngineOptions engine;    // device, threads, tile, tta
+};
+
+// Adds them, in the groups "Size", "Model" and "Engine".
+void define_model_options(CLI::App& app, EngineChoice& choice);
+void define_size_options(CLI::App& app, EngineChoice& choice);
+void define_engine_options(CLI::App& app, EngineChoice& choice);
+
+// The chosen network, mixed as --denoise and --blend say. A misspelt name gets a suggestion.
+enlarge::Result<enlarge::Model> open_model(const EngineChoice& choice);
+enlarge::Result<enlarge::OutputSize> output_size(const EngineChoice& choice);
+enlarge::Result<enlarge::EngineOptions> engine_options(const EngineChoice& choice);
+
+// Bytes in "512M", "2G", "1.5GiB", "800000"; K, M, G, T are powers of 1024.
+enlarge::Result<std::int64_t> parse_bytes(const std::string& text);
+
+}  // namespace cli

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the words on the command line to pairs of input and output.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "enlarge/result.hpp"
+
+namespace cli {
+
+struct Job {
+    std::string input;    // path, or "-"
+    std::string output;   // path, "-", or empty: beside the input, named by default_output()
+    std::string folder;   // the output goes here, named by default_output()
+    std::string error;    // not empty: this input cannot be used, and why
+    enlarge::Errc code = enlarge::Errc::argument;
+};
+
+struct InputOptions {
+    std::vector<std::string> inputs;
+    std::string output;            // of -o
+    bool recursive = false;
+    std::string suffix;            // files of a folder whose stem ends with it are earlier results, and skipped
+    std::function<bool(const std::string& path)> wanted;  // which files of a folder
+};
+
+// Expands folders (with `recursive`, subfolders too) and patterns. Fails with Errc::argument when inputs and output do
+// not fit together, such as two inputs and one output file.
+enlarge::Result<std::vector<Job>> plan_jobs(const InputOptions& options);
+
+// "_x4", "_x1.5", "_1920w", "_1080h", "_1920x1080".
+std::string size_suffix(double scale, int width, int height);
+
+// photo.jpg and "_x4" -> photo_x4.jpg in `folder` (beside the input when empty). `extension` without dot; empty keeps
+// the input's.
+std::string default_output(const std::string& input, const std::string& folder, const std::string& suffix, const std::string& extension);
+
+}  // namespace cli

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// One picture, from file to file.
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <vector>
+
+#include "command.hpp"
+#include "enlarge/picture.hpp"
+#include "upscale.hpp"
+
+namespace cli {
+namespace {
+
+using enlarge::Errc;
+using enlarge::Error;
+using enlarge::Picture;
+using enlarge::Result;
+
+Result<std::vector<std::byte>> read_stdin() {
+    constexpr std::size_t kMost = std::size_t{4} << 30;
+    std::vector<std::byte> bytes;
+    for (std::size_t size = 0;;) {
+        if (bytes.size() - size < 65536) bytes.resize(bytes.size() * 2 + 65536);
+        const ssize_t got = ::read(STDIN_FILENO, bytes.data() + size, bytes.size() - size);
+        if (got < 0 && errno == EINTR && !interrupted()) continue;
+        if (interrupted()) return Error{Errc::cancelled, "interrupted"};
+        if (got < 0) return Error{Errc::io, std::string("standard input: cannot read: ") + std::strerror(errno)};
+        if (got == 0) {
+            bytes.resize(size);
+            return bytes;
+        }
+        size += static_cast<std::size_t>(got);
+        if (size > kMost) return Error{Errc::limit, "standard input: more than 4 GiB; give the file's name instead"};
+    }
+}
+
+Result<Picture> open_picture(const std::string& path, const UpscaleOptions& options) {
+    enlarge::ReadOptions read;
+    read.page = options.page - 1;
+    read.allow_damaged = options.allow_damaged;
+    if (path != "-") return Picture::open(path, read);
+    const auto bytes = read_stdin();
+    if (!bytes) return bytes.error();
+    return Picture::read(*bytes, "standard input", read);
+}
+
+Result<enlarge::Background> parse_background(const std::string& text) {
+    if (text == "white") return enlarge::Background{255, 255, 255};
+    if (text == "black") return enlarge::Background{0, 0, 0};
+    unsigned r = 0, g = 0, b = 0;
+    char rest = 0;
+    if (text.size() == 7 && std::sscanf(text.c_str(), "#%2x%2x%2x%c", &r, &g, &b, &rest) == 3)
+        return enlarge::Background{static_cast<std::uint8_t>(r), static_cast<std::uint8_t>(g), static_cast<std::uint8_t>(b)};
+    return Error{Errc::argument, "--background '" + text + "' should be white, black or #rrggbb"};
+}
+
+// Names the output and its format: by --format, the output's extension, or the input's format where that can be written.
+Result<std::string> name_output(const Job& job, const UpscaleOptions& options, const Picture& picture, enlarge::WriteOptions& write) {
+    if (!options.format.empty()) {
+        const auto format = enlarge::parse_picture_format(options.format);
+        if (!format) return format.error();
+        write.format = *format;
+    }
+    if (!job.output.empty()) return job.output;
+    const enlarge::PictureFormatInfo& own = enlarge::format_info(picture.info().file_format);
+    const bool alpha_lost = picture.info().format.channels % 2 == 0 && !own.alpha && options.background.empty();
+    std::string extension;
+    if (write.format) {
+        const auto same = enlarge::format_of_path(job.input);
+        if (!same || *same != *write.format) extension = enlarge::format_info(*write.format).extension;
+    } else if (!own.writable || alpha_lost) {
+        extension = "png";
+        write.format = enlarge::PictureFormat::png;
+    } else {
+        const auto named = enlarge::format_of_path(job.input);
+        if (!named || *named != own.format) extension = own.extension;
+        write.format = own.format;
+    }
+    if (job.input == "-") return std::string("-");
+    if (!job.folder.empty()) {
+        std::error_code error;
+        std::filesystem::create_directories(job.folder, error);
+        if (error) return Error{Errc::io, job.folder + ": cannot create the folder: " + error.message()};
+    }
+    return default_output(job.input, job.folder, options.inputs.suffix, extension);
+}
+
+std::string describe(const enlarge::PictureInfo& info) {
+    std::string text = enlarge::format_info(info.file_format).name + std::string(", ") + std::to_string(info.size.width) + "x" +
+                       std::to_string(info.size.height) + ", " + info.colour + ", ";
+    text += info.format.sample == enlarge::SampleType::f32 ? "float" : std::to_string(info.format.bits) + " bit";
+    if (!info.profile.empty()) text += ", profile " + info.profile;
+    if (info.orientation > 1) text += ", turned upright";
+    return text;
+}
+
+}  // namespace
+
+Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engine& engine, Reporter& reporter) {
+    const auto started = std::chrono::steady_clock::now();
+    auto picture = open_picture(job.input, options);
+    if (!picture) return std::move(picture).error();
+    const enlarge::PictureInfo& info = picture->info();
+
+    enlarge::WriteOptions write;
+    write.quality = options.quality;
+    write.lossless = options.lossless;
+    write.overwrite = options.force;
+    const auto model = engine.model();
+    if (!model) return model.error();
+    if (!options.no_provenance) write.provenance_model = (*model)->info().name;
+
+    enlarge::RowSource* rows = &picture->rows();
+    std::unique_ptr<enlarge::RowSource> flat;
+    if (!options.background.empty()) {
+        const auto background = parse_background(options.background);
+        if (!background) return background.error();
+        if (info.format.channels % 2 == 0) {
+            flat = enlarge::flatten(*rows, *background);
+            rows = flat.get();
+        }
+    }
+    const auto output = name_output(job, options, *picture, write);
+    if (!output) return output.error();
+    const auto wanted = output_size(options.engine);
+    if (!wanted) return wanted.error();
+    const auto size = enlarge::resolve(*wanted, info.size, (*model)->info().scale);
+    if (!size) return Error(size.error()).within(job.input);
+
+    // The pixel format of the file decides that of the result, and everything that can be refused is refused here.
+    std::string notice;
+    enlarge::PixelFormat pixels = rows->format();
+    if (!write.format) {
+        const auto format = enlarge::format_of_path(*output);
+        if (!format && *output != "-") return format.error();
+        if (format) write.format = *format;
+    }
+    if (write.format) pixels = enlarge::output_pixels(pixels, *write.format, &notice);
+    if (const auto possible = enlarge::check_output(*output, *size, pixels, write); !possible) return possible.error();
+
+    const auto upscaler = engine.upscaler();
+    if (!upscaler) return upscaler.error();
+    reporter.start(job.input, *output);
+    reporter.detail(job.input + ": " + describe(info));
+    for (const std::string& text : picture->notices()) reporter.note(job.input + ": " + text);
+    if (!notice.empty()) reporter.note(notice);
+
+    auto writer = enlarge::PictureWriter::create(*output, *size, pixels, &*picture, write);
+    if (!writer) return std::move(writer).error();
+    auto report = (*upscaler)->upscale(*rows, *writer, *size, pixels, [&](double fraction) {
+        reporter.progress(fraction);
+        return !interrupted();
+    });
+    if (!report) return std::move(report).error();
+    if (interrupted()) return Error{Errc::cancelled, "interrupted"};
+    if (auto finished = writer->finish(); !finished) return finished;
+
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+    if (report->recomputed_tiles > 0)
+        reporter.note(std::to_string(report->recomputed_tiles) + " of " + std::to_string(report->tiles) +
+                      " tiles overflowed and were computed again in full precision");
+    char text[200];
+    std::snprintf(text, sizeof text, ": %dx%d to %dx%d in %.2f s (network %.2f s, %lld tiles%s, %s)", info.size.width, info.size.height,
+                  size->width, size->height, seconds, report->seconds, static_cast<long long>(report->tiles),
+                  report->passes > 1 ? ", several passes" : "", report->path.c_str());
+    reporter.done(*output + (reporter.verbose() ? text : std::string(": ") + std::to_string(size->width) + "x" + std::to_string(size->height)),
+                  JsonLine("done").add("input", job.input).add("output", *output).add("width", size->width).add("height", size->height)
+                      .add("passes", report->passes).add("tiles", report->tiles).add("recomputed_tiles", report->recomputed_tiles)
+                      .add("network_seconds", report->seconds).add("seconds", seconds).add("path", report->path));
+    return {};
+}
+
+}  // namespace cli

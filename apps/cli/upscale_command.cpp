@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// `enlarge INPUT...`: what to do with each input, and in which order things may fail.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <set>
+
+#include "CLI/CLI.hpp"
+#include "command.hpp"
+#include "enlarge/picture.hpp"
+#include "upscale.hpp"
+
+namespace cli {
+namespace {
+
+int run(UpscaleOptions& options) {
+    const auto size = output_size(options.engine);
+    if (!size) return fail(size.error());
+    if (const auto engine = engine_options(options.engine); !engine) return fail(engine.error());
+    Engine engine(options);
+    const auto model = engine.model();
+    if (!model) return fail(model.error());
+
+    options.inputs.suffix = size_suffix(size->scale > 0 ? size->scale : (*model)->info().scale, size->width, size->height);
+    options.inputs.wanted = [](const std::string& path) { return enlarge::format_of_path(path).ok(); };
+    const auto jobs = plan_jobs(options.inputs);
+    if (!jobs) return fail(jobs.error());
+    options.report.json_to_stderr = options.inputs.output == "-";
+
+    Reporter reporter(options.report);
+    reporter.expect(jobs->size());
+    std::size_t failed = 0;
+    int code = kOk;
+    for (const Job& job : *jobs) {
+        auto result = job.error.empty() ? upscale_picture(job, options, engine, reporter)
+                                        : enlarge::Result<void>(enlarge::Error{job.code, job.error});
+        if (result) continue;
+        if (interrupted() || result.error().code == enlarge::Errc::cancelled) {
+            reporter.error(job.input, {enlarge::Errc::cancelled, "interrupted; nothing half-written stays behind"});
+            return kInterrupted;
+        }
+        reporter.error(job.input, result.error());
+        ++failed;
+        code = exit_code(result.error().code);
+    }
+    if (jobs->size() > 1 && failed > 0) {
+        if (!options.report.json) std::fprintf(stderr, "enlarge: %zu of %zu inputs failed\n", failed, jobs->size());
+        return kSomeFailed;
+    }
+    return code;
+}
+
+}  // namespace
+
+enlarge::Result<enlarge::Model*> Engine::model() {
+    if (!model_) {
+        auto opened = open_model(options_.engine);
+        if (!opened) return std::move(opened).error();
+        model_ = std::move(opened).value();
+    }
+    return &*model_;
+}
+
+enlarge::Result<enlarge::Upscaler*> Engine::upscaler() {
+    if (!upscaler_) {
+        const auto network = model();
+        if (!network) return network.error();
+        const auto engine = engine_options(options_.engine);
+        if (!engine) return engine.error();
+        auto created = enlarge::Upscaler::create(**network, *engine);
+        if (!created) return std::move(created).error();
+        upscaler_ = std::move(created).value();
+    }
+    return &*upscaler_;
+}
+
+Action define_upscale(CLI::App& app) {
+    auto options = std::make_shared<UpscaleOptions>();
+    UpscaleOptions& o = *options;
+    app.add_option("INPUT", o.inputs.inputs, "Picture files, folders (with -r), patterns, or - for standard input")
+        ->required()->group("Input and output");
+    app.add_option("-o,--output", o.inputs.output, "File or folder to write, or - for standard output (default: beside the input, as photo_x4.jpg)")
+        ->type_name("PATH")->group("Input and output");
+    app.add_flag("-r,--recursive", o.inputs.recursive, "Enlarge what is in folders and their subfolders")->group("Input and output");
+    app.add_flag("-f,--force", o.force, "Overwrite outputs that exist")->group("Input and output");
+    app.add_option("--format", o.format, "Write jpg, png, webp, tif, avif, heic, jxl, ppm or pfm (default: by the output's extension)")
+        ->type_name("FORMAT")->group("Input and output");
+    app.add_option("-q,--quality", o.quality, "Of lossy formats, 1 to 100 (default: JPEG 95, WebP and JPEG XL 92, AVIF and HEIC 80)")
+        ->type_name("N")->check(CLI::Range(1, 100))->group("Input and output");
+    app.add_flag("--lossless", o.lossless, "Compress WebP, AVIF, HEIC or JPEG XL without loss")->group("Input and output");
+    app.add_option("--alpha", o.engine.alpha, "How transparency is enlarged: network or lanczos")
+        ->type_name("HOW")->check(CLI::IsMember({"network", "lanczos"}))->capture_default_str()->group("Input and output");
+    app.add_option("--background", o.background, "Replace transparency by a colour: white, black, #rrggbb")->type_name("COLOUR")->group("Input and output");
+    app.add_option("--page", o.page, "Which page of a file with several, from 1")->type_name("N")->check(CLI::PositiveNumber)->group("Input and output");
+    app.add_flag("--allow-damaged", o.allow_damaged, "Take what can be decoded of a truncated or damaged file")->group("Input and output");
+    app.add_flag("--no-provenance", o.no_provenance, "Do not record in the metadata that the picture was enlarged and by which network")->group("Input and output");
+    define_size_options(app, o.engine);
+    define_model_options(app, o.engine);
+    define_engine_options(app, o.engine);
+    app.add_flag("--quiet", o.report.quiet, "Errors only")->group("Messages");
+    app.add_flag("-v,--verbose", o.report.verbose, "Say what is done, and how long it takes")->group("Messages");
+    app.add_flag("--json", o.report.json, "One JSON object per line on standard output: start, progress, note, done, error")->group("Messages");
+    return [options] { return run(*options); };
+}
+
+}  // namespace cli

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside of Picture.
+#pragma once
+
+#include "enlarge/picture.hpp"
+#include "pictures/input.hpp"
+#include "pictures/vips.hpp"
+
+namespace enlarge {
+
+struct Picture::State {
+    State(std::string name_, pictures::Input input_, const ReadOptions& options_)
+        : name(std::move(name_)), input(std::move(input_)), options(options_) {}
+
+    std::string name;
+    pictures::Input input;
+    ReadOptions options;
+    PictureInfo info;
+    std::vector<std::string> notices;
+    pictures::ImagePtr image;   // upright, in the format that rows() delivers, but for `shift`
+    int shift = 0;              // 16-bit samples hold info.format.bits in their high end
+    VipsFailOn fail_on = VIPS_FAIL_ON_ERROR;
+    std::unique_ptr<RowSource> rows;
+};
+
+}  // namespace enlarge

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes picture files from rows: a libvips saver runs in a thread of its own and takes rows as they come.
+#include <algorithm>
+#include <cmath>
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/log.hpp"
+#include "image/format.hpp"
+#include "pictures/load.hpp"
+#include "pictures/metadata.hpp"
+#include "pictures/output_file.hpp"
+#include "pictures/pnm.hpp"
+
+namespace enlarge {
+namespace {
+
+using namespace pictures;
+using enum PictureFormat;
+
+std::string size_text(Size size) { return std::to_string(size.width) + "x" + std::to_string(size.height); }
+
+// A bounded queue of rows between write() and the saver. Both go from top to bottom.
+class RowQueue {
+public:
+    RowQueue(std::size_t row_bytes, int height)
+        : row_bytes_(row_bytes),
+          capacity_(static_cast<int>(std::clamp<std::size_t>((std::size_t{8} << 20) / std::max<std::size_t>(row_bytes, 1), 16, 4096))),
+          height_(height), rows_(row_bytes * static_cast<std::size_t>(capacity_)) {}
+
+    // False when the saver has stopped.
+    bool push(const std::byte* row) {
+        std::unique_lock lock(mutex_);
+        space_.wait(lock, [&] { return stopped_ || written_ - taken_ < capacity_; });
+        if (stopped_) return false;
+        std::memcpy(slot(written_), row, row_bytes_);
+        ++written_;
+        data_.notify_one();
+        return true;
+    }
+    // Row `y`, which must be the next. False when the writer has given up.
+    bool pop(int y, void* to) {
+        std::unique_lock lock(mutex_);
+        if (y != taken_ || y >= height_) return false;
+        data_.wait(lock, [&] { return aborted_ || written_ > taken_; });
+        if (written_ <= taken_) return false;
+        std::memcpy(to, slot(taken_), row_bytes_);
+        ++taken_;
+        space_.notify_one();
+        return true;
+    }
+    void stop() { set(stopped_); }    // by the saver
+    void abort() { set(aborted_); }   // by the writer
+
+private:
+    std::byte* slot(int y) { return rows_.data() + row_bytes_ * static_cast<std::size_t>(y % capacity_); }
+    void set(bool& flag) {
+        const std::lock_guard lock(mutex_);
+        flag = true;
+        space_.notify_all();
+        data_.notify_all();
+    }
+    std::size_t row_bytes_;
+    int capacity_, height_;
+    std::vector<std::byte> rows_;
+    std::mutex mutex_;
+    std::condition_variable space_, data_;
+    int written_ = 0, taken_ = 0;
+    bool stopped_ = false, aborted_ = false;
+};
+
+int generate(VipsRegion* out, void*, void* queue, void*, gboolean*) {
+    const VipsRect& area = out->valid;
+    if (area.left != 0 || area.width != out->im->Xsize) {
+        vips_error("enlarge", "rows were asked for in parts");
+        return -1;
+    }
+    for (int y = 0; y < area.height; ++y)
+        if (!static_cast<RowQueue*>(queue)->pop(area.top + y, VIPS_REGION_ADDR(out, 0, area.top + y))) {
+            vips_error("enlarge", "row %d did not come", area.top + y);
+            return -1;
+        }
+    return 0;
+}
+
+}  // namespace
+
+struct PictureWriter::State {
+    State(OutputFile file_, Size size_, const PixelFormat& pixels_, PictureFormat format_, const WriteOptions& options_)
+        : file(std::move(file_)), size(size_), pixels(pixels_), format(format_), options(options_),
+          queue(static_cast<std::size_t>(size_.width) * pixels_.channels * static_cast<std::size_t>(sample_bytes(pixels_.sample)), size_.height) {}
+    ~State() { stop(); }
+
+    void stop() {
+        queue.abort();
+        if (saver.joinable()) saver.join();
+    }
+    Result<void> save();          // in the thread
+    int run_saver(VipsImage* in, VipsTarget* target);
+
+    std::string path;
+    OutputFile file;
+    Size size;
+    PixelFormat pixels;
+    PictureFormat format;
+    WriteOptions options;
+    ImagePtr header;              // metadata for the output
+    RowQueue queue;
+    std::thread saver;
+    Result<void> outcome;         // of the thread; read after join
+    int written = 0;
+    std::vector<std::byte> row;   // for samples that need another form
+};
+
+namespace {
+
+// Where libvips' saver writes to. It cannot pass errors on, so they wait here.
+struct Destination {
+    OutputFile* file;
+    std::optional<Error> error;
+
+    template <class T>
+    gint64 keep(Result<T> result) {
+        if (result) return static_cast<gint64>(*result);
+        error = std::move(result).error();
+        return -1;
+    }
+};
+
+gint64 on_write(VipsTargetCustom*, void* data, gint64 length, Destination* to) {
+    auto done = to->file->write({static_cast<const std::byte*>(data), static_cast<std::size_t>(length)});
+    if (done) return length;
+    to->error = std::move(done).error();
+    return -1;
+}
+gint64 on_read(VipsTargetCustom*, void* data, gint64 length, Destination* from) {
+    return from->keep(from->file->read({static_cast<std::byte*>(data), static_cast<std::size_t>(length)}));
+}
+gint64 on_seek(VipsTargetCustom*, gint64 offset, int whence, Destination* in) { return in->keep(in->file->seek(offset, whence)); }
+
+}  // namespace
+
+int PictureWriter::State::run_saver(VipsImage* in, VipsTarget* target) {
+    const int quality = options.quality ? options.quality : format_info(format).default_quality;
+    const gboolean lossless = options.lossless ? TRUE : FALSE;
+    switch (format) {
+        case jpeg:
+            // 4:4:4 from quality 90 on (libvips decides), Huffman tables fitted to the picture.
+            return vips_jpegsave_target(in, target, "Q", quality, "optimize_coding", TRUE, nullptr);
+        case png: return vips_pngsave_target(in, target, "compression", 6, "filter", VIPS_FOREIGN_PNG_FILTER_ALL, nullptr);
+        case webp: return vips_webpsave_target(in, target, "Q", quality, "lossless", lossless, "smart_subsample", TRUE, nullptr);
+        case tiff: {
+            // BigTIFF when the plain kind could run over its 4 GiB.
+            const double bytes = static_cast<double>(size.width) * size.height * pixels.channels * sample_bytes(pixels.sample);
+            const VipsForeignTiffPredictor predictor = pixels.sample == SampleType::f32 ? VIPS_FOREIGN_TIFF_PREDICTOR_FLOAT : VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL;
+            return vips_tiffsave_target(in, target, "compression", VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE, "predictor", predictor,
+                                        "bigtiff", bytes > 3.9e9 ? TRUE : FALSE, nullptr);
+        }
+        case avif:
+        case heic: {
+            const int bits = pixels.sample == SampleType::u8 ? 8 : std::min<int>(pixels.bits, 12) <= 10 ? 10 : 12;
+            const bool hevc = format == heic;
+            // Full chroma when lossless or nearly; effort 4 is libvips' default.
+            return vips_heifsave_target(in, target, "Q", quality, "lossless", lossless, "bitdepth", bits,
+                                        "compression", hevc ? VIPS_FOREIGN_HEIF_COMPRESSION_HEVC : VIPS_FOREIGN_HEIF_COMPRESSION_AV1, nullptr);
+        }
+        case jxl:
+            if (lossless) return vips_jxlsave_target(in, target, "lossless", TRUE, nullptr);
+            return vips_jxlsave_target(in, target, "Q", quality, nullptr);
+        case pnm:
+        case pfm:
+        case gif:
+        case bmp: break;
+    }
+    vips_error("enlarge", "no saver");
+    return -1;
+}
+
+Result<void> PictureWriter::State::save() {
+    ImagePtr image(vips_image_new());
+    vips_image_init_fields(image.get(), size.width, size.height, pixels.channels, band_format_of(pixels), VIPS_CODING_NONE,
+                           interpretation_of(pixels), 1, 1);
+    if (header) {
+        copy_metadata(header.get(), image.get());
+        image->Xres = header->Xres;
+        image->Yres = header->Yres;
+    }
+    update_metadata(image.get(), size, options.provenance_model);
+    vips_image_set_int(image.get(), "vips-sequential", 1);
+    if (vips_image_pipelinev(image.get(), VIPS_DEMAND_STYLE_THINSTRIP, nullptr) != 0 ||
+        vips_image_generate(image.get(), nullptr, generate, nullptr, &queue, nullptr) != 0)
+        return Error{Errc::internal, path + ": " + vips_message()};
+    if (pixels.channels <= 2 && !format_info(format).grey && icc_is_grey(blob(image.get(), VIPS_META_ICC_NAME))) {
+        // The format knows RGB only, where a grey profile would be wrong.
+        VipsImage* rgb = nullptr;
+        if (vips_icc_transform(image.get(), &rgb, "srgb", "embedded", TRUE, "depth", pixels.sample == SampleType::u8 ? 8 : 16, nullptr) != 0)
+            return Error{Errc::format, path + ": converting grey to sRGB failed (" + vips_message() + ")"};
+        image.reset(rgb);
+    }
+    Destination destination{&file, std::nullopt};
+    const std::unique_ptr<VipsTargetCustom, Unref> target(vips_target_custom_new());
+    g_signal_connect(target.get(), "write", G_CALLBACK(on_write), &destination);
+    g_signal_connect(target.get(), "read", G_CALLBACK(on_read), &destination);
+    g_signal_connect(target.get(), "seek", G_CALLBACK(on_seek), &destination);
+    const int status = run_saver(image.get(), VIPS_TARGET(target.get()));
+    const std::string message = status != 0 ? vips_message() : "";
+    if (destination.error) return *destination.error;
+    if (status != 0) return Error{Errc::io, path + ": the " + format_info(format).name + " file cannot be written (" + message + ")"};
+    return {};
+}
+
+Result<PictureFormat> check_output(const std::string& path, Size size, const PixelFormat& pixels, const WriteOptions& options) {
+    PictureFormat format = PictureFormat::png;
+    if (options.format) {
+        format = *options.format;
+    } else {
+        if (path == "-") return Error{Errc::argument, "writing to standard output needs --format"};
+        TRY(format, format_of_path(path));
+    }
+    const PictureFormatInfo& info = format_info(format);
+    const auto refuse = [&](Errc code, const std::string& why) { return Error{code, path + ": " + why}; };
+    if (!info.writable) return refuse(Errc::unsupported, std::string(info.name) + " is read but not written; choose png, jpg, webp, tif, avif or jxl");
+    if (size.width <= 0 || size.height <= 0) return refuse(Errc::argument, "the output would have no pixels");
+    if (size.width > info.max_side || size.height > info.max_side)
+        return refuse(Errc::limit, "the output is " + size_text(size) + " pixels; " + info.name + " holds at most " + std::to_string(info.max_side) +
+                                       " along a side (PNG and TIFF hold more)");
+    if (pixels.channels % 2 == 0 && !info.alpha)
+        return refuse(Errc::unsupported, std::string(info.name) + " cannot hold transparency; choose png, webp or tif, or give a --background colour");
+    const bool fits = pixels.sample == SampleType::u8 ? info.u8 : pixels.sample == SampleType::u16 ? info.u16 : pixels.sample == SampleType::f32 && info.f32;
+    if (!fits || pixels.planar) return refuse(Errc::unsupported, std::string(info.name) + " cannot hold samples of this type");
+    if (options.lossless && !info.lossless) return refuse(Errc::argument, std::string(info.name) + " has no lossless mode; choose png, webp, tif, avif or jxl");
+    if (options.quality < 0 || options.quality > 100) return refuse(Errc::argument, "quality goes from 1 to 100");
+    TRY(OutputFile::check(path, options.overwrite));
+    return format;
+}
+
+PixelFormat output_pixels(const PixelFormat& input, PictureFormat format, std::string* notice) {
+    const PictureFormatInfo& info = format_info(format);
+    PixelFormat out = input;
+    if (notice) notice->clear();
+    const auto say = [&](const std::string& text) {
+        if (notice) *notice = text;
+    };
+    out.planar = false;
+    if (input.sample == SampleType::f32 || input.sample == SampleType::f16) {
+        out.sample = SampleType::f32, out.bits = 32;
+        if (info.f32) return out;
+        out.sample = info.u16 ? SampleType::u16 : SampleType::u8;
+        out.bits = static_cast<std::uint8_t>(info.u16 ? std::min(info.max_bits, 16) : 8);
+        say(std::string(info.name) + " has no float samples: written with " + std::to_string(out.bits) + " bits");
+    } else if (input.sample == SampleType::u16) {
+        if (!info.u16 && !info.u8) {
+            out.sample = SampleType::f32, out.bits = 32;
+        } else if (!info.u16) {
+            out.sample = SampleType::u8, out.bits = 8;
+            say(std::string(info.name) + " holds 8 bits: the " + std::to_string(input.bits) + "-bit picture is written with 8");
+        } else {
+            out.bits = static_cast<std::uint8_t>(info.max_bits);
+            if (info.max_bits < 16 && input.bits <= 10) out.bits = 10;
+            if (out.bits < input.bits)
+                say(std::string(info.name) + " holds " + std::to_string(out.bits) + " bits: the " + std::to_string(input.bits) + "-bit picture is written with that");
+        }
+    } else if (!info.u8) {
+        out.sample = SampleType::f32, out.bits = 32;
+    }
+    return out;
+}
+
+PictureWriter::PictureWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
+PictureWriter::PictureWriter(PictureWriter&&) noexcept = default;
+PictureWriter& PictureWriter::operator=(PictureWriter&&) noexcept = default;
+PictureWriter::~PictureWriter() = default;
+
+Result<PictureWriter> PictureWriter::create(const std::string& path, Size size, const PixelFormat& pixels, const Picture* source,
+                                            const WriteOptions& options) {
+    TRY(start_vips());
+    TRY(const PictureFormat format, check_output(path, size, pixels, options));
+    TRY(auto file, OutputFile::create(path, options.overwrite));
+    auto state = std::make_unique<State>(std::move(file), size, pixels, format, options);
+    state->path = path;
+    if (source) {
+        // A header of its own: the source may be read, or closed, on another thread.
+        state->header.reset(vips_image_new());
+        copy_metadata(source->state().image.get(), state->header.get());
+        state->header->Xres = source->state().image->Xres;
+        state->header->Yres = source->state().image->Yres;
+    }
+    if (is_pnm(format)) TRY(state->file.write(pnm_header(size, pixels, format)));
+    return PictureWriter(std::move(state));
+}
+
+Result<void> PictureWriter::write(const ImageView& rows) {
+    State& s = *state_;
+    ENSURE(rows.format == s.pixels && rows.size.width == s.size.width && rows.size.height <= s.size.height - s.written);
+    if (is_pnm(s.format)) {
+        s.written += rows.size.height;
+        return write_pnm_rows(s.file, rows, s.format, s.size, s.written);
+    }
+    if (!s.saver.joinable())
+        s.saver = std::thread([&s] {
+            s.outcome = s.save();
+            s.queue.stop();
+            vips_thread_shutdown();
+        });
+    const std::size_t samples = static_cast<std::size_t>(s.size.width) * s.pixels.channels;
+    const bool scale = s.pixels.sample == SampleType::u16 && s.pixels.bits < 16;
+    if (scale) s.row.resize(samples * 2);
+    for (int y = 0; y < rows.size.height; ++y) {
+        const std::byte* row = rows.row(0, y);
+        if (scale) {
+            // libvips' 16-bit samples use all 16 bits. AVIF and HEIC savers shift down again, so shifting up is exact there.
+            const int max = (1 << s.pixels.bits) - 1;
+            const bool shift = s.format == avif || s.format == heic;
+            for (std::size_t i = 0; i < samples; ++i) {
+                std::uint16_t value;
+                std::memcpy(&value, row + 2 * i, 2);
+                value = static_cast<std::uint16_t>(shift ? value << (16 - s.pixels.bits) : (std::uint32_t{value} * 65535U + static_cast<std::uint32_t>(max) / 2) / static_cast<std::uint32_t>(max));
+                std::memcpy(s.row.data() + 2 * i, &value, 2);
+            }
+            row = s.row.data();
+        }
+        if (!s.queue.push(row)) {
+            s.saver.join();
+            return s.outcome.ok() ? Error{Errc::internal, s.path + ": writing stopped early"} : s.outcome.error();
+        }
+        ++s.written;
+    }
+    return {};
+}
+
+Result<void> PictureWriter::finish() {
+    State& s = *state_;
+    ENSURE(s.written == s.size.height);
+    if (s.saver.joinable()) s.saver.join();
+    if (!s.outcome.ok()) return s.outcome;
+    return s.file.commit();
+}
+
+Result<void> save_picture(const std::string& path, const ImageView& image, const Picture* source, const WriteOptions& options) {
+    TRY(auto writer, PictureWriter::create(path, image.size, image.format, source, options));
+    TRY(writer.write(image));
+    return writer.finish();
+}
+
+}  // namespace enlarge

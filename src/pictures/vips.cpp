@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pictures/vips.hpp"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "base/log.hpp"
+
+namespace enlarge::pictures {
+namespace {
+
+// libvips and glib report through g_log; without this they would print to stderr.
+void on_log(const char*, GLogLevelFlags, const char* message, void*) {
+    log(LogLevel::debug, std::string("libvips: ") + (message ? message : ""));
+}
+
+bool start() {
+    if (vips_init("enlarge") != 0) return false;
+    const auto levels = static_cast<GLogLevelFlags>(G_LOG_LEVEL_MASK | G_LOG_FLAG_RECURSION);
+    g_log_set_handler("VIPS", levels, on_log, nullptr);
+    // One worker: rows are then asked for strictly from top to bottom, which PictureWriter relies on, and the cores are
+    // left to the network. Codecs with threads of their own (AV1, HEVC, JPEG XL) keep them.
+    vips_concurrency_set(1);
+    vips_cache_set_max(0);
+    vips_block_untrusted_set(TRUE);
+    // Not fuzzed upstream in 8.14, but asked for: blocked all the same unless the file says it is one of them, since
+    // loaders are called by name after sniffing the content, never by trying all of them.
+    vips_operation_block_set("VipsForeignLoadJxl", FALSE);
+    vips_operation_block_set("VipsForeignSaveJxl", FALSE);
+    vips_operation_block_set("VipsForeignLoadPpm", FALSE);
+    return true;
+}
+
+bool describes_the_old_file(const char* name) {
+    for (const char* gone : {"jpeg-thumbnail-data", "vips-loader", "n-pages", "page-height", "interlaced", "loop", "delay",
+                             "gif-delay", "gif-loop", "gif-palette", "background", "bits-per-sample", "palette-bit-depth",
+                             "jpeg-multiscan", "jpeg-chroma-subsample", "n-subifds", "concurrency", "vips-sequential",
+                             "palette", "vips-concurrency"})
+        if (std::strcmp(name, gone) == 0) return true;
+    return std::strncmp(name, "heif-", 5) == 0 || std::strncmp(name, "exif-ifd1-", 10) == 0;
+}
+
+void* copy_field(VipsImage*, const char* name, GValue* value, void* to) {
+    if (!describes_the_old_file(name)) vips_image_set(static_cast<VipsImage*>(to), name, value);
+    return nullptr;
+}
+
+// vips_image_map() visits the built-in header fields too; those are not metadata.
+void* copy_if_attached(VipsImage* from, const char* name, GValue* value, void* to) {
+    for (const char* built_in : {"width", "height", "bands", "format", "coding", "interpretation", "xoffset", "yoffset",
+                                 "xres", "yres", "filename"})
+        if (std::strcmp(name, built_in) == 0) return nullptr;
+    return copy_field(from, name, value, to);
+}
+
+}  // namespace
+
+Result<void> start_vips() {
+    static const bool started = start();
+    if (!started) return Error{Errc::internal, "libvips does not start: " + vips_message()};
+    return {};
+}
+
+std::string vips_message() {
+    std::string text = vips_error_buffer();
+    vips_error_clear();
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+    // The first line is the cause; what follows are the layers it passed.
+    text = text.substr(0, text.find('\n'));
+    if (text.size() > 200) text.resize(200);
+    return text.empty() ? "no reason given" : text;
+}
+
+VipsInterpretation interpretation_of(const PixelFormat& format) {
+    const bool grey = format.channels <= 2;
+    switch (format.sample) {
+        case SampleType::u8: return grey ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
+        case SampleType::u16: return grey ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_RGB16;
+        default: return grey ? VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_scRGB;
+    }
+}
+
+VipsBandFormat band_format_of(const PixelFormat& format) {
+    return format.sample == SampleType::u8    ? VIPS_FORMAT_UCHAR
+           : format.sample == SampleType::u16 ? VIPS_FORMAT_USHORT
+                                              : VIPS_FORMAT_FLOAT;
+}
+
+void copy_metadata(VipsImage* from, VipsImage* to) { vips_image_map(from, copy_if_attached, to); }
+
+}  // namespace enlarge::pictures
