@@ -10,12 +10,16 @@
 
 namespace enlarge {
 
+// rint() for 0 <= value < 2^22: adding 1.5 * 2^23 leaves the integer, rounded half to even, in the low bits of the sum.
+// Every compiler vectorises this.
+inline int round_half_even(float value) {
+    return static_cast<int>(std::bit_cast<std::uint32_t>(value + 12582912.0F) - 0x4b400000U);
+}
+
 // value * max, clamped to 0..max and rounded half to even; NaN becomes 0. `max` is 255, 1023, ... 65535.
 inline int quantise(float value, float max) {
     const float clamped = value > 0 ? (value < 1 ? value : 1.0F) : 0.0F;
-    // Adding 1.5 * 2^23 leaves the rounded integer in the low bits of the sum: rint() that every compiler vectorises.
-    const float sum = clamped * max + 12582912.0F;
-    return static_cast<int>(std::bit_cast<std::uint32_t>(sum) - 0x4b400000U);
+    return round_half_even(clamped * max);
 }
 
 // One channel of row y of `in` as floats: integers divided by their largest value, floats as they are.
