@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// What host and device agree on: one plain struct of parameters per kernel, and the layout of the memory it points to.
+//
+// Activations are [channels / 8][height][width][8], half precision (or float in the exact path): one pixel of one slice
+// of 8 channels is 16 bytes. 8-bit activations are [channels / 16][height][width][16], also 16 bytes. Channels beyond
+// the last are stored as zeros. A tensor may be a run of slices in a wider buffer: concatenation costs nothing.
+//
+// Work of the row-streaming kernels is counted in row units: unit u is row u % rows of strip u / rows. Each block takes
+// `units` of them in order, across strip ends, so that all blocks finish together.
+#pragma once
+
+#include <cstdint>
+
+namespace enlarge::cuda {
+
+inline constexpr int kSlice = 8;        // channels per slice, half and float
+inline constexpr int kStripWidth = 32;  // pixels per strip of the mma kernels
+inline constexpr int kRingRows = 6;     // input rows in flight in the mma kernels
+inline constexpr int kHopperStrip = 128;
+
+// How the samples of a picture in device memory are stored.
+enum PixelKind : int { kPixelU8, kPixelU16, kPixelF16, kPixelF32, kPixelNv12, kPixelP010 };
+
+// A picture in device memory. Values are scaled to 0..1 by `scale` when read and by 1 / scale when written.
+struct DevicePixels {
+    std::uint64_t plane[4];  // addresses; NV12 and P010: Y, then interleaved UV
+    std::int64_t pitch[4];   // bytes from row to row
+    int kind;                // PixelKind
+    int channels;            // 1..4, of one pixel
+    int planar;              // one plane per channel
+    int width, height;
+    float scale;             // 1 / 255, 1 / 65535, 1
+    // NV12 and P010. Reading: rgb = matrix * (y, u, v, 1) of raw codes / 255 (or / 1023). Writing: the inverse.
+    float matrix[12];
+    float chroma_x, chroma_y;  // where chroma lies in luma pixels: 0 or 0.5
+};
+
+// Rectangles that a row kernel computes, and how the work is cut.
+struct RowWork {
+    int height, width;      // of the input, and of the zero padding around it
+    int row_first, rows;    // output rows to compute
+    int col_first;          // first column of strip 0
+    int col_step;           // from strip to strip: kStripWidth, or less where strips overlap
+    int strips;
+    int units;              // row units per block
+};
+
+// conv3x3 with weights in registers: 16..32, 48 or 64 channels in, 16 per warp out; bias, PReLU.
+struct ConvRows {
+    std::uint64_t in, out;        // first slice
+    std::uint64_t weights;        // pack_rows()
+    std::uint64_t bias_slope;     // float[2][64]: bias, slope - 1
+    RowWork work;
+    int in_slices, out_slices;
+};
+
+// The same for Hopper: wgmma and TMA. Tensor maps describe input and output as {8, width, height, slices}.
+struct alignas(64) ConvHopper {
+    std::uint64_t in_map[16];
+    std::uint64_t out_map[16];
+    std::uint64_t weights;
+    std::uint64_t bias_slope;     // float[2][64]: bias, slope - 1
+    int height, width, units, total;
+};
+
+// 64 -> 64 in 8 bits. Per output channel: out = prelu(sum * scale + bias) / out_step, rounded, or half precision.
+struct ConvS8 {
+    std::uint64_t in, out;
+    std::uint64_t weights;        // pack_s8()
+    std::uint64_t factors;        // float4[64]: scale, bias, slope - 1, 0
+    RowWork work;
+};
+
+// First layer: picture -> conv3x3 -> bias, PReLU. 1 or 3 channels in, any multiple of 8 out.
+struct ConvFirst {
+    DevicePixels in;
+    std::uint64_t out;
+    std::uint64_t weights;        // pack_first()
+    std::uint64_t bias_slope;     // float[2][out_channels padded to 8]
+    int out_slices;
+    int s8;                       // 1: write 8-bit activations, [C/16][H][W][16]
+    float inverse_step;           // of the 8-bit output
+};
+
+// Last layer: conv3x3 to channels * factor^2, pixel shuffle, nearest residual, clamp, picture. One warp per four
+// sub-pixels. `out` is the core only: its pixel (0, 0) is sub-pixel (0, 0) of input pixel (col_first, row_first).
+struct ConvLast {
+    std::uint64_t in;
+    std::uint64_t weights;        // pack_last()
+    std::uint64_t bias;           // float[warps * 16]
+    RowWork work;
+    int in_slices;
+    int factor;
+    int core_x;                   // first input column of the core; strips may begin one column before
+    int residual;                 // 1: add the nearest pixel of `source`
+    DevicePixels source;          // what the network saw; residual only
+    DevicePixels out;
+    std::uint64_t flags;          // uint32: set to 1 when a value is not finite
+};
+
+// conv3x3 or conv1x1 with weights streamed through shared memory: any channel count, nearest upsampling of the input
+// folded into addressing, residuals in the epilogue:
+// out = alpha * act(conv) + beta[0] * residual[0] + beta[1] * residual[1].
+struct ConvStream {
+    std::uint64_t in, out;
+    std::uint64_t weights;        // pack_stream()
+    std::uint64_t bias_slope;     // float[2][blocks * channels per block]
+    std::uint64_t residual[2];    // first slice, or 0
+    float beta[2];
+    float alpha;
+    int height, width;            // of the output; the input is smaller by 1 << up
+    int up;                       // 0, 1, 2: the input is read at (y >> up, x >> up)
+    int in_slices, out_slices;
+    int chunks;                   // of 16 input channels
+    int taps;                     // 9 or 1
+    int silu;                     // activation: 0 PReLU with bias_slope[1], 1 SiLU
+    int tiles_x, tiles_y, blocks; // blockIdx = (block * tiles_y + ty) * tiles_x + tx
+};
+
+// Plain correct fallbacks. T is half or float.
+struct ConvPlain {
+    std::uint64_t in, out;
+    std::uint64_t weights;        // float [out][in][k][k]
+    std::uint64_t bias;           // float [out]
+    int height, width, in_channels, out_channels, kernel;
+};
+
+enum PointOp : int { kPointPrelu, kPointLeaky, kPointSilu, kPointAdd, kPointScaleShift, kPointSpanGate };
+struct Pointwise {
+    int op;
+    std::uint64_t a, b, out;
+    std::uint64_t scale, shift;   // float per channel: slopes or scale, shift
+    float alpha, beta;
+    int height, width, channels;
+};
+
+// Moves channels and pixels: out(c, y, x) for c in [0, channels) comes from `in`.
+enum MoveOp : int { kMoveCopy, kMoveShuffle, kMoveUnshuffle, kMoveNearest };
+struct Move {
+    int op;
+    std::uint64_t in, out;
+    int factor;
+    int channels;                 // of the output, or copied
+    int out_first;                // first channel written (copy)
+    int out_height, out_width;
+    int in_height, in_width;
+};
+
+// Picture to activations (unshuffle folded in: factor 1, 2, 4) and back.
+struct LoadPixels {
+    DevicePixels in;
+    std::uint64_t out;
+    int factor;
+    int channels;                 // of the output: in channels * factor^2
+};
+struct StorePixels {
+    std::uint64_t in;
+    int height, width;            // of the activations
+    int x, y;                     // top left of what is stored
+    DevicePixels out;
+    std::uint64_t flags;          // uint32: set to 1 when a value is not finite
+};
+
+// Antialiased reduction or enlargement of a picture to any size; one pass per direction. Taps are computed by the host.
+struct Resample {
+    DevicePixels in, out;
+    std::uint64_t first;          // int per output column (row): first input column (row)
+    std::uint64_t weights;        // float [output columns (rows)][taps]
+    int taps;
+    int vertical;
+};
+
+}  // namespace enlarge::cuda
