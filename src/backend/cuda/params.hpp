@@ -35,6 +35,9 @@ struct DevicePixels {
     float chroma_x, chroma_y;  // where chroma lies in luma pixels: 0 or 0.5
 };
 
+// PReLU uses slopes (1 for none); the gate is SPAN's (o + x) * (sigmoid(o) - 0.5) with x = residual[0].
+enum Activation : int { kPrelu, kSilu, kGate };
+
 // Rectangles that a row kernel computes, and how the work is cut.
 struct RowWork {
     int height, width;      // of the input, and of the zero padding around it
@@ -71,12 +74,14 @@ struct ConvS8 {
     RowWork work;
 };
 
-// First layer: picture -> conv3x3 -> bias, PReLU. 1 or 3 channels in, any multiple of 8 out.
+// First layer: picture * scale + shift -> conv3x3 -> bias, PReLU. 1 or 3 channels in, any multiple of 8 out. Beyond the
+// picture are zeros, not shifts.
 struct ConvFirst {
     DevicePixels in;
     std::uint64_t out;
     std::uint64_t weights;        // pack_first()
     std::uint64_t bias_slope;     // float[2][out_channels padded to 8]
+    float scale[3], shift[3];
     int out_slices;
     int s8;                       // 1: write 8-bit activations, [C/16][H][W][16]
     float inverse_step;           // of the 8-bit output
@@ -113,7 +118,7 @@ struct ConvStream {
     int in_slices, out_slices;
     int chunks;                   // of 16 input channels
     int taps;                     // 9 or 1
-    int silu;                     // activation: 0 PReLU with bias_slope[1], 1 SiLU
+    int activation;               // Activation
     int tiles_x, tiles_y, blocks; // blockIdx = (block * tiles_y + ty) * tiles_x + tx
 };
 

@@ -225,7 +225,7 @@ Report run(const Launch& launch, const std::function<void()>& body) {
     return m.report;
 }
 
-float half_to_float(std::uint16_t v) {
+float decode_half(std::uint16_t v) {
     static const std::vector<float> table = [] {
         std::vector<float> t(65536);
         for (std::uint32_t i = 0; i < 65536; ++i) {
@@ -242,7 +242,7 @@ float half_to_float(std::uint16_t v) {
     return table[v];
 }
 
-std::uint16_t float_to_half(float v) {
+std::uint16_t encode_half(float v) {
     const std::uint32_t bits = std::bit_cast<std::uint32_t>(v), sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7FFFFFFFu;
     if (magnitude > 0x7F800000u) return static_cast<std::uint16_t>(sign | 0x7FFFu);
     if (magnitude >= 0x477FF000u) return static_cast<std::uint16_t>(sign | 0x7C00u);  // 65520 and more
@@ -295,7 +295,7 @@ void barrier(int id, int threads) {
     }
 }
 
-float half_of(std::uint32_t v, int i) { return half_to_float(static_cast<std::uint16_t>(v >> (16 * i))); }
+float half_of(std::uint32_t v, int i) { return decode_half(static_cast<std::uint16_t>(v >> (16 * i))); }
 int byte_of(std::uint32_t v, int i) { return static_cast<std::int8_t>(v >> (8 * i)); }
 
 struct Product {
@@ -614,7 +614,7 @@ void wgmma_f16(float (&d)[64], const std::uint32_t (&a)[4], std::uint64_t b) {
             for (int k = 0; k < 16; ++k) {
                 std::uint16_t h;
                 std::memcpy(&h, m.at(element_address(all[0].b, n, 2 * k), 2), 2);
-                columns[static_cast<std::size_t>(k * 128 + n)] = half_to_float(h);
+                columns[static_cast<std::size_t>(k * 128 + n)] = decode_half(h);
             }
         for (int t = 0; t < 128; ++t) {
             const int r = t / 32 * 16 + (t & 31) / 4, q = 2 * (t & 3);

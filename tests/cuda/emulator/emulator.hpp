@@ -82,8 +82,8 @@ static_assert(sizeof(TensorMap) <= 128);
 
 unsigned char* shared();
 
-float half_to_float(std::uint16_t v);
-std::uint16_t float_to_half(float v);
+float decode_half(std::uint16_t v);
+std::uint16_t encode_half(float v);
 
 }  // namespace emu
 
@@ -100,13 +100,13 @@ smem_t smem_address(const void* p);
 void cta_sync();
 DEV int warp_uniform(int v) { return v; }
 
-DEV float half_to_float(h16 v) { return emu::half_to_float(v); }
-DEV h16 float_to_half(float v) { return emu::float_to_half(v); }
+DEV float half_to_float(h16 v) { return emu::decode_half(v); }
+DEV h16 float_to_half(float v) { return emu::encode_half(v); }
 DEV std::uint32_t pack_halves(float lo, float hi) {
-    return emu::float_to_half(lo) | static_cast<std::uint32_t>(emu::float_to_half(hi)) << 16;
+    return emu::encode_half(lo) | static_cast<std::uint32_t>(emu::encode_half(hi)) << 16;
 }
 DEV float2 unpack_halves(std::uint32_t v) {
-    return {emu::half_to_float(static_cast<h16>(v)), emu::half_to_float(static_cast<h16>(v >> 16))};
+    return {emu::decode_half(static_cast<h16>(v)), emu::decode_half(static_cast<h16>(v >> 16))};
 }
 DEV float fast_exp(float v) { return std::exp(v); }
 DEV bool is_finite(float v) { return std::isfinite(v); }

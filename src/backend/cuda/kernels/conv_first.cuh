@@ -21,7 +21,11 @@ KERNEL(conv_first, ConvFirst, 128, 3) {
     for (int i = tid; i < kFirstPatch; i += thread_count()) {
         const int y = y0 - 1 + i / (kStripWidth + 2), x = x0 - 1 + i % (kStripWidth + 2);
         float v[4] = {0.f, 0.f, 0.f, 0.f};
-        if (y >= 0 && y < height && x >= 0 && x < width) read_pixel(p.in, channels, x, y, v);
+        if (y >= 0 && y < height && x >= 0 && x < width) {
+            read_pixel(p.in, channels, x, y, v);
+#pragma unroll
+            for (int c = 0; c < 3; ++c) v[c] = v[c] * p.scale[c] + p.shift[c];
+        }
 #pragma unroll
         for (int c = 0; c < 3; ++c) patch[i * 3 + c] = float_to_half(v[c]);
     }

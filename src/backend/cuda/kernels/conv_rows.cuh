@@ -150,6 +150,8 @@ DEV void stream_rows(const h16* in, int in_slices, const RowWork& work, const st
 // v < 0 ? slope * v : v, from slope - 1. NaN stays NaN and minus infinity becomes NaN: overflow is never hidden.
 DEV float prelu(float v, float slope_minus_1) { return v + slope_minus_1 * fminf(v, 0.f); }
 
+DEV float silu(float v) { return v / (1.f + fast_exp(-v)); }
+
 // Stages bias and slope - 1 of 64 channels: kept in shared memory, not in registers, which the weights need.
 DEV float* stage_bias_slope(unsigned char* at, std::uint64_t bias_slope) {
     float* staged = reinterpret_cast<float*>(at);
@@ -158,7 +160,7 @@ DEV float* stage_bias_slope(unsigned char* at, std::uint64_t bias_slope) {
     return staged;
 }
 
-template <int CHUNKS, bool ACC16>
+template <int CHUNKS, bool ACC16, bool SILU>
 DEV void conv_rows(const ConvRows& p, unsigned char* shared) {
     const float* staged = stage_bias_slope(shared + RowShape<CHUNKS>::kRingBytes, p.bias_slope);
     const int lane = thread_index() & 31, warp = thread_index() >> 5;
@@ -176,8 +178,9 @@ DEV void conv_rows(const ConvRows& p, unsigned char* shared) {
 #pragma unroll
                     for (int hh = 0; hh < 2; ++hh) {
                         const int x = x0 + m * 16 + hh * 8 + (lane >> 2);
-                        const std::uint32_t v = pack_halves(prelu(acc[m][nn][hh * 2], slope.x),
-                                                            prelu(acc[m][nn][hh * 2 + 1], slope.y));
+                        const float v0 = acc[m][nn][hh * 2], v1 = acc[m][nn][hh * 2 + 1];
+                        const std::uint32_t v = SILU ? pack_halves(silu(v0), silu(v1))
+                                                     : pack_halves(prelu(v0, slope.x), prelu(v1, slope.y));
                         if (x < width && slice < p.out_slices)
                             *reinterpret_cast<std::uint32_t*>(
                                 out + ((static_cast<std::int64_t>(slice) * height + y) * width + x) * 8 + 2 * (lane & 3)) = v;
@@ -189,19 +192,25 @@ DEV void conv_rows(const ConvRows& p, unsigned char* shared) {
 
 KERNEL(conv64_f32acc, ConvRows, 128, 2) {
     SHARED_MEMORY(shared);
-    conv_rows<4, false>(p, shared);
+    conv_rows<4, false, false>(p, shared);
 }
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ != 1000  // full rate with float accumulation there
 KERNEL(conv64_f16acc, ConvRows, 128, 2) {
     SHARED_MEMORY(shared);
-    conv_rows<4, true>(p, shared);
+    conv_rows<4, true, false>(p, shared);
 }
+#endif
 KERNEL(conv48_f32acc, ConvRows, 128, 2) {
     SHARED_MEMORY(shared);
-    conv_rows<3, false>(p, shared);
+    conv_rows<3, false, false>(p, shared);
+}
+KERNEL(conv48_silu, ConvRows, 128, 2) {
+    SHARED_MEMORY(shared);
+    conv_rows<3, false, true>(p, shared);
 }
 KERNEL(conv32_f32acc, ConvRows, 128, 2) {
     SHARED_MEMORY(shared);
-    conv_rows<2, false>(p, shared);
+    conv_rows<2, false, false>(p, shared);
 }
 
 }  // namespace enlarge::cuda

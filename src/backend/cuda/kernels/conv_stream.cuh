@@ -18,8 +18,6 @@ struct StreamShape {
     static constexpr int kSliceBytes = (kRows + 2) * kPixels * 16;
     static constexpr int kPatchBytes = 2 * kSliceBytes;
     static constexpr int kTapBytes = NT * 32 * 2 * 4;      // weights of one tap and 16 input channels
-    static constexpr int kStageBytes = kPatchBytes + 9 * kTapBytes;
-    static constexpr int kSharedBytes = 2 * kStageBytes;
 };
 
 template <int NT>
@@ -49,12 +47,12 @@ DEV void conv_stream(const ConvStream& p, unsigned char* shared) {
             acc[m][n][1] = acc[m][n][3] = b.y;
         }
     }
-    const int weight_bytes = p.taps * Shape::kTapBytes;
+    const int weight_bytes = p.taps * Shape::kTapBytes, stage_bytes = Shape::kPatchBytes + weight_bytes;
     const unsigned char* weights = reinterpret_cast<const unsigned char*>(p.weights) +
                                    static_cast<std::int64_t>(block) * p.chunks * weight_bytes;
     auto issue = [&](int chunk) {
         if (chunk < p.chunks) {
-            const smem_t stage = base + (chunk & 1) * Shape::kStageBytes;
+            const smem_t stage = base + (chunk & 1) * stage_bytes;
             for (int i = tid; i < Shape::kPatchBytes / 16; i += 128) {
                 const int s = i / (Shape::kSliceBytes / 16), j = i - s * (Shape::kSliceBytes / 16);
                 const int r = j / Shape::kPixels, y = y0 - 1 + r, x = x0 - 1 + (j - r * Shape::kPixels);
@@ -76,7 +74,7 @@ DEV void conv_stream(const ConvStream& p, unsigned char* shared) {
         issue(chunk + 1);
         copy_wait<1>();
         cta_sync();
-        const int stage = (chunk & 1) * Shape::kStageBytes;
+        const int stage = (chunk & 1) * stage_bytes;
         const smem_t patch = base + stage + lane_offset;
         const unsigned char* w = shared + stage + Shape::kPatchBytes + lane * 16;
 #pragma unroll 1
@@ -112,23 +110,25 @@ DEV void conv_stream(const ConvStream& p, unsigned char* shared) {
                 if (y >= p.height || x >= p.width || slice >= p.out_slices) continue;
                 const std::int64_t at = (slice * out_plane + static_cast<std::int64_t>(y) * p.width + x) * 8 + 2 * (lane & 3);
                 float v0 = acc[m][n][hh * 2], v1 = acc[m][n][hh * 2 + 1];
-                if (p.silu) {
-                    v0 = v0 / (1.f + fast_exp(-v0));
-                    v1 = v1 / (1.f + fast_exp(-v1));
+                auto residual = [&](int i) {
+                    return unpack_halves(
+                        *reinterpret_cast<const std::uint32_t*>(reinterpret_cast<const h16*>(p.residual[i]) + at));
+                };
+                if (p.activation == kGate) {
+                    const float2 r = residual(0);
+                    v0 = (v0 + r.x) * (1.f / (1.f + fast_exp(-v0)) - 0.5f);
+                    v1 = (v1 + r.y) * (1.f / (1.f + fast_exp(-v1)) - 0.5f);
                 } else {
-                    v0 = prelu(v0, s.x);
-                    v1 = prelu(v1, s.y);
-                }
-                v0 *= p.alpha;
-                v1 *= p.alpha;
+                    v0 = p.alpha * (p.activation == kSilu ? silu(v0) : prelu(v0, s.x));
+                    v1 = p.alpha * (p.activation == kSilu ? silu(v1) : prelu(v1, s.y));
 #pragma unroll
-                for (int i = 0; i < 2; ++i)
-                    if (p.residual[i]) {
-                        const float2 r = unpack_halves(
-                            *reinterpret_cast<const std::uint32_t*>(reinterpret_cast<const h16*>(p.residual[i]) + at));
-                        v0 += p.beta[i] * r.x;
-                        v1 += p.beta[i] * r.y;
-                    }
+                    for (int i = 0; i < 2; ++i)
+                        if (p.residual[i]) {
+                            const float2 r = residual(i);
+                            v0 += p.beta[i] * r.x;
+                            v1 += p.beta[i] * r.y;
+                        }
+                }
                 *reinterpret_cast<std::uint32_t*>(out + at) = pack_halves(v0, v1);
             }
     }

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cuda/cuda.hpp"
+
+#include <array>
+#include <cmath>
+#include <mutex>
+
+#include "backend/cuda/image.hpp"
+#include "backend/cuda/program.hpp"
+
+namespace enlarge {
+namespace cuda {
+namespace {
+
+constexpr int kOldestArchitecture = 75;
+constexpr double kGateDb = 58;                // fp16 to fp32, see Precision
+constexpr float kGateLargest = 1.0F / 255;
+
+std::string architecture_name(int architecture) {
+    if (architecture >= 100) return "Blackwell";
+    if (architecture >= 90) return "Hopper";
+    if (architecture == 89) return "Ada";
+    if (architecture >= 80) return "Ampere";
+    return architecture >= 75 ? "Turing" : "older than Turing";
+}
+
+class CudaBackend final : public Backend {
+public:
+    explicit CudaBackend(BackendOptions options) : options_(std::move(options)) {}
+
+    [[nodiscard]] std::string_view name() const override { return "cuda"; }
+
+    std::vector<DeviceInfo> probe() const override {
+        const auto unusable = [](std::string why) { return std::vector<DeviceInfo>{{"cuda", "NVIDIA GPU", 0, false, std::move(why)}}; };
+        if (!options_.image) return unusable("this build has no CUDA kernels (nvcc was not found when it was made)");
+        const auto driver = this->driver();
+        if (!driver.ok()) return unusable(driver.error().message);
+        std::vector<DeviceInfo> found;
+        for (int i = 0; i < (*driver)->devices; ++i) found.push_back(describe(**driver, i));
+        return found;
+    }
+
+    Result<std::unique_ptr<Program>> compile(const Graph& graph, const CompileOptions& options) const override {
+        if (options.precision == Precision::int16)
+            return Error{Errc::unsupported, "CUDA has no precision int16; it has fp16, fp32 and int8"};
+        if (!options_.image)
+            return Error{Errc::device, "this build has no CUDA kernels (nvcc was not found when it was made)"};
+        TRY(const auto driver, this->driver());
+        std::vector<std::shared_ptr<Device>> devices;
+        for (int i = 0; i < driver->devices; ++i) {
+            if (options.device >= 0 && i != options.device) continue;
+            const DeviceInfo info = describe(*driver, i);
+            if (!info.usable) {
+                if (options.device >= 0) return Error{Errc::device, info.id + ": " + info.detail};
+                continue;
+            }
+            TRY(auto device, open(driver, i));
+            devices.push_back(std::move(device));
+        }
+        if (devices.empty()) {
+            if (options.device >= 0) TRY(open(driver, options.device));  // says what is there
+            return Error{Errc::device, "no usable GPU"};
+        }
+        TRY(auto program, choose(graph, devices, options.precision));
+        return std::unique_ptr<Program>(std::move(program));
+    }
+
+private:
+    using Devices = std::vector<std::shared_ptr<Device>>;
+
+    Result<std::shared_ptr<Driver>> driver() const {
+        const std::lock_guard lock(mutex_);
+        if (!driver_) {
+            TRY(driver_, Driver::load(options_.library));
+        }
+        return driver_;
+    }
+
+    Result<std::shared_ptr<Device>> open(const std::shared_ptr<Driver>& driver, int ordinal) const {
+        const std::lock_guard lock(mutex_);
+        if (const auto it = devices_.find(ordinal); it != devices_.end()) return it->second;
+        TRY(auto device, Device::open(driver, ordinal, options_.image));
+        devices_[ordinal] = device;
+        return device;
+    }
+
+    static DeviceInfo describe(const Driver& driver, int ordinal) {
+        DeviceInfo info;
+        info.id = "cuda:" + std::to_string(ordinal);
+        CuDevice device = 0;
+        char name[256] = {};
+        std::size_t bytes = 0;
+        int major = 0, minor = 0;
+        if (driver.device_get(&device, ordinal) != 0 || driver.device_name(name, sizeof name - 1, device) != 0 ||
+            driver.device_memory(&bytes, device) != 0 || driver.device_attribute(&major, kCuAttributeMajor, device) != 0 ||
+            driver.device_attribute(&minor, kCuAttributeMinor, device) != 0) {
+            info.name = "NVIDIA GPU";
+            info.detail = "the driver does not describe it";
+            return info;
+        }
+        info.name = name;
+        info.memory_bytes = static_cast<std::int64_t>(bytes);
+        const int architecture = major * 10 + minor;
+        const std::string arch = "sm_" + std::to_string(architecture) + " (" + architecture_name(architecture) + ")";
+        if (architecture < kOldestArchitecture) {
+            info.detail = arch + "; Turing (sm_75) or newer is needed";
+            return info;
+        }
+        info.usable = true;
+        info.detail = arch + ", driver for CUDA " + version_text(driver.version) + "; fp16, fp32";
+        return info;
+    }
+
+    static LowerOptions lower_options(const Device& device, bool half) {
+        LowerOptions options;
+        options.half = half;
+        options.half_accumulation = half && device.wants_half_accumulation && device.kernel("conv64_f16acc").ok();
+        options.hopper = half && device.kernel("conv64_hopper").ok() && device.driver->tensor_map_tiled != nullptr;
+        return options;
+    }
+
+    static ProgramInfo describe_program(const Graph& graph, const Devices& devices, Precision precision, const LowerOptions& options) {
+        ProgramInfo info;
+        info.scale = graph.scale();
+        info.channels = graph.input_channels();
+        info.size_multiple = graph.size_multiple();
+        info.halo = graph.receptive_radius();
+        info.alignment = graph.size_multiple();
+        info.precision = precision;
+        info.description = "cuda";
+        for (const auto& device : devices) info.description += (&device == &devices.front() ? " " : " + ") + device->name;
+        info.description += ", " + std::string(precision_name(precision));
+        if (options.half_accumulation) info.description += " with half-precision sums";
+        if (options.hopper) info.description += " wgmma";
+        return info;
+    }
+
+    static Result<std::unique_ptr<CudaProgram>> make(const Graph& graph, const Devices& devices, const LowerOptions& options) {
+        const Precision precision = options.half ? Precision::fp16 : Precision::fp32;
+        return CudaProgram::create(graph, devices, options, describe_program(graph, devices, precision, options));
+    }
+
+    // The fastest path that is good enough for this model: tried on a small picture against the exact path.
+    Result<std::unique_ptr<CudaProgram>> choose(const Graph& graph, const Devices& devices, Precision wanted) const {
+        if (wanted == Precision::fp32) return make(graph, devices, lower_options(*devices[0], false));
+        if (wanted == Precision::int8)
+            return Error{Errc::unsupported, "precision int8 is not available for this model on this GPU"};
+        LowerOptions options = lower_options(*devices[0], true);
+        TRY(auto program, make(graph, devices, options));
+        if (options_.calibration_side == 0) return program;
+        TRY(auto exact, make(graph, {devices[0]}, lower_options(*devices[0], false)));
+        TRY(const Comparison first, compare(*exact, *program));
+        Comparison quality = first;
+        if (!quality.good() && options.half_accumulation) {
+            options.half_accumulation = false;
+            TRY(program, make(graph, devices, options));
+            TRY(quality, compare(*exact, *program));
+        }
+        if (!quality.good() && wanted == Precision::automatic) return make(graph, devices, lower_options(*devices[0], false));
+        program->state()->info.calibration_psnr = quality.psnr;
+        return program;
+    }
+
+    struct Comparison {
+        double psnr = 0;
+        float largest = 0;
+        [[nodiscard]] bool good() const { return psnr >= kGateDb && largest <= kGateLargest; }
+    };
+
+    // Runs both on a picture of gradients, edges and texture.
+    Result<Comparison> compare(const CudaProgram& exact, const CudaProgram& other) const {
+        const ProgramInfo& info = exact.info();
+        const int side = (options_.calibration_side + info.size_multiple - 1) / info.size_multiple * info.size_multiple;
+        const PixelFormat format{SampleType::f32, 32, static_cast<std::uint8_t>(info.channels), false};
+        Image in({side, side}, format);
+        std::uint32_t noise = 1;
+        for (int y = 0; y < side; ++y) {
+            auto* row = reinterpret_cast<float*>(in.view().row(0, y));
+            for (int i = 0; i < side * info.channels; ++i) {
+                const int x = i / info.channels, c = i % info.channels;
+                noise = noise * 1664525u + 1013904223u;
+                const float texture = static_cast<float>(noise >> 24) / 255.0F - 0.5F;
+                const float shape = ((x / 5 + y / 7 + c) & 1) ? 0.75F : 0.2F;
+                row[i] = 0.35F * shape + 0.3F * static_cast<float>(x + c * 3) / static_cast<float>(side + 6) +
+                         0.2F + 0.2F * texture * static_cast<float>(y) / static_cast<float>(side);
+            }
+        }
+        const int out_side = side * info.scale;
+        std::array<Image, 2> out{Image({out_side, out_side}, format), Image({out_side, out_side}, format)};
+        const std::array<const CudaProgram*, 2> programs{&exact, &other};
+        bool finite = true;
+        for (std::size_t i = 0; i < 2; ++i) {
+            TRY(const auto session, programs[i]->session());
+            TRY(const TileReport report, session->run({in.view(), {0, 0, side, side}, out[i].view()}));
+            finite = finite && report.finite;
+        }
+        Comparison result;
+        if (!finite) return result;
+        double sum = 0;
+        for (int y = 0; y < out_side; ++y) {
+            const auto* a = reinterpret_cast<const float*>(out[0].view().row(0, y));
+            const auto* b = reinterpret_cast<const float*>(out[1].view().row(0, y));
+            for (int i = 0; i < out_side * info.channels; ++i) {
+                const float d = std::fabs(std::fmin(std::fmax(a[i], 0.0F), 1.0F) - std::fmin(std::fmax(b[i], 0.0F), 1.0F));
+                sum += static_cast<double>(d) * d;
+                result.largest = std::fmax(result.largest, d);
+            }
+        }
+        const double mean = sum / (static_cast<double>(out_side) * out_side * info.channels);
+        result.psnr = mean > 0 ? -10 * std::log10(mean) : 150;
+        return result;
+    }
+
+    BackendOptions options_;
+    mutable std::mutex mutex_;
+    mutable std::shared_ptr<Driver> driver_;
+    mutable std::map<int, std::shared_ptr<Device>> devices_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_backend(const BackendOptions& options) { return std::make_unique<CudaBackend>(options); }
+
+}  // namespace cuda
+
+const Backend& cuda_backend() {
+    static const std::unique_ptr<Backend> backend = [] {
+        cuda::BackendOptions options;
+        options.image = cuda::kernel_image();
+        return cuda::make_backend(options);
+    }();
+    return *backend;
+}
+
+}  // namespace enlarge

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every kernel, with its parameters and the most threads a block may have.
+#pragma once
+
+#include "params.hpp"
+
+// X(kernel, parameters, threads)
+#define ENLARGE_CUDA_KERNELS(X)               \
+    X(conv64_f32acc, ConvRows, 128)           \
+    X(conv64_f16acc, ConvRows, 128)           \
+    X(conv48_f32acc, ConvRows, 128)           \
+    X(conv48_silu, ConvRows, 128)             \
+    X(conv32_f32acc, ConvRows, 128)           \
+    X(conv_first, ConvFirst, 128)             \
+    X(conv_last64, ConvLast, 128)             \
+    X(conv_last48, ConvLast, 128)             \
+    X(conv_last32, ConvLast, 128)             \
+    X(conv_stream64, ConvStream, 128)         \
+    X(conv_stream32, ConvStream, 128)         \
+    X(conv_plain_f16, ConvPlain, 256)         \
+    X(conv_plain_f32, ConvPlain, 256)         \
+    X(pointwise_f16, Pointwise, 256)          \
+    X(pointwise_f32, Pointwise, 256)          \
+    X(move_f16, Move, 256)                    \
+    X(move_f32, Move, 256)                    \
+    X(load_pixels_f16, LoadPixels, 256)       \
+    X(load_pixels_f32, LoadPixels, 256)       \
+    X(store_pixels_f16, StorePixels, 256)     \
+    X(store_pixels_f32, StorePixels, 256)     \
+    X(resample, Resample, 256)

@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cuda/lower.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+
+#include "backend/cuda/pack.hpp"
+
+namespace enlarge::cuda {
+namespace {
+
+constexpr std::size_t kConstantAlignment = 256;
+
+bool is_activation(Op op) { return op == Op::prelu || op == Op::leaky_relu || op == Op::silu; }
+
+// A convolution and what is computed with it.
+struct Group {
+    int conv = 0;
+    int last = 0;               // node whose value comes out
+    int input = 0;              // node that is read
+    int up = 0;
+    int activation = kPrelu;
+    int activation_node = -1;
+    float alpha = 1;
+    std::vector<std::pair<int, float>> residuals;
+};
+
+class Lowering {
+public:
+    Lowering(const Graph& graph, const LowerOptions& options) : nodes_(graph.nodes()), options_(options) {}
+
+    Result<Lowered> run() {
+        const int count = static_cast<int>(nodes_.size());
+        users_.resize(nodes_.size());
+        for (int i = 0; i < count; ++i)
+            for (const int from : node(i).inputs) users_[static_cast<std::size_t>(from)].push_back(i);
+        const int out_channels = nodes_.back().channels;
+        if (out_channels > 4 || nodes_.front().channels > 4)
+            return Error{Errc::unsupported, "CUDA: pictures of " + std::to_string(std::max(out_channels, nodes_.front().channels)) +
+                                                " channels; at most 4"};
+        result_.channels = out_channels;
+        group_of_.assign(nodes_.size(), -1);
+        if (options_.half && !options_.plain) {
+            find_last();
+            for (int i = 0; i < count; ++i)
+                if (node(i).op == Op::conv2d && group_of_[static_cast<std::size_t>(i)] < 0) find_group(i);
+        }
+        find_needed();
+        views_.assign(nodes_.size(), View{});
+        place_concats();
+        for (int i = 0; i < count; ++i) emit(i);
+        if (last_conv_ < 0) {
+            Step& step = add_step(Step::Kind::store, options_.half ? "store_pixels_f16" : "store_pixels_f32", count - 1);
+            step.in = use(count - 1);
+        }
+        return std::move(result_);
+    }
+
+private:
+    [[nodiscard]] const Node& node(int i) const { return nodes_[static_cast<std::size_t>(i)]; }
+    [[nodiscard]] const std::vector<int>& users(int i) const { return users_[static_cast<std::size_t>(i)]; }
+    // The only user of a node, or -1.
+    [[nodiscard]] int sole_user(int i) const { return users(i).size() == 1 ? users(i)[0] : -1; }
+    [[nodiscard]] bool is_output(int i) const { return i + 1 == static_cast<int>(nodes_.size()); }
+
+    // The picture, or the picture scaled and shifted.
+    [[nodiscard]] bool is_picture(int i) const {
+        return i == 0 || (node(i).op == Op::scale_shift && node(i).inputs[0] == 0);
+    }
+
+    // The tail that conv_last computes: conv, pixel shuffle, nearest residual of the picture.
+    void find_last() {
+        int at = static_cast<int>(nodes_.size()) - 1;
+        std::vector<int> absorbed{at};
+        bool residual = false;
+        int factor = 1;
+        if (node(at).op == Op::add && node(at).alpha == 1 && node(at).beta == 1) {
+            for (int side = 0; side < 2 && !residual; ++side) {
+                const int base = node(at).inputs[static_cast<std::size_t>(side)];
+                const int main = node(at).inputs[static_cast<std::size_t>(1 - side)];
+                const bool nearest = node(base).op == Op::upsample_nearest && node(base).inputs[0] == 0;
+                const bool shuffled = node(main).op == Op::pixel_shuffle;
+                if (!(base == 0 && node(main).op == Op::conv2d) &&
+                    !(nearest && shuffled && node(base).factor == node(main).factor))
+                    continue;
+                residual = true;
+                at = main;
+            }
+            if (!residual) return;
+            absorbed.push_back(at);
+        }
+        if (node(at).op == Op::pixel_shuffle) {
+            if (!is_output(at) && users(at).size() != 1) return;
+            factor = node(at).factor;
+            at = node(at).inputs[0];
+            absorbed.push_back(at);
+        }
+        const Node& conv = node(at);
+        if (conv.op != Op::conv2d || conv.kernel != 3 || factor > 4 || is_picture(conv.inputs[0])) return;
+        if (!is_output(at) && users(at).size() != 1) return;
+        const int channels = conv.channels / (factor * factor);
+        if (node(conv.inputs[0]).channels > 64 || (channels != 1 && channels != 3)) return;
+        if (residual && channels != nodes_.front().channels) return;
+        last_conv_ = at;
+        last_factor_ = factor;
+        last_residual_ = residual;
+        Group group;
+        group.conv = at;
+        group.last = static_cast<int>(nodes_.size()) - 1;
+        group.input = conv.inputs[0];
+        claim(group, absorbed);
+    }
+
+    void claim(const Group& group, const std::vector<int>& members) {
+        groups_.push_back(group);
+        for (const int m : members) group_of_[static_cast<std::size_t>(m)] = static_cast<int>(groups_.size()) - 1;
+    }
+    [[nodiscard]] bool claimed(int i) const { return group_of_[static_cast<std::size_t>(i)] >= 0; }
+
+    void find_group(int conv) {
+        Group group;
+        group.conv = group.last = conv;
+        group.input = node(conv).inputs[0];
+        std::vector<int> members{conv};
+        const Node& from = node(group.input);
+        if (from.op == Op::upsample_nearest && (from.factor == 2 || from.factor == 4) && from.inputs[0] != 0) {
+            group.up = from.factor == 2 ? 1 : 2;
+            group.input = from.inputs[0];
+        }
+        const auto grow = [&](int next) {
+            group.last = next;
+            members.push_back(next);
+        };
+        int next = sole_user(conv);
+        if (next >= 0 && is_activation(node(next).op) && !claimed(next)) {
+            group.activation = node(next).op == Op::silu ? kSilu : kPrelu;
+            group.activation_node = next;
+            grow(next);
+            next = sole_user(next);
+        } else if (next >= 0 && node(next).op == Op::span_gate && node(next).inputs[0] == conv &&
+                   node(next).inputs[1] != conv && !claimed(next)) {
+            group.activation = kGate;
+            group.residuals.emplace_back(node(next).inputs[1], 1.0F);
+            grow(next);
+            next = -1;
+        }
+        const bool from_picture = is_picture(group.input);
+        while (!from_picture && next >= 0 && node(next).op == Op::add && !claimed(next) && group.residuals.size() < 2) {
+            const Node& sum = node(next);
+            if (sum.inputs[0] == sum.inputs[1]) break;
+            const int side = sum.inputs[0] == group.last ? 0 : 1;
+            const float own = side == 0 ? sum.alpha : sum.beta, other = side == 0 ? sum.beta : sum.alpha;
+            group.alpha *= own;
+            for (auto& r : group.residuals) r.second *= own;
+            group.residuals.emplace_back(sum.inputs[static_cast<std::size_t>(1 - side)], other);
+            grow(next);
+            next = sole_user(next);
+        }
+        claim(group, members);
+    }
+
+    // The first layer as conv_first computes it.
+    [[nodiscard]] bool is_first(const Group& group) const {
+        const int channels = nodes_.front().channels;
+        return is_picture(group.input) && group.up == 0 && group.residuals.empty() && group.activation == kPrelu &&
+               node(group.conv).kernel == 3 && (channels == 1 || channels == 3) && group.conv != last_conv_;
+    }
+
+    // Which nodes must exist in memory.
+    void find_needed() {
+        needed_.assign(nodes_.size(), false);
+        if (last_conv_ < 0) needed_.back() = true;
+        const auto need = [&](int i) { needed_[static_cast<std::size_t>(i)] = true; };
+        for (int i = static_cast<int>(nodes_.size()) - 1; i > 0; --i) {
+            const int g = group_of_[static_cast<std::size_t>(i)];
+            if (g >= 0) {
+                const Group& group = groups_[static_cast<std::size_t>(g)];
+                if (i != group.last) continue;
+                if (!is_first(group)) need(group.input);
+                for (const auto& r : group.residuals) need(r.first);
+            } else if (needed_[static_cast<std::size_t>(i)]) {
+                if (node(i).op == Op::pixel_unshuffle && node(i).inputs[0] == 0) continue;  // folded into loading
+                std::vector<int> parts = node(i).inputs;
+                if (node(i).op == Op::concat) {
+                    parts.clear();
+                    flatten(i, parts);
+                }
+                for (const int from : parts) need(from);
+            }
+        }
+    }
+
+    int new_buffer(int channels, int num, int den) {
+        result_.buffers.push_back({(channels + kSlice - 1) / kSlice, num, den, -1, -1, options_.half ? 16 : 32});
+        return static_cast<int>(result_.buffers.size()) - 1;
+    }
+
+    void flatten(int i, std::vector<int>& parts) const {
+        for (const int from : node(i).inputs) {
+            if (node(from).op == Op::concat)
+                flatten(from, parts);
+            else
+                parts.push_back(from);
+        }
+    }
+
+    // Gives the parts of concatenations neighbouring slices, the widest concatenation first.
+    void place_concats() {
+        for (int i = static_cast<int>(nodes_.size()) - 1; i > 0; --i) {
+            if (node(i).op != Op::concat || !needed_[static_cast<std::size_t>(i)]) continue;
+            std::vector<int> parts;
+            flatten(i, parts);
+            const View& head = views_[static_cast<std::size_t>(parts[0])];
+            // All parts already lie next to each other in a wider one?
+            int expected = head.first_slice;
+            bool beside = head.buffer >= 0;
+            for (std::size_t k = 0; k < parts.size() && beside; ++k) {
+                const View& v = views_[static_cast<std::size_t>(parts[k])];
+                beside = v.buffer == head.buffer && v.first_slice == expected &&
+                         (v.channels % kSlice == 0 || k + 1 == parts.size());
+                expected += v.slices();
+            }
+            if (beside) {
+                views_[static_cast<std::size_t>(i)] = {head.buffer, head.first_slice, node(i).channels, node(i).num, node(i).den};
+                continue;
+            }
+            const int buffer = new_buffer(node(i).channels, node(i).num, node(i).den);
+            views_[static_cast<std::size_t>(i)] = {buffer, 0, node(i).channels, node(i).num, node(i).den};
+            int channel = 0;
+            for (const int part : parts) {
+                View& v = views_[static_cast<std::size_t>(part)];
+                const bool last = channel + node(part).channels == node(i).channels;
+                if (v.buffer < 0 && channel % kSlice == 0 && (last || node(part).channels % kSlice == 0))
+                    v = {buffer, channel / kSlice, node(part).channels, node(part).num, node(part).den};
+                channel += node(part).channels;
+            }
+        }
+    }
+
+    Step& add_step(Step::Kind kind, std::string kernel, int at) {
+        Step step;
+        step.kind = kind;
+        step.kernel = std::move(kernel);
+        step.node = at;
+        result_.steps.push_back(std::move(step));
+        return result_.steps.back();
+    }
+    [[nodiscard]] int step_index() const { return static_cast<int>(result_.steps.size()) - 1; }
+    void touch(int buffer) {
+        BufferInfo& b = result_.buffers[static_cast<std::size_t>(buffer)];
+        if (b.first_step < 0) b.first_step = step_index();
+        b.last_step = step_index();
+    }
+    View use(int i) {
+        const View v = views_[static_cast<std::size_t>(i)];
+        touch(v.buffer);
+        return v;
+    }
+    View define(int i) {
+        View& v = views_[static_cast<std::size_t>(i)];
+        if (v.buffer < 0)
+            v = {new_buffer(node(i).channels, node(i).num, node(i).den), 0, node(i).channels, node(i).num, node(i).den};
+        touch(v.buffer);
+        return v;
+    }
+
+    template <class T>
+    std::size_t constant(std::span<const T> values) {
+        auto& all = result_.constants;
+        const std::size_t at = (all.size() + kConstantAlignment - 1) / kConstantAlignment * kConstantAlignment;
+        all.resize(at + values.size_bytes());
+        if (!values.empty()) std::memcpy(all.data() + at, values.data(), values.size_bytes());
+        return at;
+    }
+    template <class T>
+    std::size_t constant(const std::vector<T>& values) { return constant(std::span<const T>(values)); }
+
+    [[nodiscard]] ConvWeights weights_of(int conv) const {
+        const Node& n = node(conv);
+        return {*n.weights, *n.bias, node(n.inputs[0]).channels, n.channels, n.kernel};
+    }
+
+    // One slope per channel: 1 without activation.
+    [[nodiscard]] std::vector<float> slopes(const Group& group, int channels) const {
+        if (group.activation_node < 0 || group.activation != kPrelu) return std::vector<float>(static_cast<std::size_t>(channels), 1.0F);
+        const Node& n = node(group.activation_node);
+        if (n.op == Op::leaky_relu) return std::vector<float>(static_cast<std::size_t>(channels), n.alpha);
+        return *n.weights;
+    }
+
+    void emit(int i) {
+        const int g = group_of_[static_cast<std::size_t>(i)];
+        if (g >= 0) {
+            const Group& group = groups_[static_cast<std::size_t>(g)];
+            if (i == group.last) emit_group(group);
+            return;
+        }
+        if (needed_[static_cast<std::size_t>(i)]) emit_plain(i);
+    }
+
+    void emit_group(const Group& group) {
+        const ConvWeights conv = weights_of(group.conv);
+        const int in_chunks = (conv.in + 15) / 16, chunks = std::max(2, in_chunks);
+        if (group.conv == last_conv_) {
+            Step& step = add_step(Step::Kind::last, "conv_last" + std::to_string(chunks * 16), group.last);
+            std::vector<float> bias;
+            step.weights = constant(pack_last(conv, chunks, last_factor_, bias));
+            step.bias = constant(bias);
+            step.chunks = chunks;
+            step.factor = last_factor_;
+            step.with_residual = last_residual_;
+            step.in = use(group.input);
+            return;
+        }
+        const std::vector<float> slope = slopes(group, conv.out);
+        const bool simple = group.residuals.empty() && group.up == 0 && conv.kernel == 3 && group.alpha == 1;
+        if (is_first(group)) {
+            Step& step = add_step(Step::Kind::first, "conv_first", group.last);
+            step.weights = constant(pack_first(conv));
+            step.bias = constant(pack_bias_slope(conv.bias, slope, (conv.out + 7) / 8 * 8));
+            if (group.input != 0)
+                for (std::size_t c = 0; c < 3 && c < node(group.input).weights->size(); ++c) {
+                    step.scale[c] = (*node(group.input).weights)[c];
+                    step.shift[c] = (*node(group.input).bias)[c];
+                }
+            step.out = define(group.last);
+            return;
+        }
+        const bool silu_rows = group.activation == kSilu && chunks == 3;
+        if (simple && chunks <= 4 && conv.out <= 64 && (group.activation == kPrelu || silu_rows)) {
+            const bool full = conv.in == 64 && conv.out == 64;
+            const bool hopper = full && options_.hopper;
+            std::string kernel = "conv" + std::to_string(chunks * 16) + (silu_rows ? "_silu" : "_f32acc");
+            if (chunks == 4 && options_.half_accumulation) kernel = "conv64_f16acc";
+            if (hopper) kernel = "conv64_hopper";
+            Step& step = add_step(hopper ? Step::Kind::hopper : Step::Kind::rows, kernel, group.last);
+            step.chunks = chunks;
+            step.warps = (conv.out + 15) / 16;
+            step.weights = constant(hopper ? pack_hopper(conv) : pack_rows(conv, chunks, step.warps));
+            step.bias = constant(pack_bias_slope(conv.bias, slope, 64));
+            step.in = use(group.input);
+            step.out = define(group.last);
+            return;
+        }
+        const int tiles = conv.out > 32 ? 8 : 4;
+        Step& step = add_step(Step::Kind::stream, tiles == 8 ? "conv_stream64" : "conv_stream32", group.last);
+        step.tiles = tiles;
+        step.chunks = in_chunks;
+        step.taps = conv.kernel * conv.kernel;
+        step.weights = constant(pack_stream(conv, tiles));
+        step.bias = constant(pack_bias_slope(conv.bias, slope, (conv.out + tiles * 8 - 1) / (tiles * 8) * tiles * 8));
+        step.activation = group.activation;
+        step.up = group.up;
+        step.alpha = group.alpha;
+        step.in = use(group.input);
+        for (std::size_t k = 0; k < group.residuals.size(); ++k) {
+            step.residual[k] = use(group.residuals[k].first);
+            step.beta[k] = group.residuals[k].second;
+        }
+        step.out = define(group.last);
+    }
+
+    [[nodiscard]] std::string typed(const char* name) const { return std::string(name) + (options_.half ? "_f16" : "_f32"); }
+
+    void emit_move(int i, MoveOp op) {
+        Step& step = add_step(Step::Kind::move, typed("move"), i);
+        step.op = op;
+        step.factor = std::max(1, node(i).factor);
+        step.in = use(node(i).inputs[0]);
+        step.out = define(i);
+        step.out_channels = node(i).channels;
+    }
+
+    void emit_point(int i, PointOp op) {
+        const Node& n = node(i);
+        Step& step = add_step(Step::Kind::pointwise, typed("pointwise"), i);
+        step.op = op;
+        step.alpha = n.alpha;
+        step.beta[0] = n.beta;
+        if (n.weights) step.weights = constant(*n.weights);
+        if (n.bias) step.bias = constant(*n.bias);
+        step.in = use(n.inputs[0]);
+        if (n.inputs.size() > 1) step.in2 = use(n.inputs[1]);
+        step.out = define(i);
+    }
+
+    void emit_plain(int i) {
+        const Node& n = node(i);
+        switch (n.op) {
+            case Op::input:
+            case Op::pixel_unshuffle: {
+                if (n.op == Op::pixel_unshuffle && n.inputs[0] != 0) return emit_move(i, kMoveUnshuffle);
+                Step& step = add_step(Step::Kind::load, typed("load_pixels"), i);
+                step.factor = std::max(1, n.factor);
+                step.out_channels = n.channels;
+                step.out = define(i);
+                return;
+            }
+            case Op::conv2d: {
+                Step& step = add_step(Step::Kind::conv_plain, typed("conv_plain"), i);
+                step.weights = constant(*n.weights);
+                step.bias = constant(*n.bias);
+                step.kernel_size = n.kernel;
+                step.in_channels = node(n.inputs[0]).channels;
+                step.out_channels = n.channels;
+                step.in = use(n.inputs[0]);
+                step.out = define(i);
+                return;
+            }
+            case Op::prelu: return emit_point(i, kPointPrelu);
+            case Op::leaky_relu: return emit_point(i, kPointLeaky);
+            case Op::silu: return emit_point(i, kPointSilu);
+            case Op::add: return emit_point(i, kPointAdd);
+            case Op::scale_shift: return emit_point(i, kPointScaleShift);
+            case Op::span_gate: return emit_point(i, kPointSpanGate);
+            case Op::pixel_shuffle: return emit_move(i, kMoveShuffle);
+            case Op::upsample_nearest: return emit_move(i, kMoveNearest);
+            case Op::concat: return emit_concat(i);
+        }
+    }
+
+    // Copies the parts that do not lie where the concatenation is.
+    void emit_concat(int i) {
+        std::vector<int> parts;
+        flatten(i, parts);
+        const View whole = views_[static_cast<std::size_t>(i)];
+        int channel = 0;
+        for (const int part : parts) {
+            const View v = views_[static_cast<std::size_t>(part)];
+            const bool there = v.buffer == whole.buffer && v.first_slice == whole.first_slice + channel / kSlice && channel % kSlice == 0;
+            if (!there) {
+                Step& step = add_step(Step::Kind::move, typed("move"), i);
+                step.op = kMoveCopy;
+                step.out_first = channel;
+                step.out_channels = node(part).channels;
+                step.in = use(part);
+                step.out = whole;
+                touch(whole.buffer);
+            }
+            channel += node(part).channels;
+        }
+    }
+
+    const std::vector<Node>& nodes_;
+    const LowerOptions& options_;
+    Lowered result_;
+    std::vector<std::vector<int>> users_;
+    std::vector<int> group_of_;       // index into groups_, or -1
+    std::vector<Group> groups_;
+    std::vector<bool> needed_;
+    std::vector<View> views_;
+    int last_conv_ = -1, last_factor_ = 1;
+    bool last_residual_ = false;
+};
+
+}  // namespace
+
+Result<Lowered> lower(const Graph& graph, const LowerOptions& options) {
+    TRY(graph.validate());
+    return Lowering(graph, options).run();
+}
+
+}  // namespace enlarge::cuda
