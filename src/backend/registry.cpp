@@ -4,13 +4,14 @@
 
 #include "backend/backend.hpp"
 #include "backend/cpu/cpu.hpp"
+#include "backend/cuda/cuda.hpp"
 #include "backend/reference/reference.hpp"
 
 namespace enlarge {
 
 // An explicit list: static initialisers would be dropped by a static library.
 const std::vector<const Backend*>& backends() {
-    static const std::vector<const Backend*> all{&cpu_backend(), &reference_backend()};
+    static const std::vector<const Backend*> all{&cuda_backend(), &cpu_backend(), &reference_backend()};
     return all;
 }
 
