@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "unit/weights/builders.hpp"
+
+namespace enlarge {
+namespace {
+
+using namespace test;
+
+using Shape = std::vector<std::int64_t>;
+
+// The tensors of views() and types() in tools/make_weight_fixtures.py.
+void expect_views(const StateDict& weights) {
+    const auto base = numbers(24);
+    const auto at = [&](const char* name) { return weights.tensors.at(name); };
+    EXPECT_EQ(at("whole").values, base);
+    EXPECT_EQ(at("middle").values, numbers(12, 6));
+    EXPECT_EQ(at("transposed").shape, (Shape{6, 4}));
+    for (std::size_t i = 0; i < 24; ++i) EXPECT_EQ(at("transposed").values[i], base[i % 4 * 6 + i / 4]);
+    for (std::size_t i = 0; i < 12; ++i) EXPECT_EQ(at("every_second").values.at(i), base[2 * i]);
+    EXPECT_EQ(at("part").shape, (Shape{2, 2, 2}));
+    EXPECT_EQ(at("part").values, (std::vector<float>{base[5], base[6], base[9], base[10], base[17], base[18], base[21], base[22]}));
+    EXPECT_EQ(at("scalar").shape, Shape{});
+    EXPECT_EQ(at("scalar").values, std::vector<float>{base[5]});
+    EXPECT_EQ(at("empty").shape, Shape{0});
+    EXPECT_TRUE(at("empty").values.empty());
+    EXPECT_EQ(weights.tensors.size(), 7U);
+}
+
+void expect_types(const StateDict& weights) {
+    for (const char* name : {"double", "float", "half", "bfloat16"}) EXPECT_EQ(weights.tensors.at(name).values, numbers(6)) << name;
+    for (const char* name : {"long", "int", "short", "char"})
+        EXPECT_EQ(weights.tensors.at(name).values, (std::vector<float>{-3, -2, -1, 0, 1, 2})) << name;
+    EXPECT_EQ(weights.tensors.at("byte").values, (std::vector<float>{0, 1, 2, 3, 4, 5}));
+    EXPECT_EQ(weights.tensors.at("bool").values, (std::vector<float>{0, 0, 0, 0, 1, 1}));
+    for (const auto& [name, tensor] : weights.tensors) EXPECT_EQ(tensor.shape, (Shape{2, 3})) << name;
+}
+
+void expect_compact(const StateDict& weights) {
+    EXPECT_EQ(weights.tensors.size(), 8U);
+    EXPECT_EQ(weights.tensors.at("body.0.weight").shape, (Shape{4, 3, 3, 3}));
+    EXPECT_EQ(weights.tensors.at("body.0.weight").values, numbers(108));
+    EXPECT_EQ(weights.tensors.at("body.4.weight").values, numbers(432, 6));
+    EXPECT_EQ(weights.tensors.at("body.4.bias").values, numbers(12, 7));
+}
+
+void expect_checkpoint(const StateDict& weights) {
+    ASSERT_EQ(weights.tensors.size(), 2U);
+    EXPECT_EQ(weights.tensors.at("a").values, numbers(4, 10));
+    EXPECT_EQ(weights.tensors.at("b").values, numbers(3, 10));
+}
+
+#define READ(weights, name)                                \
+    const auto result_##weights = read(fixture(name));     \
+    ASSERT_TRUE(result_##weights.ok()) << (name) << ": " << result_##weights.error().message; \
+    const StateDict& weights = *result_##weights
+
+TEST(pth, reads_what_torch_saves_in_both_containers) {
+    READ(zip, "zip.pth");
+    EXPECT_EQ(zip.format, WeightFormat::pth_zip);
+    expect_compact(zip);
+    READ(legacy, "legacy.pth");
+    EXPECT_EQ(legacy.format, WeightFormat::pth_legacy);
+    expect_compact(legacy);
+    READ(deflated, "deflated.pth");
+    expect_compact(deflated);
+}
+
+TEST(pth, follows_shared_storages_offsets_and_strides) {
+    READ(zip, "views_zip.pth");
+    expect_views(zip);
+    READ(legacy, "views_legacy.pth");
+    expect_views(legacy);
+}
+
+TEST(pth, converts_every_element_type_to_float) {
+    READ(zip, "types_zip.pth");
+    expect_types(zip);
+    READ(legacy, "types_legacy.pth");
+    expect_types(legacy);
+}
+
+TEST(pth, finds_the_averaged_weights_in_a_training_checkpoint) {
+    READ(zip, "checkpoint.pth");
+    expect_checkpoint(zip);
+    READ(legacy, "checkpoint_legacy.pth");
+    expect_checkpoint(legacy);
+}
+
+TEST(pth, reads_parameters_as_tensors) {
+    READ(weights, "parameters.pth");
+    EXPECT_EQ(weights.tensors.at("weight").values, numbers(18));
+    EXPECT_EQ(weights.tensors.at("bias").values, numbers(2));
+}
+
+TEST(pth, reads_every_pickle_protocol_that_torch_writes) {
+    for (const char* name : {"protocol1_zip.pth", "protocol2_zip.pth", "protocol3_zip.pth", "protocol4_zip.pth", "protocol5_zip.pth",
+                             "protocol1_legacy.pth", "protocol3_legacy.pth", "protocol4_legacy.pth", "protocol5_legacy.pth"}) {
+        READ(weights, name);
+        ASSERT_EQ(weights.tensors.count("a"), 1U) << name;
+        EXPECT_EQ(weights.tensors.at("a").values, numbers(6)) << name;
+    }
+}
+
+TEST(pth, reads_big_endian_storages) {
+    std::string swapped;
+    for (const float v : numbers(6)) {
+        std::string bytes = le(v);
+        swapped += std::string(bytes.rbegin(), bytes.rend());
+    }
+    const auto zip = read(torch_zip(small_pickle(), swapped, {{"net/byteorder", "big"}}));
+    ASSERT_TRUE(zip.ok()) << zip.error().message;
+    EXPECT_EQ(zip->tensors.at("a").values, numbers(6));
+    const auto legacy = read(torch_legacy(small_pickle(), p_file("](" + p_text("0") + "e"), le<std::int64_t>(6) + swapped,
+                                          legacy_system(false)));
+    ASSERT_TRUE(legacy.ok()) << legacy.error().message;
+    EXPECT_EQ(legacy->tensors.at("a").values, numbers(6));
+}
+
+TEST(pth, accepts_any_name_of_the_folder_inside_the_zip) {
+    for (const std::string front : {"", "archive/", "net_g_550000/", "a/b/"}) {
+        const auto weights = read(make_zip({{front + "data.pkl", small_pickle()}, {front + "data/0", raw(numbers(6))}}));
+        ASSERT_TRUE(weights.ok()) << front << ": " << weights.error().message;
+        EXPECT_EQ(weights->tensors.at("a").values, numbers(6));
+    }
+}
+
+TEST(pth, unwraps_every_usual_key_and_prefers_the_average) {
+    const std::string good = p_dict({{"w", p_tensor(p_storage("0", 6), 1, {2}, {1})}});
+    const std::string other = p_dict({{"w", p_tensor(p_storage("0", 6), 3, {2}, {1})}});
+    const auto expect = [&](const std::string& pickle, const char* what) {
+        const auto weights = read(torch_zip(p_file(pickle)));
+        ASSERT_TRUE(weights.ok()) << what << ": " << weights.error().message;
+        ASSERT_EQ(weights->tensors.count("w"), 1U) << what;
+        EXPECT_EQ(weights->tensors.at("w").values, numbers(2, 1)) << what;
+    };
+    for (const char* key : {"params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net", "netG", "unheard_of"})
+        expect(p_dict({{key, good}}), key);
+    expect(p_dict({{"params", other}, {"params_ema", good}}), "params_ema after params");
+    expect(p_dict({{"params_ema", good}, {"params", other}}), "params_ema before params");
+    expect(p_dict({{"params_ema", "}"}, {"params", good}}), "an empty params_ema");
+    expect(p_dict({{"epoch", p_int(7)}, {"model", p_dict({{"state_dict", good}})}}), "two wrappers");
+    expect(p_dict({{"loss", p_tensor(p_storage("0", 6), 0, {}, {})}, {"state_dict", good}}), "a tensor beside the wrapper");
+}
+
+TEST(pth, removes_only_prefixes_that_all_names_share) {
+    const std::string tensor = p_tensor(p_storage("0", 6), 0, {2}, {1});
+    const auto names = [&](std::initializer_list<const char*> keys) {
+        std::vector<std::pair<std::string, std::string>> entries;
+        for (const char* key : keys) entries.emplace_back(key, tensor);
+        const auto weights = read(torch_zip(p_file(p_dict(entries))));
+        std::vector<std::string> found;
+        if (weights.ok())
+            for (const auto& [name, unused] : weights->tensors) found.push_back(name);
+        return found;
+    };
+    EXPECT_EQ(names({"module.a", "module.b"}), (std::vector<std::string>{"a", "b"}));
+    EXPECT_EQ(names({"netG.module.a", "netG.module.b"}), (std::vector<std::string>{"a", "b"}));
+    EXPECT_EQ(names({"module.a", "b"}), (std::vector<std::string>{"b", "module.a"}));
+}
+
+TEST(pth, stops_at_the_limits_it_is_given) {
+    Limits limits;
+    limits.tensors = 7;
+    expect_error(read(fixture("zip.pth"), limits), Errc::limit, "more than");
+    limits = {};
+    limits.tensor_elements = 431;
+    expect_error(read(fixture("zip.pth"), limits), Errc::limit, "has 432 elements; at most 431");
+    limits = {};
+    limits.total_elements = 711;
+    expect_error(read(fixture("zip.pth"), limits), Errc::limit, "more than a file of this size may hold");
+    limits = {};
+    limits.header_bytes = 100;
+    expect_error(read(fixture("zip.pth"), limits), Errc::limit, "data.pkl");
+    limits = {};
+    limits.file_bytes = 1000;
+    expect_error(read(fixture("zip.pth"), limits), Errc::limit, "5159 bytes; at most 1000");
+}
+
+TEST(pth, every_truncation_of_a_zip_is_refused) {
+    const std::string whole = fixture("zip.pth");
+    for (std::size_t size = 0; size < whole.size(); size += 7) EXPECT_FALSE(read(whole.substr(0, size)).ok()) << size;
+}
+
+TEST(pth, every_truncation_of_an_older_file_is_refused) {
+    const std::string whole = fixture("legacy.pth");
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+        const auto weights = read(whole.substr(0, size));
+        ASSERT_FALSE(weights.ok()) << size;
+        if (size > 2) {
+            EXPECT_NE(weights.error().message.find("truncated after " + std::to_string(size)), std::string::npos) << weights.error().message;
+        }
+    }
+}
+
+std::string without_end(std::string text, std::size_t count) { return text.substr(0, text.size() - count); }
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+    const std::size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos);
+    return text.replace(at, from.size(), to);
+}
+std::string tensor_zip(std::int64_t elements, std::int64_t offset, const Shape& shape, const Shape& strides) {
+    return torch_zip(p_file(p_dict({{"a", p_tensor(p_storage("0", elements), offset, shape, strides)}})));
+}
+
+MUTATIONS(pth_zip, {
+    {"directory_cut_off", [] { return without_end(fixture("zip.pth"), 30); }, Errc::format, "truncated zip after 5129 bytes"},
+    {"cut_within_the_first_entry", [] { return fixture("zip.pth").substr(0, 100); }, Errc::format, "truncated zip after 100 bytes"},
+    {"one_byte_of_a_storage_flipped", [] { auto f = torch_zip(small_pickle()); f[f.find(raw(numbers(6)))] ^= 1; return f; }, Errc::format, "storage 0: damaged (CRC error)"},
+    {"storage_missing", [] { return make_zip({{"net/data.pkl", small_pickle()}}); }, Errc::format, "storage 0: missing from the archive"},
+    {"storage_too_short", [] { return torch_zip(small_pickle(), raw(numbers(5))); }, Errc::format, "storage 0: holds 20 bytes; 24 expected"},
+    {"storage_too_long", [] { return torch_zip(small_pickle(), raw(numbers(7))); }, Errc::format, "storage 0: holds 28 bytes; 24 expected"},
+    {"no_pickle", [] { return make_zip({{"net/version", "3\n"}}); }, Errc::unsupported, "without data.pkl"},
+    {"numpy_arrays", [] { return make_zip({{"a.npy", "x"}}); }, Errc::unsupported, "NumPy"},
+    {"tensorflow_in_a_zip", [] { return make_zip({{"model/saved_model.pb", "x"}}); }, Errc::unsupported, "TensorFlow"},
+    {"a_pth_packed_in_a_zip", [] { return make_zip({{"model.pth", fixture("legacy.pth")}}); }, Errc::unsupported, "unpack it and give the file inside, model.pth"},
+    {"zip_bomb", [] { return fixture("bomb.pth"); }, Errc::limit, "zip bomb"},
+    {"unknown_byte_order", [] { return torch_zip(small_pickle(), raw(numbers(6)), {{"net/byteorder", "middle"}}); }, Errc::format, "byte order \"middle\""},
+    {"shape_reaches_outside", [] { return tensor_zip(6, 0, {2, 4}, {4, 1}); }, Errc::format, "\"a\" reaches element 7 of a storage that holds 6"},
+    {"offset_reaches_outside", [] { return tensor_zip(6, 1, {2, 3}, {3, 1}); }, Errc::format, "reaches element 6"},
+    {"negative_offset", [] { return tensor_zip(6, -1, {2, 3}, {3, 1}); }, Errc::format, "negative offset -1"},
+    {"negative_side", [] { return tensor_zip(6, 0, {2, -3}, {3, 1}); }, Errc::format, "negative side in its shape [2, -3]"},
+    {"negative_stride", [] { return tensor_zip(6, 5, {2, 3}, {-3, -1}); }, Errc::format, "negative stride"},
+    {"strides_overflow", [] { return tensor_zip(6, 0, {3, 3}, {INT64_MAX, 1}); }, Errc::format, "overflow"},
+    {"shape_overflows", [] { return tensor_zip(6, 0, {1LL << 40, 1LL << 40}, {0, 0}); }, Errc::limit, "overflows"},
+    {"shape_overflows_beside_an_empty_side", [] { return tensor_zip(6, 0, {1LL << 40, 0, 1LL << 40}, {0, 0, 0}); }, Errc::limit, "overflows"},
+    {"small_file_asks_for_much", [] { return tensor_zip(6, 0, {1 << 14, 1 << 13}, {0, 0}); }, Errc::limit, "more than a file of this size may hold"},
+    {"huge_tensor", [] { return tensor_zip(6, 0, {1LL << 30}, {0}); }, Errc::limit, "at most 268435456 allowed"},
+    {"element_count_overflows", [] { return tensor_zip(INT64_MAX, 0, {2, 3}, {3, 1}); }, Errc::limit, "overflows"},
+    {"element_count_negative", [] { return tensor_zip(-6, 0, {2, 3}, {3, 1}); }, Errc::format, "no element count"},
+    {"too_few_strides", [] { return tensor_zip(6, 0, {2, 3}, {1}); }, Errc::format, "1 strides for 2 dimensions"},
+    {"too_many_dimensions", [] { return tensor_zip(6, 0, Shape(9, 1), Shape(9, 1)); }, Errc::format, "9 dimensions"},
+    {"pickle_cut_off", [] { return torch_zip(without_end(small_pickle(), 3)); }, Errc::format, "truncated after"},
+    {"no_tensors", [] { return torch_zip(p_file(p_dict({{"epoch", p_int(3)}}))); }, Errc::format, "no tensors found; the keys are: epoch"},
+    {"empty_dict", [] { return torch_zip(p_file("}")); }, Errc::format, "an empty dict"},
+    {"a_list", [] { return torch_zip(p_file("]")); }, Errc::format, "it holds a list"},
+    {"a_single_tensor", [] { return torch_zip(p_file(p_tensor(p_storage("0", 6), 0, {2, 3}, {3, 1}))); }, Errc::format, "a single tensor"},
+    {"duplicate_names", [] { const auto t = p_tensor(p_storage("0", 6), 0, {2, 3}, {3, 1}); return torch_zip(p_file(p_dict({{"a", t}, {"a", t}}))); }, Errc::format, "two tensors are named \"a\""},
+    {"name_not_a_string", [] { return torch_zip(p_file("}(" + p_int(1) + p_tensor(p_storage("0", 6), 0, {2, 3}, {3, 1}) + "u")); }, Errc::format, "name is not a string"},
+    {"storage_described_twice", [] { return torch_zip(p_file(p_dict({{"a", p_tensor(p_storage("0", 6), 0, {6}, {1})}, {"b", p_tensor(p_storage("0", 3, "DoubleStorage"), 0, {3}, {1})}}))); }, Errc::format, "two different ways"},
+    {"storage_type_unknown", [] { return torch_zip(p_file(p_dict({{"a", p_tensor(p_storage("0", 6, "ComplexFloatStorage"), 0, {6}, {1})}}))); }, Errc::unsupported, "torch.ComplexFloatStorage"},
+    {"storage_is_a_number", [] { return torch_zip(p_file(p_dict({{"a", p_tensor(p_int(5), 0, {6}, {1})}}))); }, Errc::format, "an integer where a storage belongs"},
+    {"whole_program", [] { return fixture("whole_program.pth"); }, Errc::unsupported, "the file wants to run torch.nn.modules.container.Sequential; refused"},
+    {"torchscript", [] { return torch_zip(p_file(p_global("__torch__.net", "Net"))); }, Errc::unsupported, "TorchScript"},
+    {"malicious_system", [] { return torch_zip(p_file(p_global("posix", "system") + "(" + p_text("rm -rf /") + "tR")); }, Errc::unsupported, "the file wants to run posix.system; refused"},
+    {"malicious_eval_inside_a_tensor", [] { return torch_zip(p_file(p_dict({{"a", p_global("builtins", "eval") + "(" + p_text("1") + "tR"}}))); }, Errc::unsupported, "builtins.eval"},
+});
+
+TEST(pth, nothing_is_left_of_a_message_that_a_file_tries_to_forge) {
+    const auto weights = read(torch_zip(p_file("X" + le<std::uint32_t>(9) + "os\x1b[31m\r\n" + p_text("system") + "\x93")));
+    expect_error(weights, Errc::unsupported, "os?[31m??.system");
+}
+
+std::string legacy_with(const std::string& object) { return torch_legacy(object); }
+
+MUTATIONS(pth_legacy, {
+    {"wrong_magic", [] { return replaced(torch_legacy(small_pickle()), "\x6c\xfc\x9c", "\x6c\xfc\x9d"); }, Errc::unsupported, "not made by torch.save"},
+    {"plain_pickle", [] { return p_file(p_dict({{"a", p_int(1)}})); }, Errc::unsupported, "not made by torch.save; it starts with a dict"},
+    {"other_protocol_version", [] { return kLegacyMagic + p_file(p_int(1002)) + legacy_system() + small_pickle(); }, Errc::unsupported, "1001 expected"},
+    {"ends_after_the_magic", [] { return kLegacyMagic; }, Errc::format, "truncated after 15 bytes"},
+    {"ends_before_the_keys", [] { return torch_legacy(small_pickle(), "", ""); }, Errc::format, "truncated after"},
+    {"ends_before_the_storages", [] { return torch_legacy(small_pickle(), p_file("](" + p_text("0") + "e"), ""); }, Errc::format, "truncated after"},
+    {"storage_cut_off", [] { return without_end(torch_legacy(small_pickle()), 1); }, Errc::format, "storage 0: truncated after"},
+    {"storage_count_wrong", [] { return torch_legacy(small_pickle(), p_file("](" + p_text("0") + "e"), le<std::int64_t>(7) + raw(numbers(7))); }, Errc::format, "storage 0 holds 7 elements; 6 expected"},
+    {"storage_count_negative", [] { return torch_legacy(small_pickle(), p_file("](" + p_text("0") + "e"), le<std::int64_t>(-1)); }, Errc::format, "holds -1 elements"},
+    {"keys_not_a_list", [] { return torch_legacy(small_pickle(), p_file("}")); }, Errc::format, "list of storages is missing"},
+    {"key_not_a_string", [] { return torch_legacy(small_pickle(), p_file("](" + p_int(0) + "e")); }, Errc::format, "key that is not a string"},
+    {"key_unknown", [] { return torch_legacy(small_pickle(), p_file("](" + p_text("1") + "e")); }, Errc::format, "storage 1 is not used"},
+    {"key_twice", [] { return torch_legacy(small_pickle(), p_file("](" + p_text("0") + p_text("0") + "e"), le<std::int64_t>(6) + raw(numbers(6)) + le<std::int64_t>(6) + raw(numbers(6))); }, Errc::format, "storage 0 is stored twice"},
+    {"key_missing", [] { return torch_legacy(small_pickle(), p_file("]"), ""); }, Errc::format, "storage 0: missing from the file"},
+    {"huge_storage_announced", [] { return torch_legacy(p_file(p_dict({{"a", p_tensor(p_storage("0", 1LL << 50), 0, {2, 3}, {3, 1})}})), p_file("](" + p_text("0") + "e"), le<std::int64_t>(1LL << 50) + raw(numbers(6))); }, Errc::format, "truncated after"},
+    {"view_outside_its_storage", [] { return legacy_with(p_file(p_dict({{"a", p_tensor(p_storage("0", 6, "FloatStorage", "(" + p_text("v") + p_int(4) + p_int(3) + "t"), 0, {3}, {1})}}))); }, Errc::format, "view outside its storage"},
+    {"view_with_a_negative_offset", [] { return legacy_with(p_file(p_dict({{"a", p_tensor(p_storage("0", 6, "FloatStorage", "(" + p_text("v") + p_int(-1) + p_int(3) + "t"), 0, {3}, {1})}}))); }, Errc::format, "negative offset"},
+    {"a_saved_module", [] { return legacy_with(p_file("(" + p_text("module") + p_text("Net") + p_text("net.py") + p_text("source") + "tQ" + "0" + p_dict({{"a", p_tensor("(" + p_text("module") + p_text("Net") + "tQ", 0, {1}, {1})}}))); }, Errc::unsupported, "whole program"},
+    {"malicious_reduce", [] { return legacy_with(p_file(p_global("os", "system") + "(" + p_text("true") + "tR")); }, Errc::unsupported, "os.system"},
+    {"malicious_in_the_magic", [] { return p_file(p_global("nt", "system")); }, Errc::unsupported, "nt.system"},
+});
+
+TEST(pth, reads_views_as_older_files_describe_them) {
+    const std::string view = "(" + p_text("v") + p_int(2) + p_int(3) + "t";
+    const auto weights = read(legacy_with(p_file(p_dict({{"a", p_tensor(p_storage("0", 6, "FloatStorage", view), 1, {2}, {1})}}))));
+    ASSERT_TRUE(weights.ok()) << weights.error().message;
+    EXPECT_EQ(weights->tensors.at("a").values, numbers(2, 3));
+}
+
+}  // namespace
+}  // namespace enlarge
