@@ -17,7 +17,7 @@ int pieces(int length, int core) { return (length + core - 1) / core; }
 
 // Largest tile that a core of this side can read on one axis.
 int with_halo(int core, int length, const TileRequest& request) {
-    return std::min(length, core + 2 * (request.halo + request.alignment - 1));
+    return std::min(length, core + 2 * (request.halo + 2 * (request.alignment - 1)));
 }
 
 std::int64_t bytes_for(Size core, const TileRequest& request) {

@@ -85,7 +85,7 @@ NetworkStage::NetworkStage(Engine& engine, RowStage& stage, const StageOptions& 
       core_(core),
       runner_(engine, halo, options.tta),
       grid_(stage.size(), core),
-      window_(stage, padded_, std::min(padded_.height, core.height + 2 * (halo + runner_.rules().alignment))) {
+      window_(stage, padded_, std::min(padded_.height, core.height + 2 * (halo + 2 * runner_.rules().alignment))) {
     const int s = engine.info().scale;
     const Rect largest = grid_.core(0, 0);
     if (!options.whole_output) band_ = Image({size_.width, largest.height * s}, options.out_format);

@@ -7,6 +7,7 @@
 
 #include "base/log.hpp"
 #include "image/format.hpp"
+#include "image/samples.hpp"
 #include "run/symmetry.hpp"
 
 namespace enlarge {
@@ -69,16 +70,17 @@ TileRunner::TileRunner(Engine& engine, int halo, bool tta) : engine_(engine), tt
 }
 
 std::int64_t TileRunner::extra_bytes(Size tile, int sample_bytes) const {
-    if (!tta_) return 0;
     const std::int64_t pixels = std::int64_t{tile.width} * tile.height * engine_.info().channels;
     const int s = engine_.info().scale;
-    return pixels * sample_bytes + pixels * s * s * 4;
+    const std::int64_t out = pixels * s * s * 4;
+    return (tta_ ? pixels * sample_bytes + out : 0) + (engine_.info().size_multiple > 1 ? out : 0);
 }
 
 void TileRunner::release() {
     session_.reset();
     turned_in_ = {};
     turned_out_ = {};
+    blocks_out_ = {};
 }
 
 Result<void> TileRunner::run(const Band& band, const Rect& core, const MutableImageView& out,
@@ -149,11 +151,24 @@ Result<void> TileRunner::average(const ImageView& in, const Rect& core, const Mu
 
 Result<void> TileRunner::single(const ImageView& in, const Rect& core, const MutableImageView& out,
                                 const std::function<bool(double)>& progress) {
-    TileJob job{in, core, out};
-    job.progress = progress ? &progress : nullptr;
-    TRY(const TileReport report, session_->run(job));
+    TRY(const TileReport report, run_session(*session_, in, core, out, progress));
     if (!report.finite) TRY(recompute(in, core, out));
     return {};
+}
+
+// Networks with pixel_unshuffle give whole blocks: where a picture ends inside one, the rest is thrown away.
+Result<TileReport> TileRunner::run_session(Session& session, const ImageView& in, const Rect& core,
+                                           const MutableImageView& out, const std::function<bool(double)>& progress) {
+    const int unit = engine_.info().size_multiple, s = engine_.info().scale;
+    const int x = core.x / unit * unit, y = core.y / unit * unit;
+    const Rect blocks{x, y, round_up(core.right(), unit) - x, round_up(core.bottom(), unit) - y};
+    TileJob job{in, blocks, out};
+    if (!(blocks == core)) job.out = view_on(blocks_out_, {blocks.width * s, blocks.height * s}, out.format);
+    job.progress = progress ? &progress : nullptr;
+    TRY(const TileReport report, session.run(job));
+    if (!(blocks == core))
+        copy_pixels(ImageView(job.out).part({(core.x - x) * s, (core.y - y) * s, core.width * s, core.height * s}), out);
+    return report;
 }
 
 Result<void> TileRunner::recompute(const ImageView& in, const Rect& core, const MutableImageView& out) {
@@ -163,7 +178,7 @@ Result<void> TileRunner::recompute(const ImageView& in, const Rect& core, const 
         if (!program) continue;
         log(LogLevel::debug, "a tile overflowed; computed again by " + program->info().description);
         TRY(const auto session, program->session());
-        TRY(const TileReport report, session->run({in, core, out}));
+        TRY(const TileReport report, run_session(*session, in, core, out, {}));
         if (report.finite) return {};
     }
     return Error{Errc::numeric, "the network's result is not a number or infinite even in full precision"};

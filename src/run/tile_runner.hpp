@@ -72,6 +72,8 @@ private:
                          const std::function<bool(double)>& progress);
     Result<void> single(const ImageView& in, const Rect& core, const MutableImageView& out,
                         const std::function<bool(double)>& progress);
+    Result<TileReport> run_session(Session& session, const ImageView& in, const Rect& core, const MutableImageView& out,
+                                   const std::function<bool(double)>& progress);
     Result<void> recompute(const ImageView& in, const Rect& core, const MutableImageView& out);
     void release();
 
@@ -79,7 +81,7 @@ private:
     TileRules rules_;
     bool tta_;
     std::unique_ptr<Session> session_;
-    AlignedBuffer<std::byte> turned_in_, turned_out_;
+    AlignedBuffer<std::byte> turned_in_, turned_out_, blocks_out_;
     TileCounts counts_;
 };
 

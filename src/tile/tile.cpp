@@ -13,8 +13,9 @@ struct Span {
 // One axis of tile_input().
 Span widen(int begin, int end, const TileRules& rules, int length) {
     const int a = rules.alignment;
-    const int low = std::max(0, begin - rules.halo) / a * a;
-    const int rest = std::max(0, length - end - rules.halo) / a * a;  // what stays unread on the far side
+    const int low = std::max(0, begin / a * a - rules.halo) / a * a;
+    const int high = (end + a - 1) / a * a + rules.halo;
+    const int rest = std::max(0, length - high) / a * a;  // what stays unread on the far side
     return {low, length - rest};
 }
 

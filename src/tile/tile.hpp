@@ -8,13 +8,13 @@ namespace enlarge {
 
 // What a network needs around the pixels that are wanted.
 struct TileRules {
-    int halo = 0;       // pixels to read beyond the core on each side, where the picture has them
-    int alignment = 1;  // tiles start at a multiple of this, counted from the left and top edge ...
+    int halo = 0;       // pixels to read beyond a core whose edges lie on the grid, where the picture has them
+    int alignment = 1;  // the grid: tiles start at a multiple of this, counted from the left and top edge ...
     // ... and end at a multiple of it counted from the right and bottom edge, so that a mirrored or turned picture is
     // cut on its own grid too (for the average over the 8 symmetries).
 };
 
-// The rectangle to read for `core`: grown by the halo, moved out to the grid, clipped to the picture.
+// The rectangle to read for `core`: moved out to the grid, grown by the halo, moved out again, clipped to the picture.
 Rect tile_input(const Rect& core, const TileRules& rules, Size picture);
 
 // Cores of equal size (the last column and row may be smaller) that cover `area` once, in raster order.
