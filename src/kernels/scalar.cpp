@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every kernel as a plain loop: what the others are tested against, and what runs where none of them does.
 #include <cmath>
+#include <type_traits>
 
 #include "base/half.hpp"
 #include "kernels/table.hpp"
+#include "kernels/winograd.hpp"
 
 namespace enlarge {
 namespace {
@@ -117,6 +119,9 @@ void transform_output(const float* m, float* o) {
     o[3] = (m[1] - m[2]) + 8 * (m[3] - m[4]) + m[5];
 }
 
+// What integer weights were divided by, and features shifted by.
+float balance(int i, int j) { return static_cast<float>(kBalance[i] * kBalance[j] * (1 << kInputShift[i])); }
+
 template <class Sum, class Out>
 void winograd_output(const Sum* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
                      const Target<Out>& to) {
@@ -126,8 +131,10 @@ void winograd_output(const Sum* m, std::ptrdiff_t pos_stride, int blocks, int gr
             float t[4][6];
             for (int j = 0; j < 6; ++j) {
                 float d[6], o[4];
-                for (int i = 0; i < 6; ++i)
-                    d[i] = static_cast<float>(m[(i * 6 + j) * pos_stride + std::ptrdiff_t{b} * width + c]);
+                for (int i = 0; i < 6; ++i) {
+                    const Sum sum = m[(i * 6 + j) * pos_stride + std::ptrdiff_t{b} * width + c];
+                    d[i] = static_cast<float>(sum) * (std::is_same_v<Sum, float> ? 1.0F : balance(i, j));
+                }
                 transform_output(d, o);
                 for (int i = 0; i < 4; ++i) t[i][j] = o[i];
             }
@@ -160,7 +167,7 @@ void shuffle_line_f32(const float* x, std::ptrdiff_t stride, int pixels, int run
                       float* line) {
     for (int p = 0; p < pixels; ++p)
         for (int i = 0; i < run; ++i)
-            line[std::ptrdiff_t{p} * run + i] = x[p * stride + i] + (base ? base[p * 4 + i % channels] : 0.0F);
+            line[std::ptrdiff_t{p} * run + i] = base ? x[p * stride + i] + base[p * 4 + i % channels] : x[p * stride + i];
 }
 
 void quantise_u8(const float* x, std::size_t n, std::uint8_t* out) {

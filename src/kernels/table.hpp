@@ -102,8 +102,8 @@ struct KernelTable {
                                 const Target<float>& to) = nullptr;
     void (*winograd_output_f16)(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
                                 const Target<Half>& to) = nullptr;
-    // Integer sums. Weights are scaled by 1/32 at positions i or j of 1 to 4 as in kernels/winograd.hpp. Features are
-    // rounded half to even and clamped to +-kFeatureMax; residuals are not supported.
+    // Integer sums: that of position (i, j) counts times kBalance[i] * kBalance[j] * 2^kInputShift[i] (winograd.hpp).
+    // Features are rounded half to even and clamped to +-kFeatureMax. Finish::prelu without residuals only.
     void (*winograd_output_i16)(const std::int32_t* m, std::ptrdiff_t pos_stride, int blocks, int group,
                                 const Epilogue& e, const Target<std::int16_t>& to) = nullptr;
     void (*winograd_output_i16_f32)(const std::int32_t* m, std::ptrdiff_t pos_stride, int blocks, int group,

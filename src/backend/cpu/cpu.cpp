@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cpu/cpu.hpp"
 
+#include "backend/cpu/calibrate.hpp"
 #include "backend/cpu/session.hpp"
 #include "base/cpu.hpp"
 
@@ -37,6 +38,71 @@ private:
     ProgramInfo info_;
 };
 
+// What a faster path must reach on the calibration pictures to be taken: a little more than what is promised for any.
+struct Gate {
+    double psnr;
+    int largest;
+};
+constexpr Gate kHalfGate{59, 1};   // promised: 58 dB, 1
+constexpr Gate kIntegerGate{49, 5};  // promised: 48 dB, 6
+
+struct Compilation {
+    const Graph& graph;
+    const CompileOptions& options;
+    Isa isa;
+    const KernelTable& table;
+
+    Result<std::unique_ptr<Program>> run() const {
+        TRY(Network lowered, cpu::lower(graph, table, {Element::f32, nullptr, nullptr, options.pool}));
+        const auto exact = std::make_shared<const Network>(std::move(lowered));
+        if (options.precision == Precision::fp32) return program(exact, {});
+        const bool automatic = options.precision == Precision::automatic;
+
+        // Try the paths that were asked for on a few small pictures.
+        cpu::Calibration calibration(exact, table, options.pool, graph.macs_per_pixel());
+        TRY(const bool finite, calibration.run(graph.nodes().size()));
+        if (automatic && !finite) return program(exact, {});
+        if (options.precision == Precision::int16 || (automatic && table.fast_i16)) {
+            auto network = cpu::lower(graph, table, {Element::i16, &calibration.feature_max(), nullptr, options.pool});
+            if (network) {
+                const auto integer = std::make_shared<const Network>(std::move(*network));
+                TRY(const cpu::Fidelity fidelity, calibration.fidelity(integer));
+                if (!automatic || passes(fidelity, kIntegerGate)) return program(integer, fidelity);
+            } else if (!automatic) {
+                return std::move(network).error();
+            }
+        }
+        auto network = cpu::lower(graph, table, {Element::f16, nullptr, exact.get(), options.pool});
+        if (network) {
+            const auto half = std::make_shared<const Network>(std::move(*network));
+            TRY(const cpu::Fidelity fidelity, calibration.fidelity(half));
+            if (!automatic || passes(fidelity, kHalfGate)) return program(half, fidelity);
+        } else if (!automatic) {
+            return std::move(network).error();
+        }
+        return program(exact, {});
+    }
+
+    static bool passes(const cpu::Fidelity& fidelity, const Gate& gate) {
+        return fidelity.psnr >= gate.psnr && fidelity.largest <= gate.largest;
+    }
+
+    Result<std::unique_ptr<Program>> program(const std::shared_ptr<const Network>& network, const cpu::Fidelity& fidelity) const {
+        ProgramInfo info;
+        info.scale = network->scale;
+        info.channels = network->in_channels;
+        info.size_multiple = network->size_multiple;
+        info.halo = network->halo;
+        info.alignment = network->alignment;
+        info.calibration_psnr = fidelity.psnr;
+        const bool half = network->element == Element::f16, integer = network->element == Element::i16;
+        info.precision = integer ? Precision::int16 : half ? Precision::fp16 : Precision::fp32;
+        info.description = "cpu " + std::string(isa_name(isa)) + (integer ? ", int16" : half ? ", fp32 on fp16 rows" : ", fp32") +
+                           " Winograd F(4x4,3x3)";
+        return std::unique_ptr<Program>(std::make_unique<CpuProgram>(network, table, options.pool, std::move(info)));
+    }
+};
+
 class CpuBackend final : public Backend {
 public:
     [[nodiscard]] std::string_view name() const override { return "cpu"; }
@@ -57,30 +123,9 @@ public:
 
     Result<std::unique_ptr<Program>> compile(const Graph& graph, const CompileOptions& options) const override {
         TRY(const Isa isa, chosen_isa());
-        const KernelTable& table = kernels(isa);
-        cpu::LowerOptions lowering;
-        lowering.pool = options.pool;
-        switch (options.precision) {
-            case Precision::automatic:
-            case Precision::fp32: break;
-            case Precision::fp16: lowering.element = Element::f16; break;
-            case Precision::int16:
-            case Precision::int8:
-                return Error{Errc::unsupported, "the cpu backend has no " + std::string(precision_name(options.precision)) +
-                                                    " path for this network; try fp32"};
-        }
-        TRY(Network network, cpu::lower(graph, table, lowering));
-        ProgramInfo info;
-        info.scale = network.scale;
-        info.channels = network.in_channels;
-        info.size_multiple = network.size_multiple;
-        info.halo = network.halo;
-        info.alignment = network.alignment;
-        info.precision = lowering.element == Element::f16 ? Precision::fp16 : Precision::fp32;
-        info.description = "cpu " + std::string(isa_name(isa)) + ", " +
-                           (lowering.element == Element::f16 ? "fp16 rows" : "fp32") + ", Winograd F(4x4,3x3)";
-        return std::unique_ptr<Program>(std::make_unique<CpuProgram>(std::make_shared<const Network>(std::move(network)), table,
-                                                                     options.pool, std::move(info)));
+        if (options.precision == Precision::int8)
+            return Error{Errc::unsupported, "the cpu backend has no int8 path; int16 is faster here and closer to fp32"};
+        return Compilation{graph, options, isa, kernels(isa)}.run();
     }
 };
 

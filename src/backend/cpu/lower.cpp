@@ -405,6 +405,11 @@ private:
     void pack() {
         for (const Packing& p : packing_) {
             Step& step = network_.steps[p.step];
+            if (options_.element == Element::f16 && options_.packed) {
+                step.groups = options_.packed->steps[p.step].groups;
+                step.weights = options_.packed->steps[p.step].weights;
+                continue;
+            }
             const Node& conv = node(p.conv);
             const Tensor& in = network_.tensors[static_cast<std::size_t>(step.inputs[0].tensor)];
             const int logical_in = static_cast<int>(conv.weights->size()) / (conv.channels * conv.kernel * conv.kernel);

@@ -68,9 +68,9 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
     if (step.kind == Kind::direct) {
         const auto taps = static_cast<std::size_t>(step.kernel * step.kernel);
         step.groups = make_groups(static_cast<int>(out / lanes), kernels.lanes, taps * in);
-        step.weights = Block(taps * in * out * sizeof(float));
-        auto* packed = step.weights.as<float>();
-        std::memset(packed, 0, step.weights.bytes());
+        Block block(taps * in * out * sizeof(float));
+        auto* packed = block.as<float>();
+        std::memset(packed, 0, block.bytes());
         for (const Group& group : step.groups) {
             const std::size_t width = static_cast<std::size_t>(group.granules) * lanes;
             for (std::size_t k = 0; k < taps; ++k)
@@ -84,6 +84,7 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
         }
         for (std::size_t o = 0; o < out; ++o)
             if (out_map[o] >= 0) step.bias[o] = static_cast<float>(static_cast<double>(step.bias[o]) * out_scale(o));
+        step.weights = std::make_shared<const Block>(std::move(block));
         return;
     }
 
@@ -96,8 +97,8 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
     // One more position than there is: kernels fetch the next one ahead.
     const std::size_t most = kMaxGroup * lanes * in;
     if (!step.integer) {
-        step.weights = Block((36 * in * out + most) * sizeof(float));
-        auto* packed = step.weights.as<float>();
+        Block block((36 * in * out + most) * sizeof(float));
+        auto* packed = block.as<float>();
         for_outputs(pool, out, [&](std::size_t o) {
             const Group& group = group_of(o);
             const std::size_t width = static_cast<std::size_t>(group.granules) * lanes;
@@ -108,12 +109,13 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
                 for (std::size_t p = 0; p < 36; ++p) to[(p * in + i) * width] = static_cast<float>(u[p]);
             }
         });
+        step.weights = std::make_shared<const Block>(std::move(block));
         return;
     }
 
-    step.weights = Block((36 * in * out + most) * sizeof(std::int16_t));
     step.scale.assign(out, 0);
-    auto* packed = step.weights.as<std::int16_t>();
+    Block block((36 * in * out + most) * sizeof(std::int16_t));
+    auto* packed = block.as<std::int16_t>();
     for_outputs(pool, out, [&](std::size_t o) {
         const Group& group = group_of(o);
         const std::size_t width = static_cast<std::size_t>(group.granules) * lanes;
@@ -143,6 +145,7 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
         step.scale[o] = static_cast<float>(unit * out_scale(o));
         if (out_map[o] >= 0) step.bias[o] = static_cast<float>(static_cast<double>(step.bias[o]) * out_scale(o));
     });
+    step.weights = std::make_shared<const Block>(std::move(block));
 }
 
 }  // namespace enlarge::cpu

@@ -5,6 +5,7 @@
 // of the last step.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "backend/backend.hpp"
@@ -67,7 +68,7 @@ struct Step {
     int out_channels = 0;       // padded
     bool integer = false;       // int16 products
     std::vector<Group> groups;
-    Block weights;
+    std::shared_ptr<const Block> weights;  // fp16 programs share those of fp32
     std::vector<float> bias, slope, scale;
     Epilogue epilogue;          // without pointers
     double macs_per_pixel = 0;  // of a plain convolution, per pixel of this step
@@ -97,11 +98,14 @@ struct Network {
     Element element = Element::f32;
 };
 
-// How features are stored and multiplied. For i16, `feature_scale` holds, per node, the largest magnitude of each
-// channel on calibration pictures (empty for nodes that were not measured).
+// Per node, the largest magnitude of each channel that int16 shall hold; empty for nodes that no step ends in.
+using FeatureMax = std::vector<std::vector<float>>;
+
+// How features are stored and multiplied.
 struct LowerOptions {
     Element element = Element::f32;
-    const std::vector<std::vector<float>>* feature_max = nullptr;
+    const FeatureMax* feature_max = nullptr;   // for i16
+    const Network* packed = nullptr;           // for f16: the same graph in f32, whose weights are taken
     ThreadPool* pool = nullptr;
 };
 

@@ -60,6 +60,12 @@ double magnitude(const FloatPicture& picture) {
     return most;
 }
 
+std::unique_ptr<Program> exact_program(const Graph& graph) {
+    CompileOptions options;
+    options.precision = Precision::fp32;
+    return test::must(cpu_backend().compile(graph, options));
+}
+
 TEST(cpu, equals_the_reference_for_every_family_and_size) {
     ThreadPool pool(3);
     for (const Case& c : networks()) {
@@ -115,9 +121,87 @@ TEST(cpu, half_precision_rows_stay_close) {
     }
 }
 
+double psnr(const Image& a, const Image& b, int& largest) {
+    double squares = 0;
+    largest = 0;
+    const int row_bytes = a.size().width * a.format().channels;
+    for (int y = 0; y < a.size().height; ++y)
+        for (int i = 0; i < row_bytes; ++i) {
+            const int difference = std::abs(static_cast<int>(a.view().row(0, y)[i]) - static_cast<int>(b.view().row(0, y)[i]));
+            largest = std::max(largest, difference);
+            squares += difference * difference;
+        }
+    return squares > 0 ? 10 * std::log10(255.0 * 255.0 * row_bytes * a.size().height / squares) : 120;
+}
+
+// 8-bit pixels of a program for a smooth picture.
+Image run_bytes(const Program& program, Size size) {
+    const FloatPicture picture = test::random_picture(31, 3, size);
+    Image in(size, kRgb8), out({size.width * program.info().scale, size.height * program.info().scale}, kRgb8);
+    for (int y = 0; y < size.height; ++y)
+        for (int x = 0; x < size.width; ++x)
+            for (int c = 0; c < 3; ++c)
+                in.view().row(0, y)[x * 3 + c] = static_cast<std::byte>(std::lrint(std::clamp(picture.at(c, x, y), 0.0F, 1.0F) * 255));
+    const auto session = test::must(program.session());
+    EXPECT_TRUE(test::must(session->run({std::as_const(in).view(), {0, 0, size.width, size.height}, out.view()})).finite);
+    return out;
+}
+
+TEST(cpu, faster_paths_keep_their_promises_and_auto_says_which_it_took) {
+    ThreadPool pool(2);
+    for (const int features : {24, 32, 64}) {
+        const Graph graph = test::compact_graph(41, {.features = features, .convs = 8, .scale = 4});
+        CompileOptions options;
+        options.pool = &pool;
+        options.precision = Precision::fp32;
+        const Image exact = run_bytes(*test::must(cpu_backend().compile(graph, options)), {61, 47});
+        int largest = 0;
+        options.precision = Precision::fp16;
+        const auto half = test::must(cpu_backend().compile(graph, options));
+        EXPECT_GE(psnr(exact, run_bytes(*half, {61, 47}), largest), 58) << features;
+        EXPECT_LE(largest, 1);
+        options.precision = Precision::int16;
+        const auto integer = test::must(cpu_backend().compile(graph, options));
+        EXPECT_GE(psnr(exact, run_bytes(*integer, {61, 47}), largest), 48) << features;
+        EXPECT_LE(largest, 6);
+        EXPECT_EQ(integer->info().precision, Precision::int16);
+        EXPECT_GT(integer->info().calibration_psnr, 45);
+        options.precision = Precision::automatic;
+        const auto chosen = test::must(cpu_backend().compile(graph, options));
+        EXPECT_GE(psnr(exact, run_bytes(*chosen, {61, 47}), largest), 48) << features;
+        if (chosen->info().precision != Precision::fp32) EXPECT_GT(chosen->info().calibration_psnr, 48);
+    }
+}
+
+TEST(cpu, integer_results_depend_on_neither_tiles_nor_threads) {
+    ThreadPool pool(3);
+    const Graph graph = test::compact_graph(42, {.features = 24, .convs = 3, .scale = 2});
+    CompileOptions options;
+    options.precision = Precision::int16;
+    const FloatPicture picture = test::random_picture(9, 3, {100, 72});
+    const FloatPicture whole = test::run_whole(cpu_backend(), graph, picture, nullptr, Precision::int16);
+    EXPECT_TRUE(test::same_bits(whole, test::run_whole(cpu_backend(), graph, picture, &pool, Precision::int16)));
+    options.pool = &pool;
+    const auto program = test::must(cpu_backend().compile(graph, options));
+    for (const int side : {4, 20, 64}) EXPECT_TRUE(test::same_bits(whole, test::run_tiled(*program, picture, side))) << side;
+}
+
+TEST(cpu, what_has_no_integer_path_is_refused_or_falls_back) {
+    const Graph graph = test::rrdb_graph(43, {.features = 16, .growth = 8});
+    CompileOptions options;
+    options.precision = Precision::int16;
+    const auto refused = cpu_backend().compile(graph, options);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, Errc::unsupported);
+    options.precision = Precision::automatic;
+    EXPECT_NE(test::must(cpu_backend().compile(graph, options))->info().precision, Precision::int16);
+    options.precision = Precision::int8;
+    EXPECT_EQ(cpu_backend().compile(graph, options).error().code, Errc::unsupported);
+}
+
 TEST(cpu, integer_samples_round_half_to_even_and_clamp) {
     const Graph graph = test::compact_graph(21, {.features = 8, .convs = 1, .scale = 2});
-    const auto program = test::must(cpu_backend().compile(graph, {}));
+    const auto program = exact_program(graph);
     const auto session = test::must(program->session());
     const Size size{13, 9};
     Image in(size, kRgb8);
@@ -140,7 +224,7 @@ TEST(cpu, integer_samples_round_half_to_even_and_clamp) {
 
 TEST(cpu, not_a_number_is_reported) {
     const Graph graph = test::compact_graph(22, {.features = 8, .convs = 1, .scale = 2});
-    const auto program = test::must(cpu_backend().compile(graph, {}));
+    const auto program = exact_program(graph);
     const auto session = test::must(program->session());
     FloatPicture picture = test::random_picture(1, 3, {20, 20}), out(3, {40, 40});
     picture.at(1, 7, 7) = std::numeric_limits<float>::quiet_NaN();
@@ -151,7 +235,7 @@ TEST(cpu, not_a_number_is_reported) {
 
 TEST(cpu, stops_when_progress_says_so) {
     const Graph graph = test::compact_graph(23, {.features = 64, .convs = 8, .scale = 4});
-    const auto program = test::must(cpu_backend().compile(graph, {}));
+    const auto program = exact_program(graph);
     const auto session = test::must(program->session());
     FloatPicture picture = test::random_picture(1, 3, {300, 300}), out(3, {1200, 1200});
     int calls = 0;
@@ -164,7 +248,7 @@ TEST(cpu, stops_when_progress_says_so) {
 
 TEST(cpu, memory_grows_with_width_but_hardly_with_height) {
     const Graph graph = test::compact_graph(24, {.features = 64, .convs = 8, .scale = 4});
-    const auto program = test::must(cpu_backend().compile(graph, {}));
+    const auto program = exact_program(graph);
     EXPECT_LT(program->memory_bytes({640, 4000}), program->memory_bytes({640, 1000}) * 11 / 10);
     EXPECT_GT(program->memory_bytes({6400, 1000}), program->memory_bytes({640, 1000}) * 5);
 }

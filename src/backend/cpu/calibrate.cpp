@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cpu/calibrate.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "image/format.hpp"
+
+namespace enlarge::cpu {
+namespace {
+
+// The same numbers on every machine.
+class Noise {
+public:
+    explicit Noise(std::uint32_t seed) : state_(seed * 2654435761U + 1) {}
+    float next() {  // -1..1
+        state_ ^= state_ << 13;
+        state_ ^= state_ >> 17;
+        state_ ^= state_ << 5;
+        return static_cast<float>(state_ >> 8) * (2.0F / 16777216.0F) - 1.0F;
+    }
+
+private:
+    std::uint32_t state_;
+};
+
+// Sums of octaves of smoothed noise: the spectrum of photographs.
+std::vector<float> clouds(int width, int height, std::uint32_t seed) {
+    std::vector<float> sum(static_cast<std::size_t>(width) * static_cast<std::size_t>(height), 0.0F);
+    Noise noise(seed);
+    float gain = 0.5F;
+    for (int cell = 16; cell >= 1; cell /= 2, gain *= 0.6F) {
+        const int across = width / cell + 2, down = height / cell + 2;
+        std::vector<float> grid(static_cast<std::size_t>(across) * static_cast<std::size_t>(down));
+        for (float& v : grid) v = noise.next();
+        for (int y = 0; y < height; ++y)
+            for (int x = 0; x < width; ++x) {
+                const int gx = x / cell, gy = y / cell;
+                const float fx = static_cast<float>(x % cell) / static_cast<float>(cell), fy = static_cast<float>(y % cell) / static_cast<float>(cell);
+                const auto at = [&](int i, int j) { return grid[static_cast<std::size_t>((gy + j) * across + gx + i)]; };
+                const float top = at(0, 0) + fx * (at(1, 0) - at(0, 0)), bottom = at(0, 1) + fx * (at(1, 1) - at(0, 1));
+                sum[static_cast<std::size_t>(y * width + x)] += gain * (top + fy * (bottom - top));
+            }
+    }
+    return sum;
+}
+
+// Kinds of content: 0 texture like a photograph with sharp edges, 1 hard black and white drawing with saturated
+// colours, 2 noise over a smooth ramp.
+float sample(int kind, int x, int y, int c, int width, int height, const std::vector<float>& cloud, Noise& noise) {
+    const float u = static_cast<float>(x) / static_cast<float>(width), v = static_cast<float>(y) / static_cast<float>(height);
+    const float texture = cloud[static_cast<std::size_t>(y * width + x)];
+    if (kind == 0) {
+        const bool inside = (u - 0.4F) * (u - 0.4F) + (v - 0.5F) * (v - 0.5F) < 0.08F;
+        return 0.5F + 0.5F * texture + (inside ? 0.25F : -0.15F) * (c == 1 ? 1.0F : 0.6F);
+    }
+    if (kind == 1) {
+        const int stripe = x < width / 2 ? (x / (1 + y * 5 / height)) & 1 : ((x / 3) ^ (y / 4)) & 1;
+        const bool slanted = ((x + 2 * y) / 7) % 5 == 0;
+        const float ink = stripe ? 1.0F : 0.0F;
+        return slanted ? (((y / 9) + c) % 3 == 0 ? 1.0F : 0.0F) : ink;
+    }
+    return (c == 0 ? u : c == 1 ? v : 1.0F - u) + 0.12F * noise.next();
+}
+
+Image draw(int kind, Size size, int channels) {
+    Image image(size, {SampleType::u8, 8, static_cast<std::uint8_t>(channels), false});
+    const std::vector<float> cloud = clouds(size.width, size.height, static_cast<std::uint32_t>(kind) + 7);
+    Noise noise(static_cast<std::uint32_t>(kind) + 99);
+    for (int y = 0; y < size.height; ++y) {
+        std::byte* row = image.view().row(0, y);
+        for (int x = 0; x < size.width; ++x)
+            for (int c = 0; c < channels; ++c) {
+                const float value = sample(kind, x, y, c, size.width, size.height, cloud, noise);
+                row[x * channels + c] = static_cast<std::byte>(std::lrint(std::clamp(value, 0.0F, 1.0F) * 255.0F));
+            }
+    }
+    return image;
+}
+
+// What int16 leaves for pictures with larger features than ours; beyond it they are clamped.
+constexpr float kHeadroom = 1.3F;
+
+}  // namespace
+
+Calibration::Calibration(std::shared_ptr<const Network> exact, const KernelTable& kernels, ThreadPool* pool,
+                         double macs_per_pixel)
+    : exact_(std::move(exact)), kernels_(kernels), pool_(pool) {
+    // About 8 GMAC in all, of pictures between 24 and 72 pixels wide.
+    const double pixels = 8e9 / std::max(macs_per_pixel, 1.0) / 3;
+    const int multiple = std::max(exact_->size_multiple, 4);
+    const int width = std::clamp(static_cast<int>(std::sqrt(pixels * 4 / 3)), 24, 72) / multiple * multiple;
+    const int height = std::max(width * 3 / 4 / multiple * multiple, multiple);
+    for (int kind = 0; kind < 3; ++kind) pictures_.push_back(draw(kind, {width, height}, exact_->in_channels));
+}
+
+Result<std::vector<Image>> Calibration::outputs(const std::shared_ptr<const Network>& network, FeatureMax* seen, bool& finite) {
+    Runner runner(network, kernels_, pool_);
+    if (seen)
+        runner.observe([&](const Step& step, const Range& rows, const Schedule& schedule) {
+            if (step.output < 0 || (step.kind != Kind::direct && step.kind != Kind::winograd)) return;
+            const Tensor& tensor = network->tensors[static_cast<std::size_t>(step.output)];
+            const Buffer& buffer = network->buffers[static_cast<std::size_t>(tensor.buffer)];
+            std::vector<float>& most = (*seen)[static_cast<std::size_t>(step.nodes.back())];
+            most.resize(tensor.where.size(), 0.0F);
+            const int width = schedule.size(step.num, step.den).width;
+            for (int y = rows.begin; y < rows.end; ++y) {
+                const float* row = reinterpret_cast<const float*>(schedule.row(tensor.buffer, y)) + tensor.offset;
+                for (int x = 0; x < width; ++x)
+                    for (std::size_t c = 0; c < most.size(); ++c)
+                        most[c] = std::max(most[c], std::fabs(row[x * buffer.stride + tensor.where[c]]));
+            }
+        });
+    std::vector<Image> results;
+    finite = true;
+    for (const Image& picture : pictures_) {
+        const Size size = picture.size();
+        Image out({size.width * network->scale, size.height * network->scale},
+                  {SampleType::u8, 8, static_cast<std::uint8_t>(network->out_channels), false});
+        TRY(const TileReport report, runner.run({picture.view(), {0, 0, size.width, size.height}, out.view()}));
+        finite = finite && report.finite;
+        results.push_back(std::move(out));
+    }
+    return results;
+}
+
+Result<bool> Calibration::run(std::size_t nodes) {
+    feature_max_.assign(nodes, {});
+    bool finite = true;
+    TRY(exact_outputs_, outputs(exact_, &feature_max_, finite));
+    for (std::vector<float>& most : feature_max_) {
+        // A channel that slept here may wake elsewhere: give it an eighth of its layer's largest at least.
+        float layer = 0;
+        for (const float m : most) layer = std::max(layer, m);
+        for (float& m : most) m = std::max({m, layer / 8, 1e-6F}) * kHeadroom;
+    }
+    return finite;
+}
+
+Result<Fidelity> Calibration::fidelity(const std::shared_ptr<const Network>& other) {
+    bool finite = true;
+    TRY(const std::vector<Image> results, outputs(other, nullptr, finite));
+    if (!finite) return Fidelity{0, 256};
+    double squares = 0, count = 0;
+    Fidelity fidelity;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        const Size size = results[i].size();
+        const int row_bytes = size.width * results[i].format().channels;
+        for (int y = 0; y < size.height; ++y) {
+            const std::byte* a = results[i].view().row(0, y);
+            const std::byte* b = std::as_const(exact_outputs_[i]).view().row(0, y);
+            for (int k = 0; k < row_bytes; ++k) {
+                const int difference = std::abs(static_cast<int>(a[k]) - static_cast<int>(b[k]));
+                fidelity.largest = std::max(fidelity.largest, difference);
+                squares += difference * difference;
+            }
+            count += row_bytes;
+        }
+    }
+    fidelity.psnr = squares > 0 ? 10 * std::log10(255.0 * 255.0 * count / squares) : 120.0;
+    return fidelity;
+}
+
+}  // namespace enlarge::cpu

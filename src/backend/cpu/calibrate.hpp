@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small pictures on which a network is tried when it is loaded: how large its features get, and how far a faster path
+// is from the exact one.
+#pragma once
+
+#include <vector>
+
+#include "backend/cpu/session.hpp"
+#include "enlarge/image.hpp"
+
+namespace enlarge::cpu {
+
+// How far two results are apart, as 8-bit pixels.
+struct Fidelity {
+    double psnr = 0;   // dB over all pictures; 120 when equal
+    int largest = 0;   // difference of one sample
+};
+
+// Calibration of one network. Everything it does is deterministic.
+class Calibration {
+public:
+    // Makes pictures for a network of `channels` whose exact path costs `macs_per_pixel`: the dearer, the smaller, so
+    // that a run takes a few hundredths of a second. `exact` is the fp32 network.
+    Calibration(std::shared_ptr<const Network> exact, const KernelTable& kernels, ThreadPool* pool, double macs_per_pixel);
+
+    // Runs the exact path. Afterwards feature_max() and fidelity() may be called. False when a result was not finite.
+    Result<bool> run(std::size_t nodes);
+
+    // The largest magnitudes seen, with room for pictures that are harsher.
+    [[nodiscard]] const FeatureMax& feature_max() const { return feature_max_; }
+
+    // Another path against the exact one. Largest = 256 when a result was not finite.
+    Result<Fidelity> fidelity(const std::shared_ptr<const Network>& other);
+
+private:
+    Result<std::vector<Image>> outputs(const std::shared_ptr<const Network>& network, FeatureMax* seen, bool& finite);
+
+    std::shared_ptr<const Network> exact_;
+    const KernelTable& kernels_;
+    ThreadPool* pool_;
+    std::vector<Image> pictures_;
+    std::vector<Image> exact_outputs_;
+    FeatureMax feature_max_;
+};
+
+}  // namespace enlarge::cpu

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sums may be added in another order: they stay within n * eps * sum |a * b| of a sum in double precision.
+#include "kernel_check.hpp"
+#include "kernels/winograd.hpp"
+
+namespace enlarge::test {
+namespace {
+
+constexpr double kEpsilon = std::numeric_limits<float>::epsilon();
+
+template <class T>
+T feature(Random& random);
+template <>
+float feature<float>(Random& random) { return random.uniform(-2, 2); }
+template <>
+Half feature<Half>(Random& random) { return float_to_half(random.uniform(-2, 2)); }
+template <>
+std::int16_t feature<std::int16_t>(Random& random) { return static_cast<std::int16_t>(random.integer(-kFeatureMax, kFeatureMax)); }
+
+template <class T>
+double number(T x) { return x; }
+template <>
+double number(Half x) { return half_to_float(x); }
+
+// Six rows of pixels for `blocks` blocks; columns that a folded upsampling reads twice, or plain ones.
+template <class T>
+struct Rows {
+    std::vector<Guarded<T>> rows;
+    Window<T> window;
+    Rows(Random& random, int blocks, int channels, int stride, bool upsampled) {
+        const int pixels = 4 * blocks + 2;
+        for (int i = 0; i < 6; ++i) {
+            rows.emplace_back(static_cast<std::size_t>(pixels * stride), static_cast<std::size_t>(i));
+            for (std::size_t k = 0; k < rows.back().size(); ++k) rows.back()[k] = feature<T>(random);
+            (void)channels;
+        }
+        for (int i = 0; i < 6; ++i) {
+            window.rows[i] = rows[static_cast<std::size_t>(i)].data();
+            window.column[i] = std::ptrdiff_t{upsampled ? (i + 1) / 2 : i} * stride;
+        }
+        window.step = std::ptrdiff_t{upsampled ? 2 : 4} * stride;
+    }
+};
+
+constexpr double kBt[6][6] = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
+                              {0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
+
+template <class T, class Kernel>
+void check_input(const KernelTable& isa, Kernel kernel) {
+    Random random(7);
+    for (const int channels : {isa.lanes, 3 * isa.lanes, 8 * isa.lanes})
+        for (const int blocks : {1, 2, 5})
+            for (const bool upsampled : {false, true}) {
+                Rows<T> rows(random, blocks, channels, channels + 8, upsampled);
+                const int count = blocks * channels;
+                const std::ptrdiff_t pos_stride = count + 3;
+                Guarded<float> v(static_cast<std::size_t>(36 * pos_stride), 1);
+                kernel(rows.window, blocks, channels, v.data(), pos_stride);
+                v.check("winograd_input");
+                for (int b = 0; b < blocks; ++b)
+                    for (int c = 0; c < channels; ++c)
+                        for (int p = 0; p < 36; ++p) {
+                            double want = 0, size = 0;
+                            for (int i = 0; i < 6; ++i)
+                                for (int j = 0; j < 6; ++j) {
+                                    const double term = kBt[p / 6][i] * kBt[p % 6][j] *
+                                                        number(rows.window.rows[i][b * rows.window.step + rows.window.column[j] + c]);
+                                    want += term;
+                                    size += std::fabs(term);
+                                }
+                            const double got = v[static_cast<std::size_t>(p * pos_stride + b * channels + c)];
+                            ASSERT_LE(std::fabs(got - want), 36 * kEpsilon * size) << "position " << p << " channel " << c;
+                        }
+            }
+}
+
+KERNEL_CHECK(winograd_input_f32) { check_input<float>(isa, isa.winograd_input_f32); }
+KERNEL_CHECK(winograd_input_f16) { check_input<Half>(isa, isa.winograd_input_f16); }
+
+KERNEL_CHECK(winograd_input_i16) {
+    Random random(8);
+    for (const int channels : {isa.lanes, 3 * isa.lanes, 8 * isa.lanes})
+        for (const int blocks : {1, 2, 5})
+            for (const bool extreme : {false, true}) {
+                Rows<std::int16_t> rows(random, blocks, channels, channels + 8, false);
+                if (extreme)  // the largest values there can be: nothing may wrap
+                    for (auto& row : rows.rows)
+                        for (std::size_t k = 0; k < row.size(); ++k) row[k] = static_cast<std::int16_t>(random.integer(0, 1) ? kFeatureMax : -kFeatureMax);
+                const std::ptrdiff_t pos_stride = blocks * channels + 8;
+                const auto size = static_cast<std::size_t>(36 * pos_stride);
+                Guarded<std::int16_t> want(std::vector<std::int16_t>(size, 0)), got(std::vector<std::int16_t>(size, 0), 1);
+                ref.winograd_input_i16(rows.window, blocks, channels, want.data(), pos_stride);
+                isa.winograd_input_i16(rows.window, blocks, channels, got.data(), pos_stride);
+                expect_same_bits(want.values(), got.values(), "winograd_input_i16");
+                got.check("winograd_input_i16");
+            }
+}
+
+TEST(kernels, the_largest_transformed_integer_feature_fits_16_bits) {
+    for (int i = 0; i < 6; ++i)
+        for (int j = 0; j < 6; ++j) {
+            double rows = 0, columns = 0;
+            for (int k = 0; k < 6; ++k) {
+                rows += std::fabs(kBt[i][k]);
+                columns += std::fabs(kBt[j][k]);
+            }
+            EXPECT_LE(rows * columns * kFeatureMax / (1 << kInputShift[i]) + 0.5, 32767);
+        }
+}
+
+KERNEL_CHECK(gemm_f32) {
+    Random random(9);
+    for (const int group : {1, 2, 3})
+        for (const int k : {1, 3, 4, 8, 24, 64, 97, 192})
+            for (int tiles = 1; tiles <= 31; tiles += tiles < 16 ? 1 : 5) {
+                const int width = group * isa.lanes;
+                const auto a = floats(random, static_cast<std::size_t>(tiles * k), -1, 1);
+                const auto w = floats(random, static_cast<std::size_t>(k * width), -1, 1);
+                Guarded<float> m(static_cast<std::size_t>(tiles * width), 1);
+                isa.gemm_f32(a.data(), tiles, k, w.data(), group, m.data());
+                m.check("gemm_f32");
+                for (int t = 0; t < tiles; ++t)
+                    for (int n = 0; n < width; ++n) {
+                        double want = 0, size = 0;
+                        for (int i = 0; i < k; ++i) {
+                            const double term = static_cast<double>(a[static_cast<std::size_t>(t * k + i)]) * w[static_cast<std::size_t>(i * width + n)];
+                            want += term;
+                            size += std::fabs(term);
+                        }
+                        ASSERT_LE(std::fabs(m[static_cast<std::size_t>(t * width + n)] - want), k * kEpsilon * size) << tiles << " " << k;
+                    }
+            }
+}
+
+KERNEL_CHECK(gemm_f32_gives_the_same_bits_for_any_number_of_tiles) {
+    Random random(10);
+    const int k = 48;
+    for (const int group : {1, 2, 3}) {
+        const int width = group * isa.lanes;
+        const auto a = floats(random, 40 * k, -1, 1);
+        const auto w = floats(random, static_cast<std::size_t>(k * width), -1, 1);
+        std::vector<float> all(static_cast<std::size_t>(40 * width)), one(static_cast<std::size_t>(width));
+        isa.gemm_f32(a.data(), 40, k, w.data(), group, all.data());
+        for (int t = 0; t < 40; ++t) {
+            isa.gemm_f32(a.data() + t * k, 1, k, w.data(), group, one.data());
+            ASSERT_EQ(std::memcmp(one.data(), &all[static_cast<std::size_t>(t * width)], one.size() * sizeof(float)), 0) << t;
+        }
+    }
+}
+
+KERNEL_CHECK(gemm_i16) {
+    Random random(11);
+    for (const int group : {1, 2, 3})
+        for (const int k : {2, 8, 24, 32, 64, 130})
+            for (int tiles = 1; tiles <= 31; tiles += tiles < 16 ? 1 : 5) {
+                const int width = group * isa.lanes;
+                std::vector<std::int16_t> a(static_cast<std::size_t>(tiles * k)), w(static_cast<std::size_t>(k * width));
+                for (auto& v : a) v = static_cast<std::int16_t>(random.integer(-32760, 32760));
+                for (auto& v : w) v = static_cast<std::int16_t>(random.integer(-60000 / k, 60000 / k));
+                Guarded<std::int32_t> got(static_cast<std::size_t>(tiles * width), 1);
+                isa.gemm_i16(a.data(), tiles, k, w.data(), group, got.data());
+                got.check("gemm_i16");
+                for (int t = 0; t < tiles; ++t)
+                    for (int n = 0; n < width; ++n) {
+                        std::int64_t want = 0;
+                        for (int i = 0; i < k; ++i)
+                            want += std::int64_t{a[static_cast<std::size_t>(t * k + i)]} * w[static_cast<std::size_t>((i / 2 * width + n) * 2 + i % 2)];
+                        ASSERT_EQ(got[static_cast<std::size_t>(t * width + n)], want);
+                    }
+            }
+}
+
+struct Ending {
+    Finish finish;
+    int residuals;
+};
+constexpr Ending kEndings[] = {{Finish::prelu, 0}, {Finish::prelu, 1}, {Finish::prelu, 2}, {Finish::silu, 0}, {Finish::silu, 1}, {Finish::gate, 0}};
+
+template <class Out>
+std::vector<float> as_floats(Guarded<Out>& values) {
+    std::vector<float> out;
+    for (std::size_t i = 0; i < values.size(); ++i) out.push_back(static_cast<float>(number(values[i])));
+    return out;
+}
+
+template <class Out>
+float tolerance() { return std::is_same_v<Out, float> ? 4e-6F : std::is_same_v<Out, Half> ? 2e-3F : 0; }
+
+// One run of blocks through both tables: the same pixels are written, with about the same numbers, and no others.
+template <class Sum, class Out, class Kernel>
+void check_output(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel, bool plain_only) {
+    Random random(12);
+    for (const int granules : {1, 2, 3})
+        for (const Ending ending : kEndings) {
+            if (plain_only && (ending.finish != Finish::prelu || ending.residuals)) continue;
+            for (const int width : {1, 2, 3, 4, 5, 7, 8, 13})
+                for (const int height : {1, 2, 3, 4}) {
+                    // The scalar table has its own granule: hand it as many groups as make the same channels.
+                    const int channels = granules * isa.lanes, blocks = (width + 3) / 4;
+                    const int stride = channels + 3;
+                    std::vector<Sum> m(static_cast<std::size_t>(36 * blocks * channels));
+                    for (auto& v : m)
+                        v = std::is_same_v<Sum, float> ? static_cast<Sum>(random.uniform(-1, 1)) : static_cast<Sum>(random.integer(-3000000, 3000000));
+                    const auto bias = floats(random, static_cast<std::size_t>(channels), -1, 1), slope = floats(random, static_cast<std::size_t>(channels), -0.3F, 1.2F);
+                    const auto scale = floats(random, static_cast<std::size_t>(channels), 1e-7F, 1e-5F);
+                    const auto rows = static_cast<std::size_t>(4 * width * stride);
+                    std::vector<Guarded<Out>> residuals(2, Guarded<Out>(rows));
+                    for (auto& residual : residuals)
+                        for (std::size_t i = 0; i < rows; ++i) residual[i] = feature<Out>(random);
+                    const std::vector<Out> before(rows, Out{});
+                    Guarded<Out> want(before), got(before, 1);
+                    for (const bool reference : {true, false}) {
+                        Guarded<Out>& out = reference ? want : got;
+                        const int step = reference ? 8 : channels;
+                        for (int first = 0; first < channels; first += step) {
+                            Epilogue e;
+                            e.bias = bias.data() + first;
+                            e.slope = slope.data() + first;
+                            e.scale = std::is_same_v<Sum, float> ? nullptr : scale.data() + first;
+                            e.finish = ending.finish;
+                            e.residuals = ending.residuals;
+                            e.keep[0] = 0.2F;
+                            e.mix[1] = 0.7F;
+                            Target<Out> to;
+                            to.width = width;
+                            to.height = height;
+                            to.stride = stride;
+                            for (int i = 0; i < 4; ++i) {
+                                to.out[i] = out.data() + i * width * stride + first;
+                                for (int r = 0; r < 2; ++r) to.residual[r][i] = residuals[static_cast<std::size_t>(r)].data() + i * width * stride + first;
+                            }
+                            to.residual_stride[0] = to.residual_stride[1] = stride;
+                            if (!reference) {
+                                isa_kernel(m.data(), std::ptrdiff_t{blocks} * channels, blocks, granules, e, to);
+                                continue;
+                            }
+                            // Gather this granule's sums.
+                            std::vector<Sum> part(static_cast<std::size_t>(36 * blocks * 8));
+                            for (int p = 0; p < 36 * blocks; ++p)
+                                for (int n = 0; n < 8; ++n) part[static_cast<std::size_t>(p * 8 + n)] = m[static_cast<std::size_t>(p * channels + first + n)];
+                            ref_kernel(part.data(), std::ptrdiff_t{blocks} * 8, blocks, 1, e, to);
+                        }
+                    }
+                    got.check("winograd_output");
+                    const auto a = as_floats(want), b = as_floats(got);
+                    // Rounding may tip an integer by one.
+                    expect_close(a, b, tolerance<Out>(), std::is_same_v<Out, std::int16_t> ? 1.0F : 2e-4F,
+                                 std::to_string(granules) + " " + std::to_string(width) + "x" + std::to_string(height));
+                }
+        }
+}
+
+KERNEL_CHECK(winograd_output_f32) { check_output<float, float>(isa, ref.winograd_output_f32, isa.winograd_output_f32, false); }
+KERNEL_CHECK(winograd_output_f16) { check_output<float, Half>(isa, ref.winograd_output_f16, isa.winograd_output_f16, false); }
+KERNEL_CHECK(winograd_output_i16) { check_output<std::int32_t, std::int16_t>(isa, ref.winograd_output_i16, isa.winograd_output_i16, true); }
+KERNEL_CHECK(winograd_output_i16_f32) {
+    check_output<std::int32_t, float>(isa, ref.winograd_output_i16_f32, isa.winograd_output_i16_f32, true);
+}
+
+// All four steps together are a 3x3 convolution.
+KERNEL_CHECK(winograd_is_a_convolution) {
+    Random random(13);
+    const int channels = isa.lanes;
+    Rows<float> rows(random, 1, channels, channels, false);
+    const auto weights = floats(random, static_cast<std::size_t>(channels * channels * 9), -1, 1);
+    std::vector<float> v(static_cast<std::size_t>(36 * channels)), m(v.size()), out(static_cast<std::size_t>(16 * channels));
+    isa.winograd_input_f32(rows.window, 1, channels, v.data(), channels);
+    for (int p = 0; p < 36; ++p) {
+        std::vector<float> u(static_cast<std::size_t>(channels * channels));
+        for (int o = 0; o < channels; ++o)
+            for (int i = 0; i < channels; ++i)
+                for (int k = 0; k < 9; ++k)
+                    u[static_cast<std::size_t>(i * channels + o)] += static_cast<float>(
+                        kWinogradG[p / 6][k / 3] * kWinogradG[p % 6][k % 3] * static_cast<double>(weights[static_cast<std::size_t>((o * channels + i) * 9 + k)]));
+        isa.gemm_f32(&v[static_cast<std::size_t>(p * channels)], 1, channels, u.data(), 1, &m[static_cast<std::size_t>(p * channels)]);
+    }
+    const std::vector<float> zeros(static_cast<std::size_t>(channels), 0.0F), ones(static_cast<std::size_t>(channels), 1.0F);
+    Epilogue e;
+    e.bias = zeros.data();
+    e.slope = ones.data();
+    Target<float> to;
+    to.width = to.height = 4;
+    to.stride = channels;
+    for (int i = 0; i < 4; ++i) to.out[i] = &out[static_cast<std::size_t>(i * 4 * channels)];
+    isa.winograd_output_f32(m.data(), channels, 1, 1, e, to);
+    for (int y = 0; y < 4; ++y)
+        for (int x = 0; x < 4; ++x)
+            for (int o = 0; o < channels; ++o) {
+                double want = 0;
+                for (int i = 0; i < channels; ++i)
+                    for (int k = 0; k < 9; ++k)
+                        want += static_cast<double>(rows.window.rows[y + k / 3][(x + k % 3) * channels + i]) * weights[static_cast<std::size_t>((o * channels + i) * 9 + k)];
+                ASSERT_NEAR(out[static_cast<std::size_t>((y * 4 + x) * channels + o)], want, 2e-4);
+            }
+}
+
+template <class In, class Out, class Kernel>
+void check_conv(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) {
+    Random random(14);
+    for (const int granules : {1, 2, 3})
+        for (const Ending ending : kEndings) {
+            if (std::is_same_v<Out, std::int16_t> && (ending.finish != Finish::prelu || ending.residuals)) continue;
+            for (const int width : {1, 2, 3, 5, 6, 11, 12, 13, 29})
+                for (const int in_channels : {3, 8}) {
+                    const int channels = granules * isa.lanes, stride = channels + 1, in_stride = in_channels + 1;
+                    const auto pixels = static_cast<std::size_t>((width + 2) * in_stride);
+                    std::vector<Guarded<In>> rows(3, Guarded<In>(pixels));
+                    for (auto& row : rows)
+                        for (std::size_t i = 0; i < pixels; ++i) row[i] = feature<In>(random);
+                    const float gain = std::is_same_v<Out, std::int16_t> ? 100.0F : 0.3F;
+                    const auto w = floats(random, static_cast<std::size_t>(9 * in_channels * channels), -gain, gain);
+                    const auto bias = floats(random, static_cast<std::size_t>(channels), -1, 1), slope = floats(random, static_cast<std::size_t>(channels), -0.3F, 1.2F);
+                    const auto size = static_cast<std::size_t>(width * stride);
+                    std::vector<Guarded<Out>> residuals(2, Guarded<Out>(size));
+                    for (auto& residual : residuals)
+                        for (std::size_t i = 0; i < size; ++i) residual[i] = feature<Out>(random);
+                    Guarded<Out> want(std::vector<Out>(size, Out{})), got(std::vector<Out>(size, Out{}), 1);
+                    Taps<In> taps;
+                    taps.height = taps.runs = 3;
+                    taps.length = in_channels;
+                    taps.step = taps.run_step = in_stride;
+                    for (int y = 0; y < 3; ++y) taps.rows[y] = rows[static_cast<std::size_t>(y)].data();
+                    for (const bool reference : {true, false}) {
+                        const int step = reference ? 8 : channels;
+                        for (int first = 0; first < channels; first += step) {
+                            Epilogue e;
+                            e.bias = bias.data() + first;
+                            e.slope = slope.data() + first;
+                            e.finish = ending.finish;
+                            e.residuals = ending.residuals;
+                            e.keep[0] = 0.2F;
+                            e.mix[1] = 0.7F;
+                            Target<Out> to;
+                            to.width = width;
+                            to.height = 1;
+                            to.stride = to.residual_stride[0] = to.residual_stride[1] = stride;
+                            to.out[0] = (reference ? want : got).data() + first;
+                            for (int r = 0; r < 2; ++r) to.residual[r][0] = residuals[static_cast<std::size_t>(r)].data() + first;
+                            if (!reference) {
+                                isa_kernel(taps, w.data(), granules, e, to);
+                                continue;
+                            }
+                            std::vector<float> part;
+                            for (int k = 0; k < 9 * in_channels; ++k)
+                                for (int n = 0; n < 8; ++n) part.push_back(w[static_cast<std::size_t>(k * channels + first + n)]);
+                            ref_kernel(taps, part.data(), 1, e, to);
+                        }
+                    }
+                    got.check("conv");
+                    expect_close(as_floats(want), as_floats(got), tolerance<Out>(), std::is_same_v<Out, std::int16_t> ? 1.0F : 2e-5F * static_cast<float>(in_channels), "conv");
+                }
+        }
+}
+
+KERNEL_CHECK(conv_f32) { check_conv<float, float>(isa, ref.conv_f32, isa.conv_f32); }
+KERNEL_CHECK(conv_f32_f16) { check_conv<float, Half>(isa, ref.conv_f32_f16, isa.conv_f32_f16); }
+KERNEL_CHECK(conv_f32_i16) { check_conv<float, std::int16_t>(isa, ref.conv_f32_i16, isa.conv_f32_i16); }
+KERNEL_CHECK(conv_f16) { check_conv<Half, Half>(isa, ref.conv_f16, isa.conv_f16); }
+KERNEL_CHECK(conv_f16_f32) { check_conv<Half, float>(isa, ref.conv_f16_f32, isa.conv_f16_f32); }
+
+}  // namespace
+}  // namespace enlarge::test
