@@ -7,6 +7,7 @@ namespace cli {
 const std::vector<Command>& commands() {
     static const std::vector<Command> list = {
         {"", "Makes pictures and video larger and cleaner", define_upscale},
+        {"models", "Lists networks, fetches public ones, tells what a file holds", define_models},
         {"compare", "How alike two pictures are: PSNR, SSIM, largest difference", define_compare},
         {"devices", "What can run networks here, and why what cannot", define_devices},
         {"completions", "Prints a completion script for bash, zsh or fish", define_completions},

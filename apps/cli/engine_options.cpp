@@ -30,13 +30,19 @@ Result<std::string> denoise_partner(const std::string& model) {
     return path.has_parent_path() ? (path.parent_path() / file).string() : file;
 }
 
+Result<Model> open_named(const std::string& name) {
+    auto model = Model::open(name);
+    if (!model && model.error().code == Errc::not_found && name.find('/') == std::string::npos) model.error().message += suggestion(name);
+    return model;
+}
+
 Result<Model> mix(const Model& model, const std::string& text) {
     const auto colon = text.rfind(':');
     char* end = nullptr;
     const double weight = colon == std::string::npos ? -1 : std::strtod(text.c_str() + colon + 1, &end);
     if (colon == std::string::npos || colon == 0 || colon + 1 == text.size() || *end || !(weight >= 0 && weight <= 1))
         return Error{Errc::argument, "--blend '" + text + "' should be FILE:WEIGHT with a weight from 0 to 1, such as soft.pth:0.3"};
-    auto other = Model::open(text.substr(0, colon));
+    auto other = open_named(text.substr(0, colon));
     if (!other) return other;
     return model.blend(*other, static_cast<float>(weight));
 }
@@ -85,14 +91,14 @@ Result<Model> open_model(const EngineChoice& choice) {
     if (choice.denoise >= 0) {
         auto partner_name = denoise_partner(choice.model);
         if (!partner_name) return std::move(partner_name).error();
-        auto model = Model::open(choice.model);
+        auto model = open_named(choice.model);
         if (!model) return model;
-        auto partner = Model::open(*partner_name);
+        auto partner = open_named(*partner_name);
         if (!partner) return std::move(partner).error();
         // W = S * general + (1 - S) * wdn, as the original does.
         return model->blend(*partner, static_cast<float>(1.0 - choice.denoise));
     }
-    auto model = Model::open(choice.model);
+    auto model = open_named(choice.model);
     for (const std::string& other : choice.blend) {
         if (!model) break;
         model = mix(*model, other);

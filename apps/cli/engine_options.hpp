@@ -34,6 +34,11 @@ enlarge::Result<enlarge::Model> open_model(const EngineChoice& choice);
 enlarge::Result<enlarge::OutputSize> output_size(const EngineChoice& choice);
 enlarge::Result<enlarge::EngineOptions> engine_options(const EngineChoice& choice);
 
+// Networks that can be used now by name: built in or stored.
+std::vector<std::string> model_names();
+// "; did you mean 'realesr-general-x4v3'?", or nothing when no name is near.
+std::string suggestion(const std::string& name);
+
 // Bytes in "512M", "2G", "1.5GiB", "800000"; K, M, G, T are powers of 1024.
 enlarge::Result<std::int64_t> parse_bytes(const std::string& text);
 

@@ -52,7 +52,9 @@ Result<ImagePtr> open_image(const Picture::State& state, VipsAccess access) {
     if (!source || load(state.info.file_format, source.get(), &image, access, state.fail_on, state.options.page) != 0) {
         if (image) g_object_unref(image);
         const std::string reason = vips_message();
-        return Error{Errc::format, std::string("this ") + format_info(state.info.file_format).name + " file cannot be decoded (" + reason + ")"};
+        const bool unsupported = reason.find("nsupported") != std::string::npos || reason.find("not supported") != std::string::npos;
+        return Error{unsupported ? Errc::unsupported : Errc::format,
+                     std::string("this ") + format_info(state.info.file_format).name + " file cannot be decoded (" + reason + ")"};
     }
     return ImagePtr(image);
 }

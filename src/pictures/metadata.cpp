@@ -4,7 +4,6 @@
 #include <cstring>
 #include <vector>
 
-#include "enlarge/enlarge.hpp"
 #include "pictures/input.hpp"
 
 namespace enlarge::pictures {
@@ -149,7 +148,7 @@ std::string icc_description(std::span<const std::byte> profile) {
 }
 
 std::string updated_xmp(std::string xmp, Size size, const std::string& model) {
-    const std::string system = model.empty() ? "" : escaped("enlarge " + std::string(version()) + ", network " + model);
+    const std::string system = model.empty() ? "" : escaped("enlarge, network " + model);
     if (xmp.empty()) {
         if (model.empty()) return xmp;
         return "<?xpacket begin=\"\xEF\xBB\xBF\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>\n"

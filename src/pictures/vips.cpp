@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "base/log.hpp"
 
@@ -10,8 +11,12 @@ namespace enlarge::pictures {
 namespace {
 
 // libvips and glib report through g_log; without this they would print to stderr.
+// Some codecs (libpng) say there, and only there, what is wrong with a file.
+thread_local std::string last_logged;
+
 void on_log(const char*, GLogLevelFlags, const char* message, void*) {
-    log(LogLevel::debug, std::string("libvips: ") + (message ? message : ""));
+    last_logged = message ? message : "";
+    log(LogLevel::debug, "libvips: " + last_logged);
 }
 
 bool start() {
@@ -64,9 +69,13 @@ Result<void> start_vips() {
 std::string vips_message() {
     std::string text = vips_error_buffer();
     vips_error_clear();
-    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
     // The first line is the cause; what follows are the layers it passed.
     text = text.substr(0, text.find('\n'));
+    if (text.empty()) text = std::exchange(last_logged, {});
+    // "VipsJpeg: Premature end": the part of libvips that noticed is of no interest.
+    const auto colon = text.find(": ");
+    if (colon != std::string::npos && text.find(' ') > colon) text.erase(0, colon + 2);
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
     if (text.size() > 200) text.resize(200);
     return text.empty() ? "no reason given" : text;
 }
