@@ -14,6 +14,8 @@
 
 #if defined(__aarch64__)
 #include <sys/auxv.h>
+#elif defined(__x86_64__)
+#include <cpuid.h>
 #endif
 
 namespace enlarge {
@@ -43,6 +45,14 @@ std::int64_t number_in(const std::string& path) {
     return std::strtoll(line.c_str(), nullptr, 10);
 }
 
+#if defined(__x86_64__) && !defined(ENLARGE_SCALAR_ONLY)
+// clang 14's __builtin_cpu_supports does not know "f16c". Whether the system saves the registers is asked with "avx2".
+bool has_f16c() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
+
 }  // namespace
 
 std::string_view isa_name(Isa isa) {
@@ -55,7 +65,7 @@ std::vector<Isa> supported_isas() {
     std::vector<Isa> sets{Isa::scalar};
 #if defined(__x86_64__) && !defined(ENLARGE_SCALAR_ONLY)
     __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
     if (avx2) sets.push_back(Isa::avx2);
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
