@@ -1,2 +1,295 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "image/format.hpp"
+#include "media/input.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+#include <cstring>
+
+#include "base/log.hpp"
+#include "media/ffmpeg.hpp"
+
+namespace enlarge::media {
+
+namespace {
+
+// What may be opened because of an address, and what because of a file. A file never reaches the network, an address
+// never reaches files, whatever a playlist says.
+constexpr const char* kNetworkProtocols =
+    "http,https,httpproxy,tcp,tls,udp,udplite,rtp,srtp,rtsp,rtmp,rtmps,rtmpt,srt,crypto,data";
+constexpr const char* kFileProtocols = "file,crypto,data";
+
+// "rtsp" of "rtsp://host/x"; empty for paths.
+std::string scheme_of(const std::string& path) {
+    const auto end = path.find("://");
+    if (end == std::string::npos || end == 0) return "";
+    const std::string scheme = path.substr(0, end);
+    const bool good = std::all_of(scheme.begin(), scheme.end(), [](unsigned char c) {
+        return std::isalnum(c) || c == '+' || c == '-' || c == '.';
+    });
+    return good ? scheme : "";
+}
+
+bool listed(const std::string& list, const std::string& word) {
+    return ("," + list + ",").find("," + word + ",") != std::string::npos;
+}
+
+bool is_pattern(const std::string& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0) return false;
+    char name[4096];
+    return av_get_frame_filename2(name, sizeof name, path.c_str(), 1, 0) == 0;
+}
+
+// The number the sequence starts with: FFmpeg looks at the first few only.
+int first_number_of(const std::string& pattern) {
+    for (int number = 0; number < 100'000; ++number) {
+        char name[4096];
+        struct stat info {};
+        if (av_get_frame_filename2(name, sizeof name, pattern.c_str(), number, 0) == 0 && ::stat(name, &info) == 0)
+            return number;
+    }
+    return -1;
+}
+
+const char* kind_of(const AVStream& stream) {
+    if (stream.disposition & AV_DISPOSITION_ATTACHED_PIC) return "cover";
+    const char* name = av_get_media_type_string(stream.codecpar->codec_type);
+    return name ? name : "data";
+}
+
+bool is_encrypted(const AVStream& stream) {
+    if (av_stream_get_side_data(&stream, AV_PKT_DATA_ENCRYPTION_INIT_INFO, nullptr)) return true;
+    return stream.codecpar->codec_tag == MKTAG('e', 'n', 'c', 'v');
+}
+
+}  // namespace
+
+int Input::interrupted(void* self) {
+    const auto* input = static_cast<const Input*>(self);
+    if (input->options_.cancel && input->options_.cancel->load(std::memory_order_relaxed)) return 1;
+    const std::int64_t deadline = input->deadline_us_.load(std::memory_order_relaxed);
+    return deadline != 0 && av_gettime_relative() > deadline;
+}
+
+Input::~Input() {
+    if (context_) avformat_close_input(&context_);
+}
+
+Result<std::unique_ptr<Input>> Input::open(const InputOptions& options) {
+    route_av_log();
+    forget_av_log();
+    std::unique_ptr<Input> input(new Input);
+    input->options_ = options;
+    const std::string& path = options.path;
+    if (path.empty()) return Error{Errc::argument, "no input is named"};
+
+    std::string url = path, protocols;
+    Dict dict;
+    std::string format = options.format;
+    if (const std::string scheme = scheme_of(path); !scheme.empty()) {
+        const bool allowed = listed(kNetworkProtocols, scheme) ||
+                             std::find(options.allow_protocols.begin(), options.allow_protocols.end(), scheme) !=
+                                 options.allow_protocols.end();
+        if (!allowed)
+            return Error{Errc::argument, "the protocol " + scheme + " is not among the safe ones (" + kNetworkProtocols +
+                                             "); --allow-protocol " + scheme + " opens it"};
+        protocols = kNetworkProtocols;
+        input->network_ = true;
+        const std::string timeout = std::to_string(static_cast<std::int64_t>(options.timeout_s * 1e6));
+        if (scheme.rfind("http", 0) == 0) {
+            dict.set("reconnect", "1");
+            dict.set("reconnect_streamed", "1");
+            dict.set("reconnect_on_network_error", "1");
+            dict.set("reconnect_delay_max", "5");
+            dict.set("rw_timeout", timeout);
+        } else if (scheme == "udp" || scheme == "rtp") {
+            dict.set("fifo_size", "262144");  // packets of 188 bytes: 47 MiB, seconds of a broadcast
+            dict.set("overrun_nonfatal", "1");
+        } else if (scheme == "rtsp") {
+            dict.set("rtsp_transport", "tcp");
+            dict.set("timeout", timeout);
+        }
+        avformat_network_init();
+    } else if (path == "-") {
+        url = "pipe:0";
+        protocols = "pipe";
+    } else if (is_pattern(path)) {
+        const int first = first_number_of(path);
+        if (first < 0) return Error{Errc::not_found, "no file matches the pattern with the numbers 0 to 99999"};
+        input->first_number_ = first;
+        input->repeatable_ = true;
+        url = path;
+        protocols = kFileProtocols;
+        if (format.empty()) format = "image2";
+        dict.set("pattern_type", "sequence");
+        dict.set("start_number", std::to_string(first));
+        const Rational rate = options.frame_rate.num > 0 ? options.frame_rate : Rational{25, 1};
+        dict.set("framerate", std::to_string(rate.num) + "/" + std::to_string(rate.den));
+    } else {
+        struct stat info {};
+        if (::stat(path.c_str(), &info) != 0) return Error{Errc::not_found, std::strerror(errno)};
+        if (S_ISDIR(info.st_mode)) return Error{Errc::argument, "is a folder; name a file or a pattern like frame_%06d.png"};
+        if (S_ISREG(info.st_mode) && info.st_size == 0) return Error{Errc::format, "the file is empty (0 bytes)"};
+        input->repeatable_ = S_ISREG(info.st_mode);
+        url = "file:" + path;
+        protocols = kFileProtocols;
+        if (options.frame_rate.num > 0)
+            dict.set("framerate", std::to_string(options.frame_rate.num) + "/" + std::to_string(options.frame_rate.den));
+    }
+    for (const std::string& more : options.allow_protocols) protocols += "," + more;
+    dict.set("protocol_whitelist", protocols);
+    if (options.low_latency) {
+        dict.set("fflags", "nobuffer");
+        dict.set("probesize", "500000");
+        dict.set("analyzeduration", "1000000");
+    }
+    for (const auto& [key, value] : options.options) dict.set(key.c_str(), value);
+
+    const AVInputFormat* demuxer = nullptr;
+    if (!format.empty()) {
+        if (format == "y4m") format = "yuv4mpegpipe";
+        if (format == "ts") format = "mpegts";
+        if (format == "mkv") format = "matroska";
+        demuxer = av_find_input_format(format.c_str());
+        if (!demuxer) return Error{Errc::argument, "no input format is called " + format};
+    }
+    input->context_ = avformat_alloc_context();
+    if (!input->context_) throw std::bad_alloc();
+    input->context_->interrupt_callback = {&Input::interrupted, input.get()};
+    if (input->network_) input->deadline_us_ = av_gettime_relative() + static_cast<std::int64_t>(options.timeout_s * 1e6);
+    if (const int rc = avformat_open_input(&input->context_, url.c_str(), demuxer, dict.out()); rc < 0) {
+        if (rc == AVERROR_EXIT && input->network_ && !(options.cancel && *options.cancel))
+            return Error{Errc::network, "no answer within " + std::to_string(static_cast<int>(options.timeout_s)) + " s"};
+        if (rc == AVERROR_INVALIDDATA)
+            return av_error(rc, "not a video file that can be read, or damaged at its start", Errc::format);
+        return av_error(rc, "cannot be opened", input->network_ ? Errc::network : Errc::format);
+    }
+    for (const auto& [key, value] : options.options)
+        if (av_dict_get(dict.get(), key.c_str(), nullptr, 0)) return Error{Errc::argument, "no input option is called " + key};
+    TRY(input->look());
+    return input;
+}
+
+Result<void> Input::look() {
+    if (network_) deadline_us_ = av_gettime_relative() + static_cast<std::int64_t>(options_.timeout_s * 2e6);
+    context_->max_probe_packets = 5000;
+    if (const int rc = avformat_find_stream_info(context_, nullptr); rc < 0) {
+        if (rc == AVERROR_EXIT && network_)
+            return Error{Errc::network, "sent nothing that can be recognised within " +
+                                            std::to_string(static_cast<int>(2 * options_.timeout_s)) + " s"};
+        return av_error(rc, "its streams cannot be read");
+    }
+    deadline_us_ = 0;
+    bool audio = false;
+    for (unsigned i = 0; i < context_->nb_streams; ++i) {
+        const AVStream& stream = *context_->streams[i];
+        const AVCodecID id = stream.codecpar->codec_id;
+        streams_.push_back({static_cast<int>(i), kind_of(stream), id == AV_CODEC_ID_NONE ? "unknown" : avcodec_get_name(id)});
+        audio = audio || stream.codecpar->codec_type == AVMEDIA_TYPE_AUDIO;
+    }
+    const int best = av_find_best_stream(context_, AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
+    if (best < 0 || (context_->streams[best]->disposition & AV_DISPOSITION_ATTACHED_PIC))
+        return Error{Errc::format, audio ? "has sound but no video" : "has no video stream"};
+    video_ = best;
+    const AVStream& stream = *context_->streams[best];
+    const AVCodecParameters& par = *stream.codecpar;
+    if (is_encrypted(stream)) return Error{Errc::unsupported, "the video is encrypted, and there is no key for it"};
+    if (par.codec_id == AV_CODEC_ID_NONE || !avcodec_find_decoder(par.codec_id)) {
+        char tag[AV_FOURCC_MAX_STRING_SIZE];
+        return Error{Errc::unsupported, "no decoder here for its video (" +
+                                            (par.codec_id == AV_CODEC_ID_NONE
+                                                 ? "codec tag " + std::string(av_fourcc_make_string(tag, par.codec_tag))
+                                                 : std::string(avcodec_get_name(par.codec_id))) +
+                                            ")"};
+    }
+    const std::int64_t pixels = std::int64_t{par.width} * par.height;
+    if (par.width > options_.limits.side || par.height > options_.limits.side || pixels > options_.limits.pixels)
+        return Error{Errc::limit, "frames of " + std::to_string(par.width) + "x" + std::to_string(par.height) +
+                                      " pixels are more than allowed"};
+    return {};
+}
+
+std::string Input::format_name() const { return context_->iformat->name; }
+AVStream* Input::video() const { return context_->streams[video_]; }
+Rational Input::time_base() const { return from_av(video()->time_base); }
+
+Rational Input::frame_rate() const {
+    AVRational rate = av_guess_frame_rate(context_, video(), nullptr);
+    // A base of 1/90000 with no rate shows as 90000 frames a second.
+    if (rate.num <= 0 || rate.den <= 0 || av_q2d(rate) > 1000 || av_q2d(rate) < 0.001) rate = video()->avg_frame_rate;
+    if (rate.num <= 0 || rate.den <= 0 || av_q2d(rate) > 1000 || av_q2d(rate) < 0.001) rate = {25, 1};
+    return from_av(rate);
+}
+
+double Input::start_s() const {
+    return context_->start_time == AV_NOPTS_VALUE ? 0 : static_cast<double>(context_->start_time) / AV_TIME_BASE;
+}
+
+double Input::duration_s() const {
+    if (context_->duration != AV_NOPTS_VALUE && context_->duration > 0)
+        return static_cast<double>(context_->duration) / AV_TIME_BASE;
+    const AVStream* stream = video();
+    return stream->duration != AV_NOPTS_VALUE && stream->duration > 0
+               ? static_cast<double>(stream->duration) * av_q2d(stream->time_base) : 0;
+}
+
+std::int64_t Input::frames_estimate() const {
+    if (video()->nb_frames > 0) return video()->nb_frames;
+    return static_cast<std::int64_t>(std::llround(duration_s() * frame_rate().value()));
+}
+
+std::int64_t Input::clock_offset_us() const {
+    const bool clocked = (context_->iformat->flags & AVFMT_TS_DISCONT) != 0 || network_;
+    constexpr std::int64_t kSmall = 10'000'000;  // the usual 1.4 s of a TS is carried like any other start offset
+    return clocked && context_->start_time != AV_NOPTS_VALUE && std::llabs(context_->start_time) > kSmall
+               ? context_->start_time : 0;
+}
+
+void Input::only_video() {
+    for (unsigned i = 0; i < context_->nb_streams; ++i)
+        if (static_cast<int>(i) != video_) context_->streams[i]->discard = AVDISCARD_ALL;
+}
+
+Result<void> Input::seek(double seconds) {
+    const auto target = static_cast<std::int64_t>(seconds * AV_TIME_BASE);
+    if (const int rc = avformat_seek_file(context_, -1, INT64_MIN, target, target, 0); rc < 0) {
+        log(LogLevel::debug, "no seeking in this file: reading from its start");
+        if (!repeatable_) return {};
+        avformat_seek_file(context_, -1, INT64_MIN, INT64_MIN + 1, INT64_MAX, AVSEEK_FLAG_BYTE);
+    }
+    return {};
+}
+
+Result<Packet> Input::read() {
+    for (;;) {
+        Av<AVPacket> packet = new_packet();
+        if (network_) deadline_us_ = av_gettime_relative() + static_cast<std::int64_t>(options_.timeout_s * 1e6);
+        const int rc = av_read_frame(context_, packet.get());
+        if (rc == AVERROR(EAGAIN)) {
+            if (interrupted(this)) return Error{Errc::network, "no data came in time"};
+            av_usleep(2000);
+            continue;
+        }
+        if (rc == AVERROR_EOF) return Packet{};
+        if (rc < 0) {
+            if (options_.cancel && options_.cancel->load()) return Error{Errc::cancelled, "stopped"};
+            if (network_ && rc == AVERROR_EXIT) {
+                // A sender that has gone quiet has ended, as far as anybody can tell.
+                log(LogLevel::warning, options_.path + ": nothing arrived for " +
+                                           std::to_string(static_cast<int>(options_.timeout_s)) + " s; taken as its end");
+                return Packet{};
+            }
+            if (rc == AVERROR(ENOMEM)) return av_error(rc, "reading", Errc::memory);
+            cut_short_ = true;
+            log(LogLevel::warning, options_.path + ": reading stopped early (" + av_error(rc, "damaged").message + ")");
+            return Packet{};
+        }
+        return Packet{std::shared_ptr<AVPacket>(packet.release(), FreeAv{})};
+    }
+}
+
+}  // namespace enlarge::media

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+// Container by name, encoder by container and size, pixel format by encoder and source.
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "media/encoder.hpp"
+#include "media/ffmpeg.hpp"
+
+namespace enlarge::media {
+
+namespace {
+
+std::string extension_of(const std::string& path) {
+    const auto slash = path.find_last_of('/');
+    const auto dot = path.find_last_of('.');
+    if (dot == std::string::npos || (slash != std::string::npos && dot < slash)) return "";
+    std::string ext = path.substr(dot + 1);
+    std::transform(ext.begin(), ext.end(), ext.begin(), [](unsigned char c) { return std::tolower(c); });
+    return ext;
+}
+
+// What an encoder asks of frames. Sides beyond `side` are refused before work begins.
+struct Traits {
+    const char* name;
+    int side;
+    bool even;           // chroma subsampling needs even sides
+    const char* crf;     // default quality; null = no such option
+    const char* preset;
+};
+constexpr Traits kTraits[] = {
+    {"libx264", 16384, true, "17", "medium"},     {"libx264rgb", 16384, true, "17", "medium"},
+    {"libx265", 16384, true, "19", "medium"},     {"libsvtav1", 16384, true, "24", "8"},
+    {"libaom-av1", 65536, false, "24", nullptr},  {"libvpx-vp9", 65535, false, "24", nullptr},
+    {"libvpx", 16383, false, "8", nullptr},       {"gif", 65535, false, nullptr, nullptr},
+    {"apng", 65535, false, nullptr, nullptr},     {"png", 65535, false, nullptr, nullptr},
+    {"libwebp_anim", 16383, false, nullptr, nullptr}, {"mjpeg", 65500, false, nullptr, nullptr},
+    {"rawvideo", 65535, false, nullptr, nullptr}, {"ffv1", 65535, false, nullptr, nullptr},
+};
+Traits traits_of(const std::string& codec) {
+    for (const Traits& t : kTraits)
+        if (codec == t.name) return t;
+    const bool hardware = codec.find("_nvenc") != std::string::npos || codec.find("_vaapi") != std::string::npos ||
+                          codec.find("_qsv") != std::string::npos;
+    return {codec.c_str(), hardware && codec.rfind("h264", 0) == 0 ? 4096 : hardware ? 8192 : 65535, hardware, nullptr, nullptr};
+}
+
+bool have(const char* encoder) { return avcodec_find_encoder_by_name(encoder) != nullptr; }
+
+// The plain format with these properties; full-range duplicates (yuvj420p) are not meant.
+AVPixelFormat find_format(const FrameFormat& wanted) {
+    const AVPixFmtDescriptor* d = nullptr;
+    while ((d = av_pix_fmt_desc_next(d))) {
+        const AVPixelFormat format = av_pix_fmt_desc_get_id(d);
+        if (!is_plain(format) || std::string_view(d->name).substr(0, 4) == "yuvj") continue;
+        const bool rgb = (d->flags & AV_PIX_FMT_FLAG_RGB) != 0;
+        const FrameFamily family = rgb ? FrameFamily::rgb : d->nb_components <= 2 ? FrameFamily::grey : FrameFamily::yuv;
+        const bool alpha = (d->flags & AV_PIX_FMT_FLAG_ALPHA) != 0;
+        if (family == wanted.family && alpha == wanted.alpha && d->comp[0].depth == wanted.bits &&
+            (family != FrameFamily::yuv || (d->log2_chroma_w == wanted.sub_x && d->log2_chroma_h == wanted.sub_y)))
+            return format;
+    }
+    return AV_PIX_FMT_NONE;
+}
+
+std::string lossy_name(const FrameFormat& f, bool full_chroma) {
+    const std::string chroma = full_chroma ? "444" : "420";
+    return "yuv" + chroma + "p" + (f.bits <= 8 ? "" : f.bits <= 10 ? "10le" : "12le");
+}
+
+Result<std::string> choose_codec(const EncoderRequest& request, const VideoFormat& output) {
+    const std::string& c = request.container;
+    if (!request.codec.empty()) {
+        if (request.codec == "copy") return Error{Errc::argument, "the video is made anew; it cannot be copied"};
+        if (have(request.codec.c_str())) return request.codec;
+        const AVCodecDescriptor* descriptor = avcodec_descriptor_get_by_name(request.codec.c_str());
+        if (!descriptor) return Error{Errc::argument, "no video encoder is called " + request.codec};
+        // "h264" means the best of its encoders, not the first in the list.
+        static constexpr std::array<std::pair<AVCodecID, const char*>, 4> preferred{
+            {{AV_CODEC_ID_H264, "libx264"}, {AV_CODEC_ID_HEVC, "libx265"}, {AV_CODEC_ID_AV1, "libsvtav1"}, {AV_CODEC_ID_VP9, "libvpx-vp9"}}};
+        for (const auto& [id, name] : preferred)
+            if (descriptor->id == id && have(name)) return std::string(name);
+        const AVCodec* codec = avcodec_find_encoder(descriptor->id);
+        if (!codec) return Error{Errc::unsupported, "FFmpeg's libraries here have no encoder for " + request.codec};
+        return std::string(codec->name);
+    }
+    if (c == "yuv4mpegpipe") return std::string("rawvideo");
+    if (c == "nut" && request.to_pipe) return std::string("rawvideo");
+    if (c == "gif" || c == "apng") return c;
+    if (c == "webp") return std::string("libwebp_anim");
+    const bool large = output.size.width > 4096 || output.size.height > 4096;
+    const bool deep = output.samples.bits > 8;
+    const AVOutputFormat* muxer = av_guess_format(c.c_str(), nullptr, nullptr);
+    if (c == "image2" || !muxer) return std::string("png");
+    const auto fits = [&](const char* encoder) {
+        const AVCodec* codec = avcodec_find_encoder_by_name(encoder);
+        if (!codec || avformat_query_codec(muxer, codec->id, FF_COMPLIANCE_NORMAL) != 1) return false;
+        const Traits t = traits_of(encoder);
+        return output.size.width <= t.side && output.size.height <= t.side;
+    };
+    if (c == "webm" || c == "ogg" || c == "ogv") {
+        for (const char* encoder : {"libvpx-vp9", "libsvtav1", "libaom-av1", "libvpx", "libtheora"})
+            if (fits(encoder)) return std::string(encoder);
+    }
+    // H.264 players stop at 4096 pixels and at 8 bits.
+    if (!large && !deep && fits("libx264")) return std::string("libx264");
+    for (const char* encoder : {"libx265", "libsvtav1", "libaom-av1", "libx264", "libvpx-vp9"})
+        if (fits(encoder)) return std::string(encoder);
+    if (const AVCodec* codec = avcodec_find_encoder(muxer->video_codec)) return std::string(codec->name);
+    return Error{Errc::unsupported, "nothing here encodes video of " + std::to_string(output.size.width) + "x" +
+                                        std::to_string(output.size.height) + " for " + c + "; -o frame_%06d.png takes any size"};
+}
+
+}  // namespace
+
+Result<std::string> container_for(const std::string& path, const std::string& name) {
+    const std::string ext = name.empty() ? extension_of(path) : name;
+    static constexpr std::array<std::pair<const char*, const char*>, 12> aliases{
+        {{"mkv", "matroska"}, {"m4v", "mp4"}, {"y4m", "yuv4mpegpipe"}, {"ts", "mpegts"}, {"m2ts", "mpegts"}, {"mts", "mpegts"},
+         {"webm", "webm"}, {"mp4", "mp4"}, {"mov", "mov"}, {"webp", "webp"}, {"mpg", "vob"}, {"qt", "mov"}}};
+    for (const auto& [alias, muxer] : aliases)
+        if (ext == alias) return std::string(muxer);
+    if (path.find('%') != std::string::npos && name.empty()) {
+        const AVOutputFormat* format = av_guess_format(nullptr, path.c_str(), nullptr);
+        if (format && std::string_view(format->name) == "image2") return std::string("image2");
+    }
+    if (ext.empty()) {
+        if (path == "-") return std::string("nut");
+        return Error{Errc::argument, "the output's name has no ending that says which container: use .mkv, .mp4, .webm, ..."};
+    }
+    const AVOutputFormat* format = name.empty() ? av_guess_format(nullptr, path.c_str(), nullptr) : av_guess_format(ext.c_str(), nullptr, nullptr);
+    if (!format) format = av_guess_format(nullptr, ("x." + ext).c_str(), nullptr);
+    if (!format || format->video_codec == AV_CODEC_ID_NONE)
+        return Error{Errc::argument, "no video container is called ." + ext + "; use .mkv, .mp4, .mov, .webm, .ts, .gif, ..."};
+    const std::string found = format->name;
+    if (found == "image2" && path.find('%') == std::string::npos)
+        return Error{Errc::argument, "a single picture cannot hold video; name the frames like frame_%06d." + ext};
+    if (format->flags & AVFMT_NOFILE && found != "image2")
+        return Error{Errc::unsupported, "output to " + found + " is not a single file"};
+    return found;
+}
+
+Result<VideoFormat> video_format(const std::string& pixel_format, const VideoFormat& like) {
+    const AVPixelFormat format = av_get_pix_fmt(pixel_format.c_str());
+    if (format == AV_PIX_FMT_NONE) return Error{Errc::argument, "no pixel format is called " + pixel_format};
+    AVFrame probe{};
+    probe.format = format;
+    probe.width = like.size.width;
+    probe.height = like.size.height;
+    TRY(VideoFormat out, format_of(probe));
+    const bool full = out.samples.tags.range == Range::full;
+    out.samples.tags = like.samples.tags;
+    if (full) out.samples.tags.range = Range::full;
+    out.sar = like.sar;
+    return out;
+}
+
+Result<EncoderChoice> choose_encoder(const EncoderRequest& request, const VideoFormat& output, bool may_resize) {
+    route_av_log();
+    EncoderChoice choice;
+    choice.size = output.size;
+    TRY(choice.codec, choose_codec(request, output));
+    const AVCodec* codec = avcodec_find_encoder_by_name(choice.codec.c_str());
+    if (!codec) return Error{Errc::unsupported, "FFmpeg's libraries here have no encoder " + choice.codec};
+    if (codec->type != AVMEDIA_TYPE_VIDEO) return Error{Errc::argument, choice.codec + " does not encode video"};
+    const Traits traits = traits_of(choice.codec);
+    if (output.size.width > traits.side || output.size.height > traits.side)
+        return Error{Errc::limit, choice.codec + " holds at most " + std::to_string(traits.side) + " pixels a side, and the output is " +
+                                      std::to_string(output.size.width) + "x" + std::to_string(output.size.height)};
+
+    // The pixel format: the source's where the encoder takes it, else the nearest that loses least.
+    const bool delivery = choice.codec == "libx264" || choice.codec == "libx265" || choice.codec == "libsvtav1" ||
+                          choice.codec == "libaom-av1" || choice.codec == "libvpx-vp9" || choice.codec == "libvpx";
+    AVPixelFormat format = AV_PIX_FMT_NONE;
+    if (!request.pixel_format.empty()) {
+        format = av_get_pix_fmt(request.pixel_format.c_str());
+        if (format == AV_PIX_FMT_NONE) return Error{Errc::argument, "no pixel format is called " + request.pixel_format};
+        bool taken = codec->pix_fmts == nullptr;
+        for (const AVPixelFormat* p = codec->pix_fmts; p && *p != AV_PIX_FMT_NONE; ++p) taken = taken || *p == format;
+        if (!taken) return Error{Errc::argument, choice.codec + " does not take " + request.pixel_format};
+    } else {
+        FrameFormat wanted = output.samples;
+        AVPixelFormat source = find_format(wanted);
+        if (delivery && wanted.family != FrameFamily::yuv && !wanted.alpha) {
+            // Players expect 4:2:0; --pixel-format yuv444p keeps all colour detail.
+            source = av_get_pix_fmt(lossy_name(wanted, false).c_str());
+        }
+        if (source == AV_PIX_FMT_NONE) source = av_get_pix_fmt(lossy_name(wanted, true).c_str());
+        if (!codec->pix_fmts) {
+            format = source;
+        } else {
+            int loss = 0;
+            format = avcodec_find_best_pix_fmt_of_list(codec->pix_fmts, source, wanted.alpha, &loss);
+            const AVPixFmtDescriptor* d = av_pix_fmt_desc_get(format);
+            if (wanted.alpha && !(d->flags & (AV_PIX_FMT_FLAG_ALPHA | AV_PIX_FMT_FLAG_PAL)))
+                choice.notices.push_back("transparency is lost: " + choice.codec + " does not hold it");
+            if (d->comp[0].depth < wanted.bits && !(d->flags & AV_PIX_FMT_FLAG_PAL))
+                choice.notices.push_back(std::to_string(wanted.bits) + " bits become " + std::to_string(d->comp[0].depth) +
+                                         ": " + choice.codec + " does not hold more");
+        }
+    }
+    const AVPixFmtDescriptor* d = av_pix_fmt_desc_get(format);
+    const bool odd = ((choice.size.width & ((1 << d->log2_chroma_w) - 1)) | (choice.size.height & ((1 << d->log2_chroma_h) - 1))) != 0;
+    if (odd && traits.even) {
+        const std::string was = std::to_string(choice.size.width) + "x" + std::to_string(choice.size.height);
+        const AVPixelFormat full = av_get_pix_fmt(lossy_name(output.samples, true).c_str());
+        bool has_full = false;
+        for (const AVPixelFormat* p = codec->pix_fmts; p && *p != AV_PIX_FMT_NONE; ++p) has_full = has_full || *p == full;
+        if (!may_resize && has_full && request.pixel_format.empty()) {
+            format = full;
+            choice.notices.push_back("4:4:4 is used because 4:2:0 in " + choice.codec + " cannot hold the odd size " + was);
+        } else if (may_resize) {
+            choice.size.width += choice.size.width & ((1 << d->log2_chroma_w) - 1);
+            choice.size.height += choice.size.height & ((1 << d->log2_chroma_h) - 1);
+            choice.notices.push_back("the size becomes " + std::to_string(choice.size.width) + "x" + std::to_string(choice.size.height) +
+                                     " because " + choice.codec + " needs even sides");
+        } else {
+            return Error{Errc::unsupported, choice.codec + " needs even sides, and the output is " + was + "; use --video-codec libx264 or .webm"};
+        }
+    }
+    choice.pixel_format = av_get_pix_fmt_name(format);
+    std::string settings;
+    const std::string crf = request.crf ? std::to_string(*request.crf) : traits.crf ? traits.crf : "";
+    if (!crf.empty()) settings += "crf " + crf.substr(0, crf.find('.') == std::string::npos ? crf.size() : crf.find('.') + 2);
+    const std::string preset = !request.preset.empty() ? request.preset : traits.preset ? traits.preset : "";
+    if (!preset.empty()) settings += (settings.empty() ? "" : ", ") + ("preset " + preset);
+    choice.sentence = choice.codec + (settings.empty() ? "" : " (" + settings + ")") + ", " + std::to_string(choice.size.width) + "x" +
+                      std::to_string(choice.size.height) + " " + choice.pixel_format;
+    return choice;
+}
+
+// Declared in encoder.cpp: the defaults above, as options.
+std::pair<std::string, std::string> default_quality(const std::string& codec) {
+    const Traits t = traits_of(codec);
+    return {t.crf ? t.crf : "", t.preset ? t.preset : ""};
+}
+
+}  // namespace enlarge::media

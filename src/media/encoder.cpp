@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "media/encoder.hpp"
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+
+#include "base/log.hpp"
+#include "media/ffmpeg.hpp"
+
+namespace enlarge::media {
+
+std::pair<std::string, std::string> default_quality(const std::string& codec);
+
+struct Encoder::State {
+    Av<AVCodecContext> codec;
+    std::unique_ptr<Filters> shape;  // to the encoder's pixel format; null when frames have it already
+    std::optional<std::int64_t> last_pts;
+    bool drained = false;
+};
+
+namespace {
+
+std::int64_t scaled(AVRational value, int unit) { return std::llround(av_q2d(value) * unit); }
+
+// HDR10's two static blocks, in the words of the encoder's own parameters.
+std::string hdr_parameters(const std::string& codec, const AVFrame& frame) {
+    std::string out;
+    char text[256];
+    const auto* mastering_data = av_frame_get_side_data(&frame, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA);
+    const auto* light_data = av_frame_get_side_data(&frame, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL);
+    const auto add = [&](const char* part) { out += (out.empty() ? "" : ":") + std::string(part); };
+    if (mastering_data) {
+        const auto& m = *reinterpret_cast<const AVMasteringDisplayMetadata*>(mastering_data->data);
+        if (m.has_primaries && m.has_luminance) {
+            const auto& p = m.display_primaries;
+            if (codec == "libsvtav1") {
+                std::snprintf(text, sizeof text, "mastering-display=G(%.5f,%.5f)B(%.5f,%.5f)R(%.5f,%.5f)WP(%.5f,%.5f)L(%.4f,%.6f)",
+                              av_q2d(p[1][0]), av_q2d(p[1][1]), av_q2d(p[2][0]), av_q2d(p[2][1]), av_q2d(p[0][0]), av_q2d(p[0][1]),
+                              av_q2d(m.white_point[0]), av_q2d(m.white_point[1]), av_q2d(m.max_luminance), av_q2d(m.min_luminance));
+            } else {
+                const auto n = [](AVRational v, int unit) { return static_cast<long long>(scaled(v, unit)); };
+                std::snprintf(text, sizeof text, "%s=G(%lld,%lld)B(%lld,%lld)R(%lld,%lld)WP(%lld,%lld)L(%lld,%lld)",
+                              codec == "libx265" ? "master-display" : "mastering-display", n(p[1][0], 50000), n(p[1][1], 50000),
+                              n(p[2][0], 50000), n(p[2][1], 50000), n(p[0][0], 50000), n(p[0][1], 50000), n(m.white_point[0], 50000),
+                              n(m.white_point[1], 50000), n(m.max_luminance, 10000), n(m.min_luminance, 10000));
+            }
+            add(text);
+        }
+    }
+    if (light_data) {
+        const auto& light = *reinterpret_cast<const AVContentLightMetadata*>(light_data->data);
+        std::snprintf(text, sizeof text, "%s=%u,%u",
+                      codec == "libx265" ? "max-cll" : codec == "libsvtav1" ? "content-light" : "cll", light.MaxCLL, light.MaxFALL);
+        add(text);
+    }
+    if (codec == "libx265" && !out.empty()) add("hdr10=1:repeat-headers=1");
+    return out;
+}
+
+// Chains that make the encoder's own kinds of frame.
+std::string shape_chain(const std::string& codec, AVPixelFormat format) {
+    if (codec == "gif" && format == AV_PIX_FMT_PAL8)  // a palette of its own for each frame, transparency kept
+        return "split[a][b];[a]palettegen=stats_mode=single:reserve_transparent=1[p];[b][p]paletteuse=new=1";
+    return "";
+}
+
+}  // namespace
+
+Encoder::~Encoder() = default;
+AVCodecContext* Encoder::av() const { return state_->codec.get(); }
+Rational Encoder::time_base() const { return from_av(state_->codec->time_base); }
+Rational Encoder::frame_rate() const { return from_av(state_->codec->framerate); }
+
+Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, const EncoderChoice& choice, const Frame& first,
+                                               Rational time_base, Rational frame_rate) {
+    route_av_log();
+    forget_av_log();
+    if (choice.codec == "libsvtav1") ::setenv("SVT_LOG", "1", 0);  // it writes to stderr by itself; 1 = errors only
+    std::unique_ptr<Encoder> encoder(new Encoder);
+    encoder->state_ = std::make_unique<State>();
+    State& s = *encoder->state_;
+    const AVCodec* codec = avcodec_find_encoder_by_name(choice.codec.c_str());
+    if (!codec) return Error{Errc::unsupported, "FFmpeg's libraries here have no encoder " + choice.codec};
+    s.codec.reset(avcodec_alloc_context3(codec));
+    if (!s.codec) throw std::bad_alloc();
+    AVCodecContext& c = *s.codec;
+    const VideoFormat& format = first.format();
+    c.width = format.size.width;
+    c.height = format.size.height;
+    c.pix_fmt = av_get_pix_fmt(choice.pixel_format.c_str());
+    c.sample_aspect_ratio = media::av(format.sar);
+    const ColorTags& tags = format.samples.tags;
+    const bool rgb = (av_pix_fmt_desc_get(c.pix_fmt)->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL)) != 0;
+    c.color_primaries = static_cast<AVColorPrimaries>(tags.primaries);
+    c.color_trc = static_cast<AVColorTransferCharacteristic>(tags.transfer);
+    c.colorspace = rgb ? AVCOL_SPC_RGB : static_cast<AVColorSpace>(tags.matrix);
+    c.color_range = static_cast<AVColorRange>(tags.range);
+    c.chroma_sample_location = static_cast<AVChromaLocation>(tags.siting);
+    c.framerate = media::av(frame_rate);
+    c.time_base = media::av(time_base);
+    // Formats that count frames, or hold only small denominators.
+    const bool counts = codec->id == AV_CODEC_ID_MPEG1VIDEO || codec->id == AV_CODEC_ID_MPEG2VIDEO || request.container == "avi" ||
+                        request.container == "yuv4mpegpipe" || request.container == "image2" ||
+                        (codec->id == AV_CODEC_ID_MPEG4 && c.time_base.den > 65535);
+    if (counts) c.time_base = av_inv_q(c.framerate);
+    if (request.container == "gif") c.time_base = {1, 100};
+    if (codec->id == AV_CODEC_ID_MPEG4 || codec->id == AV_CODEC_ID_MPEG2VIDEO)
+        c.framerate = av_inv_q(c.time_base);
+    c.thread_count = request.threads;
+    const AVOutputFormat* muxer = av_guess_format(request.container.c_str(), nullptr, nullptr);
+    if (muxer && (muxer->flags & AVFMT_GLOBALHEADER)) c.flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+    if (muxer && request.container == "avi") c.max_b_frames = 0;
+    c.flags |= AV_CODEC_FLAG_CLOSED_GOP;
+
+    Dict dict;
+    const auto [default_crf, default_preset] = default_quality(choice.codec);
+    std::string crf = request.crf ? std::to_string(*request.crf) : default_crf;
+    std::string preset = request.preset.empty() ? default_preset : request.preset;
+    bool bit_rate = false;
+    for (const auto& [key, value] : request.options) bit_rate = bit_rate || key == "b" || key == "qp" || key == "crf" || key == "q";
+    std::string own;  // the encoder's own parameter list
+    const char* own_name = choice.codec == "libx264" ? "x264-params" : choice.codec == "libx265" ? "x265-params"
+                           : choice.codec == "libsvtav1" ? "svtav1-params" : nullptr;
+    if (!crf.empty() && !(bit_rate && !request.crf)) {
+        const bool whole = choice.codec == "libsvtav1" || choice.codec == "libvpx-vp9" || choice.codec == "libaom-av1" || choice.codec == "libvpx";
+        if (whole) crf = std::to_string(std::lround(std::stod(crf)));
+        if (av_opt_find(&c, "crf", nullptr, 0, AV_OPT_SEARCH_CHILDREN)) {
+            dict.set("crf", crf);
+        } else if (request.crf) {  // the old encoders' fixed quantiser
+            c.flags |= AV_CODEC_FLAG_QSCALE;
+            c.global_quality = static_cast<int>(std::lround(*request.crf * FF_QP2LAMBDA));
+        }
+    } else if (!bit_rate && (codec->id == AV_CODEC_ID_MPEG4 || codec->id == AV_CODEC_ID_MPEG2VIDEO || codec->id == AV_CODEC_ID_MJPEG ||
+                             codec->id == AV_CODEC_ID_MPEG1VIDEO || codec->id == AV_CODEC_ID_H263P || codec->id == AV_CODEC_ID_FLV1)) {
+        c.flags |= AV_CODEC_FLAG_QSCALE;
+        c.global_quality = 3 * FF_QP2LAMBDA;
+    }
+    if (!preset.empty()) dict.set("preset", preset);
+    if (choice.codec == "libvpx-vp9" || choice.codec == "libvpx" || choice.codec == "libaom-av1") {
+        if (!bit_rate) dict.set("b", "0");
+        dict.set("cpu-used", request.live ? "8" : choice.codec == "libaom-av1" ? "6" : "4");
+        if (choice.codec != "libvpx") dict.set("row-mt", "1");
+        if (request.live) dict.set("deadline", "realtime"), dict.set("lag-in-frames", "0");
+    }
+    if (request.live && (choice.codec == "libx264" || choice.codec == "libx265")) dict.set("tune", "zerolatency");
+    if (choice.codec == "libx265") own = "log-level=none";
+    if (choice.codec == "png" || choice.codec == "apng") c.compression_level = 6;
+    if (codec->id == AV_CODEC_ID_FFV1) dict.set("level", "3");
+    if (choice.codec == "libwebp_anim" && !request.crf) dict.set("quality", "90");
+    if (codec->id == AV_CODEC_ID_HEVC && (request.container == "mp4" || request.container == "mov"))
+        c.codec_tag = MKTAG('h', 'v', 'c', '1');
+    if (own_name)
+        if (const std::string hdr = hdr_parameters(choice.codec, *first.av()); !hdr.empty()) own += (own.empty() ? "" : ":") + hdr;
+    for (const auto& [key, value] : request.options) {
+        if (own_name && key == own_name) own += (own.empty() ? "" : ":") + value;
+        else dict.set(key.c_str(), value);
+    }
+    if (own_name && !own.empty()) dict.set(own_name, own);
+
+    if (const int rc = avcodec_open2(&c, codec, dict.out()); rc < 0)
+        return av_error(rc, choice.codec + " cannot be set up for " + std::to_string(c.width) + "x" + std::to_string(c.height) + " " +
+                                choice.pixel_format, Errc::argument);
+    if (const std::string left = dict.left(); !left.empty() && left != "preset" && left != "row-mt" && left != "tune" && left != "cpu-used")
+        return Error{Errc::argument, choice.codec + " has no option called " + left};
+    if (first.av()->format != c.pix_fmt)
+        s.shape = std::make_unique<Filters>(FilterOptions{.chain = shape_chain(choice.codec, c.pix_fmt), .format = choice.pixel_format,
+                                                          .frame_rate = frame_rate});
+    return encoder;
+}
+
+Result<void> Encoder::encode(const Frame& frame, const Sink& sink) {
+    State& s = *state_;
+    if (s.drained) return {};
+    const auto send = [&](const Frame& ready) -> Result<void> {
+        Av<AVFrame> raw;
+        if (ready) {
+            raw = new_frame();
+            if (const int rc = av_frame_ref(raw.get(), ready.av()); rc < 0) return av_error(rc, "frame", Errc::memory);
+            std::int64_t pts = av_rescale_q(ready.pts, media::av(ready.time_base), s.codec->time_base);
+            if (s.last_pts && pts <= *s.last_pts) pts = *s.last_pts + 1;  // the coarser base made two times one
+            s.last_pts = pts;
+            raw->pts = pts;
+            raw->pkt_duration = av_rescale_q(ready.duration, media::av(ready.time_base), s.codec->time_base);
+            raw->pict_type = AV_PICTURE_TYPE_NONE;
+            raw->interlaced_frame = 0;
+        }
+        int rc = avcodec_send_frame(s.codec.get(), raw.get());
+        while (true) {
+            if (rc < 0 && rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
+                return av_error(rc, "the encoder failed" + (ready ? " at the frame of " + std::to_string(
+                                        static_cast<double>(ready.pts) * ready.time_base.value()) + " s" : std::string()), Errc::io);
+            const bool again = rc == AVERROR(EAGAIN);
+            for (;;) {
+                Av<AVPacket> packet = new_packet();
+                const int got = avcodec_receive_packet(s.codec.get(), packet.get());
+                if (got == AVERROR(EAGAIN) || got == AVERROR_EOF) break;
+                if (got < 0) return av_error(got, "the encoder failed", Errc::io);
+                packet->time_base = s.codec->time_base;
+                TRY(sink(Packet{std::shared_ptr<AVPacket>(packet.release(), FreeAv{})}));
+            }
+            if (!again) return {};
+            rc = avcodec_send_frame(s.codec.get(), raw.get());
+        }
+    };
+    if (!frame) {
+        if (s.shape) TRY(s.shape->process({}, send));
+        s.drained = true;
+        return send({});
+    }
+    return s.shape ? s.shape->process(frame, send) : send(frame);
+}
+
+}  // namespace enlarge::media

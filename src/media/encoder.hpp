@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which encoder, with which settings, and the encoding itself.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "media/filters.hpp"
+#include "media/frame.hpp"
+
+struct AVCodecContext;
+struct AVCodecParameters;
+
+namespace enlarge::media {
+
+struct EncoderRequest {
+    std::string container;           // FFmpeg muxer: "mp4", "matroska", "yuv4mpegpipe"
+    std::string codec;               // encoder or codec by name; empty = chosen
+    std::optional<double> crf;       // quality in the encoder's own scale; none = a good default
+    std::string preset;              // the encoder's own word or number; empty = a good default
+    std::vector<std::pair<std::string, std::string>> options;  // passed through
+    std::string pixel_format;        // empty = the nearest to the source's that the encoder takes
+    bool live = false;               // no looking ahead
+    bool to_pipe = false;            // raw frames rather than compressed ones, for NUT
+    int threads = 0;
+};
+
+// The decision. Say `sentence` to the user.
+struct EncoderChoice {
+    std::string codec;          // "libx264"
+    std::string pixel_format;   // "yuv420p"
+    std::string sentence;       // "libx264 (crf 17, medium), 1920x1080 4:2:0 8 bit"
+    std::vector<std::string> notices;
+    Size size;                  // the wanted size, or the nearest the encoder takes
+};
+// `output` is what the frames are like before encoding, at the output size; `may_resize`: the size may grow by a pixel to
+// become even. Fails with Errc::unsupported or Errc::limit when nothing can hold it.
+Result<EncoderChoice> choose_encoder(const EncoderRequest& request, const VideoFormat& output, bool may_resize);
+
+// What the FFmpeg muxer for a file name (or a --container name) is called. Fails with Errc::argument.
+Result<std::string> container_for(const std::string& path, const std::string& name);
+
+// What `pixel_format` is as a frame format, with the size, shape and tags of `like`.
+Result<VideoFormat> video_format(const std::string& pixel_format, const VideoFormat& like);
+
+class Encoder {
+public:
+    using Sink = std::function<Result<void>(Packet)>;
+    // `first` is the first frame that will come: its format, colour and HDR side data decide the headers.
+    static Result<std::unique_ptr<Encoder>> open(const EncoderRequest& request, const EncoderChoice& choice,
+                                                 const Frame& first, Rational time_base, Rational frame_rate);
+    ~Encoder();
+
+    // Frames' times are brought to time_base(). An empty frame drains; nothing can be encoded after that.
+    Result<void> encode(const Frame& frame, const Sink& sink);
+    [[nodiscard]] Rational time_base() const;
+    [[nodiscard]] Rational frame_rate() const;
+    [[nodiscard]] AVCodecContext* av() const;
+
+private:
+    struct State;
+    Encoder() = default;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace enlarge::media

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames and packets as the rest of the program sees them: no FFmpeg header is needed to pass them along.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+#include "enlarge/image.hpp"
+#include "image/frame.hpp"
+
+struct AVFrame;
+struct AVPacket;
+struct AVBufferPool;
+
+namespace enlarge::media {
+
+struct Rational {
+    int num = 0;
+    int den = 1;
+    friend bool operator==(const Rational&, const Rational&) = default;
+    [[nodiscard]] double value() const { return den ? static_cast<double>(num) / den : 0; }
+};
+
+// What a video frame is: how its samples lie, its size, and the shape of a pixel.
+struct VideoFormat {
+    FrameFormat samples;
+    Size size;
+    Rational sar{0, 1};  // sample aspect ratio; 0 = not stated
+    friend bool operator==(const VideoFormat&, const VideoFormat&) = default;
+};
+// "1280x720 4:2:0 8 bit, BT.709, limited range"
+std::string describe(const VideoFormat& format);
+
+// A decoded frame, or one to be encoded. Copies share the pixels.
+class Frame {
+public:
+    Frame() = default;
+    explicit Frame(std::shared_ptr<AVFrame> frame);
+
+    [[nodiscard]] explicit operator bool() const { return frame_ != nullptr; }
+    [[nodiscard]] const VideoFormat& format() const { return format_; }
+    [[nodiscard]] FrameView view() const;
+    [[nodiscard]] MutableFrameView view();
+
+    std::int64_t pts = 0;       // in `time_base`
+    std::int64_t duration = 0;  // 0 = not known
+    Rational time_base{1, 1};
+    bool damaged = false;       // the decoder had to conceal something
+
+    // True when every sample and the format are the same.
+    [[nodiscard]] bool same_pixels(const Frame& other) const;
+    [[nodiscard]] AVFrame* av() const { return frame_.get(); }
+
+private:
+    std::shared_ptr<AVFrame> frame_;
+    VideoFormat format_;
+};
+
+// Makes frames whose memory is used again once nobody refers to it any more.
+class FramePool {
+public:
+    // `pixel_format` is an FFmpeg name ("yuv420p10le"). Fails with Errc::unsupported or Errc::limit.
+    static Result<FramePool> create(const std::string& pixel_format, Size size);
+    FramePool(FramePool&&) noexcept;
+    FramePool& operator=(FramePool&&) noexcept;
+    ~FramePool();
+
+    // A frame with undefined pixels. Time stamps and side data come from `properties`, if given; colour and sample
+    // aspect ratio from `format`.
+    Result<Frame> get(const VideoFormat& format, const Frame* properties);
+    [[nodiscard]] std::int64_t frame_bytes() const { return bytes_; }
+
+private:
+    FramePool() = default;
+    struct Free {
+        void operator()(AVBufferPool* pool) const;
+    };
+    std::unique_ptr<AVBufferPool, Free> pool_;
+    int format_ = -1;
+    Size size_;
+    std::int64_t bytes_ = 0;
+};
+
+// The same pixels as `pixels` at another time: time stamps and side data come from `properties`.
+Result<Frame> with_properties(const Frame& pixels, const Frame& properties);
+
+// A compressed packet.
+class Packet {
+public:
+    Packet() = default;
+    explicit Packet(std::shared_ptr<AVPacket> packet) : packet_(std::move(packet)) {}
+    [[nodiscard]] explicit operator bool() const { return packet_ != nullptr; }
+    [[nodiscard]] AVPacket* av() const { return packet_.get(); }
+    [[nodiscard]] int stream() const;
+    [[nodiscard]] std::size_t bytes() const;
+
+private:
+    std::shared_ptr<AVPacket> packet_;
+};
+
+}  // namespace enlarge::media

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "media/output.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/log.hpp"
+#include "media/ffmpeg.hpp"
+
+namespace enlarge::media {
+
+namespace {
+
+constexpr AVRational kMicroseconds{1, AV_TIME_BASE};
+
+// Tags that describe the bytes of the old stream, not the work.
+bool describes_old_bytes(const std::string& key) {
+    static constexpr const char* kKeys[] = {"encoder", "duration", "bps", "number_of_frames", "number_of_bytes",
+                                            "major_brand", "minor_version", "compatible_brands", "rotate"};
+    std::string lower = key.substr(0, key.find('-'));
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+    if (lower.rfind("_statistics_", 0) == 0) return true;
+    return std::any_of(std::begin(kKeys), std::end(kKeys), [&](const char* k) { return lower == k; });
+}
+
+void copy_tags(AVDictionary** to, const AVDictionary* from, bool bytes_are_new) {
+    const AVDictionaryEntry* entry = nullptr;
+    while ((entry = av_dict_get(from, "", entry, AV_DICT_IGNORE_SUFFIX)))
+        if (!(bytes_are_new && describes_old_bytes(entry->key))) av_dict_set(to, entry->key, entry->value, 0);
+}
+
+// Keys that the iTunes form of MP4 metadata has a place for; others need the newer form, which holds any.
+bool itunes_holds(const AVDictionary* tags) {
+    static constexpr const char* kKeys[] = {
+        "title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping", "lyrics",
+        "description", "synopsis", "show", "episode_id", "network", "keywords", "episode_sort", "season_number", "media_type",
+        "hd_video", "gapless_playback", "compilation", "track", "disc", "tmpo", "creation_time", "location", "location-eng",
+        "encoder", "major_brand", "minor_version", "compatible_brands", "timecode"};
+    const AVDictionaryEntry* entry = nullptr;
+    while ((entry = av_dict_get(tags, "", entry, AV_DICT_IGNORE_SUFFIX)))
+        if (std::none_of(std::begin(kKeys), std::end(kKeys), [&](const char* k) { return std::string_view(k) == entry->key; }))
+            return false;
+    return true;
+}
+
+void add_side_data(AVStream* stream, int type, const void* data, std::size_t size) {
+    std::uint8_t* copy = av_stream_new_side_data(stream, static_cast<AVPacketSideDataType>(type), size);
+    if (!copy) throw std::bad_alloc();
+    std::memcpy(copy, data, size);
+}
+
+Result<void> copy_chapters(AVFormatContext* to, const AVFormatContext* from, const OutputOptions& options) {
+    for (unsigned i = 0; i < from->nb_chapters; ++i) {
+        const AVChapter& old = *from->chapters[i];
+        const auto limit = [&](double s) { return static_cast<std::int64_t>(std::llround(s / av_q2d(old.time_base))); };
+        std::int64_t start = old.start, end = old.end;
+        if (options.from_s > 0) start = std::max(start, limit(options.from_s));
+        if (std::isfinite(options.to_s)) end = std::min(end, limit(options.to_s));
+        if (end < start || (end == start && old.end != old.start)) continue;
+        const std::int64_t shift = av_rescale_q(options.offset_us, kMicroseconds, old.time_base);
+        auto* chapter = static_cast<AVChapter*>(av_mallocz(sizeof(AVChapter)));
+        auto** list = static_cast<AVChapter**>(av_realloc_array(to->chapters, to->nb_chapters + 1, sizeof(AVChapter*)));
+        if (!chapter || !list) throw std::bad_alloc();
+        *chapter = {old.id, old.time_base, start - shift, end - shift, nullptr};
+        copy_tags(&chapter->metadata, old.metadata, false);
+        to->chapters = list;
+        to->chapters[to->nb_chapters++] = chapter;
+    }
+    return {};
+}
+
+}  // namespace
+
+struct Output::State {
+    AVFormatContext* context = nullptr;
+    OutputOptions options;
+    const Input* input = nullptr;
+    std::vector<int> target;                 // input stream -> output stream, -1 = left out
+    std::vector<std::int64_t> last_dts;      // by output stream, in its time base
+    int video = 0;
+    Rational video_base;
+    bool header = false, to_file = false, complete = false;
+};
+
+Output::~Output() {
+    if (!state_ || !state_->context) return;
+    if (state_->context->pb && !(state_->context->oformat->flags & AVFMT_NOFILE)) avio_closep(&state_->context->pb);
+    avformat_free_context(state_->context);
+}
+
+Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const Input& input, const StreamPlan& plan,
+                                             const VideoTrack& track) {
+    route_av_log();
+    forget_av_log();
+    std::unique_ptr<Output> output(new Output);
+    output->state_ = std::make_unique<State>();
+    State& s = *output->state_;
+    s.options = options;
+    s.input = &input;
+    const bool to_stdout = options.path == "-";
+    const std::string url = to_stdout ? "pipe:1" : options.container == "image2" ? options.path : "file:" + options.path;
+    if (const int rc = avformat_alloc_output_context2(&s.context, nullptr, options.container.c_str(), url.c_str()); rc < 0)
+        return av_error(rc, "the container " + options.container, Errc::argument);
+    AVFormatContext& oc = *s.context;
+    const AVFormatContext& ic = *input.av();
+    oc.flags |= AVFMT_FLAG_BITEXACT;  // no random identifiers, no dates: the same work gives the same file
+    oc.strict_std_compliance = FF_COMPLIANCE_UNOFFICIAL;  // y4m beyond 8 bits, FLAC and Opus in MP4
+    if (options.live) oc.flags |= AVFMT_FLAG_FLUSH_PACKETS;
+    oc.max_interleave_delta = options.live ? 500'000 : 10'000'000;
+    copy_tags(&oc.metadata, ic.metadata, true);
+    const bool mp4 = options.container == "mp4" || options.container == "mov" || options.container == "3gp" || options.container == "ipod";
+
+    s.target.assign(ic.nb_streams, -1);
+    for (const int index : plan.streams) {
+        const AVStream& from = *ic.streams[index];
+        AVStream* to = avformat_new_stream(&oc, nullptr);
+        if (!to) throw std::bad_alloc();
+        s.target[static_cast<std::size_t>(index)] = to->index;
+        AVCodecParameters& par = *to->codecpar;
+        to->disposition = from.disposition;
+        if (index == input.video_stream()) {
+            s.video = to->index;
+            s.video_base = track.time_base;
+            copy_tags(&to->metadata, from.metadata, true);
+            par.codec_type = AVMEDIA_TYPE_VIDEO;
+            par.codec_id = static_cast<AVCodecID>(track.codec_id);
+            par.codec_tag = track.codec_tag;
+            par.format = track.pixel_format;
+            par.width = track.size.width;
+            par.height = track.size.height;
+            par.profile = track.profile;
+            par.level = track.level;
+            par.video_delay = track.reorder;
+            par.bits_per_raw_sample = track.bits;
+            par.sample_aspect_ratio = to->sample_aspect_ratio = av(track.sar);
+            par.color_primaries = static_cast<AVColorPrimaries>(track.tags.primaries);
+            par.color_trc = static_cast<AVColorTransferCharacteristic>(track.tags.transfer);
+            par.color_space = static_cast<AVColorSpace>(track.tags.matrix);
+            par.color_range = static_cast<AVColorRange>(track.tags.range);
+            par.chroma_location = static_cast<AVChromaLocation>(track.tags.siting);
+            if (!track.extradata.empty()) {
+                par.extradata = static_cast<std::uint8_t*>(av_mallocz(track.extradata.size() + AV_INPUT_BUFFER_PADDING_SIZE));
+                if (!par.extradata) throw std::bad_alloc();
+                std::memcpy(par.extradata, track.extradata.data(), track.extradata.size());
+                par.extradata_size = static_cast<int>(track.extradata.size());
+            }
+            for (const auto& [type, data] : track.side_data) add_side_data(to, type, data.data(), data.size());
+            std::size_t size = 0;
+            const std::uint8_t* matrix = av_stream_get_side_data(&from, AV_PKT_DATA_DISPLAYMATRIX, &size);
+            if (matrix && options.keep_rotation) add_side_data(to, AV_PKT_DATA_DISPLAYMATRIX, matrix, size);
+            for (const auto type : {AV_PKT_DATA_STEREO3D, AV_PKT_DATA_SPHERICAL})
+                if (const std::uint8_t* data = av_stream_get_side_data(&from, type, &size)) add_side_data(to, type, data, size);
+            to->time_base = av(track.time_base);
+            to->avg_frame_rate = to->r_frame_rate = av(track.frame_rate);
+            continue;
+        }
+        copy_tags(&to->metadata, from.metadata, false);
+        to->time_base = from.time_base;
+        const bool cover = (from.disposition & AV_DISPOSITION_ATTACHED_PIC) != 0;
+        if (cover && options.container == "matroska") {
+            // Matroska keeps covers as attachments; as a track they would play as a second video.
+            par.codec_type = AVMEDIA_TYPE_ATTACHMENT;
+            par.codec_id = from.codecpar->codec_id;
+            const AVPacket& picture = from.attached_pic;
+            par.extradata = static_cast<std::uint8_t*>(av_mallocz(static_cast<std::size_t>(picture.size) + AV_INPUT_BUFFER_PADDING_SIZE));
+            if (!par.extradata) throw std::bad_alloc();
+            std::memcpy(par.extradata, picture.data, static_cast<std::size_t>(picture.size));
+            par.extradata_size = picture.size;
+            const bool png = par.codec_id == AV_CODEC_ID_PNG;
+            if (!av_dict_get(to->metadata, "mimetype", nullptr, 0)) av_dict_set(&to->metadata, "mimetype", png ? "image/png" : "image/jpeg", 0);
+            if (!av_dict_get(to->metadata, "filename", nullptr, 0)) av_dict_set(&to->metadata, "filename", png ? "cover.png" : "cover.jpg", 0);
+            to->disposition = 0;
+            s.target[static_cast<std::size_t>(index)] = -1;  // its packet went into the header
+            continue;
+        }
+        if (avcodec_parameters_copy(&par, from.codecpar) < 0) throw std::bad_alloc();
+        unsigned tag = 0;
+        if (oc.oformat->codec_tag && av_codec_get_id(oc.oformat->codec_tag, par.codec_tag) != par.codec_id &&
+            av_codec_get_tag2(oc.oformat->codec_tag, par.codec_id, &tag))
+            par.codec_tag = 0;
+        to->avg_frame_rate = from.avg_frame_rate;
+        to->r_frame_rate = from.r_frame_rate;
+        to->sample_aspect_ratio = from.sample_aspect_ratio;
+        for (int i = 0; i < from.nb_side_data; ++i) add_side_data(to, from.side_data[i].type, from.side_data[i].data, from.side_data[i].size);
+    }
+    s.last_dts.assign(oc.nb_streams, AV_NOPTS_VALUE);
+    TRY(copy_chapters(s.context, &ic, options));
+
+    Dict dict;
+    if (mp4) {
+        std::string flags = to_stdout || options.live ? "+frag_keyframe+empty_moov+default_base_moof" : "+faststart";
+        if (!itunes_holds(oc.metadata)) flags += "+use_metadata_tags";
+        dict.set("movflags", flags);
+    }
+    if (options.container == "image2") dict.set("start_number", std::to_string(options.first_number));
+    if (options.container == "apng") dict.set("plays", "0");
+    if (options.container == "webp") dict.set("loop", "0");
+    if (options.container == "mpegts") dict.set("mpegts_copyts", "1");
+    for (const auto& [key, value] : options.options) dict.set(key.c_str(), value);
+    s.to_file = !to_stdout && !(oc.oformat->flags & AVFMT_NOFILE);
+    if (!(oc.oformat->flags & AVFMT_NOFILE))
+        if (const int rc = avio_open2(&oc.pb, url.c_str(), AVIO_FLAG_WRITE, nullptr, nullptr); rc < 0)
+            return av_error(rc, "cannot be written", Errc::io);
+    if (const int rc = avformat_write_header(s.context, dict.out()); rc < 0)
+        return av_error(rc, "the container " + options.container + " refuses its streams", Errc::unsupported);
+    s.header = true;
+    if (const std::string left = dict.left(); !left.empty() && std::any_of(options.options.begin(), options.options.end(), [&](const auto& o) { return o.first == left; }))
+        return Error{Errc::argument, "the container " + options.container + " has no option called " + left};
+    return output;
+}
+
+Result<void> Output::put(Packet packet) {
+    State& s = *state_;
+    AVPacket& p = *packet.av();
+    const auto stream = static_cast<std::size_t>(p.stream_index);
+    const bool strict = !(s.context->oformat->flags & AVFMT_TS_NONSTRICT);
+    std::int64_t& last = s.last_dts[stream];
+    if (!(s.context->oformat->flags & AVFMT_NOTIMESTAMPS) && p.dts != AV_NOPTS_VALUE) {
+        if (last != AV_NOPTS_VALUE && p.dts < last + (strict ? 1 : 0)) {
+            const std::int64_t lift = last + (strict ? 1 : 0);
+            if (p.pts != AV_NOPTS_VALUE && p.pts < lift) p.pts = lift;
+            p.dts = lift;
+        }
+        last = p.dts;
+    }
+    const int rc = av_interleaved_write_frame(s.context, &p);
+    if (rc < 0) return av_error(rc, "writing failed", Errc::io);
+    if (s.context->pb) {
+        if (s.context->pb->error < 0) return av_error(s.context->pb->error, "writing failed", Errc::io);
+        bytes_ = avio_tell(s.context->pb);
+    }
+    return {};
+}
+
+Result<void> Output::write_video(const Packet& packet) {
+    State& s = *state_;
+    Av<AVPacket> copy(av_packet_clone(packet.av()));
+    if (!copy) throw std::bad_alloc();
+    const std::int64_t shift = av_rescale_q(s.options.offset_us, kMicroseconds, av(s.video_base));
+    if (copy->pts != AV_NOPTS_VALUE) copy->pts -= shift;
+    if (copy->dts != AV_NOPTS_VALUE) copy->dts -= shift;
+    copy->stream_index = s.video;
+    copy->pos = -1;
+    av_packet_rescale_ts(copy.get(), av(s.video_base), s.context->streams[s.video]->time_base);
+    return put(Packet{std::shared_ptr<AVPacket>(copy.release(), FreeAv{})});
+}
+
+Result<void> Output::write_other(const Packet& packet) {
+    State& s = *state_;
+    const int from = packet.stream();
+    if (from < 0 || static_cast<std::size_t>(from) >= s.target.size() || from == s.input->video_stream()) return {};
+    const int to = s.target[static_cast<std::size_t>(from)];
+    if (to < 0) return {};
+    Av<AVPacket> copy(av_packet_clone(packet.av()));
+    if (!copy) throw std::bad_alloc();
+    const AVRational base = s.input->av()->streams[from]->time_base;
+    const bool cover = (s.input->av()->streams[from]->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0;
+    std::int64_t& last = s.last_dts[static_cast<std::size_t>(to)];
+    if (copy->dts == AV_NOPTS_VALUE) copy->dts = copy->pts;
+    if (copy->dts == AV_NOPTS_VALUE)  // nothing said: right after the one before
+        copy->dts = copy->pts = last == AV_NOPTS_VALUE ? 0 : av_rescale_q(last + 1, s.context->streams[to]->time_base, base);
+    const std::int64_t time = copy->pts != AV_NOPTS_VALUE ? copy->pts : copy->dts;
+    if (!cover) {
+        const double start = static_cast<double>(time) * av_q2d(base);
+        const double end = start + static_cast<double>(std::max<std::int64_t>(copy->duration, 1)) * av_q2d(base);
+        if ((s.options.from_s > 0 && end <= s.options.from_s) || start >= s.options.to_s) return {};
+    }
+    const std::int64_t shift = cover ? 0 : av_rescale_q(s.options.offset_us, kMicroseconds, base);
+    if (copy->pts != AV_NOPTS_VALUE) copy->pts -= shift;
+    copy->dts -= shift;
+    copy->stream_index = to;
+    copy->pos = -1;
+    av_packet_rescale_ts(copy.get(), base, s.context->streams[to]->time_base);
+    return put(Packet{std::shared_ptr<AVPacket>(copy.release(), FreeAv{})});
+}
+
+Result<void> Output::finish() {
+    State& s = *state_;
+    ENSURE(s.header && !s.complete);
+    s.complete = true;
+    if (const int rc = av_write_trailer(s.context); rc < 0) return av_error(rc, "writing failed", Errc::io);
+    if (s.context->pb && !(s.context->oformat->flags & AVFMT_NOFILE)) {
+        bytes_ = avio_tell(s.context->pb);
+        avio_flush(s.context->pb);
+        const int error = s.context->pb->error;
+        const int rc = avio_closep(&s.context->pb);
+        if (error < 0 || rc < 0) return av_error(error < 0 ? error : rc, "writing failed", Errc::io);
+    }
+    if (s.to_file) {  // on disk before it gets its final name
+        const int fd = ::open(s.options.path.c_str(), O_RDONLY | O_CLOEXEC);
+        const bool synced = fd >= 0 && ::fsync(fd) == 0;
+        const int reason = errno;
+        if (fd >= 0) ::close(fd);
+        if (!synced) return Error{Errc::io, std::string("writing failed: ") + std::strerror(reason)};
+    }
+    return {};
+}
+
+}  // namespace enlarge::media

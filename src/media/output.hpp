@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writing a file: the new video, and everything else of the input untouched.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "media/encoder.hpp"
+#include "media/input.hpp"
+
+namespace enlarge::media {
+
+// Which of the input's streams go where. Made before any work, so that what cannot be held is named first.
+struct StreamPlan {
+    std::vector<int> streams;          // of the input, in the output's order; the video among them
+    std::vector<std::string> notices;  // what is left out, and why
+    bool pictures_only = false;        // the container holds no sound: GIF, y4m, pictures
+    bool holds_rotation = true;        // else the frames must be turned
+};
+// Fails with Errc::unsupported when the container cannot hold a stream, naming it and the fix; with `leave_out` such
+// streams become notices.
+Result<StreamPlan> plan_streams(const Input& input, const std::string& container, const std::string& output, bool leave_out);
+
+// How the stream's picture must be turned to be upright: clockwise degrees after an optional mirror image.
+struct Orientation {
+    int turn = 0;
+    bool mirror = false;
+};
+Orientation orientation(const Input& input);
+
+// What a container must know of the video, apart from its packets. Can be stored.
+struct VideoTrack {
+    Rational time_base, frame_rate;
+    Size size;
+    Rational sar{0, 1};
+    ColorTags tags;
+    int codec_id = 0, pixel_format = -1, profile = -99, level = -99, reorder = 0, bits = 0;
+    std::uint32_t codec_tag = 0;
+    std::string extradata;
+    std::vector<std::pair<int, std::string>> side_data;  // AVPacketSideDataType: mastering display, light levels
+    friend bool operator==(const VideoTrack&, const VideoTrack&) = default;
+};
+VideoTrack track_of(const Encoder& encoder, const Frame& first);
+std::string store(const VideoTrack& track);
+Result<VideoTrack> restore_track(const std::string& bytes);
+
+struct OutputOptions {
+    std::string path;       // what to write; "-" for stdout
+    std::string container;  // FFmpeg muxer
+    std::vector<std::pair<std::string, std::string>> options;  // passed to the muxer
+    bool live = false;      // each packet goes out at once
+    int first_number = 1;   // of an image sequence
+    std::int64_t offset_us = 0;  // taken off every time stamp
+    double from_s = 0;      // packets that end before this, or begin after `to_s`, are left out (input's clock)
+    double to_s = std::numeric_limits<double>::infinity();
+    bool keep_rotation = true;
+};
+
+class Output {
+public:
+    // `input` supplies streams, chapters and metadata; it must live until finish().
+    static Result<std::unique_ptr<Output>> open(const OutputOptions& options, const Input& input, const StreamPlan& plan,
+                                                const VideoTrack& track);
+    ~Output();
+
+    Result<void> write_video(const Packet& packet);  // times in track.time_base
+    Result<void> write_other(const Packet& packet);  // as read from the input
+    // Writes what is still held, closes the file and puts it on disk.
+    Result<void> finish();
+    [[nodiscard]] std::int64_t bytes() const { return bytes_; }
+
+private:
+    struct State;
+    Output() = default;
+    Result<void> put(Packet packet);
+    std::unique_ptr<State> state_;
+    std::int64_t bytes_ = 0;
+};
+
+}  // namespace enlarge::media
