@@ -140,6 +140,19 @@ Result<std::string> container_for(const std::string& path, const std::string& na
     return found;
 }
 
+std::string plain_name(const std::string& pixel_format, bool alpha) {
+    const AVPixelFormat plain = plain_for(av_get_pix_fmt(pixel_format.c_str()));
+    AVFrame probe{};
+    probe.format = plain;
+    probe.width = probe.height = 16;
+    auto format = format_of(probe);
+    if (format && format->samples.alpha && !alpha && format->samples.family != FrameFamily::grey) {  // nothing would fill it
+        format->samples.alpha = false;
+        if (const AVPixelFormat opaque = find_format(format->samples); opaque != AV_PIX_FMT_NONE) return av_get_pix_fmt_name(opaque);
+    }
+    return av_get_pix_fmt_name(plain);
+}
+
 Result<VideoFormat> video_format(const std::string& pixel_format, const VideoFormat& like) {
     const AVPixelFormat format = av_get_pix_fmt(pixel_format.c_str());
     if (format == AV_PIX_FMT_NONE) return Error{Errc::argument, "no pixel format is called " + pixel_format};

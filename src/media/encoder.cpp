@@ -74,7 +74,7 @@ Rational Encoder::time_base() const { return from_av(state_->codec->time_base); 
 Rational Encoder::frame_rate() const { return from_av(state_->codec->framerate); }
 
 Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, const EncoderChoice& choice, const Frame& first,
-                                               Rational time_base, Rational frame_rate) {
+                                               const Frame& hdr, Rational time_base, Rational frame_rate) {
     route_av_log();
     forget_av_log();
     if (choice.codec == "libsvtav1") ::setenv("SVT_LOG", "1", 0);  // it writes to stderr by itself; 1 = errors only
@@ -151,8 +151,8 @@ Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, co
     if (choice.codec == "libwebp_anim" && !request.crf) dict.set("quality", "90");
     if (codec->id == AV_CODEC_ID_HEVC && (request.container == "mp4" || request.container == "mov"))
         c.codec_tag = MKTAG('h', 'v', 'c', '1');
-    if (own_name)
-        if (const std::string hdr = hdr_parameters(choice.codec, *first.av()); !hdr.empty()) own += (own.empty() ? "" : ":") + hdr;
+    if (own_name && is_hdr(tags))
+        if (const std::string blocks = hdr_parameters(choice.codec, *hdr.av()); !blocks.empty()) own += (own.empty() ? "" : ":") + blocks;
     for (const auto& [key, value] : request.options) {
         if (own_name && key == own_name) own += (own.empty() ? "" : ":") + value;
         else dict.set(key.c_str(), value);

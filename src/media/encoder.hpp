@@ -45,15 +45,20 @@ Result<EncoderChoice> choose_encoder(const EncoderRequest& request, const VideoF
 // What the FFmpeg muxer for a file name (or a --container name) is called. Fails with Errc::argument.
 Result<std::string> container_for(const std::string& path, const std::string& name);
 
+// The format that frames have before FFmpeg brings them to `pixel_format`: the same where possible ("rgba" -> "gbrap").
+std::string plain_name(const std::string& pixel_format, bool alpha);
+
 // What `pixel_format` is as a frame format, with the size, shape and tags of `like`.
 Result<VideoFormat> video_format(const std::string& pixel_format, const VideoFormat& like);
 
 class Encoder {
 public:
     using Sink = std::function<Result<void>(Packet)>;
-    // `first` is the first frame that will come: its format, colour and HDR side data decide the headers.
+    // `first` is the first frame that will come: its format and colour decide the headers; `hdr`, the video's first
+    // frame, has the mastering display and light levels that go with them when the transfer is PQ or HLG.
     static Result<std::unique_ptr<Encoder>> open(const EncoderRequest& request, const EncoderChoice& choice,
-                                                 const Frame& first, Rational time_base, Rational frame_rate);
+                                                 const Frame& first, const Frame& hdr, Rational time_base,
+                                                 Rational frame_rate);
     ~Encoder();
 
     // Frames' times are brought to time_base(). An empty frame drains; nothing can be encoded after that.

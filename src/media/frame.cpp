@@ -245,6 +245,24 @@ Result<Frame> with_properties(const Frame& pixels, const Frame& properties) {
     return out;
 }
 
+Rational reduced(std::int64_t num, std::int64_t den) {
+    Rational out;
+    av_reduce(&out.num, &out.den, num, den, 1 << 30);
+    return out;
+}
+
+std::string dynamic_metadata(const Frame& frame) {
+    std::string out;
+    const auto add = [&](AVFrameSideDataType type, const char* name) {
+        if (av_frame_get_side_data(frame.av(), type) && out.find(name) == std::string::npos) out += (out.empty() ? "" : " and ") + std::string(name);
+    };
+    add(AV_FRAME_DATA_DOVI_RPU_BUFFER, "Dolby Vision");
+    add(AV_FRAME_DATA_DOVI_METADATA, "Dolby Vision");
+    add(AV_FRAME_DATA_DYNAMIC_HDR_PLUS, "HDR10+");
+    add(AV_FRAME_DATA_DYNAMIC_HDR_VIVID, "HDR Vivid");
+    return out;
+}
+
 int Packet::stream() const { return packet_->stream_index; }
 std::size_t Packet::bytes() const { return static_cast<std::size_t>(packet_->size); }
 

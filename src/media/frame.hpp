@@ -24,6 +24,9 @@ struct Rational {
     [[nodiscard]] double value() const { return den ? static_cast<double>(num) / den : 0; }
 };
 
+// num / den in lowest terms that fit.
+Rational reduced(std::int64_t num, std::int64_t den);
+
 // What a video frame is: how its samples lie, its size, and the shape of a pixel.
 struct VideoFormat {
     FrameFormat samples;
@@ -33,6 +36,9 @@ struct VideoFormat {
 };
 // "1280x720 4:2:0 8 bit, BT.709, limited range"
 std::string describe(const VideoFormat& format);
+
+// PQ or HLG.
+inline bool is_hdr(const ColorTags& tags) { return tags.transfer == 16 || tags.transfer == 18; }
 
 // A decoded frame, or one to be encoded. Copies share the pixels.
 class Frame {
@@ -86,6 +92,9 @@ private:
 
 // The same pixels as `pixels` at another time: time stamps and side data come from `properties`.
 Result<Frame> with_properties(const Frame& pixels, const Frame& properties);
+
+// What a frame carries that is not carried further: "Dolby Vision", "HDR10+"; empty if nothing.
+std::string dynamic_metadata(const Frame& frame);
 
 // A compressed packet.
 class Packet {

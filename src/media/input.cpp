@@ -68,6 +68,10 @@ bool is_encrypted(const AVStream& stream) {
 
 }  // namespace
 
+bool sequence_name(const std::string& pattern, int number, char* name, int size) {
+    return av_get_frame_filename2(name, size, pattern.c_str(), number, 0) == 0;
+}
+
 int Input::interrupted(void* self) {
     const auto* input = static_cast<const Input*>(self);
     if (input->options_.cancel && input->options_.cancel->load(std::memory_order_relaxed)) return 1;
@@ -247,6 +251,11 @@ std::int64_t Input::clock_offset_us() const {
     constexpr std::int64_t kSmall = 10'000'000;  // the usual 1.4 s of a TS is carried like any other start offset
     return clocked && context_->start_time != AV_NOPTS_VALUE && std::llabs(context_->start_time) > kSmall
                ? context_->start_time : 0;
+}
+
+bool Input::interlaced() const {
+    const AVFieldOrder order = video()->codecpar->field_order;
+    return order != AV_FIELD_UNKNOWN && order != AV_FIELD_PROGRESSIVE;
 }
 
 void Input::only_video() {

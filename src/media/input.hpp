@@ -59,6 +59,7 @@ public:
     [[nodiscard]] double duration_s() const;    // 0 if not known
     [[nodiscard]] std::int64_t frames_estimate() const;  // 0 if not known
     [[nodiscard]] int first_number() const { return first_number_; }  // of an image sequence
+    [[nodiscard]] bool interlaced() const;      // the stream says so
     // A time stamp of the input's clock that says nothing (a broadcast's), to be taken off, in microseconds.
     [[nodiscard]] std::int64_t clock_offset_us() const;
 
@@ -110,6 +111,9 @@ private:
     std::unique_ptr<State> state_;
     std::int64_t damaged_ = 0, frames_ = 0, retimed_ = 0;
 };
+
+// File `number` of a pattern, written to `name`; false when the pattern has no place for a number.
+bool sequence_name(const std::string& pattern, int number, char* name, int size);
 
 // Whether `path` should be treated as video: by its content where it can be read, else by its name. Still pictures,
 // animations with one frame included, are not.

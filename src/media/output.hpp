@@ -44,7 +44,8 @@ struct VideoTrack {
     std::vector<std::pair<int, std::string>> side_data;  // AVPacketSideDataType: mastering display, light levels
     friend bool operator==(const VideoTrack&, const VideoTrack&) = default;
 };
-VideoTrack track_of(const Encoder& encoder, const Frame& first);
+// `hdr` as in Encoder::open.
+VideoTrack track_of(const Encoder& encoder, const Frame& hdr);
 std::string store(const VideoTrack& track);
 Result<VideoTrack> restore_track(const std::string& bytes);
 
@@ -59,6 +60,9 @@ struct OutputOptions {
     double to_s = std::numeric_limits<double>::infinity();
     bool keep_rotation = true;
 };
+
+// Whether `video` is to be written before `other`, a packet of the input.
+bool not_later(const Packet& video, Rational video_base, const Packet& other, const Input& input);
 
 class Output {
 public:

@@ -141,7 +141,14 @@ Orientation orientation(const Input& input) {
     return out;
 }
 
-VideoTrack track_of(const Encoder& encoder, const Frame& first) {
+bool not_later(const Packet& video, Rational video_base, const Packet& other, const Input& input) {
+    const AVPacket& o = *other.av();
+    const std::int64_t time = o.dts != AV_NOPTS_VALUE ? o.dts : o.pts;
+    if (time == AV_NOPTS_VALUE) return false;
+    return av_compare_ts(video.av()->dts, av(video_base), time, input.av()->streams[o.stream_index]->time_base) <= 0;
+}
+
+VideoTrack track_of(const Encoder& encoder, const Frame& hdr) {
     const AVCodecContext& c = *encoder.av();
     VideoTrack track;
     track.time_base = encoder.time_base();
@@ -162,9 +169,10 @@ VideoTrack track_of(const Encoder& encoder, const Frame& first) {
     for (int i = 0; i < c.nb_coded_side_data; ++i)
         track.side_data.emplace_back(c.coded_side_data[i].type,
                                      std::string(reinterpret_cast<const char*>(c.coded_side_data[i].data), c.coded_side_data[i].size));
+    if (!is_hdr(track.tags)) return track;
     for (const auto& [frame_type, type] : {std::pair{AV_FRAME_DATA_MASTERING_DISPLAY_METADATA, AV_PKT_DATA_MASTERING_DISPLAY_METADATA},
                                            std::pair{AV_FRAME_DATA_CONTENT_LIGHT_LEVEL, AV_PKT_DATA_CONTENT_LIGHT_LEVEL}})
-        if (const AVFrameSideData* side = av_frame_get_side_data(first.av(), frame_type))
+        if (const AVFrameSideData* side = av_frame_get_side_data(hdr.av(), frame_type))
             track.side_data.emplace_back(type, std::string(reinterpret_cast<const char*>(side->data), side->size));
     return track;
 }
