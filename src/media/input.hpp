@@ -89,6 +89,13 @@ private:
     std::atomic<std::int64_t> deadline_us_{0};
 };
 
+// How the stream's picture must be turned to be upright: clockwise degrees after an optional mirror image.
+struct Orientation {
+    int turn = 0;
+    bool mirror = false;
+};
+Orientation orientation(const Input& input);
+
 // Turns packets of the video stream into frames, in presentation order, all of them.
 class Decoder {
 public:

@@ -25,13 +25,6 @@ struct StreamPlan {
 // streams become notices.
 Result<StreamPlan> plan_streams(const Input& input, const std::string& container, const std::string& output, bool leave_out);
 
-// How the stream's picture must be turned to be upright: clockwise degrees after an optional mirror image.
-struct Orientation {
-    int turn = 0;
-    bool mirror = false;
-};
-Orientation orientation(const Input& input);
-
 // What a container must know of the video, apart from its packets. Can be stored.
 struct VideoTrack {
     Rational time_base, frame_rate;
