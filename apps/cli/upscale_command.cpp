@@ -11,11 +11,12 @@
 #include "command.hpp"
 #include "enlarge/picture.hpp"
 #include "upscale.hpp"
+#include "video_command.hpp"
 
 namespace cli {
 namespace {
 
-int run(UpscaleOptions& options) {
+int run(UpscaleOptions& options, const VideoChoice& video) {
     const auto size = output_size(options.engine);
     if (!size) return fail(size.error());
     if (const auto engine = engine_options(options.engine); !engine) return fail(engine.error());
@@ -24,7 +25,7 @@ int run(UpscaleOptions& options) {
     if (!model) return fail(model.error());
 
     options.inputs.suffix = size_suffix(size->scale > 0 ? size->scale : (*model)->info().scale, size->width, size->height);
-    options.inputs.wanted = [](const std::string& path) { return enlarge::format_of_path(path).ok(); };
+    options.inputs.wanted = [](const std::string& path) { return enlarge::format_of_path(path).ok() || enlarge::is_media_file(path); };
     const auto jobs = plan_jobs(options.inputs);
     if (!jobs) return fail(jobs.error());
     options.report.json_to_stderr = options.inputs.output == "-";
@@ -34,9 +35,15 @@ int run(UpscaleOptions& options) {
     std::size_t failed = 0;
     int code = kOk;
     for (const Job& job : *jobs) {
-        auto result = job.error.empty() ? upscale_picture(job, options, engine, reporter)
-                                        : enlarge::Result<void>(enlarge::Error{job.code, job.error});
+        const bool moving = job.error.empty() && is_video_job(job, options, video);
+        auto result = !job.error.empty() ? enlarge::Result<void>(enlarge::Error{job.code, job.error})
+                      : moving           ? upscale_video(job, options, video, engine, reporter)
+                                         : upscale_picture(job, options, engine, reporter);
         if (result) continue;
+        if (moving && result.error().code == enlarge::Errc::cancelled) {
+            reporter.error(job.input, result.error());
+            return kInterrupted;
+        }
         if (interrupted() || result.error().code == enlarge::Errc::cancelled) {
             reporter.error(job.input, {enlarge::Errc::cancelled, "interrupted; nothing half-written stays behind"});
             return kInterrupted;
@@ -78,8 +85,9 @@ enlarge::Result<enlarge::Upscaler*> Engine::upscaler() {
 
 Action define_upscale(CLI::App& app) {
     auto options = std::make_shared<UpscaleOptions>();
+    auto video = std::make_shared<VideoChoice>();
     UpscaleOptions& o = *options;
-    app.add_option("INPUT", o.inputs.inputs, "Picture files, folders (with -r), patterns, or - for standard input")
+    app.add_option("INPUT", o.inputs.inputs, "Picture or video files, addresses, folders (with -r), patterns, or - for standard input")
         ->required()->group("Input and output");
     app.add_option("-o,--output", o.inputs.output, "File or folder to write, or - for standard output (default: beside the input, as photo_x4.jpg)")
         ->type_name("PATH")->group("Input and output");
@@ -98,11 +106,12 @@ Action define_upscale(CLI::App& app) {
     app.add_flag("--no-provenance", o.no_provenance, "Do not record in the metadata that the picture was enlarged and by which network")->group("Input and output");
     define_size_options(app, o.engine);
     define_model_options(app, o.engine);
+    define_video_options(app, *video);
     define_engine_options(app, o.engine);
     app.add_flag("--quiet", o.report.quiet, "Errors only")->group("Messages");
     app.add_flag("-v,--verbose", o.report.verbose, "Say what is done, and how long it takes")->group("Messages");
     app.add_flag("--json", o.report.json, "One JSON object per line on standard output: start, progress, note, done, error")->group("Messages");
-    return [options] { return run(*options); };
+    return [options, video] { return run(*options, *video); };
 }
 
 }  // namespace cli

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Video or still picture?
+#include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -73,8 +76,49 @@ bool animated_gif(std::FILE* file) {
 
 }  // namespace
 
+namespace {
+
+// The first bytes of standard input, left in place for whoever reads it; empty where that is not possible.
+Bytes peek_stdin(std::size_t most) {
+    Bytes bytes(most);
+    ssize_t got = ::pread(STDIN_FILENO, bytes.data(), most, ::lseek(STDIN_FILENO, 0, SEEK_CUR));
+    if (got < 0) got = ::recv(STDIN_FILENO, bytes.data(), most, MSG_PEEK);
+    if (got < 0) {
+        int copy[2];
+        if (::pipe2(copy, O_CLOEXEC) != 0) return {};
+        got = ::tee(STDIN_FILENO, copy[1], most, 0);  // waits for the first bytes
+        if (got > 0) got = ::read(copy[0], bytes.data(), static_cast<std::size_t>(got));
+        ::close(copy[0]);
+        ::close(copy[1]);
+    }
+    bytes.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    return bytes;
+}
+
+bool probed_as_video(const std::string& path, const Bytes& bytes, bool otherwise) {
+    route_av_log();
+    Bytes padded = bytes;
+    padded.resize(bytes.size() + AVPROBE_PADDING_SIZE, 0);
+    AVProbeData probe{};
+    probe.filename = path.c_str();
+    probe.buf = padded.data();
+    probe.buf_size = static_cast<int>(bytes.size());
+    int score = 0;
+    const AVInputFormat* format = av_probe_input_format3(&probe, 1, &score);
+    if (!format || score < AVPROBE_SCORE_RETRY) return otherwise;
+    const std::string name = format->name;
+    const bool picture = name == "image2" || (name.size() > 5 && name.compare(name.size() - 5, 5, "_pipe") == 0) || name == "tty" || name == "ico";
+    return !picture || otherwise;
+}
+
+}  // namespace
+
 bool is_media_file(const std::string& path) {
-    if (path == "-" || path.find("://") != std::string::npos) return true;
+    if (path.find("://") != std::string::npos) return true;
+    if (path == "-") {
+        const Bytes bytes = peek_stdin(16 << 10);
+        return starts(bytes, 0, "\x89PNG\r\n\x1a\n", 8) ? animated_png(bytes) : probed_as_video("", bytes, false);
+    }
     std::FILE* file = std::fopen(path.c_str(), "rbe");
     if (!file) {
         char name[4096];
@@ -84,10 +128,9 @@ bool is_media_file(const std::string& path) {
         std::FILE* file;
         ~Closer() { std::fclose(file); }
     } closer{file};
-    Bytes head((64 << 10) + AVPROBE_PADDING_SIZE, 0);
-    const std::size_t got = std::fread(head.data(), 1, head.size() - AVPROBE_PADDING_SIZE, file);
-    if (got == 0) return named_like_video(path);
-    Bytes seen(head.begin(), head.begin() + static_cast<std::ptrdiff_t>(got));
+    Bytes seen(64 << 10);
+    seen.resize(std::fread(seen.data(), 1, seen.size(), file));
+    if (seen.empty()) return named_like_video(path);
     if (starts(seen, 0, "\x89PNG\r\n\x1a\n", 8)) return animated_png(seen);
     if (starts(seen, 0, "GIF8", 4)) return animated_gif(file);
     if (starts(seen, 0, "RIFF", 4) && starts(seen, 8, "WEBP", 4)) return starts(seen, 12, "VP8X", 4) && seen.size() > 20 && (seen[20] & 2);
@@ -95,17 +138,7 @@ bool is_media_file(const std::string& path) {
     if (starts(seen, 4, "ftyp", 4))
         for (const char* brand : {"avif", "heic", "heix", "mif1", "msf1"})
             if (starts(seen, 8, brand, 4)) return false;
-    route_av_log();
-    AVProbeData probe{};
-    probe.filename = path.c_str();
-    probe.buf = head.data();
-    probe.buf_size = static_cast<int>(got);
-    int score = 0;
-    const AVInputFormat* format = av_probe_input_format3(&probe, 1, &score);
-    if (!format || score < AVPROBE_SCORE_RETRY) return named_like_video(path);
-    const std::string name = format->name;
-    const bool picture = name == "image2" || (name.size() > 5 && name.compare(name.size() - 5, 5, "_pipe") == 0) || name == "tty" || name == "ico";
-    return !picture || named_like_video(path);
+    return probed_as_video(path, seen, named_like_video(path));
 }
 
 }  // namespace enlarge::media

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "video_command.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "CLI/CLI.hpp"
+#include "command.hpp"
+#include "enlarge/picture.hpp"
+
+namespace cli {
+namespace {
+
+using enlarge::Errc;
+using enlarge::Error;
+using enlarge::Result;
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+Result<Pairs> pairs(const std::vector<std::string>& words, const char* option) {
+    Pairs out;
+    for (const std::string& word : words) {
+        const auto equals = word.find('=');
+        if (equals == std::string::npos || equals == 0)
+            return Error{Errc::argument, std::string(option) + " '" + word + "' should be key=value"};
+        out.emplace_back(word.substr(0, equals), word.substr(equals + 1));
+    }
+    return out;
+}
+
+std::string extension(const std::string& path) {
+    std::string ext = std::filesystem::path(path).extension().string();
+    std::transform(ext.begin(), ext.end(), ext.begin(), [](unsigned char c) { return std::tolower(c); });
+    return ext.empty() ? ext : ext.substr(1);
+}
+
+// clip.mkv -> clip_x2.mkv; what cannot be written as video becomes Matroska.
+std::string name_output(const Job& job, const std::string& suffix) {
+    if (!job.output.empty()) return job.output;
+    if (job.input == "-") return "-";
+    std::string ext = extension(job.input);
+    static constexpr const char* kWritten[] = {"mp4", "m4v", "mov", "mkv", "webm", "ts", "m2ts", "avi", "flv", "gif", "apng", "webp", "nut", "y4m", "ogv", "mpg", "3gp"};
+    if (std::none_of(std::begin(kWritten), std::end(kWritten), [&](const char* k) { return ext == k; })) ext = ext == "png" ? "apng" : "mkv";
+    if (job.input.find("://") != std::string::npos) return "live" + suffix + ".mkv";
+    return default_output(job.input, job.folder, suffix, ext);
+}
+
+std::string detail_of(const enlarge::VideoProgress& p) {
+    char text[200];
+    int n = p.frames_total > 0 ? std::snprintf(text, sizeof text, "%3.0f%%, frame %lld of %lld", p.fraction * 100,
+                                               static_cast<long long>(p.frames), static_cast<long long>(p.frames_total))
+                               : std::snprintf(text, sizeof text, "frame %lld", static_cast<long long>(p.frames));
+    const auto more = [&](auto... arguments) {
+        if (n >= 0 && n < static_cast<int>(sizeof text)) n += std::snprintf(text + n, sizeof text - static_cast<std::size_t>(n), arguments...);
+    };
+    if (p.frames_per_second > 0) more(", %.1f frames/s, %.2fx", p.frames_per_second, p.speed);
+    if (p.seconds_left >= 0) more(", %s left", clock(p.seconds_left).c_str());
+    if (p.stopping) more(" - stopping in %lld frames, Ctrl-C again to stop at once", static_cast<long long>(p.frames_to_stop));
+    return text;
+}
+
+void print_stats(const enlarge::VideoReport& r) {
+    std::fprintf(stderr, "stage          busy s   share of %.2f s\n", r.seconds);
+    for (const auto& stage : r.stages)
+        std::fprintf(stderr, "  %-12s %7.2f   %5.1f %%%s\n", stage.name.c_str(), stage.busy_s, r.seconds > 0 ? 100 * stage.busy_s / r.seconds : 0.0,
+                     stage.name == r.bottleneck ? "  <- the bottleneck" : "");
+    std::fprintf(stderr, "  frames: %lld in, %lld out, %lld identical to the one before, %lld computed in part (%.1f %% of all pixels computed)\n",
+                 static_cast<long long>(r.frames_in), static_cast<long long>(r.frames_out), static_cast<long long>(r.reused_frames),
+                 static_cast<long long>(r.partial_frames), 100 * r.computed_share);
+    std::fprintf(stderr, "  memory of the frames on their way: %.1f MiB\n", static_cast<double>(r.frame_memory_bytes) / 1048576);
+}
+
+}  // namespace
+
+Result<double> parse_time(const std::string& text) {
+    double total = 0;
+    const char* at = text.c_str();
+    for (int part = 0; part < 3; ++part) {
+        char* end = nullptr;
+        const double value = std::strtod(at, &end);
+        if (end == at || !(value >= 0) || !std::isfinite(value)) break;
+        total = total * 60 + value;
+        if (*end == 0) return total;
+        if (*end != ':') break;
+        at = end + 1;
+    }
+    return Error{Errc::argument, "'" + text + "' is not a time; write seconds (90.5) or 1:30 or 0:01:30.5"};
+}
+
+void define_video_options(CLI::App& app, VideoChoice& c) {
+    enlarge::VideoOptions& o = c.options;
+    const char* g = "Video";
+    app.add_option("--video-codec", o.video_codec, "Encoder: libx264, libx265, libsvtav1, libvpx-vp9, ffv1 ... (default: by container and size)")->type_name("NAME")->group(g);
+    app.add_option_function<double>("--crf", [&c](const double& value) { c.crf = value; c.crf_given = true; }, "Quality in the encoder's own scale; smaller is better (default: libx264 17, libx265 19)")->type_name("N")->group(g);
+    app.add_option("--preset", o.preset, "The encoder's speed: ultrafast ... veryslow, or a number")->type_name("NAME")->group(g);
+    app.add_option("--encoder-option", c.encoder_options, "Passed to the encoder; may be given several times")->type_name("KEY=VALUE")->group(g);
+    app.add_option("--pixel-format", o.pixel_format, "Of the output, by FFmpeg's name: yuv420p10le, yuv444p (default: as the input)")->type_name("NAME")->group(g);
+    app.add_option("--container", o.container, "mkv, mp4, mov, webm, ts, gif, y4m, nut ... (default: by the output's ending; NUT to a pipe)")->type_name("NAME")->group(g);
+    app.add_option("--container-option", c.container_options, "Passed to the container's writer")->type_name("KEY=VALUE")->group(g);
+    app.add_option("--from", c.from, "Begin here: seconds, or 1:30")->type_name("TIME")->group(g);
+    app.add_option("--to", c.to, "End here")->type_name("TIME")->group(g);
+    app.add_option("--filter-before", o.filter_before, "FFmpeg filters before the network: crop=640:360,hqdn3d")->type_name("CHAIN")->group(g);
+    app.add_option("--filter-after", o.filter_after, "FFmpeg filters after it")->type_name("CHAIN")->group(g);
+    app.add_flag("--no-deinterlace", c.no_deinterlace, "Enlarge interlaced frames as they are")->group(g);
+    app.add_flag("--square-pixels", o.square_pixels, "Stretch to square pixels")->group(g);
+    app.add_flag("--skip-unsupported", o.skip_unsupported, "Leave out streams that the container cannot hold")->group(g);
+    app.add_flag("--restart", o.restart, "Throw away the unfinished work of an earlier run")->group(g);
+    app.add_option("--segment-frames", o.segment_frames, "How many frames can be lost to a crash")->type_name("N")->check(CLI::Range(1, 1'000'000))->capture_default_str()->group(g);
+    app.add_flag("--no-reuse", c.no_reuse, "Compute every frame, even if nothing changed")->group(g);
+    app.add_option("--codec-threads", o.codec_threads, "Threads of decoder and encoder (default: theirs to choose)")->type_name("N")->check(CLI::Range(0, 1024))->group(g);
+    app.add_option("--frame-rate", o.frame_rate, "Of an image sequence (default 25)")->type_name("N")->check(CLI::PositiveNumber)->group(g);
+    app.add_flag("--stats", c.stats, "How long each stage was at work, and which is the bottleneck")->group(g);
+    const char* l = "Live input";
+    app.add_option("--input-format", o.input_format, "Of a pipe or address: y4m, nut, mpegts ... (default: found out)")->type_name("NAME")->group(l);
+    app.add_option("--input-option", c.input_options, "Passed to the input's reader")->type_name("KEY=VALUE")->group(l);
+    app.add_flag("--live", o.live, "Short queues, no look-ahead, output at once")->group(l);
+    app.add_option("--drop-after", o.drop_after_s, "With --live: drop frames that are this late")->type_name("SECONDS")->check(CLI::PositiveNumber)->group(l);
+    app.add_option("--timeout", o.timeout_s, "How long an address may be silent")->type_name("SECONDS")->check(CLI::PositiveNumber)->capture_default_str()->group(l);
+    app.add_option("--allow-protocol", o.allow_protocols, "Also open addresses of this protocol")->type_name("NAME")->group(l);
+}
+
+bool is_video_job(const Job& job, const UpscaleOptions& options, const VideoChoice& choice) {
+    if (!options.format.empty() && enlarge::parse_picture_format(options.format).ok()) return false;
+    if (!choice.options.container.empty() || !choice.options.input_format.empty() || !options.format.empty()) return true;
+    return enlarge::is_media_file(job.input);
+}
+
+Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const VideoChoice& choice, Engine& engine, Reporter& reporter) {
+    enlarge::VideoOptions video = choice.options;
+    const auto size = output_size(options.engine);
+    if (!size) return size.error();
+    video.size = *size;
+    if (!options.format.empty() && video.container.empty()) video.container = options.format;
+    if (choice.crf_given) video.crf = choice.crf;
+    video.deinterlace = !choice.no_deinterlace;
+    video.reuse = !choice.no_reuse;
+    video.overwrite = options.force;
+    for (const auto& [words, target, name] : {std::tuple{&choice.encoder_options, &video.encoder_options, "--encoder-option"},
+                                              std::tuple{&choice.container_options, &video.container_options, "--container-option"},
+                                              std::tuple{&choice.input_options, &video.input_options, "--input-option"}}) {
+        auto parsed = pairs(*words, name);
+        if (!parsed) return std::move(parsed).error();
+        *target = std::move(*parsed);
+    }
+    if (!choice.from.empty()) {
+        const auto time = parse_time(choice.from);
+        if (!time) return Error{time.error().code, "--from: " + time.error().message};
+        video.from_s = *time;
+    }
+    if (!choice.to.empty()) {
+        const auto time = parse_time(choice.to);
+        if (!time) return Error{time.error().code, "--to: " + time.error().message};
+        video.to_s = *time;
+    }
+    const std::string output = name_output(job, options.inputs.suffix);
+    if (!job.folder.empty()) {
+        std::error_code error;
+        std::filesystem::create_directories(job.folder, error);
+        if (error) return Error{Errc::io, job.folder + ": cannot create the folder: " + error.message()};
+    }
+    const auto upscaler = engine.upscaler();
+    if (!upscaler) return upscaler.error();
+
+    reporter.start(job.input, output);
+    reporter.detail("engine: " + (*upscaler)->path());
+    video.notice = [&](const std::string& text) { reporter.note(text); };
+    bool told = false;
+    video.progress = [&](const enlarge::VideoProgress& p) {
+        if (interrupted() && !told) {
+            told = true;
+            reporter.note(p.frames_to_stop > 0 ? "stopping when this segment is closed; Ctrl-C again stops at once" : "stopping; Ctrl-C again stops at once");
+        }
+        reporter.progress(p.fraction, reporter.json() ? std::string() : detail_of(p));
+        return interrupted() ? enlarge::VideoControl::stop_soon : enlarge::VideoControl::go_on;
+    };
+    auto done = enlarge::enlarge_video(**upscaler, job.input, output, video);
+    if (!done) return Error{done.error().code, job.input + ": " + done.error().message};
+    const enlarge::VideoReport& r = *done;
+    if (r.damaged > 0)
+        reporter.note("warning: " + std::to_string(r.damaged) + " damaged packets or frames; what the decoder could conceal is in the output");
+    if (r.input_cut_short) reporter.note("warning: the input ends before its end; what could be read is in the output");
+    if (r.retimed_frames > 0) reporter.note(std::to_string(r.retimed_frames) + " frames had no usable time stamp of their own");
+    if (r.dropped_frames > 0) reporter.note(std::to_string(r.dropped_frames) + " late frames were dropped");
+    if (choice.stats && !reporter.json()) print_stats(r);
+    char text[256];
+    std::snprintf(text, sizeof text, "%dx%d -> %dx%d, %lld frames, %.1f MB", r.input.width, r.input.height, r.output.width, r.output.height,
+                  static_cast<long long>(r.frames_out), static_cast<double>(r.output_bytes) / 1e6);
+    JsonLine line("done");
+    line.add("input", job.input).add("output", output).add("width", r.output.width).add("height", r.output.height);
+    line.add("frames_in", r.frames_in).add("frames_out", r.frames_out).add("resumed_frames", r.resumed_frames);
+    line.add("reused_frames", r.reused_frames).add("partial_frames", r.partial_frames).add("damaged", r.damaged);
+    line.add("dropped_frames", r.dropped_frames).add("cut_short", r.input_cut_short).add("bytes", r.output_bytes).add("seconds", r.seconds);
+    line.add("encoder", r.encoder).add("bottleneck", r.bottleneck);
+    for (const auto& stage : r.stages) line.add(("busy_s " + stage.name).c_str(), stage.busy_s);
+    reporter.done(text, std::move(line));
+    return {};
+}
+
+}  // namespace cli

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The video half of the main command.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "enlarge/media.hpp"
+#include "upscale.hpp"
+
+namespace cli {
+
+struct VideoChoice {
+    enlarge::VideoOptions options;
+    double crf = 0;
+    bool crf_given = false;
+    std::vector<std::string> encoder_options, container_options, input_options;  // "key=value"
+    std::string from, to;   // "90", "1:30", "0:01:30.5"
+    bool no_deinterlace = false, no_reuse = false, stats = false;
+};
+
+// Adds the options, in the groups "Video" and "Live input".
+void define_video_options(CLI::App& app, VideoChoice& choice);
+
+// Whether this job is for enlarge_video(): by the input's content, or because an option or the output says so.
+bool is_video_job(const Job& job, const UpscaleOptions& options, const VideoChoice& choice);
+
+// One video. Errors have been given the file's name.
+enlarge::Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const VideoChoice& choice, Engine& engine,
+                                    Reporter& reporter);
+
+// Seconds in "90", "1:30", "0:01:30.5".
+enlarge::Result<double> parse_time(const std::string& text);
+
+}  // namespace cli
