@@ -107,11 +107,13 @@ Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const
         return av_error(rc, "the container " + options.container, Errc::argument);
     AVFormatContext& oc = *s.context;
     const AVFormatContext& ic = *input.av();
-    oc.flags |= AVFMT_FLAG_BITEXACT;  // no random identifiers, no dates: the same work gives the same file
     oc.strict_std_compliance = FF_COMPLIANCE_UNOFFICIAL;  // y4m beyond 8 bits, FLAC and Opus in MP4
     if (options.live) oc.flags |= AVFMT_FLAG_FLUSH_PACKETS;
     oc.max_interleave_delta = options.live ? 500'000 : 10'000'000;
     copy_tags(&oc.metadata, ic.metadata, true);
+    // No random identifiers: the same work gives the same file. (Matroska's writer then leaves out the date, too.)
+    const bool dated = options.container == "matroska" && av_dict_get(oc.metadata, "creation_time", nullptr, 0);
+    if (!dated) oc.flags |= AVFMT_FLAG_BITEXACT;
     const bool mp4 = options.container == "mp4" || options.container == "mov" || options.container == "3gp" || options.container == "ipod";
 
     s.target.assign(ic.nb_streams, -1);
