@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Result<Model::State> make_state(StateDict weights, std::string name, std::string path, std::string licence) {
+Result<Model::State> make_state(const StateDict& weights, std::string name, std::string path, std::string licence) {
     Model::State state;
     TRY(state.network, recognise(weights));
     const Network& network = state.network;
@@ -35,7 +35,7 @@ Result<Model::State> make_state(StateDict weights, std::string name, std::string
     info.macs_per_pixel = network.graph.macs_per_pixel();
     info.receptive_radius = network.graph.receptive_radius();
     info.licence = std::move(licence);
-    state.weights = std::move(weights);
+    TRY(state.weights, named_tensors(weights));
     return state;
 }
 
@@ -86,8 +86,8 @@ Result<Model> Model::open(const std::string& name) {
         }
         path = *stored;
     }
-    TRY(StateDict weights, read_weights(path));
-    auto state = make_state(std::move(weights), is_file ? fs::path(path).filename().string() : name, path, licence_of(path));
+    TRY(const StateDict weights, read_weights(path));
+    auto state = make_state(weights, is_file ? fs::path(path).filename().string() : name, path, licence_of(path));
     if (!state.ok()) return std::move(state.error()).within(path);
     return Model(std::make_shared<const State>(std::move(state).value()));
 }
@@ -95,7 +95,7 @@ Result<Model> Model::open(const std::string& name) {
 Result<Model> Model::read(std::span<const std::byte> bytes, const std::string& name) {
     auto weights = read_weights(bytes);
     if (!weights.ok()) return std::move(weights.error()).within(name);
-    auto state = make_state(std::move(weights).value(), name, {}, {});
+    auto state = make_state(*weights, name, {}, {});
     if (!state.ok()) return std::move(state.error()).within(name);
     return Model(std::make_shared<const State>(std::move(state).value()));
 }
@@ -110,7 +110,7 @@ Result<Model> Model::blend(const Model& other, float share) const {
     std::string licence = state_->info.licence;
     if (const std::string& theirs = other.state_->info.licence; theirs != licence)
         licence = licence.empty() || theirs.empty() ? "" : licence + " AND " + theirs;
-    TRY(State state, make_state(std::move(mixed).value(), first + " + " + percent + " " + second, {}, licence));
+    TRY(State state, make_state(*mixed, first + " + " + percent + " " + second, {}, licence));
     return Model(std::make_shared<const State>(std::move(state)));
 }
 

@@ -17,11 +17,15 @@ struct Network {
     int features = 0;     // channels of the body
     int blocks = 0;       // convolutions between first and last (Compact), blocks (RRDB, SPAN)
     int growth = 0;       // RRDB growth channels, else 0
-    int scale = 1;
+    int scale = 1;        // of what the file's own network gives; graph.scale() differs where a file ends in a resampling
 };
 
-// Builds the network. A file of another family is refused with Errc::unsupported, naming the family it seems to be.
+// Builds the network, from the names of the tensors, or from the layers where the file has them. A file of another family is refused with Errc::unsupported, naming the family it seems to be.
 Result<Network> recognise(const StateDict& weights);
+
+// The tensors of a file with layers under the names its family has in PyTorch (Real-ESRGAN's for RRDB, merged convolutions
+// for SPAN), so that it can be blended with others. A file without layers is returned as it is.
+Result<StateDict> named_tensors(const StateDict& file);
 
 // Mixes two state dicts of the same names and shapes: (1 - share) * a + share * b. Fails with Errc::argument naming the
 // first tensor that differs in shape or is missing.

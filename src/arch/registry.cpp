@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+
 #include "arch/builder.hpp"
 #include "arch/families.hpp"
+#include "arch/importer.hpp"
 
 namespace enlarge {
 namespace {
@@ -16,9 +19,7 @@ constexpr Family kFamilies[] = {
     {is_span, build_span},
 };
 
-}  // namespace
-
-Result<Network> recognise(const StateDict& weights) {
+Result<Network> recognise_tensors(const StateDict& weights) {
     for (const Family& family : kFamilies)
         if (family.matches(weights)) return family.build(weights);
     if (weights.tensors.empty()) return Error{Errc::format, "the file holds no tensors"};
@@ -30,6 +31,48 @@ Result<Network> recognise(const StateDict& weights) {
     return Error{Errc::unsupported, "not a Compact (SRVGG), RRDB (ESRGAN) or SPAN network: " +
                                         std::to_string(weights.tensors.size()) + " tensors, the first is '" + key + "' (" +
                                         shape_text(tensor.shape) + ")"};
+}
+
+// The network of a file with layers, checked against the layers.
+Result<Network> recognise_layers(const ImportedGraph& imported, const StateDict& named) {
+    TRY(Network network, recognise_tensors(named));
+    if (!same_network(network.graph, imported.graph))
+        return Error{Errc::unsupported, "the graph has the convolutions of a " + network.family +
+                                            " network, but connects them in another way"};
+    if (imported.resize != 1) {
+        const double scale = network.scale * imported.resize;
+        if (scale < 1 || scale != std::floor(scale))
+            return Error{Errc::unsupported, "a network for scale " + std::to_string(scale)};
+        network.variant += ", computed at x" + std::to_string(network.scale) + " and resized";
+        network.scale = static_cast<int>(scale);
+    }
+    return network;
+}
+
+}  // namespace
+
+Result<ImportedGraph> import_layers(const StateDict& file) {
+    const auto import = file.format == WeightFormat::ncnn ? import_ncnn : import_onnx;
+    auto rgb = import(file.layers, 3);
+    if (rgb.ok()) return rgb;
+    auto grey = import(file.layers, 1);
+    return grey.ok() ? std::move(grey) : std::move(rgb);
+}
+
+Result<StateDict> named_tensors(const StateDict& file) {
+    if (file.layers.empty()) return file;
+    TRY(const ImportedGraph imported, import_layers(file));
+    TRY(StateDict named, name_tensors(imported.graph));
+    named.format = file.format;
+    named.metadata = file.metadata;
+    return named;
+}
+
+Result<Network> recognise(const StateDict& weights) {
+    if (weights.layers.empty()) return recognise_tensors(weights);
+    TRY(const ImportedGraph imported, import_layers(weights));
+    TRY(const StateDict named, name_tensors(imported.graph));
+    return recognise_layers(imported, named);
 }
 
 }  // namespace enlarge

@@ -21,8 +21,11 @@ std::string name_of(const testing::TestParamInfo<test::GoldenCase>& info) {
 
 INSTANTIATE_TEST_SUITE_P(state_dicts, synthetic, testing::ValuesIn(test::golden_cases("cases.txt")), name_of);
 
+INSTANTIATE_TEST_SUITE_P(graphs, synthetic, testing::ValuesIn(test::golden_cases("graph_cases.txt")), name_of);
+
 TEST(golden_lists, are_complete) {
     EXPECT_EQ(test::golden_cases("cases.txt").size(), 15U);
+    EXPECT_EQ(test::golden_cases("graph_cases.txt").size(), 13U);
     EXPECT_EQ(test::golden_cases("real_cases.txt").size(), 6U);
 }
 
