@@ -5,7 +5,7 @@
   evaluate.py faithful MODEL.safetensors… --data DIR
   evaluate.py swift    MODEL.safetensors… --data DIR --teacher realesr-general-x4v3.pth
   evaluate.py flat     MODEL.safetensors…
-  evaluate.py picture  MODEL.safetensors --teacher … --out comparison.png
+  evaluate.py picture  MODEL.safetensors --teacher … --picture photo.jpg --out comparison.jpg
 
 DIR (or the environment's ENLARGE_TEST_DATA) holds images/Set5/x2/img_001_HR.png, …_LR.png and so on, images/Kodak24/N.png.
 
@@ -135,21 +135,23 @@ def drawn(size=512):
 
 
 def picture(models, o):
-    """Side by side: Lanczos, the teacher where there is one, the model; from a degraded and reduced picture."""
+    """Side by side: Lanczos, the teacher where there is one, the model. Above a photograph, where one is named,
+    below the drawn picture; both degraded and reduced first."""
     (name, net), = models
-    s = net.scale
-    hr = load_rgb(o.picture) if o.picture else drawn()
-    if o.crop:
-        x, y, w, h = map(int, o.crop.split(','))
-        hr = hr[y:y + h, x:x + w]
-    lr = degrade(hr, s if name.startswith('faithful') else 4, np.random.default_rng(o.seed), o.way)
-    panes = [lanczos(lr, s)]
-    if o.teacher:
-        t = run(model_from(load_weights(o.teacher)), lr)
-        panes.append(t if s == 4 else bicubic(t, 1, 2))
-    panes.append(run(net, lr))
-    gap = np.full((panes[0].shape[0], 6, 3), 255, np.uint8)
-    Image.fromarray(np.concatenate(sum([[p, gap] for p in panes], [])[:-1], 1)).save(o.out, quality=92)
+    s, rows = net.scale, []
+    teacher = model_from(load_weights(o.teacher)) if o.teacher else None
+    x, y, w, h = map(int, o.crop.split(','))
+    for hr in ([load_rgb(o.picture)[y:y + h, x:x + w]] if o.picture else []) + [drawn(512)[128:128 + h, 128:128 + w]]:
+        lr = degrade(hr, s if name.startswith('faithful') else 4, np.random.default_rng(o.seed), o.way)
+        panes = [lanczos(lr, s)]
+        if teacher:
+            t = run(teacher, lr)
+            panes.append(t if s == 4 else bicubic(t, 1, 2))
+        panes.append(run(net, lr))
+        gap = np.full((panes[0].shape[0], 4, 3), 255, np.uint8)
+        rows += [np.concatenate(sum([[p, gap] for p in panes], [])[:-1], 1)]
+        rows += [np.full((4, rows[0].shape[1], 3), 255, np.uint8)]
+    Image.fromarray(np.concatenate(rows[:-1])).save(o.out, quality=90, subsampling=0)
 
 
 def main():
@@ -160,7 +162,7 @@ def main():
     a.add_argument('--teacher')
     a.add_argument('--cache', help='keep the teacher\'s outputs here')
     a.add_argument('--picture')
-    a.add_argument('--crop')
+    a.add_argument('--crop', default='0,0,256,256', help='x,y,width,height of what is shown, in output pixels')
     a.add_argument('--way', default='medium')
     a.add_argument('--seed', type=int, default=3)
     a.add_argument('--out')
