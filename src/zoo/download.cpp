@@ -3,6 +3,8 @@
 
 #include <curl/curl.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,13 +126,22 @@ int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
     return 1;
 }
 
-// Runs before a request is sent: plain http may only talk to this machine.
-int on_connected(void* user, char* ip, char*, int, int) {
+// Opens every socket of a transfer that may only talk to this machine.
+curl_socket_t on_open_socket(void* user, curlsocktype, curl_sockaddr* address) {
     Transfer& t = *static_cast<Transfer*>(user);
-    const std::string_view address(ip ? ip : "");
-    if (address.starts_with("127.") || address == "::1") return CURL_PREREQFUNC_OK;
-    t.fail(Errc::network, "redirected from this machine to " + std::string(address) + " over http");
-    return CURL_PREREQFUNC_ABORT;
+    bool local = false;
+    if (address->family == AF_INET) {
+        const auto* ip4 = reinterpret_cast<const sockaddr_in*>(&address->addr);
+        local = ntohl(ip4->sin_addr.s_addr) >> 24 == 127;
+    } else if (address->family == AF_INET6) {
+        const auto* ip6 = reinterpret_cast<const sockaddr_in6*>(&address->addr);
+        local = IN6_IS_ADDR_LOOPBACK(&ip6->sin6_addr);
+    }
+    if (!local) {
+        t.fail(Errc::network, *t.address + ": redirected from this machine to another one; refused");
+        return CURL_SOCKET_BAD;
+    }
+    return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 std::string host_of(const std::string& address) {
@@ -148,7 +159,7 @@ Error describe(CURLcode code, const Transfer& t, const Download& what, const cha
         case CURLE_PEER_FAILED_VERIFICATION: case CURLE_SSL_CONNECT_ERROR:
             return {Errc::network, "no secure connection to " + host + " (" + why + ")"};
         case CURLE_UNSUPPORTED_PROTOCOL:
-            return {Errc::network, host + " redirects to an address that is not https"};
+            return {Errc::network, host + " redirects to an address that is not " + (what.address.starts_with("http://") ? "http" : "https")};
         case CURLE_TOO_MANY_REDIRECTS:
             return {Errc::network, host + " redirects more than " + std::to_string(kMostRedirects) + " times"};
         default:
@@ -164,8 +175,8 @@ void set_options(CURL* curl, Transfer& t, const Download& what, const std::strin
     curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, local ? "http" : "https");
     if (local) {
         curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-        curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, on_connected);
-        curl_easy_setopt(curl, CURLOPT_PREREQDATA, &t);
+        curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+        curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, &t);
     }
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
     curl_easy_setopt(curl, CURLOPT_MAXREDIRS, kMostRedirects);
