@@ -41,6 +41,7 @@ Action define_upscale(CLI::App& app);
 Action define_models(CLI::App& app);
 Action define_devices(CLI::App& app);
 Action define_compare(CLI::App& app);
+Action define_export(CLI::App& app);
 Action define_completions(CLI::App& app);
 
 // Exit codes; docs/enlarge.1 and --help list them.

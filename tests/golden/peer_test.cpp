@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exported networks run by ONNX Runtime, against the reference backend. Needs node and the npm package onnxruntime-node:
+//   mkdir /tmp/ort && cd /tmp/ort && npm install --ignore-scripts onnxruntime-node
+//   ENLARGE_ONNXRUNTIME=/tmp/ort ctest -L golden
+#include <unistd.h>
+
+#include "export/onnx.hpp"
+#include "golden.hpp"
+
+namespace enlarge {
+namespace {
+
+using test::must;
+
+class peer : public testing::Test {
+protected:
+    void SetUp() override {
+        const char* runtime = std::getenv("ENLARGE_ONNXRUNTIME");
+        if (!runtime || !*runtime) GTEST_SKIP() << "ENLARGE_ONNXRUNTIME is not set: exported networks are not run by ONNX Runtime";
+        folder_ = std::filesystem::path(testing::TempDir()) / ("enlarge_peer_" + std::to_string(::getpid()));
+        std::filesystem::create_directories(folder_);
+    }
+    void TearDown() override {
+        if (!folder_.empty()) std::filesystem::remove_all(folder_);
+    }
+
+    // The largest difference between ONNX Runtime and the reference backend.
+    double difference(const Graph& graph, bool half, Size size) {
+        OnnxFile file;
+        file.half = half;
+        write("model.onnx", must(write_onnx(graph, file)));
+        const test::FloatPicture in = test::random_picture(3, graph.input_channels(), size);
+        write("in.f32", {reinterpret_cast<const char*>(in.values.data()), in.values.size() * sizeof(float)});
+        const std::string command = "node " ENLARGE_SOURCE_DIR "/tests/golden/run_onnx.js " + (folder_ / "model.onnx").string() + " " +
+                                    (folder_ / "in.f32").string() + " " + std::to_string(in.channels) + " " +
+                                    std::to_string(size.height) + " " + std::to_string(size.width) + " " + (folder_ / "out.f32").string();
+        EXPECT_EQ(std::system(command.c_str()), 0) << command;
+        const test::FloatPicture ours = test::run_whole(*must(choose_backend("reference")), graph, in);
+        test::FloatPicture theirs = ours;
+        std::ifstream result(folder_ / "out.f32", std::ios::binary);
+        const auto bytes = static_cast<std::streamsize>(theirs.values.size() * sizeof(float));
+        result.read(reinterpret_cast<char*>(theirs.values.data()), bytes);
+        EXPECT_EQ(result.gcount(), bytes);
+        EXPECT_EQ(result.peek(), EOF);
+        const double largest = test::largest_difference(ours, theirs);
+        RecordProperty("largest_difference_" + std::to_string(run_++), std::to_string(largest));
+        return largest;
+    }
+
+    Graph golden(const std::string& file) { return must(recognise(must(read_weights(test::golden_path(file))))).graph; }
+
+private:
+    int run_ = 0;
+    void write(const std::string& name, const std::string& bytes) {
+        std::ofstream(folder_ / name, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    }
+    std::filesystem::path folder_;
+};
+
+const char* const kNetworks[] = {"compact_x4.pth", "compact_x3.pth", "compact_x1.pth", "compact_grey_x2.pth", "rrdb_esrgan_x4.pth",
+                                 "rrdb_plus_x4.pth", "rrdb_real_x2.pth", "rrdb_real_x1.safetensors", "rrdb_esrgan_x8.safetensors",
+                                 "span_x2.pth", "span_slim_x4.safetensors", "span_plain_x2.safetensors"};
+
+TEST_F(peer, onnx_runtime_computes_the_same_in_float) {
+    for (const char* file : kNetworks) EXPECT_LE(difference(golden(file), false, {20, 16}), 1e-4) << file;
+}
+
+TEST_F(peer, onnx_runtime_computes_nearly_the_same_in_half_precision) {
+    for (const char* file : kNetworks) EXPECT_LE(difference(golden(file), true, {20, 16}), 0.02) << file;
+}
+
+TEST_F(peer, onnx_runtime_computes_the_same_with_published_networks) {
+    if (test::real_weights().empty()) GTEST_SKIP() << "ENLARGE_TEST_DATA is not set: published weights are not tested";
+    for (const char* file : {"pth/realesr-general-x4v3-fp16values.pth", "pth/realesr-animevideov3.pth", "span/team46_span.pth"})
+        EXPECT_LE(difference(must(recognise(must(read_weights(test::real_weights() + file)))).graph, false, {24, 20}), 1e-4) << file;
+}
+
+}  // namespace
+}  // namespace enlarge
