@@ -81,6 +81,9 @@ Result<Model> Model::open(const std::string& name) {
         auto stored = find_model(name);
         if (!stored.ok()) {
             if (stored.error().code != Errc::not_found) return std::move(stored).error();
+            if (fs::is_directory(name, ignored)) {  // refused with what it seems to hold
+                TRY(read_weights(name));
+            }
             if (looks_like_a_path(name)) return Error{Errc::not_found, name + ": no such model file"};
             return Error{Errc::not_found, stored.error().message + " (built in: " + builtin_names() + ")"};
         }

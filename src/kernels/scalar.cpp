@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every kernel as a plain loop: what the others are tested against, and what runs where none of them does.
 #include <cmath>
-#include <type_traits>
 
 #include "base/half.hpp"
 #include "kernels/table.hpp"
-#include "kernels/winograd.hpp"
 
 namespace enlarge {
 namespace {
@@ -14,15 +12,8 @@ constexpr int kLanes = 8;
 
 float get(const float* p) { return *p; }
 float get(const Half* p) { return half_to_float(*p); }
-float get(const std::int16_t* p) { return *p; }
 void put(float* p, float x) { *p = x; }
 void put(Half* p, float x) { *p = float_to_half(x); }
-void put(std::int16_t* p, float x) {
-    x = x < kFeatureMax ? x : kFeatureMax;
-    x = x > -kFeatureMax ? x : -kFeatureMax;
-    *p = static_cast<std::int16_t>(std::nearbyint(x));
-}
-
 void leaky_relu_f32(float* x, std::size_t n, float slope) {
     for (std::size_t i = 0; i < n; ++i) x[i] = x[i] < 0 ? slope * x[i] : x[i];
 }
@@ -37,43 +28,39 @@ void transform_input(const T* d, T* o) {
     o[5] = 4 * d[1] - 5 * d[3] + d[5];
 }
 
+// V of one block and channel.
+template <class In>
+void transform_block(const Window<In>& in, std::ptrdiff_t at, float (&v)[36]) {
+    float t[6][6];
+    for (int j = 0; j < 6; ++j) {
+        float d[6], o[6];
+        for (int i = 0; i < 6; ++i) d[i] = get(in.rows[i] + at + in.column[j]);
+        transform_input(d, o);
+        for (int i = 0; i < 6; ++i) t[i][j] = o[i];
+    }
+    for (int i = 0; i < 6; ++i) transform_input(t[i], v + i * 6);
+}
+
 template <class In>
 void winograd_input(const Window<In>& in, int blocks, int channels, float* v, std::ptrdiff_t pos_stride) {
     for (int b = 0; b < blocks; ++b)
         for (int c = 0; c < channels; ++c) {
-            float t[6][6];
-            for (int j = 0; j < 6; ++j) {
-                float d[6], o[6];
-                for (int i = 0; i < 6; ++i) d[i] = get(in.rows[i] + b * in.step + in.column[j] + c);
-                transform_input(d, o);
-                for (int i = 0; i < 6; ++i) t[i][j] = o[i];
-            }
-            for (int i = 0; i < 6; ++i) {
-                float o[6];
-                transform_input(t[i], o);
-                for (int j = 0; j < 6; ++j) v[(i * 6 + j) * pos_stride + std::ptrdiff_t{b} * channels + c] = o[j];
-            }
+            float block[36];
+            transform_block(in, b * in.step + c, block);
+            for (int p = 0; p < 36; ++p) v[p * pos_stride + std::ptrdiff_t{b} * channels + c] = block[p];
         }
 }
 
-void winograd_input_i16(const Window<std::int16_t>& in, int blocks, int channels, std::int16_t* v,
-                        std::ptrdiff_t pos_stride) {
+void winograd_input_f16_i16(const Window<Half>& in, int blocks, int channels, const float* scale, std::int16_t* v,
+                            std::ptrdiff_t pos_stride) {
     for (int b = 0; b < blocks; ++b)
         for (int c = 0; c < channels; ++c) {
-            std::int32_t t[6][6];
-            for (int j = 0; j < 6; ++j) {
-                std::int32_t d[6], o[6];
-                for (int i = 0; i < 6; ++i) d[i] = in.rows[i][b * in.step + in.column[j] + c];
-                transform_input(d, o);
-                for (int i = 0; i < 6; ++i) t[i][j] = o[i];
-            }
-            for (int i = 0; i < 6; ++i) {
-                std::int32_t o[6];
-                transform_input(t[i], o);
-                const int shift = kInputShift[i];
-                for (int j = 0; j < 6; ++j)
-                    v[(i * 6 + j) * pos_stride + std::ptrdiff_t{b} * channels + c] =
-                        static_cast<std::int16_t>((o[j] + (1 << (shift - 1))) >> shift);
+            float block[36];
+            transform_block(in, b * in.step + c, block);
+            for (int p = 0; p < 36; ++p) {
+                const float rounded = std::nearbyint(block[p] * scale[std::ptrdiff_t{p} * channels + c]);
+                v[p * pos_stride + std::ptrdiff_t{b} * channels + c] =
+                    static_cast<std::int16_t>(rounded < -32768.0F ? -32768.0F : rounded > 32767.0F ? 32767.0F : rounded);
             }
         }
 }
@@ -119,9 +106,6 @@ void transform_output(const float* m, float* o) {
     o[3] = (m[1] - m[2]) + 8 * (m[3] - m[4]) + m[5];
 }
 
-// What integer weights were divided by, and features shifted by.
-float balance(int i, int j) { return static_cast<float>(kBalance[i] * kBalance[j] * (1 << kInputShift[i])); }
-
 template <class Sum, class Out>
 void winograd_output(const Sum* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
                      const Target<Out>& to) {
@@ -133,7 +117,7 @@ void winograd_output(const Sum* m, std::ptrdiff_t pos_stride, int blocks, int gr
                 float d[6], o[4];
                 for (int i = 0; i < 6; ++i) {
                     const Sum sum = m[(i * 6 + j) * pos_stride + std::ptrdiff_t{b} * width + c];
-                    d[i] = static_cast<float>(sum) * (std::is_same_v<Sum, float> ? 1.0F : balance(i, j));
+                    d[i] = static_cast<float>(sum) * (e.scale ? e.scale[(i * 6 + j) * e.scale_stride + c] : 1.0F);
                 }
                 transform_output(d, o);
                 for (int i = 0; i < 4; ++i) t[i][j] = o[i];
@@ -142,7 +126,7 @@ void winograd_output(const Sum* m, std::ptrdiff_t pos_stride, int blocks, int gr
                 float o[4];
                 transform_output(t[i], o);
                 for (int j = 0; j < 4 && 4 * b + j < to.width; ++j)
-                    finish((e.scale ? o[j] * e.scale[c] : o[j]) + e.bias[c], e, to, i, 4 * b + j, c);
+                    finish(o[j] + e.bias[c], e, to, i, 4 * b + j, c);
             }
         }
 }
@@ -207,16 +191,15 @@ void fill_scalar(KernelTable& t) {
     t.leaky_relu_f32 = leaky_relu_f32;
     t.winograd_input_f32 = winograd_input<float>;
     t.winograd_input_f16 = winograd_input<Half>;
-    t.winograd_input_i16 = winograd_input_i16;
+    t.winograd_input_f16_i16 = winograd_input_f16_i16;
     t.gemm_f32 = gemm_f32;
     t.gemm_i16 = gemm_i16;
     t.winograd_output_f32 = winograd_output<float, float>;
     t.winograd_output_f16 = winograd_output<float, Half>;
-    t.winograd_output_i16 = winograd_output<std::int32_t, std::int16_t>;
-    t.winograd_output_i16_f32 = winograd_output<std::int32_t, float>;
+    t.winograd_output_i32_f32 = winograd_output<std::int32_t, float>;
+    t.winograd_output_i32_f16 = winograd_output<std::int32_t, Half>;
     t.conv_f32 = conv<float, float>;
     t.conv_f32_f16 = conv<float, Half>;
-    t.conv_f32_i16 = conv<float, std::int16_t>;
     t.conv_f16 = conv<Half, Half>;
     t.conv_f16_f32 = conv<Half, float>;
     t.shuffle_line_f32 = shuffle_line_f32;

@@ -18,25 +18,18 @@ using Half = std::uint16_t;  // IEEE binary16, as bits
 
 inline constexpr int kMaxGroup = 3;
 
-// The largest magnitude of an int16 feature. B^T d B of F(4x4,3x3) grows it by at most 100, 60 or 36; after the shifts
-// of winograd_input_i16 nothing exceeds 15 * 2184 = 32760, so 16 bits always hold it.
-inline constexpr int kFeatureMax = 2184;
-
-// How winograd_input_i16 scales row i of the transformed block: by 2^-kInputShift[i], rounded.
-inline constexpr int kInputShift[6] = {3, 3, 3, 2, 2, 3};
-
 enum class Finish : int {
     prelu,  // y < 0 ? slope[c] * y : y   (slope 1: nothing, 0: ReLU)
     silu,   // y / (1 + exp(-y))
     gate,   // (y + r0) * (1 / (1 + exp(-y)) - 0.5), r0 the first residual
 };
 
-// From a sum to a stored feature: y = sum + bias[c] (integer sums: sum * scale[c] + bias[c]), then `finish`, then for
-// each residual i (none for gate): y = keep[i] * y + mix[i] * residual[i].
+// From a sum to a stored feature: y = sum + bias[c], then `finish`, then for each residual i (none for gate): y = keep[i] * y + mix[i] * residual[i].
 struct Epilogue {
     const float* bias = nullptr;
     const float* slope = nullptr;  // prelu only
-    const float* scale = nullptr;  // integer sums only
+    const float* scale = nullptr;  // integer sums only: that of position p counts times scale[p * scale_stride + c]
+    std::ptrdiff_t scale_stride = 0;
     Finish finish = Finish::prelu;
     int residuals = 0;             // 0..2; ignored by gate, which has one
     float keep[2] = {1, 1};
@@ -86,9 +79,10 @@ struct KernelTable {
     // V = B^T d B of F(4x4,3x3) for `blocks` blocks: v[(i * 6 + j) * pos_stride + b * channels + c].
     void (*winograd_input_f32)(const Window<float>& in, int blocks, int channels, float* v, std::ptrdiff_t pos_stride) = nullptr;
     void (*winograd_input_f16)(const Window<Half>& in, int blocks, int channels, float* v, std::ptrdiff_t pos_stride) = nullptr;
-    // The same of features within +-kFeatureMax, exact but for one rounding (half up) by kInputShift.
-    void (*winograd_input_i16)(const Window<std::int16_t>& in, int blocks, int channels, std::int16_t* v,
-                               std::ptrdiff_t pos_stride) = nullptr;
+    // The same in 16 bits: v = V * scale[p * channels + c] at position p, rounded half to even; what is beyond 32767
+    // stays there.
+    void (*winograd_input_f16_i16)(const Window<Half>& in, int blocks, int channels, const float* scale, std::int16_t* v,
+                                   std::ptrdiff_t pos_stride) = nullptr;
 
     // m[t * group * lanes + n] = sum over i < k of a[t * k + i] * w[i * group * lanes + n], i rising, fused.
     void (*gemm_f32)(const float* a, int tiles, int k, const float* w, int group, float* m) = nullptr;
@@ -102,18 +96,15 @@ struct KernelTable {
                                 const Target<float>& to) = nullptr;
     void (*winograd_output_f16)(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
                                 const Target<Half>& to) = nullptr;
-    // Integer sums: that of position (i, j) counts times kBalance[i] * kBalance[j] * 2^kInputShift[i] (winograd.hpp).
-    // Features are rounded half to even and clamped to +-kFeatureMax. Finish::prelu without residuals only.
-    void (*winograd_output_i16)(const std::int32_t* m, std::ptrdiff_t pos_stride, int blocks, int group,
-                                const Epilogue& e, const Target<std::int16_t>& to) = nullptr;
-    void (*winograd_output_i16_f32)(const std::int32_t* m, std::ptrdiff_t pos_stride, int blocks, int group,
+    // The same of integer sums, each times its scale first.
+    void (*winograd_output_i32_f32)(const std::int32_t* m, std::ptrdiff_t pos_stride, int blocks, int group,
                                     const Epilogue& e, const Target<float>& to) = nullptr;
+    void (*winograd_output_i32_f16)(const std::int32_t* m, std::ptrdiff_t pos_stride, int blocks, int group,
+                                    const Epilogue& e, const Target<Half>& to) = nullptr;
 
     // A direct convolution of one group into to.out[0], to.width pixels.
     void (*conv_f32)(const Taps<float>& in, const float* w, int group, const Epilogue& e, const Target<float>& to) = nullptr;
     void (*conv_f32_f16)(const Taps<float>& in, const float* w, int group, const Epilogue& e, const Target<Half>& to) = nullptr;
-    void (*conv_f32_i16)(const Taps<float>& in, const float* w, int group, const Epilogue& e,
-                         const Target<std::int16_t>& to) = nullptr;
     void (*conv_f16)(const Taps<Half>& in, const float* w, int group, const Epilogue& e, const Target<Half>& to) = nullptr;
     void (*conv_f16_f32)(const Taps<Half>& in, const float* w, int group, const Epilogue& e, const Target<float>& to) = nullptr;
 

@@ -14,8 +14,4 @@ inline constexpr double kWinogradG[6][3] = {
     {0, 0, 1},
 };
 
-// Integer weights are divided by kBalance[i] * kBalance[j], about the length of the rows of G, so that all positions use
-// the 16 bits equally; winograd_output_i16 multiplies by them again, and by 2^kInputShift[i].
-inline constexpr double kBalance[6] = {0.25, 0.2890625, 0.2890625, 0.1875, 0.1875, 1.0};
-
 }  // namespace enlarge

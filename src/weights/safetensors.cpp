@@ -7,6 +7,7 @@
 
 #include "weights/elements.hpp"
 #include "weights/formats.hpp"
+#include "weights/names.hpp"
 
 namespace enlarge {
 namespace {
@@ -211,9 +212,12 @@ Result<StateDict> read_safetensors(Bytes file, const Limits& limits) {
     StateDict out;
     out.format = WeightFormat::safetensors;
     out.metadata = std::move(sax.metadata);
+    std::vector<std::string_view> names;
+    for (const Entry& entry : sax.entries) names.push_back(entry.name);
+    const std::size_t prefix = shared_prefix(names);
     for (const Entry& entry : sax.entries) {
         TRY(Tensor tensor, read_entry(entry, data, budget));
-        out.tensors.emplace(entry.name, std::move(tensor));
+        out.tensors.emplace(entry.name.substr(prefix), std::move(tensor));
     }
     TRY(check_coverage(std::move(sax.entries), data.size()));
     if (out.tensors.empty()) return Error{Errc::format, "no tensors in it"};

@@ -46,11 +46,17 @@ bool is_pickle(std::string_view text) {
     return (text.size() >= 2 && text[0] == '\x80' && text[1] >= 0 && text[1] <= 5) || text.starts_with("L119547037146038801333356L\n");
 }
 
+// A header length below 4 GiB and the header's first brace. Asked first, as that length may look like anything.
+bool is_safetensors(std::string_view text) {
+    return text.size() > 8 && text[8] == '{' && text.substr(4, 4) == std::string_view("\0\0\0\0", 4);
+}
+
 }  // namespace
 
 Result<WeightFormat> sniff(Bytes file) {
     const std::string_view text = as_text(file);
     if (text.empty()) return Error{Errc::format, "an empty file"};
+    if (is_safetensors(text)) return WeightFormat::safetensors;
     if (text.starts_with("PK\x03\x04")) return WeightFormat::pth_zip;
     if (text.starts_with("PK\x05\x06")) return Error{Errc::format, "an empty zip archive"};
     if (is_pickle(text)) return WeightFormat::pth_legacy;

@@ -5,6 +5,8 @@
 #include <optional>
 #include <set>
 
+#include "weights/names.hpp"
+
 namespace enlarge::torch {
 namespace {
 
@@ -19,7 +21,6 @@ constexpr std::string_view kWrappers[] = {
     "model",      "net",        "net_g",  "netG",           "generator", "model_g", "gen",       "G",
     "network",    "weights",
 };
-constexpr std::string_view kPrefixes[] = {"module.", "netG.", "net_g.", "generator.", "model_state_dict.", "params."};
 
 std::optional<ElementType> storage_type(Symbol symbol) {
     switch (symbol) {
@@ -191,15 +192,14 @@ Result<std::vector<TensorRef>> find_weights(const Document& doc, const Limits& l
         refs.push_back(std::move(ref));
     }
     if (refs.empty()) return Error{Errc::format, "a dict without tensors; named tensors expected"};
-    for (bool again = true; again;) {
-        again = false;
-        for (const std::string_view prefix : kPrefixes) {
-            if (!std::all_of(refs.begin(), refs.end(), [&](const TensorRef& r) { return r.name.starts_with(prefix); }))
-                continue;
-            for (TensorRef& ref : refs) ref.name.remove_prefix(prefix.size());
-            again = true;
-        }
+    std::vector<std::string_view> all;
+    for (const TensorRef& ref : refs) all.push_back(ref.name);
+    if (const std::string_view part = generator_prefix(all); !part.empty()) {
+        std::erase_if(refs, [&](const TensorRef& ref) { return !ref.name.starts_with(part); });
+        std::erase_if(all, [&](std::string_view name) { return !name.starts_with(part); });
     }
+    const std::size_t prefix = shared_prefix(all);
+    for (TensorRef& ref : refs) ref.name.remove_prefix(prefix);
     return refs;
 }
 

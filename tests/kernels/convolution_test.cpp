@@ -14,8 +14,6 @@ template <>
 float feature<float>(Random& random) { return random.uniform(-2, 2); }
 template <>
 Half feature<Half>(Random& random) { return float_to_half(random.uniform(-2, 2)); }
-template <>
-std::int16_t feature<std::int16_t>(Random& random) { return static_cast<std::int16_t>(random.integer(-kFeatureMax, kFeatureMax)); }
 
 template <class T>
 double number(T x) { return x; }
@@ -77,35 +75,26 @@ void check_input(const KernelTable& isa, Kernel kernel) {
 KERNEL_CHECK(winograd_input_f32) { check_input<float>(isa, isa.winograd_input_f32); }
 KERNEL_CHECK(winograd_input_f16) { check_input<Half>(isa, isa.winograd_input_f16); }
 
-KERNEL_CHECK(winograd_input_i16) {
+KERNEL_CHECK(winograd_input_f16_i16) {
     Random random(8);
     for (const int channels : {isa.lanes, 3 * isa.lanes, 8 * isa.lanes})
         for (const int blocks : {1, 2, 5})
-            for (const bool extreme : {false, true}) {
-                Rows<std::int16_t> rows(random, blocks, channels, channels + 8, false);
-                if (extreme)  // the largest values there can be: nothing may wrap
-                    for (auto& row : rows.rows)
-                        for (std::size_t k = 0; k < row.size(); ++k) row[k] = static_cast<std::int16_t>(random.integer(0, 1) ? kFeatureMax : -kFeatureMax);
+            for (const float size : {200.0F, 3000.0F}) {  // the second saturates often
+                Rows<Half> rows(random, blocks, channels, channels + 8, blocks == 2);
+                const auto scale = floats(random, static_cast<std::size_t>(36 * channels), size / 2, size);
                 const std::ptrdiff_t pos_stride = blocks * channels + 8;
-                const auto size = static_cast<std::size_t>(36 * pos_stride);
-                Guarded<std::int16_t> want(std::vector<std::int16_t>(size, 0)), got(std::vector<std::int16_t>(size, 0), 1);
-                ref.winograd_input_i16(rows.window, blocks, channels, want.data(), pos_stride);
-                isa.winograd_input_i16(rows.window, blocks, channels, got.data(), pos_stride);
-                expect_same_bits(want.values(), got.values(), "winograd_input_i16");
-                got.check("winograd_input_i16");
+                const auto count = static_cast<std::size_t>(36 * pos_stride);
+                Guarded<std::int16_t> want(std::vector<std::int16_t>(count, 0)), got(std::vector<std::int16_t>(count, 0), 1);
+                ref.winograd_input_f16_i16(rows.window, blocks, channels, scale.data(), want.data(), pos_stride);
+                isa.winograd_input_f16_i16(rows.window, blocks, channels, scale.data(), got.data(), pos_stride);
+                got.check("winograd_input_f16_i16");
+                int saturated = 0;
+                for (std::size_t i = 0; i < count; ++i) {
+                    ASSERT_LE(std::abs(want[i] - got[i]), 1) << i;  // a sum in another order may round otherwise
+                    saturated += got[i] == 32767 || got[i] == -32768;
+                }
+                EXPECT_EQ(saturated > 0, size > 1000);
             }
-}
-
-TEST(kernels, the_largest_transformed_integer_feature_fits_16_bits) {
-    for (int i = 0; i < 6; ++i)
-        for (int j = 0; j < 6; ++j) {
-            double rows = 0, columns = 0;
-            for (int k = 0; k < 6; ++k) {
-                rows += std::fabs(kBt[i][k]);
-                columns += std::fabs(kBt[j][k]);
-            }
-            EXPECT_LE(rows * columns * kFeatureMax / (1 << kInputShift[i]) + 0.5, 32767);
-        }
 }
 
 KERNEL_CHECK(gemm_f32) {
@@ -184,15 +173,14 @@ std::vector<float> as_floats(Guarded<Out>& values) {
 }
 
 template <class Out>
-float tolerance() { return std::is_same_v<Out, float> ? 4e-6F : std::is_same_v<Out, Half> ? 2e-3F : 0; }
+float tolerance() { return std::is_same_v<Out, float> ? 4e-6F : 2e-3F; }
 
 // One run of blocks through both tables: the same pixels are written, with about the same numbers, and no others.
 template <class Sum, class Out, class Kernel>
-void check_output(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel, bool plain_only) {
+void check_output(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) {
     Random random(12);
     for (const int granules : {1, 2, 3})
         for (const Ending ending : kEndings) {
-            if (plain_only && (ending.finish != Finish::prelu || ending.residuals)) continue;
             for (const int width : {1, 2, 3, 4, 5, 7, 8, 13})
                 for (const int height : {1, 2, 3, 4}) {
                     // The scalar table has its own granule: hand it as many groups as make the same channels.
@@ -202,7 +190,7 @@ void check_output(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel, 
                     for (auto& v : m)
                         v = std::is_same_v<Sum, float> ? static_cast<Sum>(random.uniform(-1, 1)) : static_cast<Sum>(random.integer(-3000000, 3000000));
                     const auto bias = floats(random, static_cast<std::size_t>(channels), -1, 1), slope = floats(random, static_cast<std::size_t>(channels), -0.3F, 1.2F);
-                    const auto scale = floats(random, static_cast<std::size_t>(channels), 1e-7F, 1e-5F);
+                    const auto scale = floats(random, static_cast<std::size_t>(36 * channels), 1e-7F, 3e-7F);
                     const auto rows = static_cast<std::size_t>(4 * width * stride);
                     std::vector<Guarded<Out>> residuals(2, Guarded<Out>(rows));
                     for (auto& residual : residuals)
@@ -217,6 +205,7 @@ void check_output(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel, 
                             e.bias = bias.data() + first;
                             e.slope = slope.data() + first;
                             e.scale = std::is_same_v<Sum, float> ? nullptr : scale.data() + first;
+                            e.scale_stride = channels;
                             e.finish = ending.finish;
                             e.residuals = ending.residuals;
                             e.keep[0] = 0.2F;
@@ -243,19 +232,16 @@ void check_output(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel, 
                     }
                     got.check("winograd_output");
                     const auto a = as_floats(want), b = as_floats(got);
-                    // Rounding may tip an integer by one.
-                    expect_close(a, b, tolerance<Out>(), std::is_same_v<Out, std::int16_t> ? 1.0F : 2e-4F,
+                    expect_close(a, b, tolerance<Out>(), 2e-4F,
                                  std::to_string(granules) + " " + std::to_string(width) + "x" + std::to_string(height));
                 }
         }
 }
 
-KERNEL_CHECK(winograd_output_f32) { check_output<float, float>(isa, ref.winograd_output_f32, isa.winograd_output_f32, false); }
-KERNEL_CHECK(winograd_output_f16) { check_output<float, Half>(isa, ref.winograd_output_f16, isa.winograd_output_f16, false); }
-KERNEL_CHECK(winograd_output_i16) { check_output<std::int32_t, std::int16_t>(isa, ref.winograd_output_i16, isa.winograd_output_i16, true); }
-KERNEL_CHECK(winograd_output_i16_f32) {
-    check_output<std::int32_t, float>(isa, ref.winograd_output_i16_f32, isa.winograd_output_i16_f32, true);
-}
+KERNEL_CHECK(winograd_output_f32) { check_output<float, float>(isa, ref.winograd_output_f32, isa.winograd_output_f32); }
+KERNEL_CHECK(winograd_output_f16) { check_output<float, Half>(isa, ref.winograd_output_f16, isa.winograd_output_f16); }
+KERNEL_CHECK(winograd_output_i32_f32) { check_output<std::int32_t, float>(isa, ref.winograd_output_i32_f32, isa.winograd_output_i32_f32); }
+KERNEL_CHECK(winograd_output_i32_f16) { check_output<std::int32_t, Half>(isa, ref.winograd_output_i32_f16, isa.winograd_output_i32_f16); }
 
 // All four steps together are a 3x3 convolution.
 KERNEL_CHECK(winograd_is_a_convolution) {
@@ -299,7 +285,6 @@ void check_conv(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) {
     Random random(14);
     for (const int granules : {1, 2, 3})
         for (const Ending ending : kEndings) {
-            if (std::is_same_v<Out, std::int16_t> && (ending.finish != Finish::prelu || ending.residuals)) continue;
             for (const int width : {1, 2, 3, 5, 6, 11, 12, 13, 29})
                 for (const int in_channels : {3, 8}) {
                     const int channels = granules * isa.lanes, stride = channels + 1, in_stride = in_channels + 1;
@@ -307,8 +292,7 @@ void check_conv(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) {
                     std::vector<Guarded<In>> rows(3, Guarded<In>(pixels));
                     for (auto& row : rows)
                         for (std::size_t i = 0; i < pixels; ++i) row[i] = feature<In>(random);
-                    const float gain = std::is_same_v<Out, std::int16_t> ? 100.0F : 0.3F;
-                    const auto w = floats(random, static_cast<std::size_t>(9 * in_channels * channels), -gain, gain);
+                    const auto w = floats(random, static_cast<std::size_t>(9 * in_channels * channels), -0.3F, 0.3F);
                     const auto bias = floats(random, static_cast<std::size_t>(channels), -1, 1), slope = floats(random, static_cast<std::size_t>(channels), -0.3F, 1.2F);
                     const auto size = static_cast<std::size_t>(width * stride);
                     std::vector<Guarded<Out>> residuals(2, Guarded<Out>(size));
@@ -347,14 +331,13 @@ void check_conv(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) {
                         }
                     }
                     got.check("conv");
-                    expect_close(as_floats(want), as_floats(got), tolerance<Out>(), std::is_same_v<Out, std::int16_t> ? 1.0F : 2e-5F * static_cast<float>(in_channels), "conv");
+                    expect_close(as_floats(want), as_floats(got), tolerance<Out>(), 2e-5F * static_cast<float>(in_channels), "conv");
                 }
         }
 }
 
 KERNEL_CHECK(conv_f32) { check_conv<float, float>(isa, ref.conv_f32, isa.conv_f32); }
 KERNEL_CHECK(conv_f32_f16) { check_conv<float, Half>(isa, ref.conv_f32_f16, isa.conv_f32_f16); }
-KERNEL_CHECK(conv_f32_i16) { check_conv<float, std::int16_t>(isa, ref.conv_f32_i16, isa.conv_f32_i16); }
 KERNEL_CHECK(conv_f16) { check_conv<Half, Half>(isa, ref.conv_f16, isa.conv_f16); }
 KERNEL_CHECK(conv_f16_f32) { check_conv<Half, float>(isa, ref.conv_f16_f32, isa.conv_f16_f32); }
 

@@ -23,24 +23,24 @@ public:
     // that a run takes a few hundredths of a second. `exact` is the fp32 network.
     Calibration(std::shared_ptr<const Network> exact, const KernelTable& kernels, ThreadPool* pool, double macs_per_pixel);
 
-    // Runs the exact path. Afterwards feature_max() and fidelity() may be called. False when a result was not finite.
-    Result<bool> run(std::size_t nodes);
+    // Runs the exact path. Afterwards largest_v() and fidelity() may be called. False when a result was not finite.
+    Result<bool> run();
 
-    // The largest magnitudes seen, with room for pictures that are harsher.
-    [[nodiscard]] const FeatureMax& feature_max() const { return feature_max_; }
+    // The largest transformed features seen, with room for pictures that are harsher.
+    [[nodiscard]] const LargestV& largest_v() const { return largest_v_; }
 
     // Another path against the exact one. Largest = 256 when a result was not finite.
     Result<Fidelity> fidelity(const std::shared_ptr<const Network>& other);
 
 private:
-    Result<std::vector<Image>> outputs(const std::shared_ptr<const Network>& network, FeatureMax* seen, bool& finite);
+    Result<std::vector<Image>> outputs(const std::shared_ptr<const Network>& network, LargestV* seen, bool& finite);
 
     std::shared_ptr<const Network> exact_;
     const KernelTable& kernels_;
     ThreadPool* pool_;
     std::vector<Image> pictures_;
     std::vector<Image> exact_outputs_;
-    FeatureMax feature_max_;
+    LargestV largest_v_;
 };
 
 }  // namespace enlarge::cpu

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A thread's share of a convolution.
 #include <algorithm>
+#include <cmath>
 
 #include "backend/cpu/session.hpp"
 #include "backend/cpu/stopwatch.hpp"
@@ -10,11 +11,14 @@ namespace {
 
 int floor_div(int a, int b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 
-Epilogue epilogue_of(const Step& step, int channel) {
+Epilogue epilogue_of(const Step& step, const Group& group, int lanes) {
     Epilogue e = step.epilogue;
-    e.bias = step.bias.data() + channel;
-    e.slope = step.slope.data() + channel;
-    if (step.integer) e.scale = step.scale.data() + channel;
+    e.bias = step.bias.data() + group.channel;
+    e.slope = step.slope.data() + group.channel;
+    if (step.integer) {
+        e.scale = step.scale.data() + std::ptrdiff_t{36} * group.channel;
+        e.scale_stride = std::ptrdiff_t{group.granules} * lanes;
+    }
     return e;
 }
 
@@ -56,7 +60,7 @@ void Runner::direct_as(const Context& context, const Step& step, const Share& sh
                     to.residual_stride[r] = buffer(from).stride;
                     to.residual[r][0] = pixels<const Out>(from, y) + x * to.residual_stride[r] + group.channel;
                 }
-                conv(taps, step.weights->as<const float>() + group.weights, group.granules, epilogue_of(step, group.channel), to);
+                conv(taps, step.weights->as<const float>() + group.weights, group.granules, epilogue_of(step, group, kernels_.lanes), to);
             }
             watch.add(context.scratch->times.direct);
             if constexpr (std::is_same_v<Out, float>) {
@@ -75,7 +79,6 @@ void Runner::direct(const Context& context, const Step& step, const Share& share
     const Element out = step.output < 0 ? Element::f32 : buffer(step.output).element;
     if (in == Element::f32 && out == Element::f32) return direct_as<float, float>(context, step, share, kernels_.conv_f32);
     if (in == Element::f32 && out == Element::f16) return direct_as<float, Half>(context, step, share, kernels_.conv_f32_f16);
-    if (in == Element::f32) return direct_as<float, std::int16_t>(context, step, share, kernels_.conv_f32_i16);
     if (out == Element::f16) return direct_as<Half, Half>(context, step, share, kernels_.conv_f16);
     direct_as<Half, float>(context, step, share, kernels_.conv_f16_f32);
 }
@@ -125,13 +128,15 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
             input(window, n, channels, v + std::ptrdiff_t{index} * channels, v_stride);
         });
         watch.add(times.input);
+        if constexpr (std::is_same_v<V, float>)
+            if (learning_) learn(context, step, v, v_stride, count, channels);
         for (const Group& group : step.groups) {
             const int width = group.granules * kernels_.lanes;
             const auto* weights = step.weights->as<const V>() + group.weights;
             for (std::ptrdiff_t p = 0; p < 36; ++p)
                 product(v + p * v_stride, count, channels, weights + p * channels * width, group.granules, m + p * m_stride);
             watch.add(times.products);
-            const Epilogue epilogue = epilogue_of(step, group.channel);
+            const Epilogue epilogue = epilogue_of(step, group, kernels_.lanes);
             for_runs(first, count, [&](int x, int y, int n, int index) {
                 Target<Out> to;
                 to.width = std::min(4 * n, share.columns.end - x);
@@ -168,16 +173,33 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
     }
 }
 
+// Keeps the largest magnitude of each position and channel.
+void Runner::learn(const Context& context, const Step& step, const float* v, std::ptrdiff_t v_stride, int blocks, int channels) {
+    LargestV& seen = context.scratch->largest_v;
+    seen.resize(network_->steps.size());
+    std::vector<float>& most = seen[static_cast<std::size_t>(&step - network_->steps.data())];
+    most.resize(static_cast<std::size_t>(36 * channels), 0.0F);
+    for (int p = 0; p < 36; ++p)
+        for (int b = 0; b < blocks; ++b)
+            for (int c = 0; c < channels; ++c) {
+                float& m = most[static_cast<std::size_t>(p * channels + c)];
+                m = std::max(m, std::fabs(v[p * v_stride + b * channels + c]));
+            }
+}
+
 void Runner::winograd(const Context& context, const Step& step, const Share& share) {
     const Element in = buffer(step.inputs[0].tensor).element;
     const Element out = step.output < 0 ? Element::f32 : buffer(step.output).element;
     const KernelTable& k = kernels_;
-    if (in == Element::i16) {
-        if (out == Element::i16)
-            return winograd_as<std::int16_t, std::int16_t, std::int32_t, std::int16_t>(
-                context, step, share, k.winograd_input_i16, k.gemm_i16, k.winograd_output_i16);
-        return winograd_as<std::int16_t, std::int16_t, std::int32_t, float>(context, step, share, k.winograd_input_i16,
-                                                                            k.gemm_i16, k.winograd_output_i16_f32);
+    if (step.integer) {
+        const auto input = [&](const Window<Half>& window, int blocks, int channels, std::int16_t* v, std::ptrdiff_t stride) {
+            k.winograd_input_f16_i16(window, blocks, channels, step.v_scale.data(), v, stride);
+        };
+        if (out == Element::f16)
+            return winograd_as<Half, std::int16_t, std::int32_t, Half>(context, step, share, input, k.gemm_i16,
+                                                                       k.winograd_output_i32_f16);
+        return winograd_as<Half, std::int16_t, std::int32_t, float>(context, step, share, input, k.gemm_i16,
+                                                                    k.winograd_output_i32_f32);
     }
     if (in == Element::f32 && out == Element::f32)
         return winograd_as<float, float, float, float>(context, step, share, k.winograd_input_f32, k.gemm_f32,

@@ -36,6 +36,7 @@ public:
         network_.out_channels = graph.output().channels;
         network_.size_multiple = graph.size_multiple();
         network_.element = options.element;
+        network_.integer = options.largest_v != nullptr;
     }
 
     Result<Network> run() {
@@ -378,7 +379,7 @@ private:
 
     Result<void> check_elements() const {
         if (options_.element == Element::f32) return {};
-        const std::string type = options_.element == Element::f16 ? "fp16" : "int16";
+        const std::string type = options_.largest_v ? "int16" : "fp16";
         for (const Step& step : network_.steps) {
             const bool conv = step.kind == Kind::direct || step.kind == Kind::winograd;
             for (std::size_t k = 0; k < step.inputs.size(); ++k) {
@@ -392,12 +393,6 @@ private:
             }
             if (step.kind == Kind::map && element_of(step.output) != Element::f32)
                 return Error{Errc::unsupported, type + ": " + std::string(op_name(step.op)) + " makes floats here"};
-            if (options_.element != Element::i16 || !conv) continue;
-            const bool integer = element_of(step.inputs[0].tensor) == Element::i16;
-            if (integer && (step.kind != Kind::winograd || step.epilogue.finish != Finish::prelu || step.epilogue.residuals))
-                return Error{Errc::unsupported, "int16: only plain 3x3 convolutions can be computed in integers"};
-            if (!integer && step.kind == Kind::winograd)
-                return Error{Errc::unsupported, "int16: a 3x3 convolution reads floats"};
         }
         return {};
     }
@@ -405,7 +400,7 @@ private:
     void pack() {
         for (const Packing& p : packing_) {
             Step& step = network_.steps[p.step];
-            if (options_.element == Element::f16 && options_.packed) {
+            if (options_.packed) {
                 step.groups = options_.packed->steps[p.step].groups;
                 step.weights = options_.packed->steps[p.step].weights;
                 continue;
@@ -413,24 +408,13 @@ private:
             const Node& conv = node(p.conv);
             const Tensor& in = network_.tensors[static_cast<std::size_t>(step.inputs[0].tensor)];
             const int logical_in = static_cast<int>(conv.weights->size()) / (conv.channels * conv.kernel * conv.kernel);
-            const std::vector<float>* in_scale = nullptr;
-            const std::vector<float>* out_scale = nullptr;
-            if (options_.element == Element::i16) {
-                step.integer = element_of(step.inputs[0].tensor) == Element::i16;
-                if (step.integer) in_scale = &feature_max(producer_of(step.inputs[0].tensor));
-                if (step.output >= 0) out_scale = &feature_max(step.nodes.back());
+            const std::vector<float>* largest_v = nullptr;
+            if (options_.largest_v && step.kind == Kind::winograd && element_of(step.inputs[0].tensor) == Element::f16) {
+                step.integer = true;
+                largest_v = &(*options_.largest_v)[p.step];
             }
-            pack_convolution(step, conv.weights->data(), logical_in, in.map, p.out_map, kernels_, options_.pool, in_scale,
-                             out_scale);
+            pack_convolution(step, conv.weights->data(), logical_in, in.map, p.out_map, kernels_, options_.pool, largest_v);
         }
-    }
-
-    const std::vector<float>& feature_max(int i) const { return (*options_.feature_max)[static_cast<std::size_t>(i)]; }
-
-    int producer_of(int t) const {
-        for (const Step& step : network_.steps)
-            if (step.output == t) return step.nodes.back();
-        return 0;
     }
 
     // Walks from the edge of a core, which lies on a multiple of `alignment`, back to the input: how many pixels beyond

@@ -55,15 +55,10 @@ void for_outputs(ThreadPool* pool, std::size_t n, const Body& body) {
 
 void pack_convolution(Step& step, const float* weights, int logical_in, const std::vector<int>& in_map,
                       const std::vector<int>& out_map, const KernelTable& kernels, ThreadPool* pool,
-                      const std::vector<float>* in_max, const std::vector<float>* out_max) {
+                      const std::vector<float>* largest_v) {
     const Source source{weights, logical_in, step.kernel};
     const std::size_t in = in_map.size(), out = out_map.size();
     const auto lanes = static_cast<std::size_t>(kernels.lanes);
-    const auto feature_scale = [](const std::vector<float>& max, int channel) {  // q = x * scale
-        return static_cast<double>(kFeatureMax) / static_cast<double>(max[static_cast<std::size_t>(channel)]);
-    };
-    // Features of integers are stored times out_scale; everything before rounding is scaled with it.
-    const auto out_scale = [&](std::size_t o) { return out_max ? feature_scale(*out_max, out_map[o]) : 1.0; };
 
     if (step.kind == Kind::direct) {
         const auto taps = static_cast<std::size_t>(step.kernel * step.kernel);
@@ -79,11 +74,9 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
                         const std::size_t o = static_cast<std::size_t>(group.channel) + n;
                         if (in_map[i] < 0 || out_map[o] < 0) continue;
                         packed[group.weights + (k * in + i) * width + n] =
-                            static_cast<float>(static_cast<double>(source.taps(out_map[o], in_map[i])[k]) * out_scale(o));
+                            source.taps(out_map[o], in_map[i])[k];
                     }
         }
-        for (std::size_t o = 0; o < out; ++o)
-            if (out_map[o] >= 0) step.bias[o] = static_cast<float>(static_cast<double>(step.bias[o]) * out_scale(o));
         step.weights = std::make_shared<const Block>(std::move(block));
         return;
     }
@@ -113,37 +106,35 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
         return;
     }
 
-    step.scale.assign(out, 0);
+    step.v_scale.resize(36 * in);
+    for (std::size_t k = 0; k < 36 * in; ++k) step.v_scale[k] = 32767.0F / (*largest_v)[k];
+    step.scale.assign(36 * out, 0);
     Block block((36 * in * out + most) * sizeof(std::int16_t));
     auto* packed = block.as<std::int16_t>();
     for_outputs(pool, out, [&](std::size_t o) {
         const Group& group = group_of(o);
         const std::size_t width = static_cast<std::size_t>(group.granules) * lanes;
+        const std::size_t n = o - static_cast<std::size_t>(group.channel);
         std::vector<double> all(36 * in, 0.0);
         for (std::size_t i = 0; i < in; ++i) {
             if (in_map[i] < 0 || out_map[o] < 0) continue;
             double u[36];
             transform_kernel(source.taps(out_map[o], in_map[i]), u);
-            for (std::size_t p = 0; p < 36; ++p)
-                all[p * in + i] = u[p] / (kBalance[p / 6] * kBalance[p % 6]) / feature_scale(*in_max, in_map[i]);
+            for (std::size_t p = 0; p < 36; ++p) all[p * in + i] = u[p] / static_cast<double>(step.v_scale[p * in + i]);
         }
-        // No sum can leave 32 bits: |V| <= 32760 and the weights of a position add up to at most 65000.
-        double unit = 0;
         for (std::size_t p = 0; p < 36; ++p) {
-            double sum = 0;
+            // No sum can leave 32 bits: |V| <= 32768 and the weights of a sum add up to less than 65520.
+            double sum = 0, largest = 0;
             for (std::size_t i = 0; i < in; ++i) {
                 sum += std::fabs(all[p * in + i]);
-                unit = std::max(unit, std::fabs(all[p * in + i]) / 32767.0);
+                largest = std::max(largest, std::fabs(all[p * in + i]));
             }
-            unit = std::max(unit, sum / (65000.0 - static_cast<double>(in)));
-        }
-        const std::size_t n = o - static_cast<std::size_t>(group.channel);
-        for (std::size_t p = 0; p < 36; ++p)
+            const double unit = std::max(largest / 32767.0, sum / (65520.0 - static_cast<double>(in)));
             for (std::size_t i = 0; i < in; ++i)
                 packed[group.weights + p * in * width + (i / 2 * width + n) * 2 + i % 2] =
                     unit > 0 ? static_cast<std::int16_t>(std::lrint(all[p * in + i] / unit)) : std::int16_t{0};
-        step.scale[o] = static_cast<float>(unit * out_scale(o));
-        if (out_map[o] >= 0) step.bias[o] = static_cast<float>(static_cast<double>(step.bias[o]) * out_scale(o));
+            step.scale[static_cast<std::size_t>(group.channel) * 36 + p * width + n] = static_cast<float>(unit);
+        }
     });
     step.weights = std::make_shared<const Block>(std::move(block));
 }

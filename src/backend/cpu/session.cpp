@@ -123,6 +123,17 @@ void Runner::clear_times() {
     for (Scratch& scratch : scratch_) scratch.times = {};
 }
 
+LargestV Runner::largest_v() const {
+    LargestV all(network_->steps.size());
+    for (const Scratch& scratch : scratch_)
+        for (std::size_t s = 0; s < scratch.largest_v.size(); ++s) {
+            const std::vector<float>& mine = scratch.largest_v[s];
+            all[s].resize(std::max(all[s].size(), mine.size()), 0.0F);
+            for (std::size_t i = 0; i < mine.size(); ++i) all[s][i] = std::max(all[s][i], mine[i]);
+        }
+    return all;
+}
+
 // Columns for each thread as long as they last, in whole blocks; then rows too. Every thread keeps its columns from
 // step to step, so most of what it reads it has written itself.
 Runner::Share Runner::share(const Step& step, const Task& task, int index, int count) const {
@@ -178,10 +189,6 @@ void Runner::work(const TileJob& job, int index, int count, Barrier& barrier) {
         barrier.wait();
         watch.add(times.wait);
         if (cancelled_) return;  // set before the barrier, so all threads agree
-        if (observer_) {
-            if (index == 0) observer_(step, task.rows, schedule_);
-            barrier.wait();
-        }
     }
 }
 

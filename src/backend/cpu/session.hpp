@@ -21,6 +21,7 @@ struct StageTimes {
 struct Scratch {
     Block v, m, end, line;
     StageTimes times;
+    LargestV largest_v;
 };
 
 class Runner final : public Session {
@@ -29,9 +30,9 @@ public:
 
     Result<TileReport> run(const TileJob& job) override;
 
-    // Calls `see(step, rows)` on one thread after each task, when all of its rows are there. For calibration.
-    using Observer = std::function<void(const Step&, const Range& rows, const Schedule&)>;
-    void observe(Observer see) { observer_ = std::move(see); }
+    // Keeps the largest V of every Winograd step of a float network, for calibration.
+    void learn_largest_v(bool on) { learning_ = on; }
+    [[nodiscard]] LargestV largest_v() const;
 
     void measure_times(bool on) { timing_ = on; }
     [[nodiscard]] const std::vector<Scratch>& scratch() const { return scratch_; }
@@ -53,6 +54,7 @@ private:
     void load(const Context& context, const Step& step, const Share& share);
     void direct(const Context& context, const Step& step, const Share& share);
     void winograd(const Context& context, const Step& step, const Share& share);
+    void learn(const Context& context, const Step& step, const float* v, std::ptrdiff_t v_stride, int blocks, int channels);
     void map(const Step& step, const Share& share);
     void store_rows(const Context& context, const Step& step, const Share& share);
     // Writes pixels [x, x + n) of row y of a last step to the picture.
@@ -81,7 +83,7 @@ private:
     bool cancelled_ = false;
     std::chrono::steady_clock::time_point asked_;
     bool timing_ = false;
-    Observer observer_;
+    bool learning_ = false;
 };
 
 // Pixels of a last step that a direct convolution hands to the picture at once.

@@ -15,7 +15,7 @@
 
 namespace enlarge::cpu {
 
-enum class Element : std::uint8_t { f32, f16, i16 };
+enum class Element : std::uint8_t { f32, f16 };
 inline int element_bytes(Element e) { return e == Element::f32 ? 4 : 2; }
 
 // Rows of channel-last pixels: `stride` elements each.
@@ -66,10 +66,12 @@ struct Step {
     // Convolutions.
     int kernel = 0;
     int out_channels = 0;       // padded
-    bool integer = false;       // int16 products
+    bool integer = false;       // int16 products: V times v_scale[p * in channels + c], sums times scale
     std::vector<Group> groups;
     std::shared_ptr<const Block> weights;  // fp16 programs share those of fp32
-    std::vector<float> bias, slope, scale;
+    std::vector<float> bias, slope;
+    std::vector<float> v_scale;  // integer: per position and input channel
+    std::vector<float> scale;    // integer: group by group, per position and channel of the group
     Epilogue epilogue;          // without pointers
     double macs_per_pixel = 0;  // of a plain convolution, per pixel of this step
 
@@ -96,26 +98,28 @@ struct Network {
     int size_multiple = 1;
     int halo = 0, alignment = 1;
     Element element = Element::f32;
+    bool integer = false;
 };
 
-// Per node, the largest magnitude of each channel that int16 shall hold; empty for nodes that no step ends in.
-using FeatureMax = std::vector<std::vector<float>>;
+// Per step, the largest magnitude of each position and channel of V that int16 shall hold (36 * input channels); empty
+// for steps that are no Winograd convolutions.
+using LargestV = std::vector<std::vector<float>>;
 
 // How features are stored and multiplied.
 struct LowerOptions {
     Element element = Element::f32;
-    const FeatureMax* feature_max = nullptr;   // for i16
-    const Network* packed = nullptr;           // for f16: the same graph in f32, whose weights are taken
+    const LargestV* largest_v = nullptr;  // with f16: multiply in int16 where the input is f16
+    const Network* packed = nullptr;      // with f16 and float products: the same graph in f32, whose weights are taken
     ThreadPool* pool = nullptr;
 };
 
 // Fails with Errc::unsupported where the element type cannot carry the network.
 Result<Network> lower(const Graph& graph, const KernelTable& kernels, const LowerOptions& options);
 
-// Fills step.groups and step.weights (and step.scale for integers). weights: (out, in, k, k) with `in_map` and `out_map`
-// saying which logical channel each physical one is.
+// Fills step.groups and step.weights; with step.integer also its scales, from the largest V. weights: (out, in, k, k);
+// `in_map` and `out_map` say which logical channel each physical one is.
 void pack_convolution(Step& step, const float* weights, int logical_in, const std::vector<int>& in_map,
                       const std::vector<int>& out_map, const KernelTable& kernels, ThreadPool* pool,
-                      const std::vector<float>* in_scale, const std::vector<float>* out_scale);
+                      const std::vector<float>* largest_v);
 
 }  // namespace enlarge::cpu

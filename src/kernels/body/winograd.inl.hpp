@@ -22,36 +22,42 @@ UNROLL_HINT void transform_output(const vf (&m)[6], vf (&o)[4]) {
     o[3] = fma(c8, d2, d1) + m[5];
 }
 
-// The same of integer sums: row or column i is first multiplied by factor[i], factor[1] = factor[2], factor[3] = factor[4].
-UNROLL_HINT void transform_output_scaled(const vf (&m)[6], const float (&factor)[6], vf (&o)[4]) {
-    const vf f1 = set1(factor[1]), f3 = set1(factor[3]);
-    const vf s1 = f1 * (m[1] + m[2]), d1 = f1 * (m[1] - m[2]), s2 = m[3] + m[4], d2 = m[3] - m[4];
-    o[0] = fma(set1(factor[0]), m[0], fma(f3, s2, s1));
-    o[1] = fma(set1(2 * factor[3]), d2, d1);
-    o[2] = fma(set1(4 * factor[3]), s2, s1);
-    o[3] = fma(set1(8 * factor[3]), d2, fma(set1(factor[5]), m[5], d1));
+// V of one block and one vector of channels; give(position, value) for all 36.
+template <class In, class Give>
+UNROLL_HINT void transform_block(const Window<In>& in, std::ptrdiff_t at, const Give& give) {
+    vf t[6][6];
+    UNROLL for (int j = 0; j < 6; ++j) {
+        vf d[6], o[6];
+        UNROLL for (int i = 0; i < 6; ++i) d[i] = load(in.rows[i] + in.column[j] + at);
+        transform_input(d, o);
+        UNROLL for (int i = 0; i < 6; ++i) t[i][j] = o[i];
+    }
+    UNROLL for (int i = 0; i < 6; ++i) {
+        vf o[6];
+        transform_input(t[i], o);
+        UNROLL for (int j = 0; j < 6; ++j) give(i * 6 + j, o[j]);
+    }
 }
 
 template <class In>
 void winograd_input(const Window<In>& in, int blocks, int channels, float* v, std::ptrdiff_t pos_stride) {
-    for (int b = 0; b < blocks; ++b) {
+    for (int b = 0; b < blocks; ++b)
         for (int c = 0; c < channels; c += kWidth) {
-            vf t[6][6];
-            UNROLL for (int j = 0; j < 6; ++j) {
-                vf d[6], o[6];
-                const std::ptrdiff_t at = b * in.step + in.column[j] + c;
-                UNROLL for (int i = 0; i < 6; ++i) d[i] = load(in.rows[i] + at);
-                transform_input(d, o);
-                UNROLL for (int i = 0; i < 6; ++i) t[i][j] = o[i];
-            }
             float* to = v + std::ptrdiff_t{b} * channels + c;
-            UNROLL for (int i = 0; i < 6; ++i) {
-                vf o[6];
-                transform_input(t[i], o);
-                UNROLL for (int j = 0; j < 6; ++j) store(to + (i * 6 + j) * pos_stride, o[j]);
-            }
+            transform_block(in, b * in.step + c, [&](int p, vf value) INLINE { store(to + p * pos_stride, value); });
         }
-    }
+}
+
+void winograd_input_ints(const Window<Half>& in, int blocks, int channels, const float* scale, std::int16_t* v,
+                         std::ptrdiff_t pos_stride) {
+    for (int b = 0; b < blocks; ++b)
+        for (int c = 0; c < channels; c += kWidth) {
+            std::int16_t* to = v + std::ptrdiff_t{b} * channels + c;
+            const float* by = scale + c;
+            transform_block(in, b * in.step + c, [&](int p, vf value) INLINE {
+                store(to + p * pos_stride, value * load(by + std::ptrdiff_t{p} * channels));
+            });
+        }
 }
 
 // kind: 0 prelu, 1 prelu and residuals, 2 silu (residuals possible), 3 gate.
@@ -74,22 +80,8 @@ inline int kind_of(const Epilogue& e) {
     return e.finish == Finish::gate ? 3 : e.finish == Finish::silu ? 2 : e.residuals ? 1 : 0;
 }
 
-constexpr float kByRow[6] = {
-    static_cast<float>(kBalance[0] * (1 << kInputShift[0])), static_cast<float>(kBalance[1] * (1 << kInputShift[1])),
-    static_cast<float>(kBalance[2] * (1 << kInputShift[2])), static_cast<float>(kBalance[3] * (1 << kInputShift[3])),
-    static_cast<float>(kBalance[4] * (1 << kInputShift[4])), static_cast<float>(kBalance[5] * (1 << kInputShift[5]))};
-constexpr float kByColumn[6] = {static_cast<float>(kBalance[0]), static_cast<float>(kBalance[1]),
-                                static_cast<float>(kBalance[2]), static_cast<float>(kBalance[3]),
-                                static_cast<float>(kBalance[4]), static_cast<float>(kBalance[5])};
-
-template <bool kRows>
-UNROLL_HINT void transform_sums(const float*, const vf (&m)[6], vf (&o)[4]) { transform_output(m, o); }
-template <bool kRows>
-UNROLL_HINT void transform_sums(const std::int32_t*, const vf (&m)[6], vf (&o)[4]) {
-    transform_output_scaled(m, kRows ? kByRow : kByColumn, o);
-}
-UNROLL_HINT vf add_bias(const float*, vf y, vf, vf bias) { return y + bias; }
-UNROLL_HINT vf add_bias(const std::int32_t*, vf y, vf scale, vf bias) { return fma(y, scale, bias); }
+UNROLL_HINT vf load_sum(const float* m, const float*, std::ptrdiff_t) { return load(m); }
+UNROLL_HINT vf load_sum(const std::int32_t* m, const float* scale, std::ptrdiff_t at) { return load(m) * load(scale + at); }
 
 template <int kKind, class Sum, class Out>
 void winograd_output_kind(const Sum* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
@@ -102,39 +94,32 @@ void winograd_output_kind(const Sum* m, std::ptrdiff_t pos_stride, int blocks, i
             vf t[4][6];
             UNROLL for (int j = 0; j < 6; ++j) {
                 vf d[6], o[4];
-                UNROLL for (int i = 0; i < 6; ++i) d[i] = load(from + (i * 6 + j) * pos_stride);
-                transform_sums<true>(m, d, o);
+                UNROLL for (int i = 0; i < 6; ++i) d[i] = load_sum(from + (i * 6 + j) * pos_stride, e.scale, (i * 6 + j) * e.scale_stride + c);
+                transform_output(d, o);
                 UNROLL for (int i = 0; i < 4; ++i) t[i][j] = o[i];
             }
             const vf bias = load(e.bias + c);
             const vf slope = kKind <= 1 ? load(e.slope + c) : bias;
-            const vf scale = std::is_same_v<Sum, float> ? bias : load(e.scale + c);
             UNROLL for (int i = 0; i < 4; ++i) {
                 if (i >= to.height) break;
                 vf o[4];
-                transform_sums<false>(m, t[i], o);
+                transform_output(t[i], o);
                 Out* out = to.out[i] + 4 * b * to.stride + c;
                 if (width == 4) {
                     UNROLL for (int j = 0; j < 4; ++j)
-                        store(out + j * to.stride, finish<kKind>(add_bias(m, o[j], scale, bias), e, slope, to, i, 4 * b + j, c));
+                        store(out + j * to.stride, finish<kKind>(o[j] + bias, e, slope, to, i, 4 * b + j, c));
                 } else {
                     UNROLL for (int j = 0; j < 4; ++j)
                         if (j < width)
-                            store(out + j * to.stride, finish<kKind>(add_bias(m, o[j], scale, bias), e, slope, to, i, 4 * b + j, c));
+                            store(out + j * to.stride, finish<kKind>(o[j] + bias, e, slope, to, i, 4 * b + j, c));
                 }
             }
         }
     }
 }
 
-template <class Out>
-void winograd_output_ints(const std::int32_t* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
-                          const Target<Out>& to) {
-    winograd_output_kind<0>(m, pos_stride, blocks, group, e, to);
-}
-
-template <class Out>
-void winograd_output(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
+template <class Sum, class Out>
+void winograd_output(const Sum* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
                      const Target<Out>& to) {
     switch (kind_of(e)) {
         case 0: return winograd_output_kind<0>(m, pos_stride, blocks, group, e, to);

@@ -3,10 +3,7 @@
 // compiled with these flags can be shared with the baseline.
 #include <immintrin.h>
 
-#include <type_traits>
-
 #include "kernels/table.hpp"
-#include "kernels/winograd.hpp"
 
 #define UNROLL _Pragma("GCC unroll 32")
 #define INLINE __attribute__((always_inline))
@@ -26,9 +23,6 @@ constexpr int kPixels = kVectors == 1 ? 12 : kVectors == 2 ? 6 : 4;
 
 UNROLL_HINT vf load(const float* p) { return _mm256_loadu_ps(p); }
 UNROLL_HINT vf load(const Half* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
-UNROLL_HINT vf load(const std::int16_t* p) {
-    return _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
-}
 UNROLL_HINT vf load(const std::int32_t* p) {
     return _mm256_cvtepi32_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
@@ -36,9 +30,8 @@ UNROLL_HINT void store(float* p, vf x) { _mm256_storeu_ps(p, x); }
 UNROLL_HINT void store(Half* p, vf x) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
-UNROLL_HINT void store(std::int16_t* p, vf x) {
-    const __m256 bound = _mm256_set1_ps(kFeatureMax);
-    const __m256i q = _mm256_cvtps_epi32(_mm256_max_ps(_mm256_min_ps(x, bound), _mm256_sub_ps(_mm256_setzero_ps(), bound)));
+UNROLL_HINT void store(std::int16_t* p, vf x) {  // rounded half to even, saturated
+    const __m256i q = _mm256_cvtps_epi32(x);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
                      _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1)));
 }
@@ -63,47 +56,12 @@ UNROLL_HINT vf keep_nan(vf x, vf y) { return _mm256_blendv_ps(y, x, _mm256_cmp_p
 UNROLL_HINT void prefetch(const float* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0); }
 
 
-// 16-bit integers: 16 channels at once, 8 where a granule is left over.
 using WideInts = __m256i;
-using NarrowInts = __m128i;
 // Beside the accumulators there must be room for the weights, a broadcast and a product.
 template <int kVectors>
 constexpr int kIntPixels = kVectors == 1 ? 12 : kVectors == 2 ? 6 : 3;
-
-#define ENLARGE_INTS(V, P, bits)                                                                                         \
-    UNROLL_HINT V add16(V a, V b) { return P##add_epi16(a, b); }                                                         \
-    UNROLL_HINT V sub16(V a, V b) { return P##sub_epi16(a, b); }                                                         \
-    UNROLL_HINT V twice16(V a) { return P##slli_epi16(a, 1); }                                                           \
-    UNROLL_HINT V four16(V a) { return P##slli_epi16(a, 2); }                                                            \
-    UNROLL_HINT V add32(V a, V b) { return P##add_epi32(a, b); }                                                         \
-    UNROLL_HINT V sub32(V a, V b) { return P##sub_epi32(a, b); }                                                         \
-    UNROLL_HINT V multiply_add(V a, V b) { return P##madd_epi16(a, b); }                                                 \
-    UNROLL_HINT V low_pairs(V a, V b) { return P##unpacklo_epi16(a, b); }                                                \
-    UNROLL_HINT V high_pairs(V a, V b) { return P##unpackhi_epi16(a, b); }                                               \
-    UNROLL_HINT V narrow(V a, V b) { return P##packs_epi32(a, b); }                                                      \
-    UNROLL_HINT void store(std::int16_t* p, V x) { P##storeu_si##bits(reinterpret_cast<V*>(p), x); }                     \
-    UNROLL_HINT void store(std::int32_t* p, V x) { P##storeu_si##bits(reinterpret_cast<V*>(p), x); }
-ENLARGE_INTS(__m128i, _mm_, 128)
-ENLARGE_INTS(__m256i, _mm256_, 256)
-template <class V>
-UNROLL_HINT V pair(int a, int b) {  // a in the lower half of each 32 bits
-    const int both = static_cast<int>(static_cast<unsigned>(b) << 16 | (static_cast<unsigned>(a) & 0xFFFFU));
-    if constexpr (sizeof(V) == 16)
-        return _mm_set1_epi32(both);
-    else
-        return _mm256_set1_epi32(both);
-}
-template <class V>
-UNROLL_HINT V load_as(const std::int16_t* p) {
-    if constexpr (sizeof(V) == 16)
-        return _mm_loadu_si128(reinterpret_cast<const V*>(p));
-    else
-        return _mm256_loadu_si256(reinterpret_cast<const V*>(p));
-}
-template <int kBits>
-UNROLL_HINT __m128i shift_right(__m128i x) { return _mm_srai_epi32(x, kBits); }
-template <int kBits>
-UNROLL_HINT __m256i shift_right(__m256i x) { return _mm256_srai_epi32(x, kBits); }
+UNROLL_HINT WideInts load_ints(const std::int16_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+UNROLL_HINT void store(std::int32_t* p, WideInts x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x); }
 UNROLL_HINT WideInts zero_ints() { return _mm256_setzero_si256(); }
 UNROLL_HINT WideInts broadcast_pair(const std::int16_t* p) {
     return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(p)));
@@ -180,16 +138,15 @@ void fill_avx2(KernelTable& t) {
     t.winograd_input_f32 = winograd_input<float>;
     t.winograd_input_f16 = winograd_input<Half>;
     t.gemm_f32 = gemm;
-    t.winograd_output_f32 = winograd_output<float>;
-    t.winograd_output_f16 = winograd_output<Half>;
-    t.winograd_input_i16 = winograd_input_i16;
+    t.winograd_output_f32 = winograd_output<float, float>;
+    t.winograd_output_f16 = winograd_output<float, Half>;
+    t.winograd_input_f16_i16 = winograd_input_ints;
     t.gemm_i16 = gemm_i16;
-    t.winograd_output_i16 = winograd_output_ints<std::int16_t>;
-    t.winograd_output_i16_f32 = winograd_output_ints<float>;
+    t.winograd_output_i32_f32 = winograd_output<std::int32_t, float>;
+    t.winograd_output_i32_f16 = winograd_output<std::int32_t, Half>;
     t.fast_i16 = true;
     t.conv_f32 = conv<float, float>;
     t.conv_f32_f16 = conv<float, Half>;
-    t.conv_f32_i16 = conv<float, std::int16_t>;
     t.conv_f16 = conv<Half, Half>;
     t.conv_f16_f32 = conv<Half, float>;
     t.shuffle_line_f32 = shuffle_line;

@@ -186,17 +186,29 @@ TEST(cpu, integer_results_depend_on_neither_tiles_nor_threads) {
     for (const int side : {4, 20, 64}) EXPECT_TRUE(test::same_bits(whole, test::run_tiled(*program, picture, side))) << side;
 }
 
-TEST(cpu, what_has_no_integer_path_is_refused_or_falls_back) {
-    const Graph graph = test::rrdb_graph(43, {.features = 16, .growth = 8});
+TEST(cpu, what_has_no_faster_path_is_refused_or_falls_back) {
+    const Graph graph = odd_graph(43);  // maps read what convolutions make
     CompileOptions options;
-    options.precision = Precision::int16;
-    const auto refused = cpu_backend().compile(graph, options);
-    ASSERT_FALSE(refused.ok());
-    EXPECT_EQ(refused.error().code, Errc::unsupported);
+    for (const Precision precision : {Precision::fp16, Precision::int16, Precision::int8}) {
+        options.precision = precision;
+        const auto refused = cpu_backend().compile(graph, options);
+        ASSERT_FALSE(refused.ok());
+        EXPECT_EQ(refused.error().code, Errc::unsupported);
+    }
     options.precision = Precision::automatic;
-    EXPECT_NE(test::must(cpu_backend().compile(graph, options))->info().precision, Precision::int16);
-    options.precision = Precision::int8;
-    EXPECT_EQ(cpu_backend().compile(graph, options).error().code, Errc::unsupported);
+    EXPECT_EQ(test::must(cpu_backend().compile(graph, options))->info().precision, Precision::fp32);
+}
+
+TEST(cpu, residual_networks_and_gates_run_in_integers_too) {
+    ThreadPool pool(2);
+    for (const Graph& graph : {test::rrdb_graph(44, {.features = 32, .growth = 16, .blocks = 2}),
+                               test::span_graph(45, {.features = 48, .scale = 4, .norm = false})}) {
+        const FloatPicture picture = test::random_picture(8, 3, {40, 32});
+        const FloatPicture want = test::run_whole(reference_backend(), graph, picture);
+        const FloatPicture got = test::run_whole(cpu_backend(), graph, picture, &pool, Precision::int16);
+        EXPECT_LE(test::largest_difference(want, got), 2e-2 * magnitude(want));
+        EXPECT_GT(test::largest_difference(want, got), 0);
+    }
 }
 
 TEST(cpu, integer_samples_round_half_to_even_and_clamp) {

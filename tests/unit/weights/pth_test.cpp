@@ -157,7 +157,11 @@ TEST(pth, removes_only_prefixes_that_all_names_share) {
     };
     EXPECT_EQ(names({"module.a", "module.b"}), (std::vector<std::string>{"a", "b"}));
     EXPECT_EQ(names({"netG.module.a", "netG.module.b"}), (std::vector<std::string>{"a", "b"}));
+    EXPECT_EQ(names({"module._orig_mod.a", "module._orig_mod.b"}), (std::vector<std::string>{"a", "b"}));
     EXPECT_EQ(names({"module.a", "b"}), (std::vector<std::string>{"b", "module.a"}));
+    EXPECT_EQ(names({"model.0.weight", "model.1.sub.0.bias"}), (std::vector<std::string>{"model.0.weight", "model.1.sub.0.bias"}));
+    EXPECT_EQ(names({"generator.a", "discriminator.a", "step"}), std::vector<std::string>{"a"});
+    EXPECT_EQ(names({"generator.a", "generator_ema.b", "discriminator.a"}), std::vector<std::string>{"b"});
 }
 
 TEST(pth, stops_at_the_limits_it_is_given) {

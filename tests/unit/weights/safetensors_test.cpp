@@ -32,6 +32,19 @@ TEST(safetensors, tensors_may_come_in_any_order_and_the_header_may_be_padded) {
     EXPECT_EQ(weights->tensors.at("b").values, numbers(2, 4));
 }
 
+TEST(safetensors, is_recognised_whatever_the_length_of_the_header_looks_like) {
+    for (std::size_t padding = 0; padding < 2000; ++padding) {  // 0x0280 starts like a pickle, 0x__08 like ONNX
+        const auto weights = read(safetensors("{\"a\":" + kGood + "}" + std::string(padding, ' '), raw(numbers(6))));
+        ASSERT_TRUE(weights.ok()) << padding << ": " << weights.error().message;
+    }
+}
+
+TEST(safetensors, loses_a_prefix_that_all_names_share) {
+    const auto weights = read(safetensors("{\"module.a\":" + kGood + "}", raw(numbers(6))));
+    ASSERT_TRUE(weights.ok()) << weights.error().message;
+    EXPECT_EQ(weights->tensors.count("a"), 1U);
+}
+
 TEST(safetensors, every_truncation_is_refused) {
     const std::string whole = one(kGood);
     ASSERT_TRUE(read(whole).ok());
