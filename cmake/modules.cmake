@@ -18,11 +18,18 @@ if(ENLARGE_SANITIZE)
   add_link_options(-fsanitize=${ENLARGE_SANITIZE})
 endif()
 
-# enlarge_module(NAME [SOURCES ...] [PUBLIC_LIBS ...] [LIBS ...])
-# Builds src/<folder>/*.cpp (or SOURCES) as enlarge_NAME and remembers it as part of the library. LIBS are external
-# libraries that the finished library needs at link time.
+# enlarge_module(NAME [SOURCES ...] [PKG_CONFIG ...] [LIBS ...])
+# Builds src/<folder>/*.cpp (or SOURCES) as enlarge_NAME and remembers it as part of the library. PKG_CONFIG are
+# external libraries by their pkg-config names ("vips>=8.14"); the installed package finds them again. LIBS are others
+# that the finished library needs at link time.
 function(enlarge_module name)
-  cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(arg "" "" "SOURCES;PKG_CONFIG;LIBS" ${ARGN})
+  foreach(package ${arg_PKG_CONFIG})
+    string(REGEX MATCH "^[^<>=]+" target ${package})
+    pkg_check_modules(${target} REQUIRED IMPORTED_TARGET GLOBAL ${package})
+    list(APPEND arg_LIBS PkgConfig::${target})
+    set_property(GLOBAL APPEND PROPERTY ENLARGE_PKG_CONFIG ${package})
+  endforeach()
   if(NOT arg_SOURCES)
     file(GLOB arg_SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   endif()

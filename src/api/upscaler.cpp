@@ -108,7 +108,7 @@ Result<Upscaler> Upscaler::create(const Model& model, const EngineOptions& optio
     std::shared_ptr<const Graph> graph(model.state(), &model.state()->network.graph);
     TRY(std::shared_ptr<const Program> program, backend->compile(*graph, compile));
     auto engine = std::make_shared<Engine>(std::move(graph), *backend, compile, std::move(program));
-    EnlargerOptions enlarger{options.memory_bytes, options.tile, options.tta, pool.get()};
+    EnlargerOptions enlarger{options.memory_bytes, options.tile, options.tta, pool.get(), options.alpha};
     return Upscaler(std::unique_ptr<State>(
         new State{model, std::move(pool), std::make_unique<Enlarger>(std::move(engine), enlarger)}));
 }

@@ -107,6 +107,7 @@ Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStag
         options.max_core = options_.tile;
         options.memory_bytes = memory / passes;
         options.tta = options_.tta;
+        options.alpha = options_.alpha;
         const PixelFormat from = chain->last->format();
         // The network may round to the output format itself when nothing comes after it.
         const bool direct = final && NetworkStage::direct(from, model, options_.tta);

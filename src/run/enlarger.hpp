@@ -18,6 +18,7 @@ struct EnlargerOptions {
     int tile = 0;
     bool tta = false;
     ThreadPool* pool = nullptr;
+    AlphaMode alpha = AlphaMode::network;
 };
 
 // How often a network of `scale` runs to get from `in` to `out`: the fewest runs that reach the larger of the two

@@ -6,7 +6,6 @@
 
 #include "image/format.hpp"
 #include "plan/tile_plan.hpp"
-#include "run/alpha.hpp"
 
 namespace enlarge {
 namespace {
@@ -52,7 +51,7 @@ Result<std::unique_ptr<NetworkStage>> NetworkStage::create(Engine& engine, RowSt
     const ProgramInfo& info = engine.info();
     ENSURE(info.channels == 1 || info.channels == 3);
     const PixelFormat in = stage.format();
-    const int halo = std::max(info.halo, has_alpha(in) ? kAlphaReach : 0);
+    const int halo = std::max(info.halo, has_alpha(in) ? std::max(kAlphaReach, AlphaFilter::kReach) : 0);
     const TileRunner probe(engine, halo, options.tta);
     const Size padded = round_up(stage.size(), info.size_multiple);
     const int s = info.scale;
@@ -92,6 +91,7 @@ NetworkStage::NetworkStage(Engine& engine, RowStage& stage, const StageOptions& 
     if (!direct(stage.format(), engine.info().channels, options.tta))
         scratch_ = Image({largest.width * s, largest.height * s},
                          {SampleType::f32, 32, static_cast<std::uint8_t>(engine.info().channels), true});
+    if (has_alpha(stage.format()) && options.alpha == AlphaMode::lanczos) alpha_filter_.emplace(stage.size(), s);
     tile_progress_ = [this](double done) { return !progress_ || progress_(done_ + done * tile_pixels_); };
 }
 
@@ -136,6 +136,10 @@ Result<void> NetworkStage::tile(const ImageView& rows, int top, const Rect& core
     }
     if (!alpha) return {};
     const ImageView a = planes(rows, colours, 1, true);
+    if (alpha_filter_) {
+        alpha_filter_->run(a, top, core, out, colours);
+        return {};
+    }
     // The network runs only where there is something to compute; elsewhere the result would be overwritten anyway.
     if (keep_constant_alpha(a, top, stage_.size(), core, engine_.info().scale, out, colours)) return {};
     TRY(grey({planes(rows, colours, model, true), top, padded_}, core, planes(out, colours, 1)));

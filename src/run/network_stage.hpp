@@ -4,9 +4,11 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "base/aligned.hpp"
 #include "enlarge/enlarge.hpp"
+#include "run/alpha.hpp"
 #include "run/row_stage.hpp"
 #include "run/tile_runner.hpp"
 #include "tile/tile.hpp"
@@ -17,6 +19,7 @@ struct StageOptions {
     int max_core = 0;              // EngineOptions::tile
     std::int64_t memory_bytes = 0; // for this stage
     bool tta = false;
+    AlphaMode alpha = AlphaMode::network;
     PixelFormat out_format;        // what next() gives; planar f32 unless direct() holds
     bool clamp = false;            // floats are limited to 0..1: what the next run of the network expects
     bool whole_output = false;     // results go to set_target(), not to a band of this stage's own
@@ -58,6 +61,7 @@ private:
     StageOptions options_;
     Size size_, padded_, core_;
     TileRunner runner_;
+    std::optional<AlphaFilter> alpha_filter_;
     TileGrid grid_;
     RowWindow window_;
     Image band_, scratch_;

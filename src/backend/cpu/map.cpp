@@ -3,12 +3,10 @@
 #include <cmath>
 
 #include "backend/cpu/session.hpp"
-#include "backend/cpu/stopwatch.hpp"
 
 namespace enlarge::cpu {
 
-void Runner::map(const Context& context, const Step& step, const Share& share) {
-    const Stopwatch watch(timing_);
+void Runner::map(const Step& step, const Share& share) {
     const Tensor& out = tensor(step.output);
     const std::ptrdiff_t out_stride = buffer(step.output).stride;
     const int f = step.factor;
@@ -76,7 +74,6 @@ void Runner::map(const Context& context, const Step& step, const Share& share) {
             }
         }
     }
-    watch.add(context.scratch->times.map);
 }
 
 }  // namespace enlarge::cpu

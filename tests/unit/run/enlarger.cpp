@@ -200,6 +200,21 @@ TEST(enlarger, keeps_opaque_pixels_opaque_and_clear_ones_clear) {
                                                           {0, tile, false, nullptr}).view()));
 }
 
+TEST(enlarger, filters_alpha_instead_of_the_network_when_asked_to) {
+    const auto engine = make_engine(*exact_backends().back(), compact_graph(1, {16, 2, 2, 3}));
+    Image picture = make_picture({40, 30}, format_of(SampleType::u8, 4));
+    for (int y = 0; y < 30; ++y)
+        for (int x = 0; x < 40; ++x) picture.view().row(0, y)[4 * x + 3] = std::byte(4 * x + 2 * y);  // a ramp
+    EnlargerOptions options;
+    options.alpha = AlphaMode::lanczos;
+    const Image out = enlarge_picture(engine, picture.view(), {80, 60}, format_of(SampleType::f32, 4, true), options);
+    for (int y = 12; y < 48; ++y)
+        for (int x = 12; x < 68; ++x)
+            EXPECT_NEAR(reinterpret_cast<const float*>(out.view().row(3, y))[x], (4 * (x / 2.0 - 0.25) + 2 * (y / 2.0 - 0.25)) / 255, 2e-3);
+    options.tile = 9;
+    EXPECT_TRUE(same_bits(out.view(), enlarge_picture(engine, picture.view(), {80, 60}, out.format(), options).view()));
+}
+
 TEST(enlarger, lets_no_hidden_colour_reach_the_visible_edge) {
     const auto engine = make_engine(*exact_backends().back(), compact_graph(1, {16, 2, 2, 3}));
     Image one({40, 30}, format_of(SampleType::u8, 4)), other({40, 30}, one.format());
