@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cuda/cuda.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdio>
 #include <mutex>
 
 #include "backend/cuda/image.hpp"
@@ -15,6 +17,8 @@ namespace {
 constexpr int kOldestArchitecture = 75;
 constexpr double kGateDb = 58;                // fp16 to fp32, see Precision
 constexpr float kGateLargest = 1.0F / 255;
+constexpr double kInt8GateDb = 45;
+constexpr float kInt8Margin = 1.15F;         // room for pictures livelier than the calibration picture
 
 std::string architecture_name(int architecture) {
     if (architecture >= 100) return "Blackwell";
@@ -32,7 +36,7 @@ public:
 
     std::vector<DeviceInfo> probe() const override {
         const auto unusable = [](std::string why) { return std::vector<DeviceInfo>{{"cuda", "NVIDIA GPU", 0, false, std::move(why)}}; };
-        if (!options_.image) return unusable("this build has no CUDA kernels (nvcc was not found when it was made)");
+        if (options_.images.empty()) return unusable("this build has no CUDA kernels (nvcc was not found when it was made)");
         const auto driver = this->driver();
         if (!driver.ok()) return unusable(driver.error().message);
         std::vector<DeviceInfo> found;
@@ -43,7 +47,7 @@ public:
     Result<std::unique_ptr<Program>> compile(const Graph& graph, const CompileOptions& options) const override {
         if (options.precision == Precision::int16)
             return Error{Errc::unsupported, "CUDA has no precision int16; it has fp16, fp32 and int8"};
-        if (!options_.image)
+        if (options_.images.empty())
             return Error{Errc::device, "this build has no CUDA kernels (nvcc was not found when it was made)"};
         TRY(const auto driver, this->driver());
         std::vector<std::shared_ptr<Device>> devices;
@@ -79,7 +83,7 @@ private:
     Result<std::shared_ptr<Device>> open(const std::shared_ptr<Driver>& driver, int ordinal) const {
         const std::lock_guard lock(mutex_);
         if (const auto it = devices_.find(ordinal); it != devices_.end()) return it->second;
-        TRY(auto device, Device::open(driver, ordinal, options_.image));
+        TRY(auto device, Device::open(driver, ordinal, options_.images));
         devices_[ordinal] = device;
         return device;
     }
@@ -107,7 +111,7 @@ private:
             return info;
         }
         info.usable = true;
-        info.detail = arch + ", driver for CUDA " + version_text(driver.version) + "; fp16, fp32";
+        info.detail = arch + ", driver for CUDA " + version_text(driver.version) + "; fp16, fp32, int8";
         return info;
     }
 
@@ -143,22 +147,57 @@ private:
     // The fastest path that is good enough for this model: tried on a small picture against the exact path.
     Result<std::unique_ptr<CudaProgram>> choose(const Graph& graph, const Devices& devices, Precision wanted) const {
         if (wanted == Precision::fp32) return make(graph, devices, lower_options(*devices[0], false));
-        if (wanted == Precision::int8)
-            return Error{Errc::unsupported, "precision int8 is not available for this model on this GPU"};
+        if (wanted == Precision::int8) return choose_int8(graph, devices);
         LowerOptions options = lower_options(*devices[0], true);
         TRY(auto program, make(graph, devices, options));
         if (options_.calibration_side == 0) return program;
         TRY(auto exact, make(graph, {devices[0]}, lower_options(*devices[0], false)));
-        TRY(const Comparison first, compare(*exact, *program));
+        TRY(const Comparison first, compare(*exact, *program, options_.calibration_side, 1));
         Comparison quality = first;
         if (!quality.good() && options.half_accumulation) {
             options.half_accumulation = false;
             TRY(program, make(graph, devices, options));
-            TRY(quality, compare(*exact, *program));
+            TRY(quality, compare(*exact, *program, options_.calibration_side, 1));
         }
         if (!quality.good() && wanted == Precision::automatic) return make(graph, devices, lower_options(*devices[0], false));
         program->state()->info.calibration_psnr = quality.psnr;
         return program;
+    }
+
+    // 8 bits where the network has a body that can: steps from a calibration picture, quality from another one.
+    Result<std::unique_ptr<CudaProgram>> choose_int8(const Graph& graph, const Devices& devices) const {
+        Quantisation quantisation;
+        quantisation.nodes = quantisable(graph);
+        if (quantisation.nodes.empty())
+            return Error{Errc::unsupported, "CUDA: precision int8 is for Compact networks of 64 features; this is another"};
+        LowerOptions options = lower_options(*devices[0], true);
+        options.half_accumulation = false;
+        TRY(const auto half, make(graph, {devices[0]}, options));
+        const int side = std::max(32, options_.calibration_side);
+        const Image picture = calibration_picture(half->info(), side, 1);
+        TRY(const auto largest, observe(*half, picture.view(), quantisation.nodes));
+        for (const auto& channels : largest) quantisation.steps.push_back(steps_of(channels));
+        options.quantisation = &quantisation;
+        ProgramInfo info = describe_program(graph, devices, Precision::int8, options);
+        TRY(auto program, CudaProgram::create(graph, devices, options, info));
+        TRY(const auto exact, make(graph, {devices[0]}, lower_options(*devices[0], false)));
+        TRY(const Comparison quality, compare(*exact, *program, side, 2));
+        if (quality.psnr < kInt8GateDb) {
+            char found[32];
+            std::snprintf(found, sizeof found, "%.1f", quality.psnr);
+            return Error{Errc::unsupported, "CUDA: precision int8 reaches " + std::string(found) + " dB to fp32 with this model; 45 are needed"};
+        }
+        program->state()->info.calibration_psnr = quality.psnr;
+        return program;
+    }
+
+    // A channel's step lies between what it needs itself and what the largest one needs: small channels keep some
+    // precision, and their weights, multiplied by the step, do not vanish beside the others'.
+    static std::vector<float> steps_of(const std::vector<float>& largest) {
+        const float most = std::max(1e-6F, *std::max_element(largest.begin(), largest.end()));
+        std::vector<float> steps;
+        for (const float v : largest) steps.push_back(kInt8Margin * std::sqrt(std::max(v, 1e-3F * most) * most) / 127);
+        return steps;
     }
 
     struct Comparison {
@@ -167,24 +206,31 @@ private:
         [[nodiscard]] bool good() const { return psnr >= kGateDb && largest <= kGateLargest; }
     };
 
-    // Runs both on a picture of gradients, edges and texture.
-    Result<Comparison> compare(const CudaProgram& exact, const CudaProgram& other) const {
-        const ProgramInfo& info = exact.info();
-        const int side = (options_.calibration_side + info.size_multiple - 1) / info.size_multiple * info.size_multiple;
-        const PixelFormat format{SampleType::f32, 32, static_cast<std::uint8_t>(info.channels), false};
-        Image in({side, side}, format);
-        std::uint32_t noise = 1;
+    // Gradients, edges and texture; the same for the same seed.
+    static Image calibration_picture(const ProgramInfo& info, int wanted_side, std::uint32_t seed) {
+        const int side = (wanted_side + info.size_multiple - 1) / info.size_multiple * info.size_multiple;
+        Image picture({side, side}, {SampleType::f32, 32, static_cast<std::uint8_t>(info.channels), false});
+        std::uint32_t noise = seed;
         for (int y = 0; y < side; ++y) {
-            auto* row = reinterpret_cast<float*>(in.view().row(0, y));
+            auto* row = reinterpret_cast<float*>(picture.view().row(0, y));
             for (int i = 0; i < side * info.channels; ++i) {
                 const int x = i / info.channels, c = i % info.channels;
                 noise = noise * 1664525u + 1013904223u;
                 const float texture = static_cast<float>(noise >> 24) / 255.0F - 0.5F;
-                const float shape = ((x / 5 + y / 7 + c) & 1) ? 0.75F : 0.2F;
+                const int edge = static_cast<int>(seed);
+                const float shape = ((x / (4 + edge) + y / (6 + edge) + c) & 1) ? 0.75F : 0.2F;
                 row[i] = 0.35F * shape + 0.3F * static_cast<float>(x + c * 3) / static_cast<float>(side + 6) +
                          0.2F + 0.2F * texture * static_cast<float>(y) / static_cast<float>(side);
             }
         }
+        return picture;
+    }
+
+    static Result<Comparison> compare(const CudaProgram& exact, const CudaProgram& other, int wanted_side, std::uint32_t seed) {
+        const ProgramInfo& info = exact.info();
+        const Image in = calibration_picture(info, wanted_side, seed);
+        const int side = in.size().width;
+        const PixelFormat format = in.format();
         const int out_side = side * info.scale;
         std::array<Image, 2> out{Image({out_side, out_side}, format), Image({out_side, out_side}, format)};
         const std::array<const CudaProgram*, 2> programs{&exact, &other};
@@ -226,7 +272,7 @@ std::unique_ptr<Backend> make_backend(const BackendOptions& options) { return st
 const Backend& cuda_backend() {
     static const std::unique_ptr<Backend> backend = [] {
         cuda::BackendOptions options;
-        options.image = cuda::kernel_image();
+        options.images = cuda::kernel_images();
         return cuda::make_backend(options);
     }();
     return *backend;

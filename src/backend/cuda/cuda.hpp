@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "backend/backend.hpp"
 
@@ -16,7 +17,7 @@ namespace cuda {
 
 struct BackendOptions {
     std::string library = "libcuda.so.1";  // the driver
-    const void* image = nullptr;           // kernels; null: none were built in
+    std::vector<const void*> images;       // kernels; empty: none were built in
     int calibration_side = 32;             // of the picture on which precisions are compared; 0: trust fp16
 };
 

@@ -11,7 +11,8 @@ constexpr int kMostSharedBytes = 227 * 1024;
 
 }  // namespace
 
-Result<std::shared_ptr<Device>> Device::open(std::shared_ptr<Driver> driver, int ordinal, const void* image) {
+Result<std::shared_ptr<Device>> Device::open(std::shared_ptr<Driver> driver, int ordinal,
+                                             const std::vector<const void*>& images) {
     if (ordinal < 0 || ordinal >= driver->devices)
         return Error{Errc::not_found, "there is no cuda:" + std::to_string(ordinal) + "; GPUs here: " + std::to_string(driver->devices)};
     std::shared_ptr<Device> device(new Device);
@@ -32,8 +33,17 @@ Result<std::shared_ptr<Device>> Device::open(std::shared_ptr<Driver> driver, int
     TRY(driver->check(driver->context_retain(&d.context, d.device_), "opening a GPU"));
     d.retained_ = true;
     const Current current = d.current();
-    if (const CuResult loaded = driver->module_load(&d.module_, image); loaded != 0) {
-        Error error = driver->check(loaded, "loading our kernels").error();
+    CuResult refused = 0;
+    for (const void* image : images) {
+        CuModule module = nullptr;
+        const CuResult loaded = driver->module_load(&module, image);
+        if (loaded == 0)
+            d.modules_.push_back(module);
+        else if (refused == 0)
+            refused = loaded;
+    }
+    if (d.modules_.empty()) {
+        Error error = driver->check(refused, "loading our kernels").error();
         if (driver->version / 1000 < kernel_toolkit_version() / 1000)
             error.message += "; the driver supports CUDA " + version_text(driver->version) + ", the kernels were built with CUDA " +
                              version_text(kernel_toolkit_version()) + " and need that or newer";
@@ -42,7 +52,9 @@ Result<std::shared_ptr<Device>> Device::open(std::shared_ptr<Driver> driver, int
     // A kernel that does not exist for this architecture is simply not in the table.
     const auto find = [&](const char* kernel, int threads) {
         CuFunction function = nullptr;
-        if (driver->module_function(&function, d.module_, kernel) != 0) return;
+        for (const CuModule module : d.modules_)
+            if (driver->module_function(&function, module, kernel) == 0) break;
+        if (!function) return;
         if (threads <= 384) {
             // Ask for as much shared memory as any launch may want; smaller GPUs refuse, and have less.
             for (const int bytes : {kMostSharedBytes, 163 * 1024, 99 * 1024, 64 * 1024})
@@ -58,9 +70,9 @@ Result<std::shared_ptr<Device>> Device::open(std::shared_ptr<Driver> driver, int
 
 Device::~Device() {
     if (!retained_) return;
-    if (module_) {
+    {
         const Current now = current();
-        driver->module_unload(module_);
+        for (const CuModule module : modules_) driver->module_unload(module);
     }
     driver->context_release(device_);
 }

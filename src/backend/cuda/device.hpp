@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "backend/cuda/driver.hpp"
 
@@ -29,9 +30,9 @@ private:
 // A GPU with our kernels loaded. Shared by programs and sessions; any thread may use it.
 class Device {
 public:
-    // `image` is what nvcc made: a fat binary with code for several architectures. Fails with Errc::device when the
-    // driver refuses it, saying what is too old.
-    static Result<std::shared_ptr<Device>> open(std::shared_ptr<Driver> driver, int ordinal, const void* image);
+    // `images` are what nvcc made: fat binaries with code for several architectures. One without code for this GPU is
+    // left out; fails with Errc::device when the driver refuses all, saying what is too old.
+    static Result<std::shared_ptr<Device>> open(std::shared_ptr<Driver> driver, int ordinal, const std::vector<const void*>& images);
     ~Device();
     Device(const Device&) = delete;
     Device& operator=(const Device&) = delete;
@@ -53,7 +54,7 @@ private:
     Device() = default;
     CuDevice device_ = 0;
     bool retained_ = false;
-    CuModule module_ = nullptr;
+    std::vector<CuModule> modules_;
     std::map<std::string, CuFunction, std::less<>> kernels_;
 };
 

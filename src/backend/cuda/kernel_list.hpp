@@ -11,6 +11,9 @@
     X(conv48_f32acc, ConvRows, 128)           \
     X(conv48_silu, ConvRows, 128)             \
     X(conv32_f32acc, ConvRows, 128)           \
+    X(conv64_s8, ConvS8, 128)                 \
+    X(conv64_hopper, ConvHopper, 384)         \
+    X(conv64_s8_hopper, ConvS8Hopper, 384)    \
     X(conv_first, ConvFirst, 128)             \
     X(conv_last64, ConvLast, 128)             \
     X(conv_last48, ConvLast, 128)             \

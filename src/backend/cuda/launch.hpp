@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "backend/cuda/params.hpp"
+#include "enlarge/image.hpp"
 
 namespace enlarge::cuda {
 
@@ -28,7 +29,7 @@ inline Shape shape_rows(ConvRows& p, int chunks, int warps, int multiprocessors)
 
 inline Shape shape_last(ConvLast& p, int chunks, int multiprocessors) {
     const int warps = (p.factor * p.factor + 3) / 4;
-    const int staging = 3 * p.factor * p.factor * kStripWidth * 3 * 4;  // three rows of input, in float
+    constexpr int staging = 3 * 4 * kStripWidth * 12 * 4;  // three rows of input, in float
     return {cut_rows(p.work, multiprocessors), warps * 32, row_ring_bytes(chunks) + 256 + staging};
 }
 
@@ -43,6 +44,26 @@ inline Shape shape_stream(ConvStream& p, int tiles) {
     p.tiles_y = (p.height + 7) / 8;
     p.blocks = (p.out_slices + tiles - 1) / tiles;
     return {p.tiles_x * p.tiles_y * p.blocks, 128, 2 * (2 * 10 * (kStripWidth + 2) * 16 + p.taps * tiles * 256)};
+}
+
+inline Shape shape_s8(ConvS8& p, int multiprocessors) {
+    constexpr int kRing = 8;
+    const int total = p.work.strips * p.work.rows, blocks = std::max(1, std::min(total, 3 * multiprocessors));
+    p.work.units = (total + blocks - 1) / blocks;
+    return {(total + p.work.units - 1) / p.work.units, 128, kRing * (kStripWidth + 2) * 4 * 16 + 64 * 16};
+}
+
+// Hopper kernels of `slices` 16-byte slices per pixel: one block per multiprocessor.
+template <class Params>
+Shape shape_hopper(Params& p, int slices, Size size, int multiprocessors) {
+    const int ring = slices == 8 ? 8 : 12;
+    p.width = size.width;
+    p.height = size.height;
+    p.total = (size.width + kHopperStrip - 1) / kHopperStrip * size.height;
+    const int blocks = std::min(p.total, multiprocessors);
+    p.units = (p.total + blocks - 1) / blocks;
+    return {(p.total + p.units - 1) / p.units, 384,
+            ring * slices * (kHopperStrip + 2) * 16 + 2 * slices * kHopperStrip * 16 + 2 * ring * 8};
 }
 
 // Kernels that step through any number of items.

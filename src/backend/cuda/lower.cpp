@@ -2,6 +2,7 @@
 #include "backend/cuda/lower.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <span>
 
@@ -293,7 +294,10 @@ private:
         const int g = group_of_[static_cast<std::size_t>(i)];
         if (g >= 0) {
             const Group& group = groups_[static_cast<std::size_t>(g)];
-            if (i == group.last) emit_group(group);
+            if (i == group.last) {
+                emit_group(group);
+                result_.steps.back().conv = group.conv;
+            }
             return;
         }
         if (needed_[static_cast<std::size_t>(i)]) emit_plain(i);
@@ -324,9 +328,17 @@ private:
                     step.scale[c] = (*node(group.input).weights)[c];
                     step.shift[c] = (*node(group.input).bias)[c];
                 }
+            if (const int k = quantised_consumer(group.last); k >= 0) {
+                std::vector<float> inverse(options_.quantisation->steps[static_cast<std::size_t>(k)]);
+                for (float& v : inverse) v = 1 / v;
+                step.factors = constant(inverse);
+                step.s8_out = true;
+                define_s8(group.last);
+            }
             step.out = define(group.last);
             return;
         }
+        if (options_.quantisation && emit_s8(group, conv, slope)) return;
         const bool silu_rows = group.activation == kSilu && chunks == 3;
         if (simple && chunks <= 4 && conv.out <= 64 && (group.activation == kPrelu || silu_rows)) {
             const bool full = conv.in == 64 && conv.out == 64;
@@ -359,6 +371,45 @@ private:
             step.beta[k] = group.residuals[k].second;
         }
         step.out = define(group.last);
+    }
+
+    // Position in the quantised chain of the convolution that alone reads this value, or -1.
+    [[nodiscard]] int quantised_consumer(int i) const {
+        if (!options_.quantisation) return -1;
+        const auto& chain = options_.quantisation->nodes;
+        const auto it = std::find(chain.begin(), chain.end(), sole_user(i));
+        return it == chain.end() ? -1 : static_cast<int>(it - chain.begin());
+    }
+    // 64 channels in 4 slices of 16.
+    void define_s8(int i) { views_[static_cast<std::size_t>(i)] = {new_buffer(32, node(i).num, node(i).den), 0, 64, node(i).num, node(i).den}; }
+
+    // A convolution of the quantised chain: 8 bits in; 8 bits out, or half precision at the end.
+    bool emit_s8(const Group& group, const ConvWeights& conv, const std::vector<float>& slope) {
+        const Quantisation& q = *options_.quantisation;
+        const auto it = std::find(q.nodes.begin(), q.nodes.end(), group.conv);
+        if (it == q.nodes.end()) return false;
+        const std::vector<float>& in_step = q.steps[static_cast<std::size_t>(it - q.nodes.begin())];
+        const int next = quantised_consumer(group.last);
+        const bool hopper = options_.hopper && next >= 0;
+        Step& step = add_step(hopper ? Step::Kind::hopper_s8 : Step::Kind::rows_s8, hopper ? "conv64_s8_hopper" : "conv64_s8", group.last);
+        std::vector<std::int8_t> quantised(conv.weights.size());
+        std::vector<float> factors;
+        for (std::size_t o = 0; o < 64; ++o) {
+            const auto weight = [&](std::size_t i) { return conv.weights[o * 576 + i] * in_step[i / 9]; };
+            float most = 1e-20F;
+            for (std::size_t i = 0; i < 576; ++i) most = std::max(most, std::fabs(weight(i)));
+            const float scale = most / 127;
+            for (std::size_t i = 0; i < 576; ++i) quantised[o * 576 + i] = static_cast<std::int8_t>(std::lround(weight(i) / scale));
+            const float out_step = next >= 0 ? q.steps[static_cast<std::size_t>(next)][o] : 1.0F;
+            for (const float f : {scale / out_step, conv.bias[o] / out_step, slope[o] - 1, 0.0F}) factors.push_back(f);
+        }
+        step.weights = constant(hopper ? pack_s8_hopper(quantised) : pack_s8(quantised));
+        step.factors = constant(factors);
+        step.s8_out = next >= 0;
+        step.in = use(group.input);
+        if (next >= 0) define_s8(group.last);
+        step.out = define(group.last);
+        return true;
     }
 
     [[nodiscard]] std::string typed(const char* name) const { return std::string(name) + (options_.half ? "_f16" : "_f32"); }
@@ -459,6 +510,41 @@ private:
 Result<Lowered> lower(const Graph& graph, const LowerOptions& options) {
     TRY(graph.validate());
     return Lowering(graph, options).run();
+}
+
+std::vector<int> quantisable(const Graph& graph) {
+    const auto& nodes = graph.nodes();
+    std::vector<std::vector<int>> users(nodes.size());
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+        for (const int from : nodes[i].inputs) users[static_cast<std::size_t>(from)].push_back(static_cast<int>(i));
+    const auto at = [&](int i) -> const Node& { return nodes[static_cast<std::size_t>(i)]; };
+    const auto sole = [&](int i) { return users[static_cast<std::size_t>(i)].size() == 1 ? users[static_cast<std::size_t>(i)][0] : -1; };
+    std::vector<int> chain;
+    const int channels = graph.input_channels();
+    if (channels != 1 && channels != 3) return chain;
+    // Walks conv, activation, conv, activation ... from a convolution of the picture.
+    for (std::size_t first = 0; first < nodes.size() && chain.empty(); ++first) {
+        const Node& conv = nodes[first];
+        if (conv.op != Op::conv2d || conv.inputs[0] != 0 || conv.kernel != 3 || conv.channels != 64) continue;
+        int value = static_cast<int>(first);
+        for (;;) {
+            const int next = sole(value);
+            if (next < 0) break;
+            const Op op = at(next).op;
+            if ((op == Op::prelu || op == Op::leaky_relu) && at(value).op == Op::conv2d) {
+                value = next;
+                continue;
+            }
+            if (op != Op::conv2d || at(next).kernel != 3 || at(next).channels != 64 || at(value).channels != 64) break;
+            chain.push_back(next);
+            value = next;
+        }
+        // What follows the last one must not be fused into it: the 8-bit kernels have no residuals, gates or SiLU.
+        const int after = sole(value);
+        if (!chain.empty() && after >= 0 && (at(after).op == Op::add || at(after).op == Op::span_gate || at(after).op == Op::silu))
+            chain.pop_back();
+    }
+    return chain;
 }
 
 }  // namespace enlarge::cuda

@@ -39,6 +39,7 @@ struct Step {
     Kind kind = Kind::pointwise;
     std::string kernel;
     int node = 0;                // the graph's node whose value this computes
+    int conv = -1;               // the convolution in it
     View in, in2, out;           // in2: second operand of pointwise
     View residual[2];
     float alpha = 1, beta[2] = {0, 0};
@@ -49,10 +50,10 @@ struct Step {
     int factor = 1;
     int out_first = 0;           // move: first channel written
     bool with_residual = false;  // last: the picture is added
-    bool s8_out = false;
-    float inverse_step = 1;      // first: of 8-bit activations
+    bool s8_out = false;         // 8-bit activations come out
     float scale[3] = {1, 1, 1}, shift[3] = {0, 0, 0};  // first
     std::size_t weights = 0, bias = 0;                 // also scale and shift of pointwise
+    std::size_t factors = 0;                           // 8 bits
     int in_channels = 0, out_channels = 0, kernel_size = 3;
 };
 
@@ -63,10 +64,10 @@ struct Lowered {
     int channels = 3;                  // of the picture, in and out
 };
 
-// Scales of 8-bit activations: activations are stored as round(x / step). `steps` holds, for each body convolution in
-// order, the step of its input; an entry of 0 keeps that convolution in half precision.
+// Steps of 8-bit activations: q * step[c] stands for the value of channel c.
 struct Quantisation {
-    std::vector<float> steps;
+    std::vector<int> nodes;                 // quantisable()
+    std::vector<std::vector<float>> steps;  // of the input of each of these convolutions, 64 each
 };
 
 struct LowerOptions {
@@ -74,14 +75,14 @@ struct LowerOptions {
     bool half_accumulation = false;   // 64 -> 64: sum each row in half precision
     bool hopper = false;              // wgmma kernels for 64 -> 64
     bool plain = false;               // plain kernels only, in half precision (tests)
-    const Quantisation* quantisation = nullptr;
-    int quantised_from = 0;
+    const Quantisation* quantisation = nullptr;  // 8-bit body
 };
 
 // Fails with Errc::unsupported naming the op when something cannot be run at all (more than 4 channels of picture).
 Result<Lowered> lower(const Graph& graph, const LowerOptions& options);
 
-// The convolutions that 8-bit kernels can compute: 64 -> 64, PReLU, chained one into the next. Node indices.
+// The convolutions that 8-bit kernels can compute: the body of a Compact network of 64 features, each fed by the one
+// before and the first of them by the first layer. Node indices; empty for other networks.
 std::vector<int> quantisable(const Graph& graph);
 
 }  // namespace enlarge::cuda

@@ -57,21 +57,32 @@ struct ConvRows {
     int in_slices, out_slices;
 };
 
-// The same for Hopper: wgmma and TMA. Tensor maps describe input and output as {8, width, height, slices}.
+// 64 -> 64 for Hopper: wgmma and TMA. Tensor maps describe input and output as {8, width, height, slices}.
 struct alignas(64) ConvHopper {
     std::uint64_t in_map[16];
     std::uint64_t out_map[16];
-    std::uint64_t weights;
+    std::uint64_t weights;        // pack_hopper()
     std::uint64_t bias_slope;     // float[2][64]: bias, slope - 1
     int height, width, units, total;
 };
 
-// 64 -> 64 in 8 bits. Per output channel: out = prelu(sum * scale + bias) / out_step, rounded, or half precision.
+// 64 -> 64 in 8 bits. Each channel c has its own step: an activation is q * step[c]. The input's steps are folded into
+// the weights, the output's into the factors: out = prelu(sum * scale + bias), rounded, or as it is in half precision.
 struct ConvS8 {
     std::uint64_t in, out;
     std::uint64_t weights;        // pack_s8()
-    std::uint64_t factors;        // float4[64]: scale, bias, slope - 1, 0
+    std::uint64_t factors;        // float[64][4]: scale, bias, slope - 1, 0
     RowWork work;
+    int half_out;                 // 1: write half precision, [C/8][H][W][8]
+};
+
+// The same for Hopper; tensor maps are {16, width, height, slices of 16} bytes. 8-bit output only.
+struct alignas(64) ConvS8Hopper {
+    std::uint64_t in_map[16];
+    std::uint64_t out_map[16];
+    std::uint64_t weights;        // pack_s8_hopper()
+    std::uint64_t factors;
+    int height, width, units, total;
 };
 
 // First layer: picture * scale + shift -> conv3x3 -> bias, PReLU. 1 or 3 channels in, any multiple of 8 out. Beyond the
@@ -83,8 +94,7 @@ struct ConvFirst {
     std::uint64_t bias_slope;     // float[2][out_channels padded to 8]
     float scale[3], shift[3];
     int out_slices;
-    int s8;                       // 1: write 8-bit activations, [C/16][H][W][16]
-    float inverse_step;           // of the 8-bit output
+    std::uint64_t inverse_steps;  // float per channel: write 8-bit activations, [C/16][H][W][16]; 0: half precision
 };
 
 // Last layer: conv3x3 to channels * factor^2, pixel shuffle, nearest residual, clamp, picture. One warp per four

@@ -54,6 +54,9 @@ struct Arena {
 // `in_bytes` and `out_bytes` are the pictures as they are copied. Buffers that are never live together share memory.
 Arena plan_arena(const Lowered& lowered, Size tile, std::uint64_t in_bytes, std::uint64_t out_bytes);
 
+// Runs a picture through and returns the largest magnitude of each channel of what the given convolutions read.
+Result<std::vector<std::vector<float>>> observe(const CudaProgram& program, const ImageView& picture, const std::vector<int>& convolutions);
+
 Result<std::unique_ptr<Session>> make_session(std::shared_ptr<const ProgramState> program, const Resident& resident);
 
 }  // namespace enlarge::cuda

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <list>
 
+#include "backend/cuda/frames.hpp"
 #include "backend/cuda/launch.hpp"
 #include "backend/cuda/program.hpp"
+#include "base/half.hpp"
 #include "base/log.hpp"
 #include "image/format.hpp"
 
@@ -53,16 +56,95 @@ DevicePixels device_pixels(const Staging& s, CuAddress at) {
     return p;
 }
 
+bool is_yuv(const DevicePixels& p) { return p.kind == kPixelNv12 || p.kind == kPixelP010; }
+
+// Matrix of a colour space from its luma weights: rows are Y, U, V (U and V are -0.5 .. 0.5) of full-range RGB 0..1.
+Result<std::array<double, 2>> luma_weights(std::uint8_t matrix) {
+    switch (matrix) {
+        case 1: return std::array<double, 2>{0.2126, 0.0722};
+        case 4: return std::array<double, 2>{0.30, 0.11};
+        case 5:
+        case 6: return std::array<double, 2>{0.299, 0.114};
+        case 7: return std::array<double, 2>{0.212, 0.087};
+        case 9: return std::array<double, 2>{0.2627, 0.0593};
+        default: return Error{Errc::unsupported, "CUDA: colour matrix " + std::to_string(matrix)};
+    }
+}
+
+// How kernels see an NV12 or P010 frame: reading (to RGB) or writing (from RGB).
+Result<DevicePixels> frame_pixels(const FrameFormat& format, Size size, const std::uint64_t (&plane)[2],
+                                  const std::int64_t (&pitch)[2], bool writing) {
+    const bool nv12 = format.bits == 8 && !format.high_bits, p010 = format.bits == 10 && format.high_bits;
+    if (format.family != FrameFamily::yuv || !format.semi_planar || format.alpha || format.sub_x != 1 || format.sub_y != 1 || !(nv12 || p010))
+        return Error{Errc::unsupported, "CUDA: frames must be NV12 or P010"};
+    if (format.tags.siting != ChromaSiting::left && format.tags.siting != ChromaSiting::center)
+        return Error{Errc::unsupported, "CUDA: chroma must lie left or in the centre"};
+    DevicePixels p{};
+    for (int i = 0; i < 2; ++i) {
+        p.plane[i] = plane[i];
+        p.pitch[i] = pitch[i];
+    }
+    p.kind = nv12 ? kPixelNv12 : kPixelP010;
+    p.channels = 3;
+    p.width = size.width;
+    p.height = size.height;
+    const double top = nv12 ? 255 : 1023;
+    p.scale = static_cast<float>(1 / top);
+    p.chroma_x = format.tags.siting == ChromaSiting::left ? 0.0F : 0.5F;
+    p.chroma_y = 0.5F;
+    TRY(const auto weights, luma_weights(format.tags.matrix));
+    const double kr = weights[0], kb = weights[1], kg = 1 - kr - kb, unit = nv12 ? 1 : 4;
+    const bool full = format.tags.range == Range::full;
+    const double y_scale = (full ? top : 219 * unit) / top, y_shift = (full ? 0 : 16 * unit) / top;
+    const double c_scale = (full ? top : 224 * unit) / top, c_shift = 128 * unit / top;
+    const double to_yuv[3][3] = {{kr, kg, kb},
+                                 {-0.5 * kr / (1 - kb), -0.5 * kg / (1 - kb), 0.5},
+                                 {0.5, -0.5 * kg / (1 - kr), -0.5 * kb / (1 - kr)}};
+    if (writing) {
+        for (int r = 0; r < 3; ++r) {
+            for (int c = 0; c < 3; ++c) p.matrix[r * 4 + c] = static_cast<float>(to_yuv[r][c] * (r ? c_scale : y_scale));
+            p.matrix[r * 4 + 3] = static_cast<float>(r ? c_shift : y_shift);
+        }
+    } else {
+        const double from_u[3] = {0, -2 * kb * (1 - kb) / kg, 2 * (1 - kb)}, from_v[3] = {2 * (1 - kr), -2 * kr * (1 - kr) / kg, 0};
+        for (int r = 0; r < 3; ++r) {
+            p.matrix[r * 4] = static_cast<float>(1 / y_scale);
+            p.matrix[r * 4 + 1] = static_cast<float>(from_u[r] / c_scale);
+            p.matrix[r * 4 + 2] = static_cast<float>(from_v[r] / c_scale);
+            p.matrix[r * 4 + 3] = static_cast<float>(-y_shift / y_scale - (from_u[r] + from_v[r]) * c_shift / c_scale);
+        }
+    }
+    return p;
+}
+
+// An NV12 or P010 frame of the host, packed in pinned memory.
+struct FrameStaging {
+    std::int64_t pitch = 0;
+    std::uint64_t rows[2] = {0, 0}, row_bytes = 0;
+    [[nodiscard]] std::uint64_t offset(int plane) const { return plane ? static_cast<std::uint64_t>(pitch) * rows[0] : 0; }
+    [[nodiscard]] std::uint64_t bytes() const { return static_cast<std::uint64_t>(pitch) * (rows[0] + rows[1]); }
+};
+FrameStaging frame_staging(const GpuFrame& frame) {
+    FrameStaging s;
+    if (frame.on_device) return s;
+    s.row_bytes = static_cast<std::uint64_t>((frame.size.width + 1) / 2 * 2) * (frame.format.bits > 8 ? 2 : 1);
+    s.pitch = static_cast<std::int64_t>((s.row_bytes + 15) / 16 * 16);
+    s.rows[0] = static_cast<std::uint64_t>(frame.size.height);
+    s.rows[1] = static_cast<std::uint64_t>((frame.size.height + 1) / 2);
+    return s;
+}
+
 // One kernel launch with all numbers filled in.
 struct Launch {
     CuFunction function = nullptr;
     Shape shape;
-    alignas(64) std::array<std::byte, 512> parameters{};
+    alignas(64) std::array<std::byte, 640> parameters{};
 };
 
 struct Plan {
     Staging in, out;
     Rect core;
+    DevicePixels source{}, target{};  // the pictures as kernels see them
     Arena arena;
     std::vector<Launch> launches;
     CuGraphExec graph = nullptr;
@@ -70,7 +152,7 @@ struct Plan {
     int ran = 0;
 };
 
-class CudaSession final : public Session {
+class CudaSession final : public FrameSession {
 public:
     CudaSession(std::shared_ptr<const ProgramState> program, const Resident& resident)
         : program_(std::move(program)), device_(resident.device), constants_(resident.constants.address()),
@@ -98,6 +180,95 @@ public:
         }
         return run_halves(job, Error{Errc::memory, "GPU memory does not hold a tile of " + std::to_string(job.in.size.width) +
                                                        "x" + std::to_string(job.in.size.height)});
+    }
+
+    [[nodiscard]] void* stream() const override { return stream_; }
+    [[nodiscard]] void* context() const override { return device_->context; }
+
+    Result<TileReport> run_frame(const GpuFrame& in, const GpuFrame& out) override {
+        const ProgramInfo& info = program_->info;
+        ENSURE(in.size.width % info.size_multiple == 0 && in.size.height % info.size_multiple == 0);
+        ENSURE(out.size.width == in.size.width * info.scale && out.size.height == in.size.height * info.scale);
+        if (info.channels != 3) return Error{Errc::unsupported, "CUDA: frames need a network for RGB"};
+        const Current current = device_->current();
+        const FrameStaging from = frame_staging(in), to = frame_staging(out);
+        Plan plan;
+        plan.in.size = in.size;
+        plan.out.size = out.size;
+        plan.core = {0, 0, in.size.width, in.size.height};
+        plan.arena = plan_arena(program_->lowered, in.size, from.bytes(), to.bytes());
+        if (plan.arena.bytes > memory_.bytes() || from.bytes() > pinned_in_.bytes() || to.bytes() > pinned_out_.bytes()) {
+            drop_plans();
+            TRY(pinned_in_.reserve(from.bytes()));
+            TRY(pinned_out_.reserve(to.bytes()));
+            if (plan.arena.bytes > memory_.bytes()) {
+                memory_ = DeviceMemory();
+                TRY(memory_, DeviceMemory::allocate(device_, plan.arena.bytes));
+            }
+        }
+        const CuAddress base = memory_.address();
+        const auto pixels_of = [&](const GpuFrame& frame, const FrameStaging& s, CuAddress at, bool writing) {
+            if (frame.on_device) return frame_pixels(frame.format, frame.size, frame.plane, frame.pitch_bytes, writing);
+            return frame_pixels(frame.format, frame.size, {at, at + s.offset(1)}, {s.pitch, s.pitch}, writing);
+        };
+        TRY(plan.source, pixels_of(in, from, base + plan.arena.in, false));
+        TRY(plan.target, pixels_of(out, to, base + plan.arena.out, true));
+        for (const Step& step : program_->lowered.steps) TRY(add_launch(plan, step));
+        const auto host_row = [](const GpuFrame& f, int p, std::uint64_t y) {
+            return reinterpret_cast<std::byte*>(f.plane[p]) + f.pitch_bytes[p] * static_cast<std::int64_t>(y);
+        };
+        const auto each_row = [&](const FrameStaging& s, auto&& copy) {
+            for (int p = 0; p < 2; ++p)
+                for (std::uint64_t y = 0; y < s.rows[p]; ++y) copy(p, y, s.offset(p) + y * static_cast<std::uint64_t>(s.pitch));
+        };
+        if (!in.on_device) {
+            each_row(from, [&](int p, std::uint64_t y, std::uint64_t at) { std::memcpy(pinned_in_.data() + at, host_row(in, p, y), from.row_bytes); });
+            TRY(driver_.check(driver_.copy_to_device_async(base + plan.arena.in, pinned_in_.data(), from.bytes(), stream_), "copying to the GPU"));
+        }
+        TRY(driver_.check(driver_.fill_async(base + plan.arena.flags, 0, 64, stream_), "clearing GPU memory"));
+        for (Launch& l : plan.launches) TRY(launch(l));
+        if (!out.on_device)
+            TRY(driver_.check(driver_.copy_to_host_async(pinned_out_.data(), base + plan.arena.out, to.bytes(), stream_), "copying from the GPU"));
+        TRY(driver_.check(driver_.copy_to_host_async(pinned_flags_.data(), base + plan.arena.flags, 64, stream_), "copying from the GPU"));
+        TRY(driver_.check(driver_.stream_synchronize(stream_), "running the network on the GPU"));
+        if (!out.on_device)
+            each_row(to, [&](int p, std::uint64_t y, std::uint64_t at) { std::memcpy(host_row(out, p, y), pinned_out_.data() + at, to.row_bytes); });
+        std::uint32_t flags = 0;
+        std::memcpy(&flags, pinned_flags_.data(), sizeof flags);
+        return TileReport{flags == 0};
+    }
+
+    // See observe().
+    Result<std::vector<std::vector<float>>> observe(const TileJob& job, const std::vector<int>& convolutions) {
+        const Current current = device_->current();
+        TRY(Plan* const plan, plan_for(job));
+        copy_in(job.in, *plan);
+        TRY(before(*plan));
+        std::vector<std::vector<float>> largest(convolutions.size());
+        PinnedMemory copy(device_);
+        for (std::size_t i = 0; i < plan->launches.size(); ++i) {
+            const Step& step = program_->lowered.steps[i];
+            const auto it = std::find(convolutions.begin(), convolutions.end(), step.conv);
+            if (it != convolutions.end()) {
+                const View& v = step.in;
+                const std::size_t plane = static_cast<std::size_t>(pixels(job.in.size)) * static_cast<std::size_t>(v.num * v.num / v.den / v.den);
+                const std::size_t bytes = plane * static_cast<std::size_t>(v.slices()) * 16;
+                TRY(copy.reserve(bytes));
+                const CuAddress from = memory_.address() + plan->arena.buffer[static_cast<std::size_t>(v.buffer)] +
+                                       static_cast<std::uint64_t>(v.first_slice) * plane * 16;
+                TRY(driver_.check(driver_.copy_to_host_async(copy.data(), from, bytes, stream_), "copying from the GPU"));
+                TRY(driver_.check(driver_.stream_synchronize(stream_), "running the network on the GPU"));
+                auto& most = largest[static_cast<std::size_t>(it - convolutions.begin())];
+                most.assign(static_cast<std::size_t>(v.channels), 0.0F);
+                const auto* halves = reinterpret_cast<const std::uint16_t*>(copy.data());
+                for (std::size_t c = 0; c < most.size(); ++c)
+                    for (std::size_t p = 0; p < plane; ++p)
+                        most[c] = std::max(most[c], std::fabs(half_to_float(halves[(c / 8 * plane + p) * 8 + c % 8])));
+            }
+            TRY(launch(plan->launches[i]));
+        }
+        TRY(driver_.check(driver_.stream_synchronize(stream_), "running the network on the GPU"));
+        return largest;
     }
 
 private:
@@ -200,6 +371,8 @@ private:
             if (plans_.back().graph) driver_.graph_exec_destroy(plans_.back().graph);
             plans_.pop_back();
         }
+        plan.source = device_pixels(in, memory_.address() + plan.arena.in);
+        plan.target = device_pixels(out, memory_.address() + plan.arena.out);
         for (const Step& step : program_->lowered.steps) TRY(add_launch(plan, step));
         plans_.push_front(std::move(plan));
         return &plans_.front();
@@ -233,7 +406,7 @@ private:
         const auto whole = [&](const View& v) {
             return RowWork{height(v), width(v), 0, height(v), 0, kStripWidth, (width(v) + kStripWidth - 1) / kStripWidth, 0};
         };
-        const DevicePixels in = device_pixels(plan.in, base + plan.arena.in), out = device_pixels(plan.out, base + plan.arena.out);
+        const DevicePixels &in = plan.source, &out = plan.target;
         const std::uint64_t flags = base + plan.arena.flags;
 
         switch (step.kind) {
@@ -246,8 +419,7 @@ private:
                 std::copy(std::begin(step.scale), std::end(step.scale), p.scale);
                 std::copy(std::begin(step.shift), std::end(step.shift), p.shift);
                 p.out_slices = step.out.slices();
-                p.s8 = step.s8_out;
-                p.inverse_step = step.inverse_step;
+                p.inverse_steps = step.s8_out ? constants_ + step.factors : 0;
                 return add(plan, step, shape_first(p), p);
             }
             case Step::Kind::rows: {
@@ -266,6 +438,14 @@ private:
                 p.work.rows = plan.core.height * ratio;
                 p.work.col_first = p.core_x = plan.core.x * ratio;
                 p.work.strips = (plan.core.width * ratio + kStripWidth - 1) / kStripWidth;
+                if (is_yuv(out)) {
+                    if (step.factor % 2) return Error{Errc::unsupported, "CUDA: NV12 and P010 from a last layer of odd scale"};
+                    if (out.chroma_x == 0) {  // chroma needs the column before: strips overlap by one
+                        p.work.col_first -= 1;
+                        p.work.col_step = kStripWidth - 1;
+                        p.work.strips = (plan.core.width * ratio + kStripWidth - 2) / (kStripWidth - 1);
+                    }
+                }
                 p.in_slices = step.in.slices();
                 p.factor = step.factor;
                 p.residual = step.with_residual;
@@ -321,12 +501,48 @@ private:
                 const StorePixels p{address(step.in), height(step.in), width(step.in), plan.core.x * scale, plan.core.y * scale, out, flags};
                 return add(plan, step, shape_items(pixels(plan.out.size), processors), p);
             }
-            case Step::Kind::hopper:
-            case Step::Kind::rows_s8:
-            case Step::Kind::hopper_s8: break;
+            case Step::Kind::rows_s8: {
+                const ConvS8 q{address(step.in), address(step.out), weights, constants_ + step.factors, whole(step.in), !step.s8_out};
+                ConvS8 p = q;
+                const Shape shape = shape_s8(p, processors);
+                return add(plan, step, shape, p);
+            }
+            case Step::Kind::hopper: {
+                ConvHopper p{};
+                p.weights = weights;
+                p.bias_slope = bias;
+                return add_hopper(plan, step, p, 8, address(step.in), address(step.out), {width(step.in), height(step.in)});
+            }
+            case Step::Kind::hopper_s8: {
+                ConvS8Hopper p{};
+                p.weights = weights;
+                p.factors = constants_ + step.factors;
+                return add_hopper(plan, step, p, 4, address(step.in), address(step.out), {width(step.in), height(step.in)});
+            }
         }
         ENSURE(!"a step that the session does not know");
         return {};
+    }
+
+    // A Hopper kernel: tensor maps for TMA, which fills in the zeros around the picture and drops what lies outside.
+    // `slices` of 16 bytes per pixel.
+    template <class Parameters>
+    Result<void> add_hopper(Plan& plan, const Step& step, Parameters& p, int slices, std::uint64_t in, std::uint64_t out, Size size) {
+        const bool half = slices == 8;
+        const auto w = static_cast<std::uint64_t>(size.width), h = static_cast<std::uint64_t>(size.height);
+        const std::uint32_t inner = half ? 8 : 16;
+        const std::uint64_t dims[4] = {inner, w, h, static_cast<std::uint64_t>(slices)};
+        const std::uint64_t strides[3] = {16, 16 * w, 16 * w * h};
+        const std::uint32_t ones[4] = {1, 1, 1, 1};
+        const auto encode = [&](std::uint64_t* map, std::uint64_t at, int pixels_wide) {
+            const std::uint32_t box[4] = {inner, static_cast<std::uint32_t>(pixels_wide), 1, static_cast<std::uint32_t>(slices)};
+            return driver_.check(driver_.tensor_map_tiled(map, half ? kCuTensorFloat16 : kCuTensorUint8, 4, reinterpret_cast<void*>(at),
+                                                          dims, strides, box, ones, 0, 0, 0, 0),
+                                 "describing a tensor to the copy engine");
+        };
+        TRY(encode(p.in_map, in, kHopperStrip + 2));
+        TRY(encode(p.out_map, out, kHopperStrip));
+        return add(plan, step, shape_hopper(p, slices, size, device_->multiprocessors), p);
     }
 
     Result<void> launch(Launch& l) {
@@ -408,6 +624,14 @@ private:
 };
 
 }  // namespace
+
+Result<std::vector<std::vector<float>>> observe(const CudaProgram& program, const ImageView& picture, const std::vector<int>& convolutions) {
+    CudaSession session(program.state(), program.state()->residents[0]);
+    TRY(session.begin());
+    const int scale = program.info().scale;
+    Image out({picture.size.width * scale, picture.size.height * scale}, picture.format);
+    return session.observe({picture, {0, 0, picture.size.width, picture.size.height}, out.view()}, convolutions);
+}
 
 Result<std::unique_ptr<Session>> make_session(std::shared_ptr<const ProgramState> program, const Resident& resident) {
     auto session = std::make_unique<CudaSession>(std::move(program), resident);

@@ -36,7 +36,7 @@ protected:
     void make(int calibration_side = 0) {
         cuda::BackendOptions options;
         options.library = FAKE_CUDA;
-        options.image = &kSomeImage;
+        options.images = {&kSomeImage};
         options.calibration_side = calibration_side;
         backend_ = cuda::make_backend(options);
     }
@@ -314,6 +314,46 @@ TEST_F(CudaBackendTest, sums_in_half_precision_on_geforce_only_where_that_is_goo
     expect_close(truth(graph, picture), run(graph, picture, Precision::fp16));
 }
 
+// 8 bits: close enough on a network that is well conditioned, refused with the number on one that is not.
+TEST_F(CudaBackendTest, computes_in_8_bits_only_behind_its_quality_gate) {
+    CompileOptions options;
+    options.precision = Precision::int8;
+    const Graph graph = test::compact_graph(1, {.features = 64, .convs = 2, .scale = 2});
+    FloatPicture picture = test::random_picture(2, 3, {37, 21});
+    for (const int major : {8, 9}) {
+        fake_->major = major;
+        make();
+        const auto program = test::must(backend_->compile(graph, options));
+        EXPECT_EQ(program->info().precision, Precision::int8);
+        EXPECT_GE(program->info().calibration_psnr, 45);
+        const auto session = test::must(program->session());
+        const Rect all{0, 0, 37, 21};
+        EXPECT_GE(psnr(truth(graph, picture), test::run_tile(*session, program->info(), picture, all, all)), 40);
+    }
+    const auto other = backend_->compile(test::span_graph(1), options);
+    ASSERT_FALSE(other.ok());
+    EXPECT_EQ(other.error().code, Errc::unsupported);
+    // A network that subtracts two large values that are nearly the same: eight bits cannot hold the difference.
+    test::NetworkBuilder b(3, 3);
+    int x = b.prelu(b.conv(0, 64, 3, 1));
+    for (int i = 0; i < 3; ++i) x = b.prelu(b.conv(x, 64));
+    x = b.conv(x, 12, 3, 20.0F);
+    b.resample(Op::pixel_shuffle, x, 2);
+    const auto poor = backend_->compile(b.finish(), options);
+    ASSERT_FALSE(poor.ok());
+    EXPECT_NE(poor.error().message.find("dB to fp32 with this model; 45 are needed"), std::string::npos) << poor.error().message;
+}
+
+TEST_F(CudaBackendTest, runs_hopper_kernels_on_hopper) {
+    fake_->major = 9;
+    const Graph graph = test::compact_graph(1, {.features = 64, .convs = 2, .scale = 4});
+    const FloatPicture picture = test::random_picture(2, 3, {140, 9});
+    expect_close(truth(graph, picture), run(graph, picture, Precision::fp16));
+    CompileOptions options;
+    options.precision = Precision::fp16;
+    EXPECT_NE(test::must(backend_->compile(graph, options))->info().description.find("wgmma"), std::string::npos);
+}
+
 TEST_F(CudaBackendTest, records_a_graph_per_size_and_allocates_nothing_once_warm) {
     const Graph graph = test::compact_graph(1, {.features = 32, .convs = 1});
     CompileOptions options;
@@ -448,7 +488,7 @@ TEST_F(CudaBackendTest, describes_devices_and_what_is_wrong_with_them) {
 TEST_F(CudaBackendTest, says_in_one_sentence_that_there_is_no_driver) {
     cuda::BackendOptions options;
     options.library = "libcuda_that_is_not_there.so.1";
-    options.image = &kSomeImage;
+    options.images = {&kSomeImage};
     backend_ = cuda::make_backend(options);
     const auto found = backend_->probe();
     ASSERT_EQ(found.size(), 1U);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every kernel that builds for every architecture.
+// Every kernel.
 #pragma once
 
 #include "conv_first.cuh"
 #include "conv_last.cuh"
+#include "conv_hopper.cuh"
 #include "conv_rows.cuh"
+#include "conv_s8.cuh"
 #include "conv_stream.cuh"
 #include "plain.cuh"

@@ -3,7 +3,7 @@
 // 32: two mma steps per 16 pixels and 8 channels. One block per 32x8 pixels; each warp takes two rows.
 #pragma once
 
-#include "conv_rows.cuh"
+#include "rows.cuh"
 #include "pixels.cuh"
 
 namespace enlarge::cuda {
@@ -63,10 +63,11 @@ KERNEL(conv_first, ConvFirst, 128, 3) {
                 const float v0 = prelu(d[hh * 2], slope[c]), v1 = prelu(d[hh * 2 + 1], slope[c + 1]);
                 const std::int64_t pixel = static_cast<std::int64_t>(y) * width + x;
                 const std::int64_t plane = static_cast<std::int64_t>(height) * width;
-                if (p.s8) {
+                if (p.inverse_steps) {
+                    const auto* inverse = reinterpret_cast<const float*>(p.inverse_steps) + c;
                     auto* to = reinterpret_cast<std::uint16_t*>(p.out) + ((n >> 1) * plane + pixel) * 8 + (n & 1) * 4 + (lane & 3);
-                    *to = static_cast<std::uint16_t>((round_s8(v0 * p.inverse_step) & 255) |
-                                                     (round_s8(v1 * p.inverse_step) & 255) << 8);
+                    *to = static_cast<std::uint16_t>((round_s8(v0 * inverse[0]) & 255) |
+                                                     (round_s8(v1 * inverse[1]) & 255) << 8);
                 } else {
                     *reinterpret_cast<std::uint32_t*>(reinterpret_cast<h16*>(p.out) + (n * plane + pixel) * 8 + 2 * (lane & 3)) =
                         pack_halves(v0, v1);

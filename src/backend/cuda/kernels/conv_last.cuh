@@ -7,21 +7,28 @@
 // all threads convert and store them, neighbours together.
 #pragma once
 
-#include "conv_rows.cuh"
+#include "rows.cuh"
 #include "pixels.cuh"
 
 namespace enlarge::cuda {
 
 inline constexpr int kLastWarps = 4;  // at most: factor 4
 
-// Staging: factor rows of 32 * factor pixels of 3 floats; the pixel distance of 3 words is free of bank conflicts.
+// Staging of one input row: [warp][32 input pixels][4 sub-pixels][3], free of bank conflicts for the warps that write it.
+inline constexpr int kLastRowFloats = kLastWarps * kStripWidth * 12;
+DEV int staged_at(int sub, int px) { return ((sub >> 2) * kStripWidth + px) * 12 + (sub & 3) * 3; }
+
+// Converts and stores one staged row.
 DEV void store_strip_row(const ConvLast& p, const float* staged, int y, int x0) {
     const int f = p.factor, row_pixels = kStripWidth * f, channels = p.out.channels;
     const int out_y = (y - p.work.row_first) * f;
     const int origin = x0 - p.core_x;  // of the strip, in input pixels from the core's left edge
     const int skip = p.work.col_step == kStripWidth ? 0 : 1;  // overlapping strips: the first column is chroma halo
     const bool yuv = p.out.kind == kPixelNv12 || p.out.kind == kPixelP010;
-    auto value = [&](int i, int px, int c) { return staged[(i * row_pixels + px) * 3 + c]; };
+    auto value = [&](int i, int px, int c) {  // row i of the output rows, pixel px of the strip's output pixels
+        const int x = px / f;
+        return staged[staged_at(i * f + px - x * f, x) + c];
+    };
     if (!yuv) {
         const bool words = p.out.kind == kPixelU8 && !p.out.planar && channels == 3 && (p.out.pitch[0] & 3) == 0 &&
                            (p.out.plane[0] & 3) == 0 && ((origin * f * 3) & 3) == 0 &&
@@ -36,7 +43,8 @@ DEV void store_strip_row(const ConvLast& p, const float* staged, int y, int x0) 
                     word[w] = 0;
 #pragma unroll
                     for (int b = 0; b < 4; ++b) {
-                        const float v = clamp01(value(i, px, w * 4 + b)) / p.out.scale;
+                        const int k = w * 4 + b;
+                        const float v = clamp01(value(i, px + k / 3, k % 3)) / p.out.scale;
                         word[w] |= static_cast<std::uint32_t>(round_even(v)) << (8 * b);
                     }
                 }
@@ -91,20 +99,17 @@ DEV void conv_last(const ConvLast& p, unsigned char* shared) {
     float* staged = bias + 64;
     const int tid = thread_index(), lane = tid & 31, warp = tid >> 5, threads = thread_count();
     for (int i = tid; i < threads / 2; i += threads) bias[i] = reinterpret_cast<const float*>(p.bias)[i];
-    cta_sync();
-    const int f = p.factor, row_pixels = kStripWidth * f, row_floats = f * row_pixels * 3;
-    const int sub = warp * 4 + (lane & 3), sub_y = sub / f, sub_x = sub - sub_y * f;
-    float* const own = staged + (sub_y * row_pixels + (lane >> 2) * f + sub_x) * 3;
+    const int f = p.factor;
+    float* const own = staged + staged_at(warp * 4 + (lane & 3), lane >> 2);
     stream_rows<CHUNKS, false>(
         reinterpret_cast<const h16*>(p.in), p.in_slices, p.work, reinterpret_cast<const std::uint32_t*>(p.weights), bias,
         shared,
         [&](int q, int, int, const RowAccumulator& acc) {
-            if (sub >= f * f) return;
 #pragma unroll
             for (int m = 0; m < 2; ++m)
 #pragma unroll
                 for (int hh = 0; hh < 2; ++hh) {
-                    float* to = own + q * row_floats + (m * 16 + hh * 8) * f * 3;
+                    float* to = own + q * kLastRowFloats + (m * 16 + hh * 8) * 12;
                     to[0] = acc[m][0][hh * 2];
                     to[1] = acc[m][0][hh * 2 + 1];
                     to[2] = acc[m][1][hh * 2];
@@ -119,7 +124,7 @@ DEV void conv_last(const ConvLast& p, unsigned char* shared) {
                 if (p.residual) read_pixel(p.source, p.out.channels, x, y + q, s);
                 bool finite = true;
                 for (int j = 0; j < f * f; ++j) {
-                    float* v = staged + q * row_floats + ((j / f) * row_pixels + px * f + j % f) * 3;
+                    float* v = staged + q * kLastRowFloats + staged_at(j, px);
 #pragma unroll
                     for (int c = 0; c < 3; ++c) {
                         v[c] += s[c];
@@ -130,7 +135,7 @@ DEV void conv_last(const ConvLast& p, unsigned char* shared) {
             }
             cta_sync();
 #pragma unroll 1
-            for (int q = first; q < last; ++q) store_strip_row(p, staged + q * row_floats, y + q, x0);
+            for (int q = first; q < last; ++q) store_strip_row(p, staged + q * kLastRowFloats, y + q, x0);
             cta_sync();
         });
 }

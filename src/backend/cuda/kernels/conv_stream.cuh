@@ -7,7 +7,7 @@
 // of accumulators, so 4 ldmatrix + NT / 2 wide loads feed 4 * NT mma.
 #pragma once
 
-#include "conv_rows.cuh"
+#include "rows.cuh"
 
 namespace enlarge::cuda {
 

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+# cmake -DNVCC= -DHOST= -DARCH= [-DPTX=ON] -DSOURCE= -DOUTPUT= -P compile_kernels.cmake
+# Compiles one source for one architecture, to a cubin or to PTX. ptxas' report goes to OUTPUT.txt. A kernel that spills registers, or uses
+# wgmma serialised, fails the build: each such line costs more than most optimisations bring.
+#
+# ccache does not know cubins. Where it is used (CCACHE_DIR), results are kept beside its own under a hash of all that
+# goes in, for other build trees and the next run of CI.
+set(options -std=c++20 -O3 -cubin -gencode arch=compute_${ARCH},code=sm_${ARCH} -Xptxas -v)
+if(PTX)
+  set(options -std=c++20 -O3 -ptx -arch=compute_${ARCH})
+endif()
+set(kept "")
+if(DEFINED ENV{CCACHE_DIR})
+  get_filename_component(folder ${SOURCE} DIRECTORY)
+  file(GLOB inputs ${folder}/kernels/*.cuh)
+  list(APPEND inputs ${SOURCE} ${folder}/params.hpp ${CMAKE_CURRENT_LIST_FILE})
+  execute_process(COMMAND ${NVCC} --version OUTPUT_VARIABLE key)
+  string(APPEND key "${options}")
+  foreach(input ${inputs})
+    file(SHA256 ${input} hash)
+    string(APPEND key ${hash})
+  endforeach()
+  string(SHA256 key "${key}")
+  set(kept $ENV{CCACHE_DIR}/cubin/${key})
+  if(EXISTS ${kept}.cubin AND EXISTS ${kept}.txt)
+    file(COPY_FILE ${kept}.cubin ${OUTPUT})
+    file(COPY_FILE ${kept}.txt ${OUTPUT}.txt)
+    return()
+  endif()
+endif()
+execute_process(COMMAND ${NVCC} -ccbin ${HOST} ${options} -o ${OUTPUT} ${SOURCE}
+                RESULT_VARIABLE failed OUTPUT_VARIABLE text ERROR_VARIABLE text)
+file(WRITE ${OUTPUT}.txt "${text}")
+if(failed)
+  message(FATAL_ERROR "${text}")
+endif()
+if(text MATCHES "[1-9][0-9]* bytes spill (stores|loads)" OR text MATCHES "C7510|C7520")
+  file(REMOVE ${OUTPUT})
+  message(FATAL_ERROR "a kernel of ${SOURCE} spills registers or serialises wgmma on sm_${ARCH}:\n${text}")
+endif()
+if(kept)
+  string(RANDOM LENGTH 12 unique)
+  file(MAKE_DIRECTORY $ENV{CCACHE_DIR}/cubin)
+  file(COPY_FILE ${OUTPUT}.txt ${kept}.txt.${unique})
+  file(RENAME ${kept}.txt.${unique} ${kept}.txt)
+  file(COPY_FILE ${OUTPUT} ${kept}.cubin.${unique})
+  file(RENAME ${kept}.cubin.${unique} ${kept}.cubin)
+endif()
