@@ -10,6 +10,10 @@ KernelTable make(Isa isa) {
     fill_scalar(table);
 #if defined(__x86_64__) && !defined(ENLARGE_SCALAR_ONLY)
     if (isa == Isa::avx2 || isa == Isa::avx512 || isa == Isa::avx512_vnni) fill_avx2(table);
+    if (isa == Isa::avx512) fill_avx512(table);
+    if (isa == Isa::avx512_vnni) fill_avx512_vnni(table);
+#elif defined(__aarch64__) && !defined(ENLARGE_SCALAR_ONLY)
+    if (isa == Isa::neon) fill_neon(table);
 #endif
     (void)isa;
     return table;

@@ -53,7 +53,7 @@ UNROLL_HINT vf times_power_of_two(vf x, vf n) {
     return x * _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
 }
 UNROLL_HINT vf keep_nan(vf x, vf y) { return _mm256_blendv_ps(y, x, _mm256_cmp_ps(x, x, _CMP_UNORD_Q)); }
-UNROLL_HINT void prefetch(const float* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0); }
+UNROLL_HINT void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 
 using WideInts = __m256i;
@@ -71,7 +71,6 @@ UNROLL_HINT void dot(WideInts& acc, WideInts a, WideInts w) {
     WideInts product;
     asm("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(acc), "=&x"(product) : "x"(a), "x"(w));
 }
-UNROLL_HINT void prefetch(const std::int16_t* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0); }
 
 #include "kernels/body/pixels.inl.hpp"
 #include "kernels/body/winograd.inl.hpp"

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// NEON on arm64: four floats, thirty-two registers; a granule is two vectors. The multiply-add of 16-bit integers is no
+// faster than that of floats here, so integer products are there but `auto` does not choose them.
+#include <arm_neon.h>
+
+#include "kernels/table.hpp"
+
+#define UNROLL _Pragma("GCC unroll 32")
+#define INLINE __attribute__((always_inline))
+#define UNROLL_HINT inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
+
+namespace enlarge {
+namespace {
+
+using vf = float __attribute__((vector_size(16), may_alias));
+constexpr int kWidth = 4;     // floats in a vector
+constexpr int kLanes = 8;     // channels in a granule
+constexpr int kGranule = 2;   // vectors in a granule
+// How many tiles run beside a number of weight vectors: at most 24 accumulators, the weights and a broadcast.
+template <int kVectors>
+constexpr int kPixels = kVectors == 2 ? 12 : kVectors == 4 ? 6 : 4;
+
+UNROLL_HINT vf load(const float* p) { return vld1q_f32(p); }
+UNROLL_HINT vf load(const Half* p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+UNROLL_HINT vf load(const std::int32_t* p) { return vcvtq_f32_s32(vld1q_s32(p)); }
+UNROLL_HINT void store(float* p, vf x) { vst1q_f32(p, x); }
+UNROLL_HINT void store(Half* p, vf x) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(x))); }
+UNROLL_HINT void store(std::int16_t* p, vf x) { vst1_s16(p, vqmovn_s32(vcvtnq_s32_f32(x))); }  // half to even, saturated
+UNROLL_HINT vf set1(float x) { return vdupq_n_f32(x); }
+UNROLL_HINT vf broadcast(const float* p) { return vld1q_dup_f32(p); }
+UNROLL_HINT vf broadcast(const Half* p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_dup_u16(p))); }
+UNROLL_HINT vf fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
+UNROLL_HINT void add_product(vf& sum, vf a, vf b) { sum = vfmaq_f32(sum, a, b); }
+// Makes the compiler believe that x is needed, and may have changed.
+UNROLL_HINT void keep(vf& x) { asm volatile("" : "+w"(x)); }
+constexpr int kPeakChains = 16;
+UNROLL_HINT vf prelu(vf x, vf slope) { return vbslq_f32(vcltq_f32(x, vdupq_n_f32(0)), x * slope, x); }
+UNROLL_HINT vf min(vf a, vf b) { return vminq_f32(a, b); }
+UNROLL_HINT vf max(vf a, vf b) { return vmaxq_f32(a, b); }
+UNROLL_HINT vf round_even(vf x) { return vrndnq_f32(x); }
+UNROLL_HINT vf times_power_of_two(vf x, vf n) {
+    return x * vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127)), 23));
+}
+UNROLL_HINT vf keep_nan(vf x, vf y) { return vbslq_f32(vceqq_f32(x, x), y, x); }
+UNROLL_HINT void prefetch(const void* p) { __builtin_prefetch(p); }
+
+using WideInts = int32x4_t;
+UNROLL_HINT void store(std::int32_t* p, WideInts x) { vst1q_s32(p, x); }
+UNROLL_HINT WideInts zero_ints() { return vdupq_n_s32(0); }
+
+#include "kernels/body/pixels.inl.hpp"
+#include "kernels/body/winograd.inl.hpp"
+#include "kernels/body/products.inl.hpp"
+
+// Pairs are multiplied and added by widening.
+void gemm_i16(const std::int16_t* a, int tiles, int k, const std::int16_t* w, int group, std::int32_t* m) {
+    const int width = group * kLanes;
+    for (int t = 0; t < tiles; ++t, a += k, m += width)
+        for (int n = 0; n < width; n += kWidth) {
+            WideInts even = zero_ints(), odd = zero_ints();
+            for (int i = 0; i < k; i += 2) {
+                const int16x4x2_t weights = vld2_s16(w + (std::ptrdiff_t{i} / 2 * width + n) * 2);
+                even = vmlal_n_s16(even, weights.val[0], a[i]);
+                odd = vmlal_n_s16(odd, weights.val[1], a[i + 1]);
+            }
+            store(m + n, vaddq_s32(even, odd));
+        }
+}
+
+UNROLL_HINT uint32x4_t to_int(vf x, vf most) {  // NaN gives 0: maxnm takes the number
+    return vcvtnq_u32_f32(vminq_f32(vmaxnmq_f32(x * most, vdupq_n_f32(0)), most));
+}
+
+void quantise_u8(const float* x, std::size_t n, std::uint8_t* out) {
+    std::size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const vf most = set1(255.0F);
+        vst1_u8(out + i, vqmovn_u16(vcombine_u16(vqmovn_u32(to_int(load(x + i), most)), vqmovn_u32(to_int(load(x + i + 4), most)))));
+    }
+    if (i == n) return;
+    float rest[8] = {};
+    for (std::size_t k = 0; i + k < n; ++k) rest[k] = x[i + k];
+    std::uint8_t bytes[8];
+    quantise_u8(rest, 8, bytes);
+    for (std::size_t k = 0; i + k < n; ++k) out[i + k] = bytes[k];
+}
+
+void quantise_u16(const float* x, std::size_t n, float max, std::uint16_t* out) {
+    std::size_t i = 0;
+    for (; i + 4 <= n; i += 4) vst1_u16(out + i, vqmovn_u32(to_int(load(x + i), set1(max))));
+    if (i == n) return;
+    float rest[4] = {};
+    for (std::size_t k = 0; i + k < n; ++k) rest[k] = x[i + k];
+    std::uint16_t words[4];
+    quantise_u16(rest, 4, max, words);
+    for (std::size_t k = 0; i + k < n; ++k) out[i + k] = words[k];
+}
+
+void to_half(const float* x, std::size_t n, Half* out) {
+    std::size_t i = 0;
+    for (; i + 4 <= n; i += 4) store(out + i, load(x + i));
+    if (i == n) return;
+    float rest[4] = {};
+    for (std::size_t k = 0; i + k < n; ++k) rest[k] = x[i + k];
+    Half halves[4];
+    store(halves, load(rest));
+    for (std::size_t k = 0; i + k < n; ++k) out[i + k] = halves[k];
+}
+
+void from_half(const Half* x, std::size_t n, float* out) {
+    std::size_t i = 0;
+    for (; i + 4 <= n; i += 4) store(out + i, load(x + i));
+    if (i == n) return;
+    Half rest[4] = {};
+    for (std::size_t k = 0; i + k < n; ++k) rest[k] = x[i + k];
+    float floats[4];
+    store(floats, load(rest));
+    for (std::size_t k = 0; i + k < n; ++k) out[i + k] = floats[k];
+}
+
+}  // namespace
+
+void fill_neon(KernelTable& t) {
+    t.name = "neon";
+    t.lanes = kLanes;
+    t.tile_multiple = 12;
+    t.fma_rounds = fma_rounds;
+    t.fma_round_flops = 2.0 * kPeakChains * kWidth;
+    t.leaky_relu_f32 = leaky_relu;
+    t.winograd_input_f32 = winograd_input<float>;
+    t.winograd_input_f16 = winograd_input<Half>;
+    t.gemm_f32 = gemm;
+    t.winograd_output_f32 = winograd_output<float, float>;
+    t.winograd_output_f16 = winograd_output<float, Half>;
+    t.winograd_input_f16_i16 = winograd_input_ints;
+    t.gemm_i16 = gemm_i16;
+    t.winograd_output_i32_f32 = winograd_output<std::int32_t, float>;
+    t.winograd_output_i32_f16 = winograd_output<std::int32_t, Half>;
+    t.conv_f32 = conv<float, float>;
+    t.conv_f32_f16 = conv<float, Half>;
+    t.conv_f16 = conv<Half, Half>;
+    t.conv_f16_f32 = conv<Half, float>;
+    t.shuffle_line_f32 = shuffle_line;
+    t.quantise_u8 = quantise_u8;
+    t.quantise_u16 = quantise_u16;
+    t.all_finite_f32 = all_finite;
+    t.to_half = to_half;
+    t.from_half = from_half;
+}
+
+}  // namespace enlarge
