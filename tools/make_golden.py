@@ -3,6 +3,7 @@
 """Makes the golden files of tests/golden/data: small random networks, and what PyTorch says they do to a small picture.
 
 Usage: make_golden.py OUT_DIR [--real WEIGHTS_DIR]
+       make_golden.py SEEDS_DIR --seeds    the smallest networks of each kind, as seeds of fuzz/arch.cpp
 
 Needs PyTorch and numpy. Everything is seeded: the same files come out again. Weights are rounded to the type they are
 stored in before the network runs; the network runs in double precision, whole picture, no tiles. With --real the
@@ -260,14 +261,34 @@ def picture(seed, width, height, channels):
     return np.round(np.clip(np.stack(planes, -1), 0, 1) * 255).astype(np.uint8)
 
 
+def write_seeds(out):
+    names = RrdbNames("bsrgan", 1, 1)
+    networks = {"compact": (compact_weights(1, torch.float32, 2, features=2, convs=1), compact),
+                "rrdb": (rrdb_weights(2, torch.float32, names, features=2, growth=1), lambda t: rrdb(t, names)),
+                "span": (span_weights(3, torch.float32, 2, features=1), span)}
+    for name, (weights, run) in networks.items():
+        tape = Tape(weights, torch.zeros(1, 3, 4, 4).double())
+        run(tape)
+        formats.write_safetensors(out / f"{name}.safetensors", weights)
+        formats.write_onnx(out / f"{name}.onnx", tape.ops, False, numbered=True)
+        formats.write_ncnn(out / name, tape.ops, False)
+        param, data = out / f"{name}.param", out / f"{name}.bin"
+        (out / f"{name}.ncnn").write_bytes(param.read_bytes() + b"\0" + data.read_bytes())
+        param.unlink()
+        data.unlink()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--real", type=pathlib.Path)
+    parser.add_argument("--seeds", action="store_true")
     options = parser.parse_args()
     out = options.out
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
+    if options.seeds:
+        return write_seeds(out)
     lines = []
     half, single, brain = torch.float16, torch.float32, torch.bfloat16
 

@@ -48,7 +48,7 @@ public:
     static Result<Model> open(const std::string& name);
     // A weight file in memory: .pth, .safetensors or .onnx. Models are read each time; keep the Model.
     static Result<Model> read(std::span<const std::byte> bytes, const std::string& name = "model");
-    // (1 - share) * this + share * other, tensor by tensor; both must have the same names and shapes.
+    // (1 - share) * this + share * other, tensor by tensor; both must be of the same family and sizes, in whatever format.
     [[nodiscard]] Result<Model> blend(const Model& other, float share) const;
 
     [[nodiscard]] const ModelInfo& info() const;

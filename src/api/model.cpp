@@ -107,6 +107,11 @@ Result<Model> Model::blend(const Model& other, float share) const {
     const std::string& first = state_->info.name;
     const std::string& second = other.state_->info.name;
     auto mixed = enlarge::blend(state_->weights, other.state_->weights, share);
+    if (!mixed.ok() && state_->info.family == other.state_->info.family) {
+        // The same layers under other names: BSRGAN's and Real-ESRGAN's keys, a full and a slim SPAN.
+        const auto mine = name_tensors(state_->network.graph), theirs = name_tensors(other.state_->network.graph);
+        if (mine.ok() && theirs.ok()) mixed = enlarge::blend(*mine, *theirs, share);
+    }
     if (!mixed.ok()) return std::move(mixed.error()).within("blending " + first + " and " + second);
     char percent[16];
     std::snprintf(percent, sizeof percent, "%g%%", std::round(1000.0 * share) / 10);

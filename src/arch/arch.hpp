@@ -23,6 +23,10 @@ struct Network {
 // Builds the network, from the names of the tensors, or from the layers where the file has them. A file of another family is refused with Errc::unsupported, naming the family it seems to be.
 Result<Network> recognise(const StateDict& weights);
 
+// The tensors of a graph under the names its family has in PyTorch: one style for all files of a family. Fails with
+// Errc::unsupported when its operations are not those of a family.
+Result<StateDict> name_tensors(const Graph& graph);
+
 // The tensors of a file with layers under the names its family has in PyTorch (Real-ESRGAN's for RRDB, merged convolutions
 // for SPAN), so that it can be blended with others. A file without layers is returned as it is.
 Result<StateDict> named_tensors(const StateDict& file);

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <utility>
 
+#include "weights/bytes.hpp"
+
 namespace enlarge {
 
 const Tensor* find(const StateDict& weights, const std::string& name) {
@@ -28,6 +30,7 @@ int count_blocks(const StateDict& weights, const std::string& prefix, const std:
 std::string shape_text(const std::vector<std::int64_t>& shape) {
     std::string text;
     for (const std::int64_t size : shape) {
+        if (text.size() > 60) return text + "x...";
         if (!text.empty()) text += 'x';
         text += std::to_string(size);
     }
@@ -176,7 +179,7 @@ Result<Graph> Builder::finish() {
     if (error_) return *std::move(error_);
     for (const auto& [name, tensor] : weights_.tensors)
         if (!used_.contains(name))
-            return Error{Errc::format, "tensor '" + name + "' (" + shape_text(tensor.shape) +
+            return Error{Errc::format, "tensor '" + printable(name) + "' (" + shape_text(tensor.shape) +
                                            ") does not belong to this network; nothing was loaded"};
     TRY(graph_.validate());
     if (graph_.output().channels != graph_.input_channels())

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "arch/importer.hpp"
+#include "weights/bytes.hpp"
 
 namespace enlarge {
 namespace {
@@ -157,7 +158,7 @@ Result<ImportedGraph> import_ncnn(const std::vector<Layer>& layers, int channels
     Importer importer;
     for (const Layer& layer : layers)
         if (auto added = add_layer(importer, layer, channels); !added.ok())
-            return std::move(added.error()).within("layer '" + layer.name + "' (" + layer.type + ")");
+            return std::move(added.error()).within("layer '" + printable(layer.name) + "' (" + printable(layer.type) + ")");
     return importer.finish();
 }
 

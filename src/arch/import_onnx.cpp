@@ -5,6 +5,7 @@
 #include <set>
 
 #include "arch/importer.hpp"
+#include "weights/bytes.hpp"
 
 namespace enlarge {
 namespace {
@@ -101,7 +102,7 @@ Result<void> resize(Importer& to, const Layer& layer) {
     const bool repeats = (position == "asymmetric" && rounding == "floor") ||
                          ((position == "half_pixel" || position == "pytorch_half_pixel") && rounding.starts_with("round"));
     if (mode != "nearest" || !repeats || factor != std::floor(factor) || factor < 1 || factor > 64)
-        return unsupported("a resampling (" + mode + ", " + position + ", " + rounding + ") by " + std::to_string(factor));
+        return unsupported("a resampling (" + printable(mode) + ", " + printable(position) + ", " + printable(rounding) + ") by " + std::to_string(factor));
     return to.resample(layer.outputs[0], layer.inputs[0], Op::upsample_nearest, static_cast<int>(factor));
 }
 
@@ -161,7 +162,7 @@ Result<ImportedGraph> import_onnx(const std::vector<Layer>& layers, int channels
             if (!computed.contains(name) && inputs.insert(name).second) TRY(importer.input(name, channels));
     for (const Layer& layer : layers)
         if (auto added = add_layer(importer, layer); !added.ok())
-            return std::move(added.error()).within("node '" + layer.name + "' (" + layer.type + ")");
+            return std::move(added.error()).within("node '" + printable(layer.name) + "' (" + printable(layer.type) + ")");
     return importer.finish();
 }
 

@@ -7,9 +7,15 @@
 #include <utility>
 
 #include "arch/builder.hpp"
+#include "weights/bytes.hpp"
 
 namespace enlarge {
 namespace {
+
+// Far above what any network needs; keeps a hostile file from making us allocate much more than it holds.
+constexpr std::size_t kMostConstants = 256;   // numbers of a factor or shift
+constexpr std::size_t kMostParts = 64;        // of a concatenation
+constexpr std::int64_t kMostExpanded = std::int64_t{1} << 24;
 
 bool all_are(const std::vector<double>& values, double wanted) {
     return std::all_of(values.begin(), values.end(), [&](double v) { return std::fabs(v - wanted) < 1e-6; });
@@ -36,7 +42,7 @@ bool is_unshuffle(const Tensor& weights, int factor) {
 
 Result<void> Importer::define(const std::string& name, Value value) {
     if (!values_.emplace(name, std::move(value)).second)
-        return Error{Errc::format, "'" + name + "' is computed twice"};
+        return Error{Errc::format, "'" + printable(name) + "' is computed twice"};
     return {};
 }
 
@@ -46,9 +52,15 @@ Result<void> Importer::define_node(const std::string& name, Node node) {
     return define(name, std::move(value));
 }
 
+Result<void> Importer::expand(std::int64_t numbers) {
+    expanded_ += numbers;
+    if (expanded_ > kMostExpanded) return Error{Errc::limit, "more than " + std::to_string(kMostExpanded) + " repeated constants"};
+    return {};
+}
+
 Result<Importer::Value*> Importer::use(const std::string& name) {
     const auto found = values_.find(name);
-    if (found == values_.end()) return Error{Errc::format, "'" + name + "' is used before it is computed"};
+    if (found == values_.end()) return Error{Errc::format, "'" + printable(name) + "' is used before it is computed"};
     if (found->second.ended) return unsupported("a clamp or resampling in the middle of the network");
     found->second.used = true;
     return &found->second;
@@ -61,6 +73,7 @@ Result<int> Importer::materialise(Value& value) {
     for (const Constant* numbers : {&value.factor, &value.shift})
         if (numbers->size() > 1 && numbers->size() != channels)
             return unsupported(std::to_string(numbers->size()) + " factors for " + std::to_string(channels) + " channels");
+    TRY(expand(static_cast<std::int64_t>(channels) * 2));
     std::vector<float> factor, shift;
     for (std::size_t c = 0; c < channels; ++c) {
         factor.push_back(static_cast<float>(at(value.factor, c, 1)));
@@ -96,6 +109,8 @@ Result<void> Importer::input(const std::string& name, int channels) {
 }
 
 Result<void> Importer::constant(const std::string& name, const Tensor& tensor) {
+    if (tensor.values.size() > kMostConstants)
+        return unsupported("a constant of " + std::to_string(tensor.values.size()) + " numbers; at most one per channel is expected");
     Value value;
     value.form = Value::Form::constant;
     value.factor.assign(tensor.values.begin(), tensor.values.end());
@@ -105,7 +120,7 @@ Result<void> Importer::constant(const std::string& name, const Tensor& tensor) {
 
 Result<void> Importer::alias(const std::string& from, const std::string& to) {
     const auto found = values_.find(from);
-    if (found == values_.end()) return Error{Errc::format, "'" + from + "' is used before it is computed"};
+    if (found == values_.end()) return Error{Errc::format, "'" + printable(from) + "' is used before it is computed"};
     Value copy = found->second;
     found->second.used = true;
     copy.used = copy.form == Value::Form::constant;
@@ -145,6 +160,7 @@ Result<void> Importer::conv(const std::string& out, const std::string& in, const
 Result<void> Importer::prelu(const std::string& out, const std::string& in, const Tensor& slopes) {
     TRY(const int from, node(in));
     const auto channels = static_cast<std::size_t>(graph_.nodes()[static_cast<std::size_t>(from)].channels);
+    if (slopes.values.size() == 1) TRY(expand(static_cast<std::int64_t>(channels)));
     Node node;
     node.op = Op::prelu;
     node.inputs = {from};
@@ -206,6 +222,7 @@ Result<void> Importer::affine(const std::string& out, const std::string& in, con
     if (value->form != Value::Form::plain && value->form != Value::Form::sigmoid)
         return unsupported("arithmetic on a constant or a reshaped tensor");
     const std::size_t size = std::max({factor.size(), shift.size(), value->factor.size(), value->shift.size(), std::size_t{1}});
+    if (size > kMostConstants) return unsupported("arithmetic with " + std::to_string(size) + " constants");
     for (const Constant* numbers : {&factor, &shift, &std::as_const(value->factor), &std::as_const(value->shift)})
         if (numbers->size() > 1 && numbers->size() != size) return unsupported("constants of different sizes");
     Value result = *value;
@@ -258,6 +275,7 @@ Result<void> Importer::concat(const std::string& out, const std::vector<std::str
             node.inputs.insert(node.inputs.end(), part.inputs.begin(), part.inputs.end());
         else
             node.inputs.push_back(from);
+        if (node.inputs.size() > kMostParts) return unsupported("a concatenation of more than " + std::to_string(kMostParts) + " tensors");
     }
     if (node.inputs.size() == 1) return alias(in[0], out);
     return define_node(out, std::move(node));
@@ -335,7 +353,7 @@ Result<ImportedGraph> Importer::finish() {
     const std::string* last = nullptr;
     for (const auto& [name, value] : values_) {
         if (value.used) continue;
-        if (last) return unsupported("a network with more than one output ('" + *last + "' and '" + name + "')");
+        if (last) return unsupported("a network with more than one output ('" + printable(*last) + "' and '" + printable(name) + "')");
         last = &name;
     }
     if (!last) return Error{Errc::format, "the graph has no output"};

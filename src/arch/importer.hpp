@@ -67,6 +67,7 @@ private:
         bool used = false;
     };
     Result<Value*> use(const std::string& name);
+    Result<void> expand(std::int64_t numbers);  // accounts for numbers that the file does not hold one by one
     Result<int> node(const std::string& name);      // the value as a node of the graph
     Result<int> materialise(Value& value);
     Result<void> define(const std::string& name, Value value);
@@ -75,6 +76,7 @@ private:
 
     Graph graph_;
     std::map<std::string, Value> values_;
+    std::int64_t expanded_ = 0;
 };
 
 // The graph of a file with layers, for pictures of `channels`.
@@ -90,8 +92,5 @@ Result<Graph> pruned(const Graph& graph);
 // Whether two graphs compute the same: the same operations on the same weights, whatever the order of nodes and of the
 // operands of sums. Factors of sums and normalisations may differ as much as half precision rounds.
 bool same_network(const Graph& a, const Graph& b);
-
-// Tensors under the names of the family that the graph's operations look like; Errc::unsupported when like none.
-Result<StateDict> name_tensors(const Graph& graph);
 
 }  // namespace enlarge

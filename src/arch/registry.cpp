@@ -4,6 +4,7 @@
 #include "arch/builder.hpp"
 #include "arch/families.hpp"
 #include "arch/importer.hpp"
+#include "weights/bytes.hpp"
 
 namespace enlarge {
 namespace {
@@ -29,7 +30,7 @@ Result<Network> recognise_tensors(const StateDict& weights) {
                      "this seems to be " + name + "; only Compact (SRVGG), RRDB (ESRGAN) and SPAN networks are supported"};
     const auto& [key, tensor] = *weights.tensors.begin();
     return Error{Errc::unsupported, "not a Compact (SRVGG), RRDB (ESRGAN) or SPAN network: " +
-                                        std::to_string(weights.tensors.size()) + " tensors, the first is '" + key + "' (" +
+                                        std::to_string(weights.tensors.size()) + " tensors, the first is '" + printable(key) + "' (" +
                                         shape_text(tensor.shape) + ")"};
 }
 

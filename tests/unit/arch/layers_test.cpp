@@ -127,6 +127,54 @@ TEST_F(layers, what_is_nearly_a_known_network_is_refused) {
     EXPECT_NE(changed("Split", [](Layer& l) { l.outputs.push_back("unused"); }).find("more than one output"), std::string::npos);
 }
 
+TEST(importer, puts_a_pixel_shuffle_together_from_reshapes) {
+    const Tensor kernel{{12, 12, 1, 1}, std::vector<float>(144, 0.5F)};
+    Importer importer;
+    must(importer.input("x", 3));
+    must(importer.reshape("a", "x", {1, 3, 8, 2, 6, 2}));
+    must(importer.transpose("b", "a", {0, 1, 3, 5, 2, 4}));
+    must(importer.reshape("c", "b", {1, 12, 8, 6}));
+    Importer::Convolution conv;
+    conv.weights = &kernel;
+    must(importer.conv("d", "c", conv));
+    must(importer.reshape("e", "d", {1, 3, 2, 2, 8, 6}));
+    must(importer.transpose("f", "e", {0, 1, 4, 2, 5, 3}));
+    must(importer.reshape("g", "f", {1, 3, 16, 12}));
+    const Graph graph = must(importer.finish()).graph;
+    ASSERT_EQ(graph.nodes().size(), 4U);
+    EXPECT_EQ(graph.nodes()[1].op, Op::pixel_unshuffle);
+    EXPECT_EQ(graph.nodes()[1].factor, 2);
+    EXPECT_EQ(graph.nodes()[3].op, Op::pixel_shuffle);
+    EXPECT_EQ(graph.nodes()[3].factor, 2);
+
+    Importer other;
+    must(other.input("x", 3));
+    must(other.reshape("a", "x", {1, 3, 8, 2, 6, 2}));
+    EXPECT_FALSE(other.transpose("b", "a", {0, 1, 3, 5, 4, 2}).ok());
+    EXPECT_FALSE(other.reshape("c", "x", {1, 3, 96}).ok());
+    EXPECT_FALSE(other.reshape("d", "x", {1, 3, 8, 2, 4, 3}).ok());
+    EXPECT_FALSE(other.sigmoid("e", "a").ok());
+}
+
+TEST(importer, does_not_let_a_small_file_grow) {
+    Importer importer;
+    must(importer.input("x", 3));
+    std::vector<float> wide(3 * 60000, 0.0F);
+    const Tensor kernel{{60000, 3, 1, 1}, std::move(wide)}, slope{{1}, {0.1F}};
+    Importer::Convolution conv;
+    conv.weights = &kernel;
+    must(importer.conv("0", "x", conv));
+    Errc code = Errc::internal;
+    for (int i = 0; i < 1000; ++i)
+        if (const auto added = importer.prelu(std::to_string(i + 1), std::to_string(i), slope); !added.ok()) {
+            code = added.error().code;
+            break;
+        }
+    EXPECT_EQ(code, Errc::limit);
+    EXPECT_FALSE(importer.constant("c", {{1000}, std::vector<float>(1000)}).ok());
+    EXPECT_FALSE(importer.concat("d", std::vector<std::string>(65, "x")).ok());
+}
+
 TEST(imported_graphs, are_the_same_whatever_the_order_of_a_sum_but_not_with_other_weights) {
     const Graph graph = test::rrdb_graph(1);
     Graph swapped, other;

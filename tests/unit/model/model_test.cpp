@@ -97,6 +97,22 @@ TEST_F(model, blending_makes_a_model_between_two) {
     EXPECT_NE(refused.error().message.find("blending a and c: "), std::string::npos);
 }
 
+TEST_F(model, networks_of_the_same_layers_blend_whatever_their_keys) {
+    const auto read = [](const StateDict& weights) { return must(Model::read(test::to_safetensors(weights), "m")); };
+    const Model real = read(test::rrdb_weights(1, test::RrdbKeys::real)), bsrgan = read(test::rrdb_weights(2, test::RrdbKeys::bsrgan)),
+                old = read(test::rrdb_weights(2, test::RrdbKeys::esrgan));
+    const auto last_weight = [](const Model& m) { return m.state()->network.graph.nodes().back().weights->back(); };
+    const Model mixed = must(real.blend(bsrgan, 0.5F));
+    EXPECT_FLOAT_EQ(last_weight(mixed), 0.5F * last_weight(real) + 0.5F * last_weight(bsrgan));
+    EXPECT_EQ(last_weight(must(old.blend(real, 0.5F))), last_weight(mixed));
+    const Model full = read(test::span_weights(1, test::SpanForm::full)), slim = read(test::span_weights(2, test::SpanForm::slim));
+    const auto first_weight = [](const Model& m) { return m.state()->network.graph.nodes()[2].weights->front(); };
+    EXPECT_FLOAT_EQ(first_weight(must(full.blend(slim, 0.25F))), 0.75F * first_weight(full) + 0.25F * first_weight(slim));
+    const auto refused = real.blend(full, 0.5F);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, Errc::argument);
+}
+
 TEST_F(model, every_built_in_model_opens_by_its_name) {
     for (const std::string& name : builtin_models()) {
         const Model opened = must(Model::open(name));
