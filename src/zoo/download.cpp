@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -35,6 +36,33 @@ public:
 
 private:
     int descriptor_;
+};
+
+// Keeps SIGPIPE from this thread: OpenSSL writes to connections that the server has closed, and a library may not end
+// the program for that. A signal that came meanwhile is taken away, unless one was already waiting.
+class NoBrokenPipe {
+public:
+    NoBrokenPipe() {
+        sigemptyset(&pipe_);
+        sigaddset(&pipe_, SIGPIPE);
+        sigset_t waiting;
+        sigpending(&waiting);
+        was_waiting_ = sigismember(&waiting, SIGPIPE) == 1;
+        pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+    }
+    NoBrokenPipe(const NoBrokenPipe&) = delete;
+    NoBrokenPipe& operator=(const NoBrokenPipe&) = delete;
+    ~NoBrokenPipe() {
+        constexpr timespec kNow{0, 0};
+        if (!was_waiting_)
+            while (sigtimedwait(&pipe_, nullptr, &kNow) < 0 && errno == EINTR) {
+            }
+        pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+
+private:
+    sigset_t pipe_{}, before_{};
+    bool was_waiting_ = false;
 };
 
 // The state of one request, seen by libcurl's callbacks.
@@ -221,6 +249,7 @@ Result<void> download(const Download& what, const PullProgress& progress) {
         return Error{Errc::io, "not enough space for " + std::to_string(t.bytes - t.have) + " more bytes in " +
                                    what.part.parent_path().string()};
 
+    const NoBrokenPipe quiet;  // before `curl`: closing the connection writes, too
     const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
     ENSURE(curl);
     t.curl = curl.get();
