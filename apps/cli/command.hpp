@@ -43,6 +43,7 @@ Action define_devices(CLI::App& app);
 Action define_compare(CLI::App& app);
 Action define_export(CLI::App& app);
 Action define_completions(CLI::App& app);
+Action define_bench(CLI::App& app);
 
 // Exit codes; docs/enlarge.1 and --help list them.
 enum ExitCode : int {

@@ -11,6 +11,7 @@ const std::vector<Command>& commands() {
         {"compare", "How alike two pictures are: PSNR, SSIM, largest difference", define_compare},
         {"devices", "What can run networks here, and why what cannot", define_devices},
         {"export", "Writes a network as ONNX for other programs", define_export},
+        {"bench", "How fast networks run here", define_bench},
         {"completions", "Prints a completion script for bash, zsh or fish", define_completions},
     };
     return list;
@@ -40,7 +41,7 @@ Manual manual(const std::string& command) {
     if (command == "models")
         return {"Lists networks, fetches public ones, and tells what a weight file holds.",
                 "  enlarge models list\n  enlarge models pull realesr-general-x4v3\n  enlarge models info ~/Downloads/4x_something.pth\n"};
-    if (command == "bench") return {"Measures the speed of a network on this machine.", "  enlarge bench\n  enlarge bench -m realesr-general-x4v3 --size 1280x720\n"};
+    if (command == "bench") return {"Measures the speed of a network on this machine.", "  enlarge bench\n  enlarge bench -m realesr-general-x4v3 --size 320x180,640x360 --precision fp32,fp16,int16 --stages\n  enlarge bench --threads 1,2,4 --json\n"};
     if (command == "export")
         return {"Writes a network as ONNX (opset 17) for ONNX Runtime, TensorRT, OpenVINO or DirectML: one input and one output,\n"
                 "float, batch x channels x height x width with free sizes, values 0 to 1.",

@@ -55,10 +55,20 @@ struct TileReport {
     bool finite = true;  // false: some output was NaN or infinite, `out` must not be used
 };
 
+// Time in one kind of work during the runs since time_stages(true), as a mean over threads.
+struct StageTime {
+    const char* name;
+    double milliseconds;
+};
+
 class Session {
 public:
     virtual ~Session() = default;
     virtual Result<TileReport> run(const TileJob& job) = 0;
+
+    // For benchmarks: starts (anew) or stops taking times. A backend without stages reports none.
+    virtual void time_stages(bool) {}
+    [[nodiscard]] virtual std::vector<StageTime> stage_times() const { return {}; }
 };
 
 class Program {

@@ -14,6 +14,14 @@ float get(const float* p) { return *p; }
 float get(const Half* p) { return half_to_float(*p); }
 void put(float* p, float x) { *p = x; }
 void put(Half* p, float x) { *p = float_to_half(x); }
+void fma_rounds(std::size_t rounds) {  // without the instruction: a product and a sum
+    volatile float kept = 0;
+    float sums[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+    for (std::size_t r = 0; r < rounds; ++r)
+        for (float& sum : sums) sum = sum * 0.999F + 0.5F;
+    for (const float sum : sums) kept = kept + sum;
+}
+
 void leaky_relu_f32(float* x, std::size_t n, float slope) {
     for (std::size_t i = 0; i < n; ++i) x[i] = x[i] < 0 ? slope * x[i] : x[i];
 }
@@ -188,6 +196,8 @@ void fill_scalar(KernelTable& t) {
     t.name = "scalar";
     t.lanes = kLanes;
     t.tile_multiple = 1;
+    t.fma_rounds = fma_rounds;
+    t.fma_round_flops = 16;
     t.leaky_relu_f32 = leaky_relu_f32;
     t.winograd_input_f32 = winograd_input<float>;
     t.winograd_input_f16 = winograd_input<Half>;

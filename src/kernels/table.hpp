@@ -73,6 +73,10 @@ struct KernelTable {
     int tile_multiple = 6;  // gemm_* are fastest when the number of tiles is a multiple of this
     bool fast_i16 = false;  // integer products are faster than float ones
 
+    // As many fused multiply-adds as this set can do, `rounds` times fma_round_flops operations: for measuring peaks.
+    void (*fma_rounds)(std::size_t rounds) = nullptr;
+    double fma_round_flops = 0;
+
     // x[i] = x[i] < 0 ? slope * x[i] : x[i]. NaN stays NaN.
     void (*leaky_relu_f32)(float* x, std::size_t n, float slope) = nullptr;
 

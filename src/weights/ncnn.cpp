@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::string_view kMagic = "7767517";
 constexpr std::uint32_t kTagHalf = 0x01306B47, kTagInt8 = 0x000D4B38, kTagRawFloat = 0x0002C056;
-constexpr std::int64_t kMostBlobs = 4096;  // inputs and outputs of one layer
+constexpr std::int64_t kMostBlobs = 4096;     // inputs and outputs of one layer
+constexpr std::int64_t kMostParameters = 64;  // ncnn has 32
 
 // Types that carry weights and that no network we know of uses; reading past them would give garbage.
 constexpr std::string_view kUnread[] = {
@@ -47,7 +48,10 @@ Result<void> parse_parameter(std::string_view word, Layer& layer) {
     if (equals == std::string_view::npos || !parse(word.substr(0, equals), key))
         return Error{Errc::format, "\"" + printable(word, 40) + "\" where key=value is expected"};
     std::string_view value = word.substr(equals + 1);
-    if (key > -23300) {
+    const std::int64_t id = key <= -23300 ? -23300 - key : key;
+    if (id < 0 || id >= kMostParameters)
+        return Error{Errc::format, "the key " + std::to_string(key) + " is out of range"};
+    if (key >= 0) {
         double number = 0;
         if (parse(value, number))
             layer.numbers[std::to_string(key)] = number;
@@ -55,7 +59,6 @@ Result<void> parse_parameter(std::string_view word, Layer& layer) {
             layer.texts[std::to_string(key)] = value;
         return {};
     }
-    if (key < -23300 - 100000) return Error{Errc::format, "the key " + std::to_string(key) + " is out of range"};
     std::vector<double> list;
     bool first = true;
     std::int64_t count = 0;
@@ -73,7 +76,7 @@ Result<void> parse_parameter(std::string_view word, Layer& layer) {
     }
     if (count != static_cast<std::int64_t>(list.size()))
         return Error{Errc::format, "\"" + printable(word, 40) + "\" announces another number of items than it has"};
-    layer.lists[std::to_string(-23300 - key)] = std::move(list);
+    layer.lists[std::to_string(id)] = std::move(list);
     return {};
 }
 

@@ -17,7 +17,7 @@ using onnx::DataType;
 using protobuf::Field;
 using protobuf::Wire;
 
-constexpr std::int64_t kNodePartsPerTensor = 64;  // inputs, outputs and attributes, as a multiple of Limits::tensors
+constexpr std::int64_t kNodePartsPerTensor = 64;  // inputs, outputs, attributes and items, times Limits::tensors
 
 // A node as the file has it.
 struct Node {
@@ -64,7 +64,7 @@ private:
     }
 
     Result<void> spend() {
-        if (--parts_left_ < 0) return Error{Errc::limit, "nodes with too many inputs, outputs and attributes"};
+        if (--parts_left_ < 0) return Error{Errc::limit, "nodes with too many inputs, outputs, attributes and items of lists"};
         return {};
     }
 
@@ -92,6 +92,7 @@ private:
                 case 7:
                     is_list = true;
                     TRY(protobuf::read_repeated(field, Wire::fixed32, [&](std::uint64_t v) -> Result<void> {
+                        TRY(spend());
                         list.push_back(static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(v))));
                         return {};
                     }));
@@ -99,6 +100,7 @@ private:
                 case 8:
                     is_list = true;
                     TRY(protobuf::read_repeated(field, Wire::varint, [&](std::uint64_t v) -> Result<void> {
+                        TRY(spend());
                         list.push_back(static_cast<double>(static_cast<std::int64_t>(v)));
                         return {};
                     }));

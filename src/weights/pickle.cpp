@@ -121,7 +121,11 @@ std::optional<Value> Document::find(Value dict, std::string_view key) const {
 class Machine {
 public:
     Machine(ByteReader& in, const Limits& limits)
-        : in_(in), start_(in.position()), limits_(limits), objects_left_(std::max<std::int64_t>(limits.tensors, 0) * 64) {}
+        : in_(in),
+          start_(in.position()),
+          limits_(limits),
+          most_objects_(std::max<std::int64_t>(limits.tensors, 0) * kObjectsPerTensor),
+          objects_left_(most_objects_) {}
 
     Result<Document> run() {
         for (;;) {
@@ -133,10 +137,14 @@ public:
                 return std::move(doc_);
             }
             TRY(step(static_cast<Op>(code)));
+            if (static_cast<std::int64_t>(stack_.size() + marks_.size()) > most_objects_)
+                return Error{Errc::limit, "a pickle whose stack holds more than " + std::to_string(most_objects_) + " objects"};
         }
     }
 
 private:
+    static constexpr std::int64_t kObjectsPerTensor = 64;  // a tensor takes about 25; optimizers have more of them
+
     Error damaged(const std::string& what) const {
         return {Errc::format, "damaged pickle at byte " + std::to_string(in_.position()) + ": " + what};
     }
@@ -175,7 +183,7 @@ private:
 
     Result<void> spend() {
         if (--objects_left_ < 0)
-            return Error{Errc::limit, "a pickle of more than " + std::to_string(limits_.tensors * 64) + " objects"};
+            return Error{Errc::limit, "a pickle of more than " + std::to_string(most_objects_) + " objects"};
         return {};
     }
     Result<void> push_text(Kind kind, std::string_view text) {
@@ -211,11 +219,13 @@ private:
         return {};
     }
     Result<void> append(Value parent, Value child) {
+        TRY(spend());
         TRY(contain(parent, child));
         doc_.objects_[parent.index].items.push_back(child);
         return {};
     }
     Result<void> set_entry(Value dict, Value key, Value value) {
+        TRY(spend());
         TRY(contain(dict, key));
         TRY(contain(dict, value));
         doc_.objects_[dict.index].entries.emplace_back(key, value);
@@ -263,7 +273,6 @@ private:
             if (arguments.size() != 1 || (arguments[0].kind != Kind::tuple && arguments[0].kind != Kind::list))
                 return damaged("torch.Size of something else than a tuple");
             const std::vector<Value> sides = doc_.items(arguments[0]);
-            for (std::size_t i = 0; i < sides.size(); ++i) TRY(spend());
             return push_sequence(Kind::tuple, sides);
         }
         TRY(push_sequence(Kind::call, arguments));
@@ -277,7 +286,6 @@ private:
             return damaged("OrderedDict made from " + std::string(kind_name(arguments[0].kind)));
         if (!arguments.empty()) {
             for (const Value pair : doc_.items(arguments[0])) {
-                TRY(spend());  // one list may be the argument of many calls
                 if ((pair.kind != Kind::list && pair.kind != Kind::tuple) || doc_.items(pair).size() != 2)
                     return damaged("OrderedDict made from something else than pairs");
                 TRY(set_entry(dict, doc_.items(pair)[0], doc_.items(pair)[1]));
@@ -336,7 +344,8 @@ private:
     ByteReader& in_;
     std::size_t start_;
     Limits limits_;
-    std::int64_t objects_left_;
+    std::int64_t most_objects_;
+    std::int64_t objects_left_;  // containers, their items, texts and memo entries
     Document doc_;
     std::vector<Value> stack_;
     std::vector<std::size_t> marks_;
@@ -533,7 +542,6 @@ Result<void> Machine::step_object(Op op) {
             TRY(const Value callee, pop());
             if (arguments.kind != Kind::tuple) return damaged("arguments that are not a tuple");
             const std::vector<Value> items = doc_.items(arguments);
-            for (std::size_t i = 0; i < items.size(); ++i) TRY(spend());  // one tuple may serve many calls
             return reduce(callee, items);
         }
         case Op::build: {  // obj.__setstate__(state): state dicts carry a _metadata attribute that nobody needs

@@ -3,10 +3,12 @@
 #include <cmath>
 
 #include "backend/cpu/session.hpp"
+#include "backend/cpu/stopwatch.hpp"
 
 namespace enlarge::cpu {
 
-void Runner::map(const Step& step, const Share& share) {
+void Runner::map(const Context& context, const Step& step, const Share& share) {
+    const Stopwatch watch(timing_);
     const Tensor& out = tensor(step.output);
     const std::ptrdiff_t out_stride = buffer(step.output).stride;
     const int f = step.factor;
@@ -74,6 +76,7 @@ void Runner::map(const Step& step, const Share& share) {
             }
         }
     }
+    watch.add(context.scratch->times.map);
 }
 
 }  // namespace enlarge::cpu

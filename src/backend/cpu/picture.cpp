@@ -11,6 +11,7 @@
 namespace enlarge::cpu {
 
 void Runner::load(const Context& context, const Step& step, const Share& share) {
+    const Stopwatch watch(timing_);
     const ImageView& in = context.job->in;
     const PixelFormat& format = in.format;
     const int channels = format.channels;
@@ -49,6 +50,7 @@ void Runner::load(const Context& context, const Step& step, const Share& share) 
         }
     }
     if (!finite) finite_.store(false, std::memory_order_relaxed);
+    watch.add(context.scratch->times.load);
 }
 
 void Runner::store(const Context& context, const Step& step, const float* pixels_, std::ptrdiff_t stride, int x, int y,

@@ -119,8 +119,23 @@ Result<TileReport> Runner::report() const {
     return TileReport{finite_.load(std::memory_order_relaxed)};
 }
 
-void Runner::clear_times() {
+void Runner::time_stages(bool on) {
+    timing_ = on;
     for (Scratch& scratch : scratch_) scratch.times = {};
+}
+
+std::vector<StageTime> Runner::stage_times() const {
+    constexpr std::pair<const char*, std::int64_t StageTimes::*> kStages[] = {
+        {"load", &StageTimes::load},     {"transform", &StageTimes::input}, {"products", &StageTimes::products},
+        {"back", &StageTimes::output},   {"direct", &StageTimes::direct},   {"other", &StageTimes::map},
+        {"picture", &StageTimes::picture}, {"wait", &StageTimes::wait}};
+    std::vector<StageTime> all;
+    for (const auto& [name, member] : kStages) {
+        std::int64_t sum = 0;
+        for (const Scratch& scratch : scratch_) sum += scratch.times.*member;
+        all.push_back({name, static_cast<double>(sum) * 1e-6 / static_cast<double>(scratch_.size())});
+    }
+    return all;
 }
 
 LargestV Runner::largest_v() const {
@@ -180,7 +195,7 @@ void Runner::work(const TileJob& job, int index, int count, Barrier& barrier) {
                 case Kind::load: load(context, step, mine); break;
                 case Kind::direct: direct(context, step, mine); break;
                 case Kind::winograd: winograd(context, step, mine); break;
-                case Kind::map: map(step, mine); break;
+                case Kind::map: map(context, step, mine); break;
                 case Kind::store: store_rows(context, step, mine); break;
             }
         }

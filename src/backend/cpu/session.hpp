@@ -14,7 +14,7 @@ namespace enlarge::cpu {
 
 // Nanoseconds of one thread per kind of work, when asked for.
 struct StageTimes {
-    std::int64_t input = 0, products = 0, output = 0, direct = 0, picture = 0, wait = 0;
+    std::int64_t load = 0, input = 0, products = 0, output = 0, direct = 0, map = 0, picture = 0, wait = 0;
 };
 
 // What one thread needs besides rows.
@@ -34,9 +34,8 @@ public:
     void learn_largest_v(bool on) { learning_ = on; }
     [[nodiscard]] LargestV largest_v() const;
 
-    void measure_times(bool on) { timing_ = on; }
-    [[nodiscard]] const std::vector<Scratch>& scratch() const { return scratch_; }
-    void clear_times();
+    void time_stages(bool on) override;
+    [[nodiscard]] std::vector<StageTime> stage_times() const override;
 
 private:
     struct Share {  // of a task: what one thread computes
@@ -55,7 +54,7 @@ private:
     void direct(const Context& context, const Step& step, const Share& share);
     void winograd(const Context& context, const Step& step, const Share& share);
     void learn(const Context& context, const Step& step, const float* v, std::ptrdiff_t v_stride, int blocks, int channels);
-    void map(const Step& step, const Share& share);
+    void map(const Context& context, const Step& step, const Share& share);
     void store_rows(const Context& context, const Step& step, const Share& share);
     // Writes pixels [x, x + n) of row y of a last step to the picture.
     void store(const Context& context, const Step& step, const float* pixels, std::ptrdiff_t stride, int x, int y, int n);

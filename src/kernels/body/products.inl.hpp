@@ -124,3 +124,15 @@ void conv(const Taps<In>& in, const float* w, int group, const Epilogue& e, cons
     if (group == 2) return conv_group<2 * kGranule>(in, w, e, to);
     conv_group<3 * kGranule>(in, w, e, to);
 }
+
+// kPeakChains sums that do not depend on each other hide the latency of a multiply-add.
+void fma_rounds(std::size_t rounds) {
+    vf sums[kPeakChains];
+    UNROLL for (int i = 0; i < kPeakChains; ++i) sums[i] = set1(static_cast<float>(i));
+    const vf a = set1(1e-3F), b = set1(0.5F);
+#pragma GCC unroll 1
+    for (std::size_t r = 0; r < rounds; ++r) {
+        UNROLL for (int i = 0; i < kPeakChains; ++i) add_product(sums[i], a, b);
+    }
+    UNROLL for (int i = 0; i < kPeakChains; ++i) keep(sums[i]);
+}

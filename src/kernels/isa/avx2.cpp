@@ -43,6 +43,9 @@ UNROLL_HINT vf broadcast(const Half* p) {
 UNROLL_HINT vf fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 // sum += a * b. As assembly, because g++ 12 turns the intrinsic into forms that overwrite a or b and spills in the loop.
 UNROLL_HINT void add_product(vf& sum, vf a, vf b) { asm("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b)); }
+// Makes the compiler believe that x is needed, and may have changed.
+UNROLL_HINT void keep(vf& x) { asm volatile("" : "+x"(x)); }
+constexpr int kPeakChains = 12;
 UNROLL_HINT vf prelu(vf x, vf slope) {  // by sign bit: the same, as slope * -0 is a zero
     return _mm256_blendv_ps(x, x * slope, x);
 }
@@ -133,6 +136,8 @@ void fill_avx2(KernelTable& t) {
     t.name = "avx2";
     t.lanes = kLanes;
     t.tile_multiple = 12;
+    t.fma_rounds = fma_rounds;
+    t.fma_round_flops = 2.0 * kPeakChains * kWidth;
     t.leaky_relu_f32 = leaky_relu;
     t.winograd_input_f32 = winograd_input<float>;
     t.winograd_input_f16 = winograd_input<Half>;

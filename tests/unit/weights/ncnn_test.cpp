@@ -96,6 +96,8 @@ INSTANTIATE_TEST_SUITE_P(all, ncnn_mutation, ::testing::Values(
     Pair{"blob_count_beyond_the_line", with(kParam, "act   1 1", "act   7 1"), fp32_bin(), Errc::format, "names 3 blobs; 8 expected"},
     Pair{"blob_count_absurd", with(kParam, "act   1 1", "act   99999999 1"), fp32_bin(), Errc::format, "a type, a name and two counts"},
     Pair{"parameter_without_value", with(kParam, "0=4 1=3", "0 1=3"), fp32_bin(), Errc::format, "layer conv: \"0\" where key=value is expected"},
+    Pair{"parameter_key_out_of_range", with(kParam, "0=4 1=3", "0=4 99=3"), fp32_bin(), Errc::format, "the key 99 is out of range"},
+    Pair{"parameter_key_negative", with(kParam, "0=4 1=3", "0=4 -5=3"), fp32_bin(), Errc::format, "the key -5 is out of range"},
     Pair{"list_shorter_than_announced", with(kParam, "1,0.2", "3,0.2"), fp32_bin(), Errc::format, "announces another number of items"},
     Pair{"list_not_numbers", with(kParam, "1,0.2", "1,x"), fp32_bin(), Errc::format, "not a list of numbers"},
     Pair{"channels_negative", with(kParam, "0=4 1=3", "0=-4 1=3"), fp32_bin(), Errc::format, "layer conv: the parameter 0=-4"},

@@ -152,7 +152,7 @@ TEST(onnx, tensors_and_nodes_are_counted) {
     std::string graph;
     for (int i = 0; i < 3; ++i) graph += node("Relu", {"x"}, {output(i)});
     expect_error(read(onnx(graph), limits), Errc::limit, "more than 2 nodes");
-    std::string inputs;
+    expect_error(read(onnx(node("Relu", {"x"}, {"y"}, attribute("list", field(8, std::string(200, '\1'))))), limits), Errc::limit, "items of lists");
     expect_error(read(onnx(node("Concat", std::vector<std::string>(200, "x"), {"y"})), limits), Errc::limit, "too many inputs");
 }
 

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// enlarge bench: how fast networks run here.
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "command.hpp"
+#include "engine_options.hpp"
+#include "enlarge/bench.hpp"
+#include "reporter.hpp"
+
+namespace cli {
+namespace {
+
+struct BenchChoice {
+    std::vector<std::string> models{enlarge::kDefaultModel};
+    std::vector<std::string> sizes{"320x180"};
+    std::vector<std::string> precisions{"auto"};
+    std::vector<int> threads{0};
+    std::string device = "auto";
+    int runs = 9;
+    bool stages = false;
+    bool json = false;
+};
+
+enlarge::Result<enlarge::Size> parse_size(const std::string& text) {
+    enlarge::Size size;
+    char rest = 0;
+    if (std::sscanf(text.c_str(), "%dx%d%c", &size.width, &size.height, &rest) != 2 || size.width < 1 || size.height < 1 ||
+        size.width > 65536 || size.height > 65536)
+        return enlarge::Error{enlarge::Errc::argument, "--size '" + text + "' should be WIDTHxHEIGHT, such as 1280x720"};
+    return size;
+}
+
+void print_json(const enlarge::BenchResult& r) {
+    JsonLine line("bench");
+    line.add("model", r.model).add("width", r.size.width).add("height", r.size.height).add("scale", r.scale)
+        .add("precision", std::string(enlarge::precision_name(r.precision))).add("threads", r.threads).add("isa", r.isa)
+        .add("path", r.path).add("runs", r.runs).add("median_ms", r.median_ms).add("min_ms", r.min_ms).add("fps", r.fps)
+        .add("gflops", r.gflops).add("peak_gflops", r.peak_gflops).add("peak_fraction", r.peak_fraction)
+        .add("peak_memory_bytes", r.peak_memory_bytes).add("working_bytes", r.working_bytes).add("load_ms", r.load_ms)
+        .add("calibration_psnr", r.calibration_psnr);
+    for (const enlarge::BenchStage& stage : r.stages) line.add(("stage_" + stage.name + "_ms").c_str(), stage.milliseconds);
+    std::printf("%s\n", line.text().c_str());
+    std::fflush(stdout);
+}
+
+void print_row(const enlarge::BenchResult& r) {
+    const std::string size = std::to_string(r.size.width) + "x" + std::to_string(r.size.height);
+    std::printf("%-24s %9s %6s %3d %9.1f %9.1f %8.2f %8.0f %7.0f%% %8.0f %7.0f  %s\n", r.model.c_str(), size.c_str(),
+                std::string(enlarge::precision_name(r.precision)).c_str(), r.threads, r.median_ms, r.min_ms, r.fps, r.gflops,
+                100 * r.peak_fraction, static_cast<double>(r.peak_memory_bytes) / 1048576.0, r.load_ms, r.path.c_str());
+    if (!r.stages.empty()) {
+        std::printf("    stages, ms:");
+        for (const enlarge::BenchStage& stage : r.stages) std::printf("  %s %.1f", stage.name.c_str(), stage.milliseconds);
+        std::printf("\n");
+    }
+    std::fflush(stdout);
+}
+
+int run(const BenchChoice& choice) {
+    if (!choice.json)
+        std::printf("%-24s %9s %6s %3s %9s %9s %8s %8s %8s %8s %7s  %s\n", "model", "size", "prec", "thr", "median ms",
+                    "min ms", "fps", "GFLOP/s", "of peak", "mem MiB", "load ms", "path");
+    for (const std::string& name : choice.models) {
+        EngineChoice engine;
+        engine.model = name;
+        const auto model = open_model(engine);
+        if (!model) return fail(model.error());
+        for (const std::string& size_text : choice.sizes)
+            for (const std::string& precision_text : choice.precisions)
+                for (const int threads : choice.threads) {
+                    enlarge::BenchOptions options;
+                    const auto size = parse_size(size_text);
+                    if (!size) return fail(size.error());
+                    const auto precision = enlarge::parse_precision(precision_text);
+                    if (!precision) return fail(precision.error());
+                    options.size = *size;
+                    options.precision = *precision;
+                    options.device = choice.device;
+                    options.threads = threads;
+                    options.runs = choice.runs;
+                    options.stages = choice.stages;
+                    const auto result = enlarge::bench(*model, options);
+                    if (!result) return fail(result.error());
+                    choice.json ? print_json(*result) : print_row(*result);
+                    if (interrupted()) return kInterrupted;
+                }
+    }
+    return kOk;
+}
+
+}  // namespace
+
+Action define_bench(CLI::App& app) {
+    auto choice = std::make_shared<BenchChoice>();
+    app.add_option("-m,--model", choice->models, "Networks: names or weight files")->type_name("NAME|FILE")->delimiter(',')->group("What");
+    app.add_option("--size", choice->sizes, "Sizes of the input frame")->type_name("WxH")->delimiter(',')->capture_default_str()->group("What");
+    app.add_option("--precision", choice->precisions, "auto, fp32, fp16, int16, int8")->type_name("NAME")->delimiter(',')->capture_default_str()->group("What");
+    app.add_option("--threads", choice->threads, "Numbers of threads; 0 = all cores")->type_name("N")->delimiter(',')->check(CLI::Range(0, 1024))->capture_default_str()->group("What");
+    app.add_option("--device", choice->device, "auto, cpu, cuda, cuda:N, reference")->type_name("NAME")->capture_default_str()->group("What");
+    app.add_option("--runs", choice->runs, "Frames measured, after one that warms up")->type_name("N")->check(CLI::Range(1, 100000))->capture_default_str()->group("What");
+    app.add_flag("--stages", choice->stages, "Show where the time goes")->group("Output");
+    app.add_flag("--json", choice->json, "One JSON object per measurement and line")->group("Output");
+    return [choice] { return run(*choice); };
+}
+
+}  // namespace cli
