@@ -21,20 +21,30 @@ KernelTable make(Isa isa) {
 
 }  // namespace
 
+// Each table is made when first asked for: fill_x() itself is compiled for x and would not run elsewhere.
 const KernelTable& kernels(Isa isa) {
-    static const KernelTable scalar = make(Isa::scalar);
-    static const KernelTable avx2 = make(Isa::avx2);
-    static const KernelTable avx512 = make(Isa::avx512);
-    static const KernelTable avx512_vnni = make(Isa::avx512_vnni);
-    static const KernelTable neon = make(Isa::neon);
     switch (isa) {
-        case Isa::avx2: return avx2;
-        case Isa::avx512: return avx512;
-        case Isa::avx512_vnni: return avx512_vnni;
+        case Isa::avx2: {
+            static const KernelTable table = make(Isa::avx2);
+            return table;
+        }
+        case Isa::avx512: {
+            static const KernelTable table = make(Isa::avx512);
+            return table;
+        }
+        case Isa::avx512_vnni: {
+            static const KernelTable table = make(Isa::avx512_vnni);
+            return table;
+        }
         case Isa::neon:
-        case Isa::neon_dotprod: return neon;  // the dot product extension is for bytes; nothing here uses it
-        default: return scalar;
+        case Isa::neon_dotprod: {  // the dot product extension is for bytes; nothing here uses it
+            static const KernelTable table = make(Isa::neon);
+            return table;
+        }
+        case Isa::scalar: break;
     }
+    static const KernelTable table = make(Isa::scalar);
+    return table;
 }
 
 }  // namespace enlarge
