@@ -97,7 +97,7 @@ Action define_upscale(CLI::App& app) {
         ->type_name("FORMAT")->group("Input and output");
     app.add_option("-q,--quality", o.quality, "Of lossy formats, 1 to 100 (default: JPEG 95, WebP and JPEG XL 92, AVIF and HEIC 80)")
         ->type_name("N")->check(CLI::Range(1, 100))->group("Input and output");
-    app.add_flag("--lossless", o.lossless, "Compress WebP, AVIF, HEIC or JPEG XL without loss")->group("Input and output");
+    app.add_flag("--lossless", o.lossless, "Compress WebP or JPEG XL without loss")->group("Input and output");
     app.add_option("--alpha", o.engine.alpha, "How transparency is enlarged: network or lanczos")
         ->type_name("HOW")->check(CLI::IsMember({"network", "lanczos"}))->capture_default_str()->group("Input and output");
     app.add_option("--background", o.background, "Replace transparency by a colour: white, black, #rrggbb")->type_name("COLOUR")->group("Input and output");

@@ -39,7 +39,7 @@ struct PictureFormatInfo {
     bool writable;
     bool alpha, grey;            // can hold them
     bool u8, u16, f32;           // sample types it can hold
-    int max_bits;                // of integers: 8, 12 or 16
+    int max_bits;                // of integers: 8, 10 or 16
     std::int64_t max_side;       // largest width and height
     bool lossless, lossy;        // kinds of compression
     int default_quality;         // where lossy
@@ -112,7 +112,7 @@ struct Background {
 struct WriteOptions {
     std::optional<PictureFormat> format;  // none: by the path's extension
     int quality = 0;               // 1..100 for lossy formats; 0: PictureFormatInfo::default_quality
-    bool lossless = false;         // WebP, AVIF, HEIC, JPEG XL (PNG, TIFF, PNM, PFM always are)
+    bool lossless = false;         // WebP, JPEG XL (PNG, TIFF, PNM, PFM always are)
     bool overwrite = false;
     std::string provenance_model;  // not empty: XMP records that this network enlarged the picture
 };

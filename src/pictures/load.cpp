@@ -8,6 +8,7 @@
 #include "base/cpu.hpp"
 #include "base/log.hpp"
 #include "image/format.hpp"
+#include "pictures/boxes.hpp"
 #include "pictures/metadata.hpp"
 
 namespace enlarge {
@@ -164,11 +165,56 @@ Result<void> check_size(const Picture::State& state, VipsImage* image) {
     return {};
 }
 
+// The largest sample value that a PNM header states; 0 for those without (PBM, PFM, PAM).
+int pnm_max_value(const Input& input) {
+    const auto head = input.read_at(0, 4096);
+    if (head.size() < 3 || head[1] == std::byte{'1'} || head[1] == std::byte{'4'} || head[1] > std::byte{'6'}) return 0;
+    std::size_t at = 2;
+    int number = 0;
+    for (int field = 0; field < 3; ++field) {  // width, height, maximum
+        for (bool comment = false; at < head.size(); ++at) {
+            const char c = static_cast<char>(head[at]);
+            if (c == '#') comment = true;
+            if (c == '\n' || c == '\r') comment = false;
+            if (!comment && c >= '0' && c <= '9') break;
+        }
+        for (number = 0; at < head.size() && head[at] >= std::byte{'0'} && head[at] <= std::byte{'9'} && number < 100000; ++at)
+            number = number * 10 + (static_cast<int>(head[at]) - '0');
+    }
+    return number;
+}
+
+// libvips takes PNM samples as they are, whatever the header says is white, and PFM rows from the wrong end.
+Result<void> correct_pnm(Picture::State& state) {
+    PictureInfo& info = state.info;
+    if (info.file_format == pfm) {
+        TRY(state.image, open_image(state, VIPS_ACCESS_RANDOM));
+        return apply(state.image, "reading", [](VipsImage* in, VipsImage** out) { return vips_flip(in, out, VIPS_DIRECTION_VERTICAL, nullptr); });
+    }
+    const int max = pnm_max_value(state.input);
+    const VipsBandFormat format = state.image->BandFmt;
+    const int full = format == VIPS_FORMAT_UCHAR ? 255 : 65535;
+    if (max == 0 || max == full || (format != VIPS_FORMAT_UCHAR && format != VIPS_FORMAT_USHORT)) return {};
+    return apply(state.image, "reading", [&](VipsImage* in, VipsImage** out) {
+        VipsImage* scaled = nullptr;
+        VipsImage* rounded = nullptr;
+        const int status = vips_linear1(in, &scaled, static_cast<double>(full) / max, 0, nullptr) ||
+                           vips_rint(scaled, &rounded, nullptr) || vips_cast(rounded, out, format, nullptr);
+        if (scaled) g_object_unref(scaled);
+        if (rounded) g_object_unref(rounded);
+        return status;
+    });
+}
+
 // Opens the file as `fail_on` says and builds the pipeline that rows() reads.
 Result<void> prepare(Picture::State& state) {
+    const int page = std::exchange(state.options.page, -1);
     TRY(state.image, open_image(state, VIPS_ACCESS_SEQUENTIAL));
+    state.options.page = page;
     TRY(check_pages(state, state.image.get()));
+    if (page > 0) TRY(state.image, open_image(state, VIPS_ACCESS_SEQUENTIAL));
     TRY(check_size(state, state.image.get()));
+    if (state.info.file_format == pnm || state.info.file_format == pfm) TRY(correct_pnm(state));
     const int orientation = std::clamp(vips_image_get_orientation(state.image.get()), 1, 8);
     state.info.orientation = orientation;
     if (orientation > 2) {
@@ -177,6 +223,15 @@ Result<void> prepare(Picture::State& state) {
     }
     if (orientation > 1)
         TRY(apply(state.image, "turning upright", [](VipsImage* in, VipsImage** out) { return vips_autorot(in, out, nullptr); }));
+
+    if (state.info.file_format == tiff || state.info.file_format == jxl) {
+        Blocks blocks;
+        if (state.info.file_format == tiff) blocks.exif = read_tiff_exif(state.input);
+        else blocks = read_jxl_blocks(state.input);
+        TRY(apply(state.image, "reading", [](VipsImage* in, VipsImage** out) { return vips_copy(in, out, nullptr); }));
+        attach_exif(state.image.get(), blocks.exif);
+        if (!blocks.xmp.empty()) vips_image_set_blob_copy(state.image.get(), VIPS_META_XMP_NAME, blocks.xmp.data(), blocks.xmp.size());
+    }
 
     PictureInfo& info = state.info;
     info.colour.clear();

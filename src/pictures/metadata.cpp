@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "pictures/boxes.hpp"
 #include "pictures/input.hpp"
 
 namespace enlarge::pictures {
@@ -180,14 +181,18 @@ std::string updated_xmp(std::string xmp, Size size, const std::string& model) {
 }
 
 void update_metadata(VipsImage* image, Size size, const std::string& model) {
-    if (vips_image_get_typeof(image, VIPS_META_EXIF_NAME)) {
-        // libvips writes the pixel dimensions, resolution and orientation into the EXIF block itself.
+    const auto old_exif = blob(image, VIPS_META_EXIF_NAME);
+    if (!old_exif.empty()) {
+        Bytes exif(old_exif.begin(), old_exif.end());
+        update_exif(exif, size);
+        vips_image_set_blob_copy(image, VIPS_META_EXIF_NAME, exif.data(), exif.size());
+        // libvips takes these from the image, not from the block.
         vips_image_set_int(image, VIPS_META_ORIENTATION, 1);
-        const std::string ones[2] = {std::to_string(size.width), std::to_string(size.height)};
+        const std::string sides[2] = {std::to_string(size.width), std::to_string(size.height)};
         const char* names[2] = {"exif-ifd0-ImageWidth", "exif-ifd0-ImageLength"};
         for (int i = 0; i < 2; ++i)
             if (vips_image_get_typeof(image, names[i]))
-                vips_image_set_string(image, names[i], (ones[i] + " (" + ones[i] + ", Long, 1 components, 4 bytes)").c_str());
+                vips_image_set_string(image, names[i], (sides[i] + " (" + sides[i] + ", Long, 1 components, 4 bytes)").c_str());
     } else {
         vips_image_remove(image, VIPS_META_ORIENTATION);
     }

@@ -10,6 +10,7 @@
 
 #include "base/log.hpp"
 #include "image/format.hpp"
+#include "pictures/boxes.hpp"
 #include "pictures/load.hpp"
 #include "pictures/metadata.hpp"
 #include "pictures/output_file.hpp"
@@ -161,10 +162,10 @@ int PictureWriter::State::run_saver(VipsImage* in, VipsTarget* target) {
         }
         case avif:
         case heic: {
-            const int bits = pixels.sample == SampleType::u8 ? 8 : std::min<int>(pixels.bits, 12) <= 10 ? 10 : 12;
+            const int bits = pixels.sample == SampleType::u8 ? 8 : 10;
             const bool hevc = format == heic;
-            // Full chroma when lossless or nearly; effort 4 is libvips' default.
-            return vips_heifsave_target(in, target, "Q", quality, "lossless", lossless, "bitdepth", bits,
+            // Full chroma from quality 90 on (libvips decides).
+            return vips_heifsave_target(in, target, "Q", quality, "bitdepth", bits,
                                         "compression", hevc ? VIPS_FOREIGN_HEIF_COMPRESSION_HEVC : VIPS_FOREIGN_HEIF_COMPRESSION_AV1, nullptr);
         }
         case jxl:
@@ -201,6 +202,14 @@ Result<void> PictureWriter::State::save() {
         image.reset(rgb);
     }
     Destination destination{&file, std::nullopt};
+    // What libvips does not write itself is kept for afterwards.
+    Blocks blocks;
+    if (format == tiff || format == jxl) {
+        const auto exif = blob(image.get(), VIPS_META_EXIF_NAME), xmp = blob(image.get(), VIPS_META_XMP_NAME);
+        const std::size_t prefix = exif.size() > 6 && std::memcmp(exif.data(), "Exif\0\0", 6) == 0 ? 6 : 0;
+        blocks.exif.assign(exif.begin() + static_cast<std::ptrdiff_t>(prefix), exif.end());
+        blocks.xmp.assign(xmp.begin(), xmp.end());
+    }
     const std::unique_ptr<VipsTargetCustom, Unref> target(vips_target_custom_new());
     g_signal_connect(target.get(), "write", G_CALLBACK(on_write), &destination);
     g_signal_connect(target.get(), "read", G_CALLBACK(on_read), &destination);
@@ -209,6 +218,8 @@ Result<void> PictureWriter::State::save() {
     const std::string message = status != 0 ? vips_message() : "";
     if (destination.error) return *destination.error;
     if (status != 0) return Error{Errc::io, path + ": the " + format_info(format).name + " file cannot be written (" + message + ")"};
+    if (format == tiff && !blocks.exif.empty()) return add_tiff_exif(file, blocks.exif);
+    if (format == jxl) return add_jxl_blocks(file, blocks);
     return {};
 }
 
@@ -230,8 +241,8 @@ Result<PictureFormat> check_output(const std::string& path, Size size, const Pix
     if (pixels.channels % 2 == 0 && !info.alpha)
         return refuse(Errc::unsupported, std::string(info.name) + " cannot hold transparency; choose png, webp or tif, or give a --background colour");
     const bool fits = pixels.sample == SampleType::u8 ? info.u8 : pixels.sample == SampleType::u16 ? info.u16 : pixels.sample == SampleType::f32 && info.f32;
-    if (!fits || pixels.planar) return refuse(Errc::unsupported, std::string(info.name) + " cannot hold samples of this type");
-    if (options.lossless && !info.lossless) return refuse(Errc::argument, std::string(info.name) + " has no lossless mode; choose png, webp, tif, avif or jxl");
+    if (!fits || pixels.planar || (pixels.sample == SampleType::u16 && pixels.bits > info.max_bits)) return refuse(Errc::unsupported, std::string(info.name) + " cannot hold samples of this type");
+    if (options.lossless && !info.lossless) return refuse(Errc::argument, std::string(info.name) + " has no lossless mode; choose png, webp, tif or jxl");
     if (options.quality < 0 || options.quality > 100) return refuse(Errc::argument, "quality goes from 1 to 100");
     TRY(OutputFile::check(path, options.overwrite));
     return format;
