@@ -125,6 +125,7 @@ void Reporter::start(const std::string& input, const std::string& output) {
 }
 
 void Reporter::progress(double fraction, const std::string& detail) {
+    const std::lock_guard lock(mutex_);
     if (!terminal_ && !options_.json) return;
     const auto now = std::chrono::steady_clock::now();
     if (now - shown_ < std::chrono::milliseconds(options_.json ? 500 : 100)) return;
@@ -154,6 +155,7 @@ void Reporter::progress(double fraction, const std::string& detail) {
 }
 
 void Reporter::done(const std::string& summary, JsonLine line) {
+    const std::lock_guard lock(mutex_);
     clear_line();
     if (options_.json)
         emit(line);
@@ -162,6 +164,7 @@ void Reporter::done(const std::string& summary, JsonLine line) {
 }
 
 void Reporter::error(const std::string& input, const enlarge::Error& error) {
+    const std::lock_guard lock(mutex_);
     clear_line();
     if (options_.json)
         emit(JsonLine("error").add("input", input).add("code", exit_code(error.code)).add("message", error.message));
@@ -169,6 +172,7 @@ void Reporter::error(const std::string& input, const enlarge::Error& error) {
 }
 
 void Reporter::note(const std::string& text) {
+    const std::lock_guard lock(mutex_);
     clear_line();
     if (options_.json)
         emit(JsonLine("note").add("input", input_).add("message", text));
@@ -177,6 +181,7 @@ void Reporter::note(const std::string& text) {
 }
 
 void Reporter::detail(const std::string& text) {
+    const std::lock_guard lock(mutex_);
     if (!options_.verbose) return;
     clear_line();
     std::fprintf(stderr, "%s\n", text.c_str());

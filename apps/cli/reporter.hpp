@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <string>
 
 #include "enlarge/enlarge.hpp"
@@ -66,6 +67,7 @@ private:
     std::size_t files_ = 1, index_ = 0;
     std::string input_, output_;
     std::chrono::steady_clock::time_point started_, shown_;
+    std::recursive_mutex mutex_;  // the library's log lines may come from other threads
 };
 
 // "0:07", "12:40", "2:03:00".

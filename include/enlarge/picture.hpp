@@ -39,7 +39,7 @@ struct PictureFormatInfo {
     bool writable;
     bool alpha, grey;            // can hold them
     bool u8, u16, f32;           // sample types it can hold
-    int max_bits;                // of integers: 8, 10 or 16
+    int max_bits;                // of integers: 8, 10, 12 or 16
     std::int64_t max_side;       // largest width and height
     bool lossless, lossy;        // kinds of compression
     int default_quality;         // where lossy

@@ -40,13 +40,14 @@ bool is(std::span<const std::byte> head, std::size_t at, std::string_view text) 
 
 const std::vector<PictureFormatInfo>& picture_formats() {
     // format, name, extension, writable, alpha, grey, u8, u16, f32, bits, side, lossless, lossy, quality, extensions
-    // AVIF and HEIC: 12 bit trips an assertion of libaom under libheif 1.15, and "lossless" still goes through YCbCr.
+    // AVIF: 8 or 12 bit, since 10 trips an assertion of libaom under libheif 1.15. HEIC: 10, which decoders in hardware
+    // know. "Lossless" of both still goes through YCbCr, so it is not offered.
     static const std::vector<PictureFormatInfo> formats = {
         {jpeg, "JPEG", "jpg", true, false, true, true, false, false, 8, 65535, false, true, 95, "jpg jpeg jpe jfif"},
         {png, "PNG", "png", true, true, true, true, true, false, 16, kVipsSide, true, false, 0, "png apng"},
         {webp, "WebP", "webp", true, true, false, true, false, false, 8, 16383, true, true, 92, "webp"},
         {tiff, "TIFF", "tif", true, true, true, true, true, true, 16, kVipsSide, true, false, 0, "tif tiff"},
-        {avif, "AVIF", "avif", true, true, false, true, true, false, 10, 16384, false, true, 80, "avif"},
+        {avif, "AVIF", "avif", true, true, false, true, true, false, 12, 16384, false, true, 80, "avif"},
         {heic, "HEIC", "heic", true, true, false, true, true, false, 10, 16384, false, true, 80, "heic heif hif"},
         {jxl, "JPEG XL", "jxl", true, true, true, true, true, true, 16, 1 << 20, true, true, 92, "jxl"},
         {pnm, "PNM", "ppm", true, false, true, true, true, false, 16, kVipsSide, true, false, 0, "ppm pgm pbm pnm"},

@@ -212,7 +212,9 @@ Result<void> prepare(Picture::State& state) {
     TRY(state.image, open_image(state, VIPS_ACCESS_SEQUENTIAL));
     state.options.page = page;
     TRY(check_pages(state, state.image.get()));
-    if (page > 0) TRY(state.image, open_image(state, VIPS_ACCESS_SEQUENTIAL));
+    if (page > 0) {
+        TRY(state.image, open_image(state, VIPS_ACCESS_SEQUENTIAL));
+    }
     TRY(check_size(state, state.image.get()));
     if (state.info.file_format == pnm || state.info.file_format == pfm) TRY(correct_pnm(state));
     const int orientation = std::clamp(vips_image_get_orientation(state.image.get()), 1, 8);

@@ -162,7 +162,7 @@ int PictureWriter::State::run_saver(VipsImage* in, VipsTarget* target) {
         }
         case avif:
         case heic: {
-            const int bits = pixels.sample == SampleType::u8 ? 8 : 10;
+            const int bits = pixels.sample == SampleType::u8 ? 8 : format_info(format).max_bits;
             const bool hevc = format == heic;
             // Full chroma from quality 90 on (libvips decides).
             return vips_heifsave_target(in, target, "Q", quality, "bitdepth", bits,
@@ -270,7 +270,6 @@ PixelFormat output_pixels(const PixelFormat& input, PictureFormat format, std::s
             say(std::string(info.name) + " holds 8 bits: the " + std::to_string(input.bits) + "-bit picture is written with 8");
         } else {
             out.bits = static_cast<std::uint8_t>(info.max_bits);
-            if (info.max_bits < 16 && input.bits <= 10) out.bits = 10;
             if (out.bits < input.bits)
                 say(std::string(info.name) + " holds " + std::to_string(out.bits) + " bits: the " + std::to_string(input.bits) + "-bit picture is written with that");
         }
@@ -322,13 +321,15 @@ Result<void> PictureWriter::write(const ImageView& rows) {
     for (int y = 0; y < rows.size.height; ++y) {
         const std::byte* row = rows.row(0, y);
         if (scale) {
-            // libvips' 16-bit samples use all 16 bits. AVIF and HEIC savers shift down again, so shifting up is exact there.
-            const int max = (1 << s.pixels.bits) - 1;
-            const bool shift = s.format == avif || s.format == heic;
+            // libvips' 16-bit samples use all 16 bits. The AVIF and HEIC savers shift down by 16 - max_bits again.
+            const auto max = static_cast<std::uint32_t>((1 << s.pixels.bits) - 1);
+            const bool heif = s.format == avif || s.format == heic;
+            const std::uint32_t full = heif ? (1U << format_info(s.format).max_bits) - 1 : 65535U;
+            const int shift = heif ? 16 - format_info(s.format).max_bits : 0;
             for (std::size_t i = 0; i < samples; ++i) {
                 std::uint16_t value;
                 std::memcpy(&value, row + 2 * i, 2);
-                value = static_cast<std::uint16_t>(shift ? value << (16 - s.pixels.bits) : (std::uint32_t{value} * 65535U + static_cast<std::uint32_t>(max) / 2) / static_cast<std::uint32_t>(max));
+                value = static_cast<std::uint16_t>((std::uint32_t{value} * full + max / 2) / max << shift);
                 std::memcpy(s.row.data() + 2 * i, &value, 2);
             }
             row = s.row.data();

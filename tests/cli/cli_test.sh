@@ -1,0 +1,211 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs the program as a user does and looks at what it leaves: files, exit codes, messages.
+# Usage: cli_test.sh PROGRAM
+set -u
+program=$(realpath "$1")
+work=$(mktemp -d /tmp/enlarge-cli-XXXXXX)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+export XDG_DATA_HOME="$work/data" HOME="$work"
+failures=0
+checks=0
+
+# check NAME CONDITION...: the condition must hold.
+check() {
+    local name=$1
+    shift
+    checks=$((checks + 1))
+    if ! "$@"; then
+        failures=$((failures + 1))
+        echo "FAILED: $name"
+        echo "  exit code $code; stdout: $(head -c 600 out); stderr: $(head -c 600 err)"
+    fi
+}
+# run ARGS...: runs the program; sets `code`, writes out and err.
+run() {
+    "$program" "$@" >out 2>err </dev/null
+    code=$?
+}
+exits() { [ "$code" -eq "$1" ]; }
+says() { grep -q -e "$1" err; }
+prints() { grep -q -e "$1" out; }
+one_line() { [ "$(wc -l <err)" -eq 1 ]; }
+is_size() { [ "$("$program" compare --json "$1" "$1" | grep -c '"equal":true')" = 1 ] && [ "$(header_size "$1")" = "$2" ]; }
+# Width x height of a PNM file.
+header_size() { head -c 40 "$1" | tr '\n' ' ' | awk '{print $2 "x" $3}'; }
+nothing_left() { [ -z "$(find . -name '.enlarge-*' -o -name '*.tmp')" ]; }
+
+# A colour gradient, 24 x 16, as PPM; grey and 16-bit versions.
+make_ppm() {
+    printf 'P6\n24 16\n255\n'
+    local y x
+    for ((y = 0; y < 16; y++)); do
+        for ((x = 0; x < 24; x++)); do printf "\\x$(printf %02x $((x * 10)))\\x$(printf %02x $((y * 15)))\\x80"; done
+    done
+}
+make_ppm >a.ppm
+(printf 'P5\n8 8\n65535\n'; head -c 128 a.ppm) >grey16.pgm
+cp a.ppm b.ppm
+
+run
+check "without arguments it says what to do" exits 2
+run --version
+check "--version works" exits 0
+check "--version prints the version" prints '^enlarge [0-9]'
+run --help
+check "--help works" exits 0
+for word in --scale --model --denoise --blend --width --height --size --exact --tta --device --precision --tile --threads --memory --alpha --quality --force --quiet --json --recursive --no-provenance Examples: compare devices models completions 'Exit codes'; do
+    check "--help tells of $word" prints "$word"
+done
+run a.ppm --no-such-option
+check "an unknown option is a usage error" exits 2
+check "and is named" says no-such-option
+
+run a.ppm
+check "the default output is beside the input" test -f a_x4.ppm
+check "and the exit code is 0" exits 0
+check "a picture is enlarged four times" is_size a_x4.ppm 96x64
+check "nothing is printed when no terminal is there" test ! -s err -a ! -s out
+run a.ppm
+check "an existing output is not overwritten" exits 5
+check "and the sentence names it and --force" says 'a_x4.ppm: .*--force'
+check "in one line" one_line
+run a.ppm --force
+check "--force overwrites" exits 0
+run a.ppm -s 1.5
+check "--scale 1.5" is_size a_x1.5.ppm 36x24
+run a.ppm -s 8
+check "--scale 8" is_size a_x8.ppm 192x128
+run a.ppm --width 50 -o w.ppm
+check "--width" is_size w.ppm 50x33
+run a.ppm --height 50 -o h.ppm
+check "--height" is_size h.ppm 75x50
+run a.ppm --size 60x60 -o fit.ppm
+check "--size fits" is_size fit.ppm 60x40
+run a.ppm --size 60x60 --exact -o exact.ppm
+check "--size --exact" is_size exact.ppm 60x60
+run a.ppm --size 60 -o x.ppm
+check "a size that is none is a usage error" exits 2
+run a.ppm -s 2 --width 9 -o x.ppm
+check "a scale and a width contradict each other" exits 2
+
+for format in png jpg webp tif avif jxl; do
+    run a.ppm -o "out.$format"
+    check "writes $format" exits 0
+    "$program" compare "out.$format" a_x4.ppm --json >cmp 2>&1
+    check "$format shows the same picture" grep -q -E '"psnr_rgb":(null|[3-9][0-9]|1[0-9][0-9])' cmp
+done
+run a.ppm -o out.xyz
+check "an unknown extension is refused" exits 2
+check "with the list of known ones" says 'png'
+run a.ppm -o out.gif
+check "a format that is only read is refused" exits 7
+run a.ppm -o none/out.png
+check "a folder that is not there is found out" exits 3
+run missing.png
+check "a missing input" exits 3
+echo "no picture" >text.png
+run text.png
+check "a file that is no picture" exits 6
+head -c 600 out.png >cut.png
+run cut.png
+check "a truncated picture is refused" exits 6
+check "nothing is left of it" test ! -e cut_x4.png
+run a.ppm -m swift-x5
+check "a misspelt model" exits 3
+check "gets a suggestion" says "swift-x4"
+run a.ppm -s 1000 -o big.webp
+check "a format's limit is known before work begins" exits 8
+check "and named" says 16383
+run grey16.pgm -o deep.png -v
+check "16-bit grey works" exits 0
+check "and is named so" says 'grey, 16 bit'
+run a.ppm --memory nonsense -o m.png
+check "a size of memory that is none" exits 2
+run a.ppm --denoise 0.5 -o d.png
+check "--denoise is for one model only" exits 2
+check "and names it" says realesr-general-x4v3
+run a.ppm --blend x -o d.png
+check "--blend without a weight" exits 2
+
+run a.ppm b.ppm missing.ppm -o many/ --json
+check "several inputs: the others are done" test -f many/a_x4.ppm -a -f many/b_x4.ppm
+check "a failure among several has its own code" exits 20
+check "JSON: a start" prints '"event":"start","input":"a.ppm"'
+check "JSON: a done with the size" prints '"event":"done".*"width":96,"height":64'
+check "JSON: an error" prints '"event":"error","input":"missing.ppm","code":3'
+mkdir -p tree/sub && cp a.ppm tree/ && cp b.ppm tree/sub/ && echo text >tree/notes.txt
+run tree
+check "a folder needs -r" exits 2
+run -r tree -o tree-out
+check "-r goes into subfolders" test -f tree-out/a_x4.ppm -a -f tree-out/sub/b_x4.ppm
+check "and leaves other files alone" exits 0
+run -r tree
+run -r tree --force
+check "earlier results are not enlarged again" test ! -e tree/a_x4_x4.ppm
+run 'many/*_x4.ppm' -s 2 -o globbed
+check "patterns the shell left alone are expanded" test -f globbed/a_x4_x2.ppm
+"$program" - -o - --format png <a.ppm >piped.png 2>err
+check "from standard input to standard output" "$program" compare piped.png out.png
+run a.ppm -o -
+check "standard output needs a format" exits 2
+
+run a.ppm -o noprov.webp --no-provenance
+check "provenance is written" grep -q algorithmicallyEnhanced out.webp
+check "with the model's name" grep -q swift-x4 out.webp
+check "unless told not to" test -z "$(grep -l algorithmicallyEnhanced noprov.webp)"
+run a.ppm --tile 8 --threads 1 -o t8.png
+run a.ppm --tile 16 --threads 2 -o t16.png
+run compare t8.png t16.png
+check "tile size and threads do not change a bit" prints '^equal'
+run a.ppm -o slow.png --tta
+check "--tta works" exits 0
+
+run compare a.ppm a_x4.ppm
+check "pictures of different size cannot be compared" exits 2
+run compare a.ppm b.ppm
+check "equal pictures are equal" prints '^equal'
+run compare out.jpg out.png -o side.png
+check "compare prints PSNR" prints 'PSNR Y'
+check "and draws" test -f side.png
+run compare out.jpg out.png -o split.png --split
+check "split" test -f split.png
+run devices
+check "devices lists the processor" prints '^cpu'
+run models list
+check "models lists what is built in" prints swift-x4
+run models info swift-x4
+check "models info tells the radius" prints 'receptive radius'
+run models pull no-such-model
+check "pulling an unknown model" exits 3
+for shell in bash zsh fish; do
+    run completions $shell
+    check "completions for $shell" prints scale
+    if command -v $shell >/dev/null; then check "$shell can read them" $shell -n out; fi
+done
+run completions man
+check "the manual page" prints '^.TH ENLARGE 1'
+run completions tcsh
+check "no completions for other shells" exits 2
+
+# Ctrl-C: a picture that takes long, stopped in the middle.
+(printf 'P6\n1600 1600\n255\n'; head -c 7680000 /dev/urandom) >noise.ppm
+"$program" noise.ppm -o stopped.png --device reference >out 2>err &
+pid=$!
+sleep 2
+kill -INT $pid
+wait $pid
+code=$?
+check "an interrupted run says so by its code" exits 130
+check "and leaves no half file" test ! -e stopped.png
+check "nor a temporary one" nothing_left
+
+if [ -w /dev/full ]; then
+    "$program" a.ppm -o - --format png >/dev/full 2>err
+    code=$?
+    check "a full disk is an error" exits 4
+    check "and is said" says 'no space left'
+fi
+echo "$checks checks, $failures failures"
+[ "$failures" -eq 0 ]
