@@ -126,6 +126,7 @@ public:
     [[nodiscard]] std::string path() const;
 
 private:
+    friend class TileReuse;  // internal
     struct State;
     explicit Upscaler(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;

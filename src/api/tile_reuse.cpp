@@ -1,11 +1,139 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/tile_reuse.hpp"
 
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include "api/upscaler_state.hpp"
+#include "image/format.hpp"
+#include "run/tile_runner.hpp"
+#include "tile/tile.hpp"
+
 namespace enlarge {
 
-struct TileReuse::State {};
-TileReuse::TileReuse(Upscaler&, Size, Size, bool) {}
+namespace {
+
+constexpr int kBlock = 32;     // the least that is looked at as changed or not, before rounding to the network's grid
+constexpr int kMostCore = 512; // of a rectangle that is computed in one go
+
+bool same(const ImageView& a, const ImageView& b, const Rect& rect) {
+    for (int p = 0; p < plane_count(a.format); ++p) {
+        const auto step = static_cast<std::ptrdiff_t>(sample_bytes(a.format.sample));
+        const auto bytes = static_cast<std::size_t>(rect.width) * static_cast<std::size_t>(step);
+        for (int y = rect.y; y < rect.bottom(); ++y)
+            if (std::memcmp(a.row(p, y) + rect.x * step, b.row(p, y) + rect.x * step, bytes) != 0) return false;
+    }
+    return true;
+}
+
+bool overlap(const Rect& a, const Rect& b) {
+    return a.x < b.right() && b.x < a.right() && a.y < b.bottom() && b.y < a.bottom();
+}
+
+}  // namespace
+
+struct TileReuse::State {
+    std::optional<TileRunner> runner;
+    Size in;
+    int scale = 1, block = kBlock, columns = 0, rows = 0;
+    std::vector<char> changed, dirty;
+
+    [[nodiscard]] Rect rect(int column, int row) const {
+        const int x = column * block, y = row * block;
+        return {x, y, std::min(block, in.width - x), std::min(block, in.height - y)};
+    }
+    // Rectangles that cover all dirty blocks once: runs of a row, joined with equal runs of the rows below.
+    [[nodiscard]] std::vector<Rect> cores();
+};
+
+std::vector<Rect> TileReuse::State::cores() {
+    std::vector<Rect> out;
+    const int longest = std::max(1, kMostCore / block);
+    for (int row = 0; row < rows; ++row)
+        for (int column = 0; column < columns; ++column) {
+            const auto at = [&](int c, int r) -> char& { return dirty[static_cast<std::size_t>(r) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(c)]; };
+            if (!at(column, row)) continue;
+            int across = 1, down = 1;
+            while (across < longest && column + across < columns && at(column + across, row)) ++across;
+            const auto full = [&](int r) {
+                for (int c = column; c < column + across; ++c)
+                    if (!at(c, r)) return false;
+                return true;
+            };
+            while (down < longest && row + down < rows && full(row + down)) ++down;
+            for (int r = row; r < row + down; ++r)
+                for (int c = column; c < column + across; ++c) at(c, r) = 0;
+            const int x = column * block, y = row * block;
+            out.push_back({x, y, std::min(across * block, in.width - x), std::min(down * block, in.height - y)});
+        }
+    return out;
+}
+
+TileReuse::TileReuse(Upscaler& upscaler, Size in, Size out, bool on) {
+    if (!on) return;
+    Enlarger& enlarger = *upscaler.state_->enlarger;
+    Engine& engine = enlarger.engine();
+    const ProgramInfo& info = engine.info();
+    // One run of the network over the picture as it is; anything else mixes pixels from further away.
+    if (info.channels != 3 || in.width % info.size_multiple || in.height % info.size_multiple || out.width != in.width * info.scale ||
+        out.height != in.height * info.scale)
+        return;
+    state_ = std::make_unique<State>();
+    state_->runner.emplace(engine, info.halo, enlarger.options().tta);
+    state_->in = in;
+    state_->scale = info.scale;
+    state_->block = round_up(kBlock, state_->runner->rules().alignment);
+    state_->columns = (in.width + state_->block - 1) / state_->block;
+    state_->rows = (in.height + state_->block - 1) / state_->block;
+}
+
 TileReuse::~TileReuse() = default;
-Result<double> TileReuse::run(const ImageView&, const ImageView&, const ImageView&, const MutableImageView&) { return 1.0; }
+
+Result<double> TileReuse::run(const ImageView& last, const ImageView& now, const ImageView& last_result, const MutableImageView& result) {
+    if (!state_) return 1.0;
+    State& s = *state_;
+    ENSURE(last.size == s.in && now.size == s.in);
+    const auto blocks = static_cast<std::size_t>(s.columns) * static_cast<std::size_t>(s.rows);
+    s.changed.assign(blocks, 0);
+    s.dirty.assign(blocks, 0);
+    std::size_t changes = 0;
+    for (std::size_t i = 0; i < blocks; ++i) {
+        const int columns = s.columns;
+        s.changed[i] = same(last, now, s.rect(static_cast<int>(i) % columns, static_cast<int>(i) / columns)) ? 0 : 1;
+        changes += static_cast<std::size_t>(s.changed[i]);
+    }
+    if (changes * 2 > blocks) return 1.0;
+    // A block is computed again when anything changed among the pixels that it is computed from.
+    for (int row = 0; row < s.rows; ++row)
+        for (int column = 0; column < s.columns; ++column) {
+            const Rect read = tile_input(s.rect(column, row), s.runner->rules(), s.in);
+            bool hit = false;
+            for (int r = read.y / s.block; !hit && r <= (read.bottom() - 1) / s.block; ++r)
+                for (int c = read.x / s.block; !hit && c <= (read.right() - 1) / s.block; ++c)
+                    hit = s.changed[static_cast<std::size_t>(r) * static_cast<std::size_t>(s.columns) + static_cast<std::size_t>(c)] && overlap(read, s.rect(c, r));
+            s.dirty[static_cast<std::size_t>(row) * static_cast<std::size_t>(s.columns) + static_cast<std::size_t>(column)] = hit;
+        }
+    const std::vector<Rect> cores = s.cores();
+    double work = 0, computed = 0;
+    for (const Rect& core : cores) {
+        const Rect read = tile_input(core, s.runner->rules(), s.in);
+        work += static_cast<double>(read.width) * read.height;
+        computed += static_cast<double>(core.width) * core.height;
+    }
+    const double all = static_cast<double>(s.in.width) * s.in.height;
+    if (work > 0.8 * all) return 1.0;
+
+    const auto line = static_cast<std::size_t>(result.size.width) * static_cast<std::size_t>(sample_bytes(result.format.sample));
+    for (int p = 0; p < plane_count(result.format); ++p)
+        for (int y = 0; y < result.size.height; ++y) std::memcpy(result.row(p, y), last_result.row(p, y), line);
+    const Band band{now, 0, s.in};
+    for (const Rect& core : cores) {
+        const MutableImageView target = result.part({core.x * s.scale, core.y * s.scale, core.width * s.scale, core.height * s.scale});
+        TRY(s.runner->run(band, core, target, {}));
+    }
+    return computed / all;
+}
 
 }  // namespace enlarge

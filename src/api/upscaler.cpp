@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "api/model_state.hpp"
+#include "api/upscaler_state.hpp"
 #include "backend/backend.hpp"
 #include "base/limits.hpp"
 #include "base/thread_pool.hpp"
@@ -80,12 +81,6 @@ std::vector<DeviceInfo> devices() {
         for (DeviceInfo& info : backend->probe()) all.push_back(std::move(info));
     return all;
 }
-
-struct Upscaler::State {
-    Model model;
-    std::shared_ptr<ThreadPool> pool;  // outlives the programs that use it
-    std::unique_ptr<Enlarger> enlarger;
-};
 
 Upscaler::Upscaler(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Upscaler::Upscaler(Upscaler&&) noexcept = default;

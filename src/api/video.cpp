@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <sstream>
 
@@ -249,13 +250,33 @@ Result<void> assemble(VideoJob& job) {
     if (job.options.from_s > 0) TRY(input->seek(job.source->from_s()));
     TRY(const auto packets, job.journal->packets());
     job.mux.path = temporary_name(job);
+    // The first packets tell how the streams begin, which the header must say.
+    bool others = job.plan.streams.size() > 1;
+    std::deque<Packet> ahead;
+    {
+        std::vector<Packet> first;
+        std::size_t bytes = 0;
+        while (others && first.size() < 300 && bytes < (std::size_t{32} << 20)) {
+            TRY(Packet packet, input->read());
+            if (!packet) break;
+            bytes += packet.bytes();
+            first.push_back(std::move(packet));
+            job.mux.starts = media::stream_starts(first, *input, job.plan);
+            if (job.mux.starts.size() >= job.plan.streams.size()) break;
+        }
+        ahead.assign(first.begin(), first.end());
+    }
     TRY(const auto output, media::Output::open(job.mux, *input, job.plan, packets->track()));
     TRY(Packet video, packets->next());
     Packet other;
-    bool others = job.plan.streams.size() > 1;
     const auto read_other = [&]() -> Result<void> {
         do {
-            TRY(other, input->read());
+            if (!ahead.empty()) {
+                other = std::move(ahead.front());
+                ahead.pop_front();
+            } else {
+                TRY(other, input->read());
+            }
             if (!other) others = false;
         } while (others && other.stream() == input->video_stream());
         return {};

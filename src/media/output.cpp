@@ -117,6 +117,9 @@ Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const
     const bool mp4 = options.container == "mp4" || options.container == "mov" || options.container == "3gp" || options.container == "ipod";
 
     s.target.assign(ic.nb_streams, -1);
+    // Sound that begins with priming begins before zero. Matroska has a field for that; without it all would be shifted.
+    const bool matroska = options.container == "matroska" || options.container == "webm";
+    bool begins_before_zero = false;
     for (const int index : plan.streams) {
         const AVStream& from = *ic.streams[index];
         AVStream* to = avformat_new_stream(&oc, nullptr);
@@ -184,11 +187,18 @@ Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const
         if (oc.oformat->codec_tag && av_codec_get_id(oc.oformat->codec_tag, par.codec_tag) != par.codec_id &&
             av_codec_get_tag2(oc.oformat->codec_tag, par.codec_id, &tag))
             par.codec_tag = 0;
+        const auto start = std::find_if(options.starts.begin(), options.starts.end(), [&](const StreamStart& k) { return k.stream == index; });
+        if (matroska && par.codec_type == AVMEDIA_TYPE_AUDIO && start != options.starts.end()) {
+            if (par.initial_padding == 0) par.initial_padding = start->skip_samples;
+            const double first = start->time_s - static_cast<double>(options.offset_us) / 1e6 + static_cast<double>(par.initial_padding) / std::max(1, par.sample_rate);
+            begins_before_zero = begins_before_zero || first < -0.0006;
+        }
         to->avg_frame_rate = from.avg_frame_rate;
         to->r_frame_rate = from.r_frame_rate;
         to->sample_aspect_ratio = from.sample_aspect_ratio;
         for (int i = 0; i < from.nb_side_data; ++i) add_side_data(to, from.side_data[i].type, from.side_data[i].data, from.side_data[i].size);
     }
+    if (matroska && !options.starts.empty() && !begins_before_zero && options.from_s == 0) oc.avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
     s.last_dts.assign(oc.nb_streams, AV_NOPTS_VALUE);
     TRY(copy_chapters(s.context, &ic, options));
 
@@ -197,6 +207,8 @@ Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const
         std::string flags = to_stdout || options.live ? "+frag_keyframe+empty_moov+default_base_moof" : "+faststart";
         if (!itunes_holds(oc.metadata)) flags += "+use_metadata_tags";
         dict.set("movflags", flags);
+        // Edit lists count in this unit; its default of 1 ms would round start offsets.
+        dict.set("movie_timescale", std::to_string(track.time_base.den >= 10000 && track.time_base.den <= 1'000'000 ? track.time_base.den : 90000));
     }
     if (options.container == "image2") dict.set("start_number", std::to_string(options.first_number));
     if (options.container == "apng") dict.set("plays", "0");

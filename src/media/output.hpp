@@ -42,6 +42,15 @@ VideoTrack track_of(const Encoder& encoder, const Frame& hdr);
 std::string store(const VideoTrack& track);
 Result<VideoTrack> restore_track(const std::string& bytes);
 
+// How a stream of the input begins: read from its first packet.
+struct StreamStart {
+    int stream = 0;
+    double time_s = 0;
+    int skip_samples = 0;  // that a decoder makes and a player does not play (AAC's priming)
+};
+// Of the streams in `plan` that are among `packets`, the input's first.
+std::vector<StreamStart> stream_starts(const std::vector<Packet>& packets, const Input& input, const StreamPlan& plan);
+
 struct OutputOptions {
     std::string path;       // what to write; "-" for stdout
     std::string container;  // FFmpeg muxer
@@ -52,6 +61,7 @@ struct OutputOptions {
     double from_s = 0;      // packets that end before this, or begin after `to_s`, are left out (input's clock)
     double to_s = std::numeric_limits<double>::infinity();
     bool keep_rotation = true;
+    std::vector<StreamStart> starts;  // what is known of them
 };
 
 // Whether `video` is to be written before `other`, a packet of the input.

@@ -141,6 +141,24 @@ Orientation orientation(const Input& input) {
     return out;
 }
 
+std::vector<StreamStart> stream_starts(const std::vector<Packet>& packets, const Input& input, const StreamPlan& plan) {
+    std::vector<StreamStart> out;
+    for (const Packet& packet : packets) {
+        const AVPacket& p = *packet.av();
+        const bool known = std::any_of(out.begin(), out.end(), [&](const StreamStart& s) { return s.stream == p.stream_index; });
+        const bool wanted = std::find(plan.streams.begin(), plan.streams.end(), p.stream_index) != plan.streams.end();
+        const std::int64_t time = p.pts != AV_NOPTS_VALUE ? p.pts : p.dts;
+        if (known || !wanted || time == AV_NOPTS_VALUE) continue;
+        StreamStart start{p.stream_index, static_cast<double>(time) * av_q2d(input.av()->streams[p.stream_index]->time_base), 0};
+        std::size_t size = 0;
+        if (const std::uint8_t* skip = av_packet_get_side_data(&p, AV_PKT_DATA_SKIP_SAMPLES, &size); skip && size >= 4)
+            start.skip_samples = static_cast<int>(skip[0] | skip[1] << 8 | skip[2] << 16) | skip[3] << 24;
+        if (start.skip_samples < 0) start.skip_samples = 0;
+        out.push_back(start);
+    }
+    return out;
+}
+
 bool not_later(const Packet& video, Rational video_base, const Packet& other, const Input& input) {
     const AVPacket& o = *other.av();
     const std::int64_t time = o.dts != AV_NOPTS_VALUE ? o.dts : o.pts;

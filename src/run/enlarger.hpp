@@ -38,6 +38,8 @@ public:
                               const Progress& progress);
 
     [[nodiscard]] const Engine& engine() const { return *engine_; }
+    [[nodiscard]] Engine& engine() { return *engine_; }
+    [[nodiscard]] const EnlargerOptions& options() const { return options_; }
 
 private:
     struct Chain;

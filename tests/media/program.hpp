@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the command line program, kills it, feeds it.
+#pragma once
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "enlarge/enlarge.hpp"
+#include "enlarge/media.hpp"
+
+namespace enlarge::test {
+
+namespace fs = std::filesystem;
+
+// A folder that goes away with the test.
+class Scratch {
+public:
+    Scratch() {
+        static std::atomic<int> count{0};
+        path_ = fs::temp_directory_path() / ("enlarge-media-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
+        fs::create_directories(path_);
+    }
+    ~Scratch() {
+        std::error_code ignored;
+        fs::remove_all(path_, ignored);
+    }
+    [[nodiscard]] std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+
+private:
+    fs::path path_;
+};
+
+inline std::string model_path(const std::string& name) { return std::string(ENLARGE_SOURCE_DIR) + "/tests/media/data/" + name + ".safetensors"; }
+
+inline std::string contents(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+inline Upscaler upscaler(const std::string& model) {
+    auto opened = Model::open(fs::exists(model_path(model)) ? model_path(model) : model);
+    if (!opened) {
+        std::fprintf(stderr, "%s\n", opened.error().message.c_str());
+        std::abort();
+    }
+    EngineOptions options;
+    options.threads = 1;
+    options.precision = Precision::fp32;
+    auto made = Upscaler::create(*opened, options);
+    if (!made) {
+        std::fprintf(stderr, "%s\n", made.error().message.c_str());
+        std::abort();
+    }
+    return std::move(*made);
+}
+
+struct Ran {
+    int code = -1;          // exit code; -signal when killed
+    std::string errors;     // stderr
+};
+
+// Starts the program in the background. `in` and `out`: files for stdin and stdout; empty = /dev/null.
+class Program {
+public:
+    Program(std::vector<std::string> words, const std::string& errors, const std::string& in = "", const std::string& out = "") : errors_(errors) {
+        words.insert(words.begin(), ENLARGE_PROGRAM);
+        std::vector<char*> argv;
+        for (std::string& word : words) argv.push_back(word.data());
+        argv.push_back(nullptr);
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            const int i = ::open(in.empty() ? "/dev/null" : in.c_str(), O_RDONLY);
+            const int o = ::open(out.empty() ? "/dev/null" : out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+            const int e = ::open(errors.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+            ::dup2(i, 0);
+            ::dup2(o, 1);
+            ::dup2(e, 2);
+            ::execv(argv[0], argv.data());
+            ::_exit(127);
+        }
+    }
+    void signal(int number) const { ::kill(pid_, number); }
+    [[nodiscard]] bool running() {
+        if (done_) return false;
+        done_ = ::waitpid(pid_, &status_, WNOHANG) == pid_;
+        return !done_;
+    }
+    Ran wait() {
+        if (!done_) ::waitpid(pid_, &status_, 0);
+        done_ = true;
+        return {WIFEXITED(status_) ? WEXITSTATUS(status_) : -WTERMSIG(status_), contents(errors_)};
+    }
+
+private:
+    pid_t pid_ = -1;
+    int status_ = 0;
+    bool done_ = false;
+    std::string errors_;
+};
+
+inline Ran run(const Scratch& scratch, std::vector<std::string> words, const std::string& in = "", const std::string& out = "") {
+    return Program(std::move(words), scratch / "stderr", in, out).wait();
+}
+
+}  // namespace enlarge::test
