@@ -20,6 +20,7 @@ std::string extension_of(const std::string& path) {
     return ext;
 }
 
+// Presets are fast ones: the network needs the processor more, and quality is the crf's affair.
 // What an encoder asks of frames. Sides beyond `side` are refused before work begins.
 struct Traits {
     const char* name;
@@ -29,8 +30,8 @@ struct Traits {
     const char* preset;
 };
 constexpr Traits kTraits[] = {
-    {"libx264", 16384, true, "17", "medium"},     {"libx264rgb", 16384, true, "17", "medium"},
-    {"libx265", 16384, true, "19", "medium"},     {"libsvtav1", 16384, true, "24", "8"},
+    {"libx264", 16384, true, "17", "veryfast"},   {"libx264rgb", 16384, true, "17", "veryfast"},
+    {"libx265", 16384, true, "19", "veryfast"},   {"libsvtav1", 16384, true, "24", "10"},
     {"libaom-av1", 65536, false, "24", nullptr},  {"libvpx-vp9", 65535, false, "24", nullptr},
     {"libvpx", 16383, false, "8", nullptr},       {"gif", 65535, false, nullptr, nullptr},
     {"apng", 65535, false, nullptr, nullptr},     {"png", 65535, false, nullptr, nullptr},

@@ -7,6 +7,7 @@
 #include <array>
 #include <cctype>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 
 #include "base/log.hpp"
@@ -42,6 +43,15 @@ bool is_pattern(const std::string& path) {
     if (::stat(path.c_str(), &info) == 0) return false;
     char name[4096];
     return av_get_frame_filename2(name, sizeof name, path.c_str(), 1, 0) == 0;
+}
+
+bool is_animated_webp(const std::string& path) {
+    std::FILE* file = std::fopen(path.c_str(), "rbe");
+    if (!file) return false;
+    unsigned char head[21] = {};
+    const std::size_t got = std::fread(head, 1, sizeof head, file);
+    std::fclose(file);
+    return got == sizeof head && std::memcmp(head, "RIFF", 4) == 0 && std::memcmp(head + 8, "WEBPVP8X", 8) == 0 && (head[20] & 2) != 0;
 }
 
 // The number the sequence starts with: FFmpeg looks at the first few only.
@@ -139,6 +149,9 @@ Result<std::unique_ptr<Input>> Input::open(const InputOptions& options) {
         if (S_ISDIR(info.st_mode)) return Error{Errc::argument, "is a folder; name a file or a pattern like frame_%06d.png"};
         if (S_ISREG(info.st_mode) && info.st_size == 0) return Error{Errc::format, "the file is empty (0 bytes)"};
         input->repeatable_ = S_ISREG(info.st_mode);
+        if (is_animated_webp(path))
+            return Error{Errc::unsupported, "animated WebP can be written here but not read: FFmpeg's libraries have no decoder for it; "
+                                            "convert it to APNG, GIF or a sequence of pictures first"};
         url = "file:" + path;
         protocols = kFileProtocols;
         if (options.frame_rate.num > 0)

@@ -169,6 +169,7 @@ TEST(resume, a_second_interrupt_stops_at_once) {
     make_clip(scratch / "in.mkv", spec);
     const std::string out = scratch / "out.mkv";
     std::vector<std::string> list = words(scratch / "in.mkv", out);
+    list[4] = "swift-x4";
     list[10] = "100000";  // one endless segment: the first Ctrl-C would take long
     Program program(list, scratch / "stderr");
     std::this_thread::sleep_for(std::chrono::milliseconds(700));
