@@ -154,9 +154,17 @@ media::Rational output_sar(const VideoOptions& options, const media::VideoFormat
     return media::reduced(std::int64_t{in.sar.num} * in.size.width * out.height, std::int64_t{in.sar.den} * in.size.height * out.width);
 }
 
+// Where unfinished work lies: beside the output.
+std::string work_folder(const std::string& output) {
+    std::string folder = output + ".enlarge";
+    const std::size_t name = folder.rfind('/') == std::string::npos ? 0 : folder.rfind('/') + 1;
+    std::replace(folder.begin() + static_cast<std::ptrdiff_t>(name), folder.end(), '%', '_');  // of a pattern
+    return folder;
+}
+
 std::string temporary_name(const VideoJob& job) {
     if (!job.journal) return job.output + ".part";
-    const std::string folder = job.output + ".enlarge/";
+    const std::string folder = work_folder(job.output) + "/";
     return folder + (is_pattern(job.output) ? "output-%06d" + fs::path(job.output).extension().string() : "output.part");
 }
 
@@ -229,7 +237,6 @@ Result<void> decide(VideoJob& job) {
         return Error{Errc::memory, "frames of " + std::to_string(job.out.size.width) + "x" + std::to_string(job.out.size.height) + " need about " +
                                        std::to_string(static_cast<long long>(need / 1048576)) + " MiB, and " +
                                        std::to_string(free_memory_bytes() / 1048576) + " MiB are free"};
-    if (job.request.container == "yuv4mpegpipe" && job.in.sar.num > 0) job.out.sar = job.out.sar;
 
     job.mux.container = job.request.container;
     job.mux.options = o.container_options;
@@ -324,7 +331,7 @@ Result<VideoReport> work(VideoJob& job) {
         TRY(const media::Facts facts, facts_of(job));
         const bool stateful = job.request.container == "gif" || job.request.container == "apng" || job.request.container == "webp";
         if (stateful) job.options.segment_frames = std::numeric_limits<int>::max();  // their frames build on all before
-        TRY(job.journal, media::Journal::open(job.output + ".enlarge", facts, job.options.restart));
+        TRY(job.journal, media::Journal::open(work_folder(job.output), facts, job.options.restart));
         job.skip = job.journal->frames();
         job.bytes = job.journal->bytes();
         if (job.skip > 0) job.notice("continuing after " + std::to_string(job.skip) + " frames of an earlier run");

@@ -199,6 +199,7 @@ Result<EncoderChoice> choose_encoder(const EncoderRequest& request, const VideoF
             // Players expect 4:2:0; --pixel-format yuv444p keeps all colour detail.
             source = av_get_pix_fmt(lossy_name(wanted, false).c_str());
         }
+        if (request.container == "yuv4mpegpipe" && (wanted.family == FrameFamily::rgb || wanted.alpha || wanted.bits > 12)) source = AV_PIX_FMT_NONE;
         if (source == AV_PIX_FMT_NONE) source = av_get_pix_fmt(lossy_name(wanted, true).c_str());
         if (!codec->pix_fmts) {
             format = source;

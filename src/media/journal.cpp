@@ -242,7 +242,7 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::string& folder, const 
         bool listed = false;
         for (std::size_t i = 0; i < s->segments.size(); ++i) listed = listed || entry.path().string() == s->segment_path(i);
         std::error_code ignored;
-        if (!listed && (name.rfind("segment-", 0) == 0 || name == "journal.new" || name == "output.part")) fs::remove(entry.path(), ignored);
+        if (!listed && (name.rfind("segment-", 0) == 0 || name == "journal.new" || name.rfind("output", 0) == 0)) fs::remove(entry.path(), ignored);
     }
     auto saved = s->save();
     journal->state_ = std::move(s);
@@ -327,7 +327,7 @@ Result<void> Journal::remove() {
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(state_->folder, ignored)) {
         const std::string name = entry.path().filename().string();
-        if (name == "lock" || name.rfind("journal", 0) == 0 || name.rfind("segment-", 0) == 0 || name == "output.part")
+        if (name == "lock" || name.rfind("journal", 0) == 0 || name.rfind("segment-", 0) == 0 || name.rfind("output", 0) == 0)
             fs::remove(entry.path(), ignored);
     }
     if (::rmdir(state_->folder.c_str()) != 0) return failed(state_->folder);

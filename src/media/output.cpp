@@ -73,6 +73,28 @@ Result<void> copy_chapters(AVFormatContext* to, const AVFormatContext* from, con
     return {};
 }
 
+// The header of a y4m stream. Ours rather than FFmpeg's, whose writer takes frames in memory only, not packets.
+Result<std::string> y4m_header(const VideoTrack& t) {
+    const AVPixFmtDescriptor* d = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(t.pixel_format));
+    std::string name = d->name;
+    if (name.size() > 2 && name.compare(name.size() - 2, 2, "le") == 0) name.resize(name.size() - 2);
+    std::string chroma;
+    if (name == "gray" || name.rfind("gray1", 0) == 0) {
+        chroma = name == "gray" ? "mono" : "mono" + name.substr(4);
+    } else if (name.rfind("yuvj", 0) == 0 || name.rfind("yuv4", 0) == 0) {
+        const std::string digits = name.substr(name[3] == 'j' ? 4 : 3, 3), depth = name.substr(name.find('p') + 1);
+        chroma = digits + (depth.empty() ? "" : "p" + depth);
+        if (chroma == "420") chroma = t.tags.siting == ChromaSiting::left ? "420mpeg2" : t.tags.siting == ChromaSiting::top_left ? "420paldv" : "420jpeg";
+        if (!depth.empty()) chroma += " XYSCSS=" + digits + "P" + depth;
+    } else {
+        return Error{Errc::unsupported, "y4m does not hold " + name};
+    }
+    std::string text = "YUV4MPEG2 W" + std::to_string(t.size.width) + " H" + std::to_string(t.size.height) + " F" + std::to_string(t.frame_rate.num) +
+                       ":" + std::to_string(t.frame_rate.den) + " Ip A" + std::to_string(t.sar.num) + ":" + std::to_string(t.sar.num ? t.sar.den : 0) + " C" + chroma;
+    if (t.tags.range != Range::unspecified) text += std::string(" XCOLORRANGE=") + (t.tags.range == Range::full ? "FULL" : "LIMITED");
+    return text + "\n";
+}
+
 }  // namespace
 
 struct Output::State {
@@ -83,7 +105,7 @@ struct Output::State {
     std::vector<std::int64_t> last_dts;      // by output stream, in its time base
     int video = 0;
     Rational video_base;
-    bool header = false, to_file = false, complete = false;
+    bool header = false, to_file = false, complete = false, y4m = false;
 };
 
 Output::~Output() {
@@ -103,7 +125,8 @@ Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const
     s.input = &input;
     const bool to_stdout = options.path == "-";
     const std::string url = to_stdout ? "pipe:1" : options.container == "image2" ? options.path : "file:" + options.path;
-    if (const int rc = avformat_alloc_output_context2(&s.context, nullptr, options.container.c_str(), url.c_str()); rc < 0)
+    s.y4m = options.container == "yuv4mpegpipe";
+    if (const int rc = avformat_alloc_output_context2(&s.context, nullptr, s.y4m ? "rawvideo" : options.container.c_str(), url.c_str()); rc < 0)
         return av_error(rc, "the container " + options.container, Errc::argument);
     AVFormatContext& oc = *s.context;
     const AVFormatContext& ic = *input.av();
@@ -222,6 +245,10 @@ Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const
     if (const int rc = avformat_write_header(s.context, dict.out()); rc < 0)
         return av_error(rc, "the container " + options.container + " refuses its streams", Errc::unsupported);
     s.header = true;
+    if (s.y4m) {
+        TRY(const std::string text, y4m_header(track));
+        avio_write(oc.pb, reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
+    }
     if (const std::string left = dict.left(); !left.empty() && std::any_of(options.options.begin(), options.options.end(), [&](const auto& o) { return o.first == left; }))
         return Error{Errc::argument, "the container " + options.container + " has no option called " + left};
     return output;
@@ -252,6 +279,15 @@ Result<void> Output::put(Packet packet) {
 
 Result<void> Output::write_video(const Packet& packet) {
     State& s = *state_;
+    if (s.y4m) {
+        AVIOContext* pb = s.context->pb;
+        avio_write(pb, reinterpret_cast<const unsigned char*>("FRAME\n"), 6);
+        avio_write(pb, packet.av()->data, packet.av()->size);
+        avio_flush(pb);
+        if (pb->error < 0) return av_error(pb->error, "writing failed", Errc::io);
+        bytes_ = avio_tell(pb);
+        return {};
+    }
     Av<AVPacket> copy(av_packet_clone(packet.av()));
     if (!copy) throw std::bad_alloc();
     const std::int64_t shift = av_rescale_q(s.options.offset_us, kMicroseconds, av(s.video_base));

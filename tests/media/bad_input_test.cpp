@@ -93,7 +93,8 @@ TEST(bad_videos, a_size_change_in_mid_stream_is_brought_to_the_first_size) {
     EXPECT_NE(ran.errors.find("changes its size"), std::string::npos) << ran.errors;
     EXPECT_EQ(ran.errors.find("changes its size"), ran.errors.rfind("changes its size")) << "said once";
     const SeenClip out = look_at(scratch / "out.mkv");
-    EXPECT_EQ(out.times.size(), 20u);
+    EXPECT_EQ(out.times.size(), look_at(scratch / "ab.m2v").times.size());
+    EXPECT_GT(out.times.size(), 15u);
     EXPECT_EQ(out.width, 192);
 }
 

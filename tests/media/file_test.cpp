@@ -146,10 +146,10 @@ TEST(video_files, rotation_is_carried_where_the_container_can_and_applied_where_
     spec.frames = 4;
     spec.rotation = 90;
     make_clip(scratch / "in.mp4", spec);
-    ASSERT_EQ(look_at(scratch / "in.mp4").rotation, 90);
+    ASSERT_EQ(std::abs(look_at(scratch / "in.mp4").rotation), 90);
     Upscaler engine = upscaler("nearest-x2");
     ASSERT_TRUE(enlarge_video(engine, scratch / "in.mp4", scratch / "out.mp4", lossless()));
-    EXPECT_EQ(look_at(scratch / "out.mp4").rotation, 90);
+    EXPECT_EQ(look_at(scratch / "out.mp4").rotation, look_at(scratch / "in.mp4").rotation);
     EXPECT_EQ(look_at(scratch / "out.mp4").width, 192);
     ASSERT_TRUE(enlarge_video(engine, scratch / "in.mp4", scratch / "out.mkv", lossless()));
     const SeenClip turned = look_at(scratch / "out.mkv");
@@ -307,7 +307,8 @@ TEST(video_files, picture_sequences_go_in_and_out_with_their_numbers) {
     VideoOptions options;
     options.notice = [](const std::string&) {};
     options.segment_frames = 4;
-    ASSERT_TRUE(enlarge_video(engine, scratch / "in.mp4", scratch / "f_%03d.png", options));
+    const auto made = enlarge_video(engine, scratch / "in.mp4", scratch / "f_%03d.png", options);
+    ASSERT_TRUE(made) << made.error().message;
     for (int i = 1; i <= 9; ++i) EXPECT_TRUE(fs::exists(scratch / ("f_00" + std::to_string(i) + ".png"))) << i;
     fs::remove(scratch / "f_001.png");
     const auto report = enlarge_video(engine, scratch / "f_%03d.png", scratch / "g_%03d.png", options);

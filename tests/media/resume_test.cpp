@@ -172,7 +172,7 @@ TEST(resume, a_second_interrupt_stops_at_once) {
     list[4] = "swift-x4";
     list[10] = "100000";  // one endless segment: the first Ctrl-C would take long
     Program program(list, scratch / "stderr");
-    std::this_thread::sleep_for(std::chrono::milliseconds(700));
+    while (program.running() && !fs::exists(out + ".enlarge/segment-000000.part")) std::this_thread::sleep_for(std::chrono::milliseconds(2));
     program.signal(SIGINT);
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     ASSERT_TRUE(program.running()) << "the first interrupt must let the segment end";
