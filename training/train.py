@@ -181,7 +181,7 @@ def main():
                 p.lerp_(q, 1 - keep)
         if step % o.every == 0 or step == o.steps:
             score = np.mean([psnr(luma(run(average, a)), luma(b), o.patch // 8) for a, b in checks])
-            note(f'step {step} loss {total / o.every:.5f} psnr_y {score:.3f} lr {adam.param_groups[0]["lr"]:.2e} '
+            note(f'step {step} loss {total / (step % o.every or o.every):.5f} psnr_y {score:.3f} lr {adam.param_groups[0]["lr"]:.2e} '
                  f'seconds {time.time() - t0:.0f} cpu {time.process_time():.0f}')
             total = 0.0
             torch.save({'net': net.state_dict(), 'average': average.state_dict(), 'adam': adam.state_dict(),

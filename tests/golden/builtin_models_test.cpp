@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// The committed weights of the built-in models: small enough, and harmless on pictures that show every mistake.
+// The bounds are those of models/*.md; `training/evaluate.py flat` prints the same figures from PyTorch.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "enlarge/enlarge.hpp"
+
+namespace {
+
+using namespace enlarge;
+
+constexpr std::array kNames = {"swift-x4", "swift-x2", "faithful-x4", "faithful-x2"};
+constexpr double kTeacherMacs = 1'209'024;  // realesr-general-x4v3
+constexpr int kSide = 40;
+
+using Colour = std::array<std::uint8_t, 3>;
+
+struct Runner {
+    Upscaler upscaler;
+    int scale;
+};
+
+Runner open(const std::string& name) {
+    auto model = Model::open(name);
+    EXPECT_TRUE(model.ok()) << (model.ok() ? "" : model.error().message);
+    auto upscaler = Upscaler::create(*model, {.threads = 1});
+    EXPECT_TRUE(upscaler.ok()) << (upscaler.ok() ? "" : upscaler.error().message);
+    return {std::move(*upscaler), model->info().scale};
+}
+
+// The picture whose pixel (x, y) is colour_at(x), enlarged; as floats, so that rounding hides nothing.
+template <class ColourAt>
+Image enlarged(Runner& runner, ColourAt colour_at) {
+    Image in({kSide, kSide}, kRgbF32);
+    const MutableImageView view = in.view();
+    for (int y = 0; y < kSide; ++y) {
+        auto* row = reinterpret_cast<float*>(view.row(0, y));
+        for (int x = 0; x < kSide; ++x) {
+            const Colour c = colour_at(x);
+            for (int k = 0; k < 3; ++k) row[3 * x + k] = static_cast<float>(c[static_cast<std::size_t>(k)]) / 255.0F;
+        }
+    }
+    auto out = runner.upscaler.upscale(in.view());
+    EXPECT_TRUE(out.ok()) << (out.ok() ? "" : out.error().message);
+    return std::move(*out);
+}
+
+// What a screen would show, 0..255.
+double sample(const Image& image, int x, int y, int channel) {
+    const auto* row = reinterpret_cast<const float*>(image.view().row(0, y));
+    return std::clamp(static_cast<double>(row[3 * x + channel]), 0.0, 1.0) * 255.0;
+}
+
+std::vector<Colour> colours() {
+    std::vector<Colour> list;
+    for (int grey = 0; grey <= 255; grey += 15) {
+        const auto g = static_cast<std::uint8_t>(grey);
+        list.push_back({g, g, g});
+    }
+    for (int i = 1; i < 7; ++i) {  // the primaries and their sums, full and half
+        for (const int level : {255, 128}) {
+            const auto part = [&](int bit) { return static_cast<std::uint8_t>((i & bit) != 0 ? level : 0); };
+            list.push_back({part(1), part(2), part(4)});
+        }
+    }
+    list.insert(list.end(), {{252, 252, 252}, {200, 140, 110}, {30, 60, 120}, {250, 250, 245}, {254, 254, 254}, {1, 1, 1}, {3, 3, 8}});
+    return list;
+}
+
+class BuiltInModel : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(BuiltInModel, costs_at_most_a_tenth_of_its_teacher_and_half_a_megabyte) {
+    auto model = Model::open(GetParam());
+    ASSERT_TRUE(model.ok()) << model.error().message;
+    EXPECT_LE(model->info().macs_per_pixel, kTeacherMacs / 10);
+    EXPECT_LE(model->info().parameters * 2, 500'000);
+    EXPECT_EQ(model->info().licence, "Apache-2.0");
+    EXPECT_EQ(std::to_string(model->info().scale), std::string(GetParam()).substr(std::string(GetParam()).size() - 1));
+}
+
+TEST_P(BuiltInModel, leaves_flat_colours_as_they_are_without_a_checkerboard) {
+    Runner runner = open(GetParam());
+    for (const Colour& c : colours()) {
+        const Image out = enlarged(runner, [&](int) { return c; });
+        double error = 0;
+        double phase_difference = 0;
+        for (int k = 0; k < 3; ++k) {
+            // The mean of each position within the enlarged pixel, away from the border.
+            std::vector<double> phase(static_cast<std::size_t>(runner.scale * runner.scale));
+            int pixels = 0;
+            for (int y = 0; y < out.size().height; ++y) {
+                for (int x = 0; x < out.size().width; ++x) {
+                    const double v = sample(out, x, y, k);
+                    error += std::abs(v - c[static_cast<std::size_t>(k)]);
+                    const int px = x / runner.scale;
+                    const int py = y / runner.scale;
+                    if (std::min(px, py) < 12 || std::max(px, py) >= kSide - 12) continue;
+                    const int at = y % runner.scale * runner.scale + x % runner.scale;
+                    phase[static_cast<std::size_t>(at)] += v;
+                    ++pixels;
+                }
+            }
+            const auto [low, high] = std::minmax_element(phase.begin(), phase.end());
+            phase_difference = std::max(phase_difference, (*high - *low) * static_cast<double>(phase.size()) / pixels);
+        }
+        error /= 3.0 * out.size().width * out.size().height;
+        EXPECT_LT(error, 0.5) << "colour " << int{c[0]} << ' ' << int{c[1]} << ' ' << int{c[2]};
+        EXPECT_LT(phase_difference, 0.5) << "colour " << int{c[0]} << ' ' << int{c[1]} << ' ' << int{c[2]};
+    }
+}
+
+TEST_P(BuiltInModel, does_not_ring_beside_a_black_and_white_edge) {
+    Runner runner = open(GetParam());
+    const Image out = enlarged(runner, [](int x) { return x < kSide / 2 ? Colour{0, 0, 0} : Colour{255, 255, 255}; });
+    double error = 0;
+    int samples = 0;
+    const int edge = out.size().width / 2;
+    for (int y = 0; y < out.size().height; ++y) {
+        for (int x = 0; x < out.size().width; ++x) {
+            if (std::abs(x - edge) < 2 * runner.scale) continue;  // the edge itself
+            for (int k = 0; k < 3; ++k) {
+                error += std::abs(sample(out, x, y, k) - (x < edge ? 0 : 255));
+                ++samples;
+            }
+        }
+    }
+    EXPECT_LT(error / samples, 0.5);
+}
+
+INSTANTIATE_TEST_SUITE_P(all, BuiltInModel, ::testing::ValuesIn(kNames), [](const auto& info) {
+    std::string name = info.param;
+    std::replace(name.begin(), name.end(), '-', '_');
+    return name;
+});
+
+}  // namespace
