@@ -8,6 +8,9 @@
 namespace enlarge::cpu {
 namespace {
 
+// Weights beyond this are taken to come from memory, not from a cache.
+constexpr std::size_t kCachedWeights = std::size_t{32} << 20;
+
 int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 // One convolution with what follows it.
@@ -59,6 +62,10 @@ public:
         TRY(check_elements());
         pack();
         find_halo();
+        std::size_t bytes = 0;
+        for (const Step& step : network_.steps)
+            if (step.weights) bytes += step.weights->bytes();
+        if (bytes > kCachedWeights) network_.rows_per_task = 48;
         return std::move(network_);
     }
 

@@ -75,7 +75,7 @@ bool Schedule::can_run(const Network& network, int s, Range& rows) const {
     const Step& step = network.steps[index];
     const int begin = done_[index], last = rows_[index].end;
     if (begin >= last) return false;
-    const int want = std::min(begin + kRowsPerTask, last);
+    const int want = std::min(begin + network.rows_per_task, last);
     for (const Input& input : step.inputs) {
         const auto buffer = static_cast<std::size_t>(network.tensors[static_cast<std::size_t>(input.tensor)].buffer);
         const int height = size(network.buffers[buffer].num, network.buffers[buffer].den).height;

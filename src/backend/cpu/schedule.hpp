@@ -22,7 +22,6 @@ struct Task {
     Range rows;
 };
 
-inline constexpr int kRowsPerTask = 16;
 // Zero pixels left and right of every row: Winograd blocks read one pixel before the first and up to four after the last.
 inline constexpr int kLeftPad = 4, kRightPad = 8;
 // Zero rows above and below each buffer's table of rows.

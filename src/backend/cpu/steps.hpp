@@ -99,6 +99,8 @@ struct Network {
     int halo = 0, alignment = 1;
     Element element = Element::f32;
     bool integer = false;
+    // Rows of a task. Weights that no cache holds are read once a task, so large networks take more rows at once.
+    int rows_per_task = 16;
 };
 
 // Per step, the largest magnitude of each position and channel of V that int16 shall hold (36 * input channels); empty
