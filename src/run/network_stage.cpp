@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log.hpp"
 #include "image/format.hpp"
 #include "plan/tile_plan.hpp"
 
@@ -44,6 +45,18 @@ void clamp01(const MutableImageView& view) {
         }
 }
 
+// Residual dense networks see up to 348 pixels far, and blocks of Winograd make that 1390 for bits that do not depend on
+// the tiling; what lies beyond a few dozen pixels does not show (docs/numerics.md has the measurements). Compact and SPAN
+// networks always get all they see.
+// In pixels of the network's own resolution, behind pixel_unshuffle.
+constexpr int kDeepHalo = 64;
+
+bool is_deep(const Graph& graph) {
+    const auto& nodes = graph.nodes();
+    return graph.receptive_radius() > kDeepHalo * graph.size_multiple() &&
+           std::any_of(nodes.begin(), nodes.end(), [](const Node& node) { return node.op == Op::concat; });
+}
+
 }  // namespace
 
 Result<std::unique_ptr<NetworkStage>> NetworkStage::create(Engine& engine, RowStage& stage,
@@ -51,7 +64,7 @@ Result<std::unique_ptr<NetworkStage>> NetworkStage::create(Engine& engine, RowSt
     const ProgramInfo& info = engine.info();
     ENSURE(info.channels == 1 || info.channels == 3);
     const PixelFormat in = stage.format();
-    const int halo = std::max(info.halo, has_alpha(in) ? std::max(kAlphaReach, AlphaFilter::kReach) : 0);
+    int halo = std::max(info.halo, has_alpha(in) ? std::max(kAlphaReach, AlphaFilter::kReach) : 0);
     const TileRunner probe(engine, halo, options.tta);
     const Size padded = round_up(stage.size(), info.size_multiple);
     const int s = info.scale;
@@ -71,7 +84,15 @@ Result<std::unique_ptr<NetworkStage>> NetworkStage::create(Engine& engine, RowSt
         const std::int64_t scratch = is_direct ? 0 : std::int64_t{tile.width} * tile.height * s * s * info.channels * 4;
         return engine.program().memory_bytes(tile) + probe.extra_bytes(tile, sample_bytes(in.sample)) + scratch;
     };
-    TRY(const TilePlan plan, plan_tiles(request));
+    auto exact = plan_tiles(request);
+    const int deep_halo = kDeepHalo * engine.graph().size_multiple();
+    if (is_deep(engine.graph()) && halo > deep_halo && !(exact && exact->core == padded)) {
+        request.halo = halo = deep_halo;
+        exact = plan_tiles(request);
+        log(LogLevel::info, "tiles overlap by " + std::to_string(deep_halo) + " pixels; the network sees " +
+                                std::to_string(engine.graph().receptive_radius()));
+    }
+    TRY(const TilePlan plan, std::move(exact));
     return std::unique_ptr<NetworkStage>(new NetworkStage(engine, stage, options, halo, plan.core));
 }
 
