@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Published weights through the whole backend on the emulator, where ENLARGE_TEST_DATA names a folder that has them.
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+
+#include "arch/arch.hpp"
+#include "backend/cuda/cuda.hpp"
+#include "backend/reference/reference.hpp"
+#include "fake_cuda.hpp"
+#include "support/run_program.hpp"
+#include "weights/state_dict.hpp"
+
+namespace enlarge {
+namespace {
+
+const int kSomeImage = 1;
+
+TEST(cuda_real_weights, stay_within_60_db_and_one_step_in_half_precision) {
+    const char* data = std::getenv("ENLARGE_TEST_DATA");
+    if (!data || !std::filesystem::exists(std::string(data) + "/weights"))
+        GTEST_SKIP() << "SKIPPED: ENLARGE_TEST_DATA does not name a folder with weights/";
+    void* library = dlopen(FAKE_CUDA, RTLD_NOW | RTLD_LOCAL);
+    ASSERT_TRUE(library) << dlerror();
+    FakeCuda& fake = *reinterpret_cast<FakeCuda* (*)()>(dlsym(library, "fake_cuda"))();
+    fake = FakeCuda{};
+    cuda::BackendOptions options;
+    options.library = FAKE_CUDA;
+    options.images = {&kSomeImage};
+    options.calibration_side = 0;
+    const auto backend = cuda::make_backend(options);
+    int found = 0;
+    for (const char* name : {"safetensors/realesr-general-x4v3-fp16.safetensors", "pth/realesr-animevideov3.pth", "span/team46_span.pth"}) {
+        SCOPED_TRACE(name);
+        const std::string path = std::string(data) + "/weights/" + name;
+        if (!std::filesystem::exists(path)) continue;
+        ++found;
+        const Network network = test::must(recognise(test::must(read_weights(path))));
+        const test::FloatPicture picture = test::random_picture(5, 3, {34, 14});
+        test::FloatPicture expected = test::run_whole(reference_backend(), network.graph, picture);
+        test::FloatPicture got = test::run_whole(*backend, network.graph, picture, nullptr, Precision::fp16);
+        double sum = 0, worst = 0;
+        for (std::size_t i = 0; i < got.values.size(); ++i) {
+            const double d = std::fabs(std::clamp(static_cast<double>(got.values[i]), 0.0, 1.0) - std::clamp(static_cast<double>(expected.values[i]), 0.0, 1.0));
+            sum += d * d;
+            worst = std::max(worst, d);
+        }
+        const double psnr = -10 * std::log10(sum / static_cast<double>(got.values.size()) + 1e-30);
+        std::printf("%s: fp16 %.1f dB, at most %.2f of 255 off\n", name, psnr, worst * 255);
+        EXPECT_GE(psnr, 60);
+        EXPECT_LE(worst, 1.0 / 255);
+    }
+    EXPECT_GT(found, 0);
+    // 8 bits: what the gate says of a real model is worth knowing, either way.
+    const std::string path = std::string(data) + "/weights/pth/realesr-animevideov3.pth";
+    if (std::filesystem::exists(path)) {
+        CompileOptions compile;
+        compile.precision = Precision::int8;
+        const auto program = backend->compile(test::must(recognise(test::must(read_weights(path)))).graph, compile);
+        if (program.ok()) {
+            std::printf("animevideov3 int8: %.1f dB on the held-out picture\n", (*program)->info().calibration_psnr);
+            EXPECT_GE((*program)->info().calibration_psnr, 45);
+        } else {
+            std::printf("animevideov3 int8: %s\n", program.error().message.c_str());
+            EXPECT_EQ(program.error().code, Errc::unsupported);
+        }
+    }
+    EXPECT_STREQ(fake.error, "");
+}
+
+}  // namespace
+}  // namespace enlarge
