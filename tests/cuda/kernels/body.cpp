@@ -355,7 +355,6 @@ TEST(cuda_body_kernels, break_when_any_synchronisation_is_left_out) {
     cases.push_back(rows_case("conv64_f32acc", 4, 64, 64, 13, 70, 1));
     cases.push_back(hopper_case(14, 270, 1));
     cases.push_back(s8_case("conv64_s8", 13, 120, 1, false));
-    cases.push_back(stream_case("conv_stream32", 4, 64, 32, 3, 0, 9, 33, 0));
     int tried = 0;
     for (Case& c : cases) {
         c.prepare();
@@ -365,7 +364,7 @@ TEST(cuda_body_kernels, break_when_any_synchronisation_is_left_out) {
         for (const auto& name : alive) list += name + " ";
         EXPECT_TRUE(alive.empty()) << c.kernel << ": not noticed: " << list;
     }
-    EXPECT_GE(tried, 15);  // 3 + 7 + 3 + 2 here
+    EXPECT_GE(tried, 13);
 }
 
 }  // namespace
