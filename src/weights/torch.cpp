@@ -108,10 +108,13 @@ std::string keys_of(const Document& doc, Value dict) {
 // Descends through wrappers to the dict whose values are tensors.
 Result<Value> find_dict(const Document& doc, const Limits& limits) {
     Value at = doc.root();
+    std::set<std::uint32_t> wrappers;
+    std::set<std::uint32_t> seen;  // each dict is looked through once, however often the memo repeats it
     for (int depth = 0; depth < limits.nesting; ++depth) {
         if (tensor_call(doc, at)) return Error{Errc::format, "a single tensor; named tensors expected"};
         if (at.kind != Kind::dict)
             return Error{Errc::format, "it holds " + std::string(pickle::kind_name(at.kind)) + "; named tensors expected"};
+        if (!wrappers.insert(at.index).second) return Error{Errc::format, "a dict that contains itself"};
         std::optional<Value> inner;
         for (const std::string_view wrapper : kWrappers) {
             const auto found = doc.find(at, wrapper);
@@ -121,9 +124,10 @@ Result<Value> find_dict(const Document& doc, const Limits& limits) {
             }
         }
         if (!inner) {
+            seen.insert(at.index);
             if (has_tensors(doc, at)) return at;
             for (const auto& [key, value] : doc.entries(at)) {
-                if (value.kind != Kind::dict) continue;
+                if (value.kind != Kind::dict || !seen.insert(value.index).second) continue;
                 if (has_tensors(doc, value) || (doc.entries(at).size() == 1)) {
                     inner = value;
                     break;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "unit/weights/builders.hpp"
 
 namespace enlarge {
@@ -164,6 +166,15 @@ TEST(pth, removes_only_prefixes_that_all_names_share) {
     EXPECT_EQ(names({"generator.a", "generator_ema.b", "discriminator.a"}), std::vector<std::string>{"b"});
 }
 
+TEST(pth, a_dict_repeated_by_the_memo_is_searched_once) {
+    std::string inner = "}q\x01(", outer = "}(";  // 30000 references to a dict of 30000 entries: 9e8 steps if each were searched
+    for (int i = 0; i < 30000; ++i) inner += "K\x01K\x02";
+    for (int i = 0; i < 30000; ++i) outer += p_int(i) + "h\x01";
+    const auto start = std::chrono::steady_clock::now();
+    expect_error(read(torch_zip(p_file(inner + "u0" + outer + "u"))), Errc::format, "no tensors found");
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+}
+
 TEST(pth, stops_at_the_limits_it_is_given) {
     Limits limits;
     limits.tensors = 7;
@@ -237,6 +248,7 @@ MUTATIONS(pth_zip, {
     {"too_many_dimensions", [] { return tensor_zip(6, 0, Shape(9, 1), Shape(9, 1)); }, Errc::format, "9 dimensions"},
     {"pickle_cut_off", [] { return torch_zip(without_end(small_pickle(), 3)); }, Errc::format, "truncated after"},
     {"no_tensors", [] { return torch_zip(p_file(p_dict({{"epoch", p_int(3)}}))); }, Errc::format, "no tensors found; the keys are: epoch"},
+    {"a_dict_that_contains_itself", [] { return torch_zip(p_file(std::string("}q\x00", 3) + p_text("model") + std::string("h\x00s", 3))); }, Errc::limit, "nested more than"},
     {"empty_dict", [] { return torch_zip(p_file("}")); }, Errc::format, "an empty dict"},
     {"a_list", [] { return torch_zip(p_file("]")); }, Errc::format, "it holds a list"},
     {"a_single_tensor", [] { return torch_zip(p_file(p_tensor(p_storage("0", 6), 0, {2, 3}, {3, 1}))); }, Errc::format, "a single tensor"},
