@@ -136,8 +136,8 @@ Result<Value> find_dict(const Document& doc, const Limits& limits) {
         }
         if (!inner) {
             const std::string keys = keys_of(doc, at);
-            return Error{Errc::format, keys.empty() ? "an empty dict; named tensors expected"
-                                                    : "no tensors found; the keys are: " + keys};
+            if (doc.entries(at).empty()) return Error{Errc::format, "an empty dict; named tensors expected"};
+            return Error{Errc::format, "no tensors found" + (keys.empty() ? keys : "; the keys are: " + keys)};
         }
         at = *inner;
     }
