@@ -26,11 +26,17 @@ Result<void> add_jxl_blocks(OutputFile& file, const Blocks& blocks);
 
 // EXIF of a TIFF: camera, dates, author and the EXIF and GPS directories, as a block of its own. Empty when there is none.
 Bytes read_tiff_exif(const Input& file);
+// The IPTC records of a TIFF, of which libvips 8.14 reads a quarter.
+Bytes read_tiff_iptc(const Input& file);
 // Adds the tags of an EXIF block to the first directory of a finished TIFF file, where they are not there already.
 Result<void> add_tiff_exif(OutputFile& file, std::span<const std::byte> exif);
 
 // Makes an EXIF block (with or without "Exif\0\0") say: upright, this size, no thumbnail.
 void update_exif(Bytes& exif, Size size);
+
+// The IPTC block as JPEG holds it ("Photoshop 3.0" and resources) from either form, and as TIFF does (the records alone).
+Bytes iptc_for_jpeg(std::span<const std::byte> iptc);
+Bytes iptc_for_tiff(std::span<const std::byte> iptc);
 
 // Puts an EXIF block on an image with all that libvips derives from one. Does nothing when it cannot be parsed.
 void attach_exif(VipsImage* image, std::span<const std::byte> exif);

@@ -40,10 +40,11 @@ bool is(std::span<const std::byte> head, std::size_t at, std::string_view text) 
 
 const std::vector<PictureFormatInfo>& picture_formats() {
     // format, name, extension, writable, alpha, grey, u8, u16, f32, bits, side, lossless, lossy, quality, extensions
+    // JPEG could have 65535 pixels a side; libjpeg stops at 65500.
     // AVIF: 8 or 12 bit, since 10 trips an assertion of libaom under libheif 1.15. HEIC: 10, which decoders in hardware
     // know. "Lossless" of both still goes through YCbCr, so it is not offered.
     static const std::vector<PictureFormatInfo> formats = {
-        {jpeg, "JPEG", "jpg", true, false, true, true, false, false, 8, 65535, false, true, 95, "jpg jpeg jpe jfif"},
+        {jpeg, "JPEG", "jpg", true, false, true, true, false, false, 8, 65500, false, true, 95, "jpg jpeg jpe jfif"},
         {png, "PNG", "png", true, true, true, true, true, false, 16, kVipsSide, true, false, 0, "png apng"},
         {webp, "WebP", "webp", true, true, false, true, false, false, 8, 16383, true, true, 92, "webp"},
         {tiff, "TIFF", "tif", true, true, true, true, true, true, 16, kVipsSide, true, false, 0, "tif tiff"},

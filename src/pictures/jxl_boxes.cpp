@@ -100,30 +100,11 @@ Result<void> add_jxl_blocks(OutputFile& file, const Blocks& blocks) {
 }
 
 void attach_exif(VipsImage* image, std::span<const std::byte> exif) {
-    // libvips parses EXIF when it loads a JPEG, and writes only what it has parsed: so it gets a JPEG of one pixel.
-    if (exif.empty() || exif.size() > 65000) return;
-    VipsImage* pixel = nullptr;
-    void* data = nullptr;
-    std::size_t size = 0;
-    const bool made = vips_black(&pixel, 1, 1, nullptr) == 0 && vips_jpegsave_buffer(pixel, &data, &size, "strip", TRUE, nullptr) == 0;
-    const ImagePtr pixel_owner(pixel);
-    Bytes jpeg;
-    if (made) {
-        const std::span<const std::byte> plain(static_cast<const std::byte*>(data), size);
-        jpeg.reserve(size + exif.size() + 16);
-        append(jpeg, plain.first(2));
-        append(jpeg, "\xff\xe1"sv);
-        const std::size_t length = 2 + 6 + exif.size();
-        jpeg.push_back(static_cast<std::byte>(length >> 8));
-        jpeg.push_back(static_cast<std::byte>(length & 0xff));
-        append(jpeg, "Exif\0\0"sv);
-        append(jpeg, exif);
-        append(jpeg, plain.subspan(2));
-    }
-    g_free(data);
-    VipsImage* loaded = nullptr;
-    if (made && vips_jpegload_buffer(jpeg.data(), jpeg.size(), &loaded, nullptr) == 0) copy_metadata(loaded, image);
-    if (loaded) g_object_unref(loaded);
+    if (exif.empty()) return;
+    Bytes block;
+    append(block, "Exif\0\0"sv);
+    append(block, exif);
+    vips_image_set_blob_copy(image, VIPS_META_EXIF_NAME, block.data(), block.size());  // and parses it
     vips_error_clear();
 }
 

@@ -232,6 +232,8 @@ Result<void> prepare(Picture::State& state) {
         else blocks = read_jxl_blocks(state.input);
         TRY(apply(state.image, "reading", [](VipsImage* in, VipsImage** out) { return vips_copy(in, out, nullptr); }));
         attach_exif(state.image.get(), blocks.exif);
+        if (const Bytes iptc = state.info.file_format == tiff ? read_tiff_iptc(state.input) : Bytes(); !iptc.empty())
+            vips_image_set_blob_copy(state.image.get(), VIPS_META_IPTC_NAME, iptc.data(), iptc.size());
         if (!blocks.xmp.empty()) vips_image_set_blob_copy(state.image.get(), VIPS_META_XMP_NAME, blocks.xmp.data(), blocks.xmp.size());
     }
 

@@ -180,21 +180,25 @@ std::string updated_xmp(std::string xmp, Size size, const std::string& model) {
     return xmp;
 }
 
-void update_metadata(VipsImage* image, Size size, const std::string& model) {
+void update_metadata(VipsImage* image, Size size, PictureFormat format, const std::string& model) {
     const auto old_exif = blob(image, VIPS_META_EXIF_NAME);
     if (!old_exif.empty()) {
         Bytes exif(old_exif.begin(), old_exif.end());
         update_exif(exif, size);
         vips_image_set_blob_copy(image, VIPS_META_EXIF_NAME, exif.data(), exif.size());
-        // libvips takes these from the image, not from the block.
+        // Setting the block made libvips parse it into fields, from which it will write a new one.
         vips_image_set_int(image, VIPS_META_ORIENTATION, 1);
-        const std::string sides[2] = {std::to_string(size.width), std::to_string(size.height)};
-        const char* names[2] = {"exif-ifd0-ImageWidth", "exif-ifd0-ImageLength"};
-        for (int i = 0; i < 2; ++i)
-            if (vips_image_get_typeof(image, names[i]))
-                vips_image_set_string(image, names[i], (sides[i] + " (" + sides[i] + ", Long, 1 components, 4 bytes)").c_str());
+        vips_image_remove(image, "jpeg-thumbnail-data");
+        char** const fields = vips_image_get_fields(image);
+        for (char** field = fields; *field; ++field)
+            if (std::strncmp(*field, "exif-ifd1-", 10) == 0) vips_image_remove(image, *field);
+        g_strfreev(fields);
     } else {
         vips_image_remove(image, VIPS_META_ORIENTATION);
+    }
+    if (const auto iptc = blob(image, VIPS_META_IPTC_NAME); !iptc.empty()) {
+        const Bytes block = format == PictureFormat::tiff ? iptc_for_tiff(iptc) : iptc_for_jpeg(iptc);
+        vips_image_set_blob_copy(image, VIPS_META_IPTC_NAME, block.data(), block.size());
     }
     const auto old = blob(image, VIPS_META_XMP_NAME);
     const std::string xmp = updated_xmp({reinterpret_cast<const char*>(old.data()), old.size()}, size, model);

@@ -22,7 +22,7 @@ bool icc_is_grey(std::span<const std::byte> profile);
 // this network enlarged the picture. `xmp` may be empty. Everything else stays byte for byte.
 std::string updated_xmp(std::string xmp, Size size, const std::string& model);
 
-// Corrects everything in `image` that describes the picture before: EXIF, XMP.
-void update_metadata(VipsImage* image, Size size, const std::string& model);
+// Corrects everything in `image` that describes the picture before (EXIF, XMP), and brings IPTC into the form of `format`.
+void update_metadata(VipsImage* image, Size size, PictureFormat format, const std::string& model);
 
 }  // namespace enlarge::pictures

@@ -149,8 +149,10 @@ int PictureWriter::State::run_saver(VipsImage* in, VipsTarget* target) {
     const gboolean lossless = options.lossless ? TRUE : FALSE;
     switch (format) {
         case jpeg:
-            // 4:4:4 from quality 90 on (libvips decides), Huffman tables fitted to the picture.
-            return vips_jpegsave_target(in, target, "Q", quality, "optimize_coding", TRUE, nullptr);
+            // 4:4:4 from quality 90 on (libvips decides). Huffman tables fitted to the picture save some percent, but then
+            // libjpeg holds the whole picture: 6 bytes a pixel.
+            return vips_jpegsave_target(in, target, "Q", quality, "optimize_coding",
+                                        std::int64_t{size.width} * size.height <= (1 << 24) ? TRUE : FALSE, nullptr);
         case png: return vips_pngsave_target(in, target, "compression", 6, "filter", VIPS_FOREIGN_PNG_FILTER_ALL, nullptr);
         case webp: return vips_webpsave_target(in, target, "Q", quality, "lossless", lossless, "smart_subsample", TRUE, nullptr);
         case tiff: {
@@ -189,7 +191,7 @@ Result<void> PictureWriter::State::save() {
         image->Xres = header->Xres;
         image->Yres = header->Yres;
     }
-    update_metadata(image.get(), size, options.provenance_model);
+    update_metadata(image.get(), size, format, options.provenance_model);
     vips_image_set_int(image.get(), "vips-sequential", 1);
     if (vips_image_pipelinev(image.get(), VIPS_DEMAND_STYLE_THINSTRIP, nullptr) != 0 ||
         vips_image_generate(image.get(), nullptr, generate, nullptr, &queue, nullptr) != 0)

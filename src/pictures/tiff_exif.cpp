@@ -194,6 +194,20 @@ Bytes read_tiff_exif(const Input& file) {
     return head.out;
 }
 
+Bytes read_tiff_iptc(const Input& file) {
+    Reader reader{&file, nullptr, {}};
+    const auto first = open(reader);
+    if (!first) return {};
+    Directory all = read_directory(reader, *first);
+    const auto found = all.find(0x83bb);
+    if (found == all.end()) return {};
+    Bytes value = std::move(found->second.value);
+    // The records are bytes, declared as 32-bit numbers by habit: their order in the file is the right one.
+    if (reader.big_endian && found->second.type == 4)
+        for (std::size_t n = 0; n + 4 <= value.size(); n += 4) std::reverse(value.begin() + static_cast<std::ptrdiff_t>(n), value.begin() + static_cast<std::ptrdiff_t>(n + 4));
+    return value;
+}
+
 Result<void> add_tiff_exif(OutputFile& file, std::span<const std::byte> exif) {
     Reader block{nullptr, nullptr, exif}, tiff{nullptr, &file, {}};
     const auto block_first = open(block), first = open(tiff);

@@ -5,6 +5,8 @@
 #include <csignal>
 
 #include "fixtures.hpp"
+#include "pictures/boxes.hpp"
+#include "pictures/load.hpp"
 #include "pictures/metadata.hpp"
 
 using namespace fixtures;
@@ -85,7 +87,7 @@ TEST(picture_writer, size_limits_of_formats_are_known_before_work_begins) {
         Size size;
         bool fits;
     };
-    for (const Case& c : {Case{"a.webp", {16383, 10}, true}, {"a.webp", {16384, 10}, false}, {"a.jpg", {10, 65535}, true}, {"a.jpg", {10, 65536}, false},
+    for (const Case& c : {Case{"a.webp", {16383, 10}, true}, {"a.webp", {16384, 10}, false}, {"a.jpg", {10, 65500}, true}, {"a.jpg", {10, 65501}, false},
                           {"a.avif", {16385, 10}, false}, {"a.png", {1000000, 10}, true}}) {
         const auto format = check_output(folder / c.name, c.size, kRgb8, {});
         EXPECT_EQ(format.ok(), c.fits) << c.name << " " << c.size.width << "x" << c.size.height;
@@ -93,7 +95,7 @@ TEST(picture_writer, size_limits_of_formats_are_known_before_work_begins) {
     }
     // The limits are the formats' own: the largest that is allowed can be written.
     EXPECT_TRUE(save_picture(folder / "wide.webp", view(smooth({16383, 2}, kRgb8)), nullptr, {}).ok());
-    EXPECT_TRUE(save_picture(folder / "wide.jpg", view(smooth({65535, 2}, kRgb8)), nullptr, {}).ok());
+    EXPECT_TRUE(save_picture(folder / "wide.jpg", view(smooth({65500, 2}, kRgb8)), nullptr, {}).ok());
     EXPECT_TRUE(save_picture(folder / "wide.avif", view(smooth({16384, 2}, kRgb8)), nullptr, {}).ok());
 }
 
@@ -170,12 +172,16 @@ TEST(picture_writer, a_limit_on_file_size_leaves_nothing_behind) {
     small.rlim_cur = 20000;
     std::signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &small);
+    Image noise({256, 256}, kRgb8);
+    std::uint32_t state = 1;
+    for (int y = 0; y < 256; ++y)
+        for (int i = 0; i < 768; ++i) noise.view().row(0, y)[i] = static_cast<std::byte>((state = state * 1664525U + 1013904223U) >> 24);
     std::vector<Result<void>> results;
     for (const char* name : {"a.png", "a.tif", "a.ppm", "a.jpg", "a.jxl"}) {
         WriteOptions options;
         options.quality = std::string(name) == "a.jpg" ? 100 : 0;
         options.lossless = std::string(name) == "a.jxl";
-        results.push_back(save_picture(folder / name, view(pattern({256, 256}, kRgb8)), nullptr, options));
+        results.push_back(save_picture(folder / name, view(noise), nullptr, options));
     }
     setrlimit(RLIMIT_FSIZE, &before);
     for (const auto& result : results) {
@@ -206,7 +212,8 @@ static void write_camera_jpeg(const std::string& path) {
                             "xmlns:tiff=\"http://ns.adobe.com/tiff/1.0/\" xmlns:dc=\"http://purl.org/dc/elements/1.1/\" tiff:Orientation=\"6\"><dc:creator>Jane</dc:creator>"
                             "</rdf:Description></rdf:RDF></x:xmpmeta>";
     vips_image_set_blob_copy(image, VIPS_META_XMP_NAME, xmp.data(), xmp.size());
-    const std::string iptc("\x1c\x02\x50\x00\x04" "Jane", 9);
+    const std::string records("\x1c\x02\x50\x00\x04" "Jane", 9);
+    const auto iptc = pictures::iptc_for_jpeg(std::as_bytes(std::span(records)));
     vips_image_set_blob_copy(image, VIPS_META_IPTC_NAME, iptc.data(), iptc.size());
     const auto p3 = profile("p3");
     vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, p3.data(), p3.size());
@@ -244,6 +251,11 @@ TEST(picture_metadata, goes_along_and_is_corrected) {
         EXPECT_TRUE(back->info().xmp);
         if (std::string(name) != "a.jxl") { EXPECT_NE(back->info().profile.find("P3"), std::string::npos); }
         if (std::string(name) == "a.jpg" || std::string(name) == "a.tif") { EXPECT_TRUE(back->info().iptc); }
+        if (std::string(name) == "a.jpg" || std::string(name) == "a.tif") {
+            const auto block = pictures::iptc_for_tiff(pictures::blob(back->state().image.get(), VIPS_META_IPTC_NAME));
+            ASSERT_GE(block.size(), 9U);
+            EXPECT_EQ(std::memcmp(block.data(), "\x1c\x02\x50\x00\x04" "Jane", 9), 0);
+        }
         // Every EXIF block is moved to a JPEG, where libvips shows its parts.
         WriteOptions plain;
         plain.overwrite = true;
