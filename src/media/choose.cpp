@@ -95,7 +95,7 @@ Result<std::string> choose_codec(const EncoderRequest& request, const VideoForma
     if (c == "image2" || !muxer) return std::string("png");
     const auto fits = [&](const char* encoder) {
         const AVCodec* codec = avcodec_find_encoder_by_name(encoder);
-        if (!codec || avformat_query_codec(muxer, codec->id, FF_COMPLIANCE_NORMAL) != 1) return false;
+        if (!codec || avformat_query_codec(muxer, codec->id, FF_COMPLIANCE_NORMAL) == 0) return false;  // < 0: it keeps no list (TS)
         const Traits t = traits_of(encoder);
         return output.size.width <= t.side && output.size.height <= t.side;
     };

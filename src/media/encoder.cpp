@@ -112,7 +112,7 @@ Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, co
     const AVOutputFormat* muxer = av_guess_format(request.container.c_str(), nullptr, nullptr);
     if (muxer && (muxer->flags & AVFMT_GLOBALHEADER)) c.flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
     if (muxer && request.container == "avi") c.max_b_frames = 0;
-    c.flags |= AV_CODEC_FLAG_CLOSED_GOP;
+    if (codec->id == AV_CODEC_ID_H264 || codec->id == AV_CODEC_ID_HEVC) c.flags |= AV_CODEC_FLAG_CLOSED_GOP;
 
     Dict dict;
     const auto [default_crf, default_preset] = default_quality(choice.codec);
