@@ -17,6 +17,7 @@ using Bytes = std::vector<std::byte>;
 struct Blocks {
     Bytes exif;  // a TIFF structure, without "Exif\0\0"
     Bytes xmp;
+    Bytes iptc;  // records alone
 };
 
 // Reads them from a JPEG XL container; empty for a bare codestream. Never fails: damaged boxes are ignored.
@@ -26,10 +27,11 @@ Result<void> add_jxl_blocks(OutputFile& file, const Blocks& blocks);
 
 // EXIF of a TIFF: camera, dates, author and the EXIF and GPS directories, as a block of its own. Empty when there is none.
 Bytes read_tiff_exif(const Input& file);
-// The IPTC records of a TIFF, of which libvips 8.14 reads a quarter.
+// The IPTC records of a TIFF as it holds them.
 Bytes read_tiff_iptc(const Input& file);
-// Adds the tags of an EXIF block to the first directory of a finished TIFF file, where they are not there already.
-Result<void> add_tiff_exif(OutputFile& file, std::span<const std::byte> exif);
+// Adds the tags of an EXIF block to the first directory of a finished TIFF file, where they are not there already, and
+// the IPTC records (libvips 8.14 writes a quarter of them). Either may be empty.
+Result<void> add_tiff_blocks(OutputFile& file, std::span<const std::byte> exif, std::span<const std::byte> iptc);
 
 // Makes an EXIF block (with or without "Exif\0\0") say: upright, this size, no thumbnail.
 void update_exif(Bytes& exif, Size size);

@@ -211,6 +211,9 @@ Result<void> PictureWriter::State::save() {
         const std::size_t prefix = exif.size() > 6 && std::memcmp(exif.data(), "Exif\0\0", 6) == 0 ? 6 : 0;
         blocks.exif.assign(exif.begin() + static_cast<std::ptrdiff_t>(prefix), exif.end());
         blocks.xmp.assign(xmp.begin(), xmp.end());
+        const auto iptc = blob(image.get(), VIPS_META_IPTC_NAME);
+        blocks.iptc.assign(iptc.begin(), iptc.end());
+        vips_image_remove(image.get(), VIPS_META_IPTC_NAME);
     }
     const std::unique_ptr<VipsTargetCustom, Unref> target(vips_target_custom_new());
     g_signal_connect(target.get(), "write", G_CALLBACK(on_write), &destination);
@@ -220,7 +223,7 @@ Result<void> PictureWriter::State::save() {
     const std::string message = status != 0 ? vips_message() : "";
     if (destination.error) return *destination.error;
     if (status != 0) return Error{Errc::io, path + ": the " + format_info(format).name + " file cannot be written (" + message + ")"};
-    if (format == tiff && !blocks.exif.empty()) return add_tiff_exif(file, blocks.exif);
+    if (format == tiff) return add_tiff_blocks(file, blocks.exif, blocks.iptc);
     if (format == jxl) return add_jxl_blocks(file, blocks);
     return {};
 }

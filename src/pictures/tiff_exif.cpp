@@ -208,12 +208,11 @@ Bytes read_tiff_iptc(const Input& file) {
     return value;
 }
 
-Result<void> add_tiff_exif(OutputFile& file, std::span<const std::byte> exif) {
+Result<void> add_tiff_blocks(OutputFile& file, std::span<const std::byte> exif, std::span<const std::byte> iptc) {
     Reader block{nullptr, nullptr, exif}, tiff{nullptr, &file, {}};
     const auto block_first = open(block), first = open(tiff);
     if (!first) return Error{Errc::internal, "the TIFF file written cannot be read back"};
-    if (!block_first || block.big_tiff) return {};
-    const Directory described = read_directory(block, *block_first);
+    const Directory described = block_first && !block.big_tiff ? read_directory(block, *block_first) : Directory();
     std::uint64_t next = 0;
     Directory merged = read_directory(tiff, *first, &next);
     TRY(const std::int64_t end, file.seek(0, SEEK_END));
@@ -228,6 +227,7 @@ Result<void> add_tiff_exif(OutputFile& file, std::span<const std::byte> exif) {
             sub.erase(kInteroperabilityPointer);
             if (!sub.empty()) merged.emplace(tag, writer.sub(sub));
         }
+    if (!iptc.empty()) merged.insert_or_assign(0x83bb, Entry{7, iptc.size(), {iptc.begin(), iptc.end()}});
     if (merged.size() == before) return {};
     const std::uint64_t start = writer.directory(merged, next);
     if (!tiff.big_tiff && start + writer.out.size() > 0xffffffffULL) return {};  // 4 GiB: pixels matter more
