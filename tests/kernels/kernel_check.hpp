@@ -2,6 +2,7 @@
 // What every kernel test needs: the tables to test, guarded memory at odd alignments, and bounds on sums.
 #pragma once
 
+#include <algorithm>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -35,7 +36,7 @@ public:
         for (std::size_t i = 0; i < bytes_.size(); ++i) bytes_[i] = pattern(i);
     }
     Guarded(std::vector<T> values, std::size_t offset = 0) : Guarded(values.size(), offset) {
-        if (n_) std::memcpy(data(), values.data(), n_ * sizeof(T));
+        std::copy(values.begin(), values.end(), data());
     }
     T* data() { return reinterpret_cast<T*>(bytes_.data()) + start_; }
     T& operator[](std::size_t i) { return data()[i]; }
@@ -43,8 +44,9 @@ public:
     std::vector<T> values() { return {data(), data() + n_}; }
     void check(const char* what) {
         for (std::size_t i = 0; i < bytes_.size(); ++i)
-            if (i < start_ * sizeof(T) || i >= (start_ + n_) * sizeof(T))
+            if (i < start_ * sizeof(T) || i >= (start_ + n_) * sizeof(T)) {
                 ASSERT_EQ(bytes_[i], pattern(i)) << what << ": written outside, at byte " << i;
+            }
     }
 
 private:
