@@ -160,7 +160,6 @@ Result<std::unique_ptr<Input>> Input::open(const InputOptions& options) {
     for (const std::string& more : options.allow_protocols) protocols += "," + more;
     dict.set("protocol_whitelist", protocols);
     if (options.low_latency) {
-        dict.set("fflags", "nobuffer");
         dict.set("probesize", "500000");
         dict.set("analyzeduration", "1000000");
     }
