@@ -315,8 +315,11 @@ Result<VideoReport> work(VideoJob& job) {
     TRY(decide(job));
     const media::Input& input = job.source->input();
     const bool to_file = job.output != "-" && !is_address(job.output);
-    if (to_file && !job.options.overwrite && fs::exists(job.output)) return Error{Errc::exists, job.output + " is there already"};
+    // A run that was killed between giving the output its name and removing its journal is finished by the same command.
+    const bool taken = to_file && !job.options.overwrite && fs::exists(job.output);
+    const Error exists{Errc::exists, job.output + " is there already"};
     std::error_code ignored;
+    if (taken && (job.options.restart || !fs::exists(work_folder(job.output), ignored))) return exists;
     if (to_file && fs::exists(job.output, ignored) && fs::exists(job.input, ignored) && fs::equivalent(job.input, job.output, ignored))
         return Error{Errc::argument, "the output is the input"};
     const bool journalled = to_file && input.repeatable() && !job.options.live;
@@ -332,11 +335,13 @@ Result<VideoReport> work(VideoJob& job) {
         const bool stateful = job.request.container == "gif" || job.request.container == "apng" || job.request.container == "webp";
         if (stateful) job.options.segment_frames = std::numeric_limits<int>::max();  // their frames build on all before
         TRY(job.journal, media::Journal::open(work_folder(job.output), facts, job.options.restart));
+        if (taken && !job.journal->complete()) return exists;
         job.skip = job.journal->frames();
         job.bytes = job.journal->bytes();
         if (job.skip > 0) job.notice("continuing after " + std::to_string(job.skip) + " frames of an earlier run");
         job.source->only_video();
     } else {
+        if (taken) return exists;
         job.mux.path = to_file ? temporary_name(job) : "-";
     }
 

@@ -56,7 +56,12 @@ TEST(resume, thirty_kills_at_random_moments_leave_the_same_file) {
             const Ran ran = program.wait();
             if (ran.code == -SIGKILL) {
                 ++kills;
-                EXPECT_FALSE(half_output(out)) << "after kill " << kills;
+                // The final name belongs to a whole file only, also when the kill comes right after it was given.
+                if (fs::exists(out)) {
+                    EXPECT_EQ(contents(out), contents(scratch / "whole.mkv")) << "after kill " << kills;
+                    fs::remove_all(out + ".enlarge");  // the kill may have come while the journal was being removed
+                    finished = true;
+                }
             } else {
                 ASSERT_EQ(ran.code, 0) << ran.errors;
                 finished = true;
