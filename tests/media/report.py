@@ -118,8 +118,10 @@ def check(program, model, clip, folder):
     if len(before["chapters"]) != len(after["chapters"]):
         problems.append(f"{len(before['chapters'])} chapters in, {len(after['chapters'])} out")
     exact = folder / (clip.stem + "-exact.mkv")
-    run = enlarge(program, model, clip, exact, "--video-codec", "ffv1", "--skip-unsupported", "--to", "1")
-    error = mean_error(str(clip), str(exact), va["pix_fmt"], 1) if run.returncode == 0 else float("nan")
+    # The first second of the video, which may begin later than the file.
+    end = 1 + max(0, float(va.get("start_time") or 0) - float(before["format"].get("start_time") or 0))
+    run = enlarge(program, model, clip, exact, "--video-codec", "ffv1", "--skip-unsupported", "--to", f"{end:.3f}")
+    error = mean_error(str(clip), str(exact), va["pix_fmt"], end) if run.returncode == 0 else float("nan")
     rotated = any(s["side_data_type"] == "Display Matrix" for s in va.get("side_data_list", []))
     if rotated:
         notes.append("colours not compared: turned upright in Matroska")
