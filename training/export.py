@@ -10,7 +10,7 @@ from common import load_weights, save_weights
 
 PURPOSE = {
     'swift': 'restores photographs and drawings (noise, JPEG, blur) while enlarging; distilled from realesr-general-x4v3',
-    'faithful': 'enlarges without inventing: documents, medical and survey pictures, evidence',
+    'faithful': 'trained for nearness to the original alone: documents, medical and survey pictures, evidence',
 }
 
 
