@@ -36,13 +36,16 @@ def tiles(folder, seed):
 
 
 def faithful(o):
-    hr = np.stack([im for _, im in tiles(o.tiles, o.seed)])
-    np.save(o.cache + '/hr.npy', hr)
+    """The tiles as they are, and halved: a reduced photograph has the sharp edges of a small one."""
+    whole = np.stack([im for _, im in tiles(o.tiles, o.seed)])
     rng = np.random.default_rng(o.seed + 1)
-    for scale in (2, 4):
-        for strength in ('clean', 'mild'):
-            np.save(f'{o.cache}/lr{scale}_{strength}.npy', np.stack([degrade(im, scale, rng, strength) for im in hr]))
-    print(len(hr), 'tiles')
+    for size, hr in (('', whole), ('_half', np.stack([bicubic(im, 1, 2) for im in whole]))):
+        np.save(f'{o.cache}/hr{size}.npy', hr)
+        for scale in (2, 4):
+            for strength in ('clean', 'mild'):
+                np.save(f'{o.cache}/lr{scale}_{strength}{size}.npy',
+                        np.stack([degrade(im, scale, rng, strength) for im in hr]))
+    print(len(whole), 'tiles')
 
 
 def swift_input(kind, im, rng):

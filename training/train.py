@@ -67,8 +67,10 @@ class Patches:
         self.scale, self.patch, self.rng, self.upright = int(name[-1]), patch, rng, upright
         load = lambda n: np.load(f'{cache}/{n}.npy', mmap_mode='r')
         if name.startswith('faithful'):
-            target = load('hr')
-            self.pairs = [(load(f'lr{self.scale}_clean'), target)] * 6 + [(load(f'lr{self.scale}_mild'), target)]
+            self.pairs = []
+            for size in ('', '_half'):
+                target, low = load(f'hr{size}'), f'lr{self.scale}'
+                self.pairs += [(load(f'{low}_clean{size}'), target)] * 6 + [(load(f'{low}_mild{size}'), target)]
         else:
             rounds = sorted(glob.glob(f'{cache}/swift*_lr.npy'))
             self.pairs = [(np.load(p, mmap_mode='r'), np.load(p.replace('_lr', f'_x{self.scale}'), mmap_mode='r'))

@@ -60,6 +60,10 @@ std::vector<float> Builder::take(const std::string& name, const std::vector<std:
              "tensor '" + name + "' is " + shape_text(tensor->shape) + "; expected " + shape_text(shape));
         return {};
     }
+    if (tensor->integers) {
+        fail(Errc::unsupported, "tensor '" + name + "' holds integers, as quantised files do; floats expected");
+        return {};
+    }
     std::size_t elements = 1;
     for (const std::int64_t size : shape) elements *= static_cast<std::size_t>(size);
     if (tensor->values.size() != elements) {

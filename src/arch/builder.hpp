@@ -29,7 +29,7 @@ class Builder {
 public:
     Builder(const StateDict& weights, int channels);
 
-    // The values of tensor `name`, which must have this shape and be finite; marks it as used. Empty after a failure.
+    // The values of tensor `name`, which must have this shape, be finite and no integers; marks it as used. Empty after a failure.
     std::vector<float> take(const std::string& name, const std::vector<std::int64_t>& shape);
     // Marks as used whatever its shape; no failure when it is not there.
     void ignore(const std::string& name) { used_.insert(name); }

@@ -31,6 +31,9 @@ Result<Network> build_compact(const StateDict& weights) {
                      "a Compact network without PReLU ('body.1.weight' is missing): the file does not say whether its "
                      "activation is ReLU or LeakyReLU"};
     const int last = last_index(weights);
+    if (has(weights, body(last + 2) + ".weight"))
+        return Error{Errc::format, "tensor '" + body(last + 1) + ".weight' is missing, though '" + body(last + 2) +
+                                       ".weight' is there"};
     const int features = dimension(weights, "body.0.weight", 0), channels = dimension(weights, "body.0.weight", 1);
     if (last < 2 || last % 2 != 0)
         return Error{Errc::format, "a Compact network that ends with '" + body(last) +

@@ -159,7 +159,7 @@ Result<Tensor> read_tensor(Bytes storage, ElementType type, const Layout& layout
         return Error{Errc::format, quoted(name) + " has " + std::to_string(strides.size()) + " strides for " +
                                        std::to_string(layout.shape.size()) + " dimensions"};
 
-    Tensor tensor{layout.shape, {}};
+    Tensor tensor{layout.shape, {}, is_integer(type)};
     if (count == 0) return tensor;
 
     const auto size = static_cast<std::int64_t>(storage.size() / element_bytes(type));

@@ -16,6 +16,7 @@ namespace enlarge {
 enum class ElementType { f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, u8, boolean };
 
 std::size_t element_bytes(ElementType type);
+constexpr bool is_integer(ElementType type) { return type >= ElementType::i64; }
 float half_to_float(std::uint16_t bits);
 std::uint16_t float_to_half(float value);  // rounds to nearest even
 float bfloat16_to_float(std::uint16_t bits);

@@ -205,6 +205,7 @@ private:
     Result<Tensor> codebook(std::vector<std::int64_t> shape, const std::string& name) {
         TRY(const Bytes table, in_.take(256 * sizeof(float)));
         TRY(Tensor tensor, elements(std::move(shape), ElementType::u8, name));
+        tensor.integers = false;
         for (float& value : tensor.values) {
             float entry;
             std::memcpy(&entry, table.data() + static_cast<std::size_t>(value) * sizeof(float), sizeof(float));

@@ -146,19 +146,24 @@ Result<NamedTensor> read_tensor_proto(Bytes proto, Budget& budget) {
     }
     TRY(const std::int64_t count, budget.take(head.shape, head.name));
     TRY(std::vector<float> values, read_lists(proto, *type, count, label));
-    return NamedTensor{std::move(head.name), {std::move(head.shape), std::move(values)}};
+    return NamedTensor{std::move(head.name), {std::move(head.shape), std::move(values), is_integer(*type)}};
 }
 
 Result<Tensor> cast(Tensor tensor, DataType type) {
     switch (type) {
-        case DataType::f32: case DataType::f64: return tensor;
+        case DataType::f32: case DataType::f64:
+            tensor.integers = false;
+            return tensor;
         case DataType::f16:
+            tensor.integers = false;
             for (float& v : tensor.values) v = half_to_float(float_to_half(v));
             return tensor;
         case DataType::bf16:
+            tensor.integers = false;
             for (float& v : tensor.values) v = bfloat16_to_float(float_to_bfloat16(v));
             return tensor;
         case DataType::i64: case DataType::i32:
+            tensor.integers = true;
             for (float& v : tensor.values) v = std::trunc(v);
             return tensor;
         default:

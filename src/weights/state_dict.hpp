@@ -17,7 +17,8 @@ namespace enlarge {
 
 struct Tensor {
     std::vector<std::int64_t> shape;  // row-major
-    std::vector<float> values;        // converted from half, bfloat16 or double
+    std::vector<float> values;        // converted from half, bfloat16, double or integers
+    bool integers = false;            // the file held integers (counters, sizes, quantised weights)
 };
 
 enum class WeightFormat { pth_zip, pth_legacy, safetensors, ncnn, onnx };

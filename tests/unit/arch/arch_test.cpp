@@ -38,6 +38,19 @@ TEST(arch, reads_the_sizes_of_compact_networks_from_the_keys) {
     }
 }
 
+TEST(arch, refuses_integers_where_weights_are_expected) {
+    StateDict weights = test::compact_weights(1, {8, 1, 2, 3});
+    weights.tensors.at("body.2.weight").integers = true;
+    EXPECT_EQ(refusal(weights, Errc::unsupported),
+              "tensor 'body.2.weight' holds integers, as quantised files do; floats expected");
+}
+
+TEST(arch, names_the_tensor_that_a_compact_file_lacks) {
+    StateDict weights = test::compact_weights(1, {8, 2, 2, 3});
+    weights.tensors.erase("body.3.weight");
+    EXPECT_EQ(refusal(weights, Errc::format), "tensor 'body.3.weight' is missing, though 'body.4.weight' is there");
+}
+
 TEST(arch, reads_the_sizes_of_rrdb_networks_in_all_four_key_styles) {
     const struct {
         test::RrdbSpec spec;
