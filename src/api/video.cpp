@@ -125,13 +125,13 @@ FrameFormat output_samples(const VideoJob& job, const FrameFormat& target) {
         samples.tags.siting = ChromaSiting::unspecified;
     } else if (job.in.samples.family == FrameFamily::rgb) {
         samples.tags.matrix = 2;
-        samples.tags.range = target.tags.range == Range::full ? Range::full : Range::limited;
+        samples.tags.range = job.frame_pixels.rfind("yuvj", 0) == 0 ? Range::full : Range::limited;  // what players expect
         samples.tags = guess_missing(samples.tags, job.out.size, false);
     } else if (job.in.samples.family == FrameFamily::grey && target.family == FrameFamily::yuv) {
         samples.tags = guess_missing(samples.tags, job.in.size, false);
     }
     if (target.family == FrameFamily::yuv && target.sub_x == 0) samples.tags.siting = ChromaSiting::unspecified;
-    if (target.tags.range == Range::full) samples.tags.range = Range::full;  // yuvj420p
+    if (target.tags.range == Range::full && job.in.samples.family != FrameFamily::rgb) samples.tags.range = Range::full;  // yuvj420p
     return samples;
 }
 
@@ -221,6 +221,7 @@ Result<void> decide(VideoJob& job) {
 
     job.out = job.in;
     TRY(job.out.size, output_size(o, job.in, job.upscaler.model().scale));
+    job.request.transparent = media::is_transparent(job.first);
     const bool whole = o.size.scale == 0 ? !o.size.width && !o.size.height : o.size.scale == std::floor(o.size.scale);
     TRY(job.choice, media::choose_encoder(job.request, job.out, !whole || o.square_pixels));
     job.out.size = job.choice.size;

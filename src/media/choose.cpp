@@ -99,9 +99,17 @@ Result<std::string> choose_codec(const EncoderRequest& request, const VideoForma
         const Traits t = traits_of(encoder);
         return output.size.width <= t.side && output.size.height <= t.side;
     };
-    if (c == "webm" || c == "ogg" || c == "ogv") {
-        for (const char* encoder : {"libvpx-vp9", "libsvtav1", "libaom-av1", "libvpx", "libtheora"})
+    if (c == "webm") {
+        for (const char* encoder : {"libvpx-vp9", "libsvtav1", "libaom-av1", "libvpx"})
             if (fits(encoder)) return std::string(encoder);
+    }
+    // Their writers take more than their players do.
+    if ((c == "ogg" || c == "ogv") && have("libtheora")) return std::string("libtheora");
+    if ((c == "vob" || c == "mpeg" || c == "dvd" || c == "svcd") && fits("mpeg2video")) return std::string("mpeg2video");
+    if (output.samples.alpha && request.transparent) {  // what keeps it, in the containers where players look for it
+        if (c == "matroska" && !deep && fits("libvpx-vp9")) return std::string("libvpx-vp9");
+        if (c == "matroska" && fits("ffv1")) return std::string("ffv1");
+        if (c == "mov" && fits("prores_ks")) return std::string("prores_ks");
     }
     // H.264 players stop at 4096 pixels and at 8 bits.
     if (!large && !deep && fits("libx264")) return std::string("libx264");
@@ -194,6 +202,8 @@ Result<EncoderChoice> choose_encoder(const EncoderRequest& request, const VideoF
         if (!taken) return Error{Errc::argument, choice.codec + " does not take " + request.pixel_format};
     } else {
         FrameFormat wanted = output.samples;
+        const bool opaque_yet = wanted.alpha && !request.transparent && delivery;
+        if (opaque_yet) wanted.alpha = false;
         AVPixelFormat source = find_format(wanted);
         if (delivery && wanted.family != FrameFamily::yuv && !wanted.alpha) {
             // Players expect 4:2:0; --pixel-format yuv444p keeps all colour detail.
@@ -209,6 +219,8 @@ Result<EncoderChoice> choose_encoder(const EncoderRequest& request, const VideoF
             const AVPixFmtDescriptor* d = av_pix_fmt_desc_get(format);
             if (wanted.alpha && !(d->flags & (AV_PIX_FMT_FLAG_ALPHA | AV_PIX_FMT_FLAG_PAL)))
                 choice.notices.push_back("transparency is lost: " + choice.codec + " does not hold it");
+            if (opaque_yet)
+                choice.notices.push_back("the transparency channel is left out: the first frame is opaque; --pixel-format yuva420p with .webm keeps it");
             if (d->comp[0].depth < wanted.bits && !(d->flags & AV_PIX_FMT_FLAG_PAL))
                 choice.notices.push_back(std::to_string(wanted.bits) + " bits become " + std::to_string(d->comp[0].depth) +
                                          ": " + choice.codec + " does not hold more");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <optional>
+#include <string_view>
 
 #include "base/log.hpp"
 #include "media/ffmpeg.hpp"
@@ -16,6 +17,19 @@ struct Decoder::State {
     bool drained = false;
 };
 
+namespace {
+
+// FFmpeg's own VP8 and VP9 decoders pass over transparency, libvpx's shows it.
+const AVCodec* decoder_of(const AVStream& stream) {
+    const AVCodecID id = stream.codecpar->codec_id;
+    const AVDictionaryEntry* alpha = av_dict_get(stream.metadata, "alpha_mode", nullptr, 0);
+    if ((id == AV_CODEC_ID_VP8 || id == AV_CODEC_ID_VP9) && alpha && std::string_view(alpha->value) == "1")
+        if (const AVCodec* codec = avcodec_find_decoder_by_name(id == AV_CODEC_ID_VP8 ? "libvpx" : "libvpx-vp9")) return codec;
+    return avcodec_find_decoder(id);
+}
+
+}  // namespace
+
 Decoder::~Decoder() = default;
 
 Result<std::unique_ptr<Decoder>> Decoder::open(const Input& input) {
@@ -23,7 +37,7 @@ Result<std::unique_ptr<Decoder>> Decoder::open(const Input& input) {
     decoder->state_ = std::make_unique<State>();
     State& s = *decoder->state_;
     s.stream = input.video();
-    const AVCodec* codec = avcodec_find_decoder(s.stream->codecpar->codec_id);
+    const AVCodec* codec = decoder_of(*s.stream);
     if (!codec) return Error{Errc::unsupported, std::string("no decoder for ") + avcodec_get_name(s.stream->codecpar->codec_id)};
     s.codec.reset(avcodec_alloc_context3(codec));
     if (!s.codec) throw std::bad_alloc();

@@ -136,6 +136,9 @@ Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, co
                              codec->id == AV_CODEC_ID_MPEG1VIDEO || codec->id == AV_CODEC_ID_H263P || codec->id == AV_CODEC_ID_FLV1)) {
         c.flags |= AV_CODEC_FLAG_QSCALE;
         c.global_quality = 3 * FF_QP2LAMBDA;
+    } else if (!bit_rate && codec->id == AV_CODEC_ID_THEORA) {
+        c.flags |= AV_CODEC_FLAG_QSCALE;
+        c.global_quality = 8 * FF_QP2LAMBDA;  // of 10, larger is better
     }
     if (!preset.empty()) dict.set("preset", preset);
     if (choice.codec == "libvpx-vp9" || choice.codec == "libvpx" || choice.codec == "libaom-av1") {

@@ -27,6 +27,7 @@ struct EncoderRequest {
     std::string pixel_format;        // empty = the nearest to the source's that the encoder takes
     bool live = false;               // no looking ahead
     bool to_pipe = false;            // raw frames rather than compressed ones, for NUT
+    bool transparent = false;        // frames with alpha are not all opaque: an encoder that keeps it is preferred
     int threads = 0;
 };
 

@@ -251,6 +251,23 @@ Rational reduced(std::int64_t num, std::int64_t den) {
     return out;
 }
 
+bool is_transparent(const Frame& frame) {
+    const FrameFormat& format = frame.format().samples;
+    if (!format.alpha) return false;
+    const FrameView view = frame.view();
+    const std::size_t plane = format.family == FrameFamily::grey ? 1 : 3;
+    const unsigned opaque = (1u << format.bits) - 1;
+    for (int y = 0; y < view.size.height; ++y) {
+        const std::byte* row = view.plane[plane] + std::ptrdiff_t{y} * view.stride_bytes[plane];
+        for (int x = 0; x < view.size.width; ++x) {
+            std::uint16_t value = 0;
+            std::memcpy(&value, row + std::ptrdiff_t{x} * (format.bits > 8 ? 2 : 1), format.bits > 8 ? 2 : 1);
+            if (value != opaque) return true;
+        }
+    }
+    return false;
+}
+
 std::string dynamic_metadata(const Frame& frame) {
     std::string out;
     const auto add = [&](AVFrameSideDataType type, const char* name) {

@@ -93,6 +93,9 @@ private:
 // The same pixels as `pixels` at another time: time stamps and side data come from `properties`.
 Result<Frame> with_properties(const Frame& pixels, const Frame& properties);
 
+// Whether a frame has alpha and is not opaque everywhere.
+bool is_transparent(const Frame& frame);
+
 // What a frame carries that is not carried further: "Dolby Vision", "HDR10+"; empty if nothing.
 std::string dynamic_metadata(const Frame& frame);
 

@@ -71,6 +71,10 @@ const char* kind_of(const AVStream& stream) {
     return name ? name : "data";
 }
 
+Error encrypted(const std::string& kind) {
+    return {Errc::unsupported, "its " + kind + " is encrypted, and there is no key for it (MP4 takes --input-option decryption_key=HEX)"};
+}
+
 bool is_encrypted(const AVStream& stream) {
     if (av_stream_get_side_data(&stream, AV_PKT_DATA_ENCRYPTION_INIT_INFO, nullptr)) return true;
     return stream.codecpar->codec_tag == MKTAG('e', 'n', 'c', 'v');
@@ -213,7 +217,7 @@ Result<void> Input::look() {
     video_ = best;
     const AVStream& stream = *context_->streams[best];
     const AVCodecParameters& par = *stream.codecpar;
-    if (is_encrypted(stream)) return Error{Errc::unsupported, "the video is encrypted, and there is no key for it"};
+    if (is_encrypted(stream)) return encrypted("video");
     if (par.codec_id == AV_CODEC_ID_NONE || !avcodec_find_decoder(par.codec_id)) {
         char tag[AV_FOURCC_MAX_STRING_SIZE];
         return Error{Errc::unsupported, "no decoder here for its video (" +
@@ -234,11 +238,10 @@ AVStream* Input::video() const { return context_->streams[video_]; }
 Rational Input::time_base() const { return from_av(video()->time_base); }
 
 Rational Input::frame_rate() const {
-    AVRational rate = av_guess_frame_rate(context_, video(), nullptr);
-    // A base of 1/90000 with no rate shows as 90000 frames a second.
-    if (rate.num <= 0 || rate.den <= 0 || av_q2d(rate) > 1000 || av_q2d(rate) < 0.001) rate = video()->avg_frame_rate;
-    if (rate.num <= 0 || rate.den <= 0 || av_q2d(rate) > 1000 || av_q2d(rate) < 0.001) rate = {25, 1};
-    return from_av(rate);
+    // Where a file says nothing, its clock's ticks may show as the rate: 90000, or 1000 in Matroska.
+    for (const AVRational rate : {av_guess_frame_rate(context_, video(), nullptr), video()->avg_frame_rate, video()->r_frame_rate})
+        if (rate.num > 0 && rate.den > 0 && av_q2d(rate) < 1000 && av_q2d(rate) > 0.001) return from_av(rate);
+    return {25, 1};
 }
 
 double Input::start_s() const {
@@ -296,6 +299,8 @@ Result<Packet> Input::read() {
             continue;
         }
         if (rc == AVERROR_EOF) return Packet{};
+        if (rc >= 0 && av_packet_get_side_data(packet.get(), AV_PKT_DATA_ENCRYPTION_INFO, nullptr))  // MP4 says so only here
+            return encrypted(streams_[static_cast<std::size_t>(packet->stream_index)].kind);
         if (rc < 0) {
             if (options_.cancel && options_.cancel->load()) return Error{Errc::cancelled, "stopped"};
             if (network_ && rc == AVERROR_EXIT) {

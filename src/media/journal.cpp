@@ -216,10 +216,12 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::string& folder, const 
     }
     if (found) {
         std::string differs;
-        for (const auto& [name, value] : facts) {
-            const auto old = std::find_if(s->facts.begin(), s->facts.end(), [&](const auto& f) { return f.first == name; });
+        const auto shown = [](const std::string& value) { return value.empty() ? std::string("not given") : value; };
+        for (const auto& fact : facts) {
+            const auto old = std::find_if(s->facts.begin(), s->facts.end(), [&](const auto& f) { return f.first == fact.first; });
             const std::string was = old == s->facts.end() ? "nothing" : old->second;
-            if (was != value) differs += (differs.empty() ? "" : "; ") + name + " was " + (was.empty() ? "not given" : was) + " and is " + (value.empty() ? "not given" : value);
+            if (was != fact.second)
+                differs += (differs.empty() ? "" : "; ") + fact.first + " was " + shown(was) + " and is " + shown(fact.second);
         }
         if (!differs.empty()) {
             ::close(s->lock);

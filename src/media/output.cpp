@@ -20,7 +20,7 @@ constexpr AVRational kMicroseconds{1, AV_TIME_BASE};
 // Tags that describe the bytes of the old stream, not the work.
 bool describes_old_bytes(const std::string& key) {
     static constexpr const char* kKeys[] = {"encoder", "duration", "bps", "number_of_frames", "number_of_bytes",
-                                            "major_brand", "minor_version", "compatible_brands", "rotate"};
+                                            "major_brand", "minor_version", "compatible_brands", "rotate", "alpha_mode"};
     std::string lower = key.substr(0, key.find('-'));
     std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
     if (lower.rfind("_statistics_", 0) == 0) return true;
@@ -103,6 +103,7 @@ struct Output::State {
     const Input* input = nullptr;
     std::vector<int> target;                 // input stream -> output stream, -1 = left out
     std::vector<std::int64_t> last_dts;      // by output stream, in its time base
+    std::vector<std::int64_t> delay;         // by output stream: samples a reader takes off and the writer forgets to add
     int video = 0;
     Rational video_base;
     bool header = false, to_file = false, complete = false, y4m = false;
@@ -164,6 +165,7 @@ Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const
             par.level = track.level;
             par.video_delay = track.reorder;
             par.bits_per_raw_sample = track.bits;
+            par.field_order = AV_FIELD_PROGRESSIVE;
             par.sample_aspect_ratio = to->sample_aspect_ratio = av(track.sar);
             par.color_primaries = static_cast<AVColorPrimaries>(track.tags.primaries);
             par.color_trc = static_cast<AVColorTransferCharacteristic>(track.tags.transfer);
@@ -223,12 +225,22 @@ Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const
     }
     if (matroska && !options.starts.empty() && !begins_before_zero && options.from_s == 0) oc.avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
     s.last_dts.assign(oc.nb_streams, AV_NOPTS_VALUE);
+    // Matroska's times of Opus include its codec delay. FFmpeg's reader takes it off; its writer, up to version 5, does not add it.
+    s.delay.assign(oc.nb_streams, 0);
+    for (unsigned i = 0; matroska && avformat_version() < AV_VERSION_INT(60, 0, 0) && i < oc.nb_streams; ++i)
+        if (oc.streams[i]->codecpar->codec_id == AV_CODEC_ID_OPUS) s.delay[i] = oc.streams[i]->codecpar->initial_padding;
     TRY(copy_chapters(s.context, &ic, options));
 
     Dict dict;
     if (mp4) {
         std::string flags = to_stdout || options.live ? "+frag_keyframe+empty_moov+default_base_moof" : "+faststart";
-        if (!itunes_holds(oc.metadata)) flags += "+use_metadata_tags";
+        if (!itunes_holds(oc.metadata)) {
+            flags += "+use_metadata_tags";
+            // In this form players know the place by Apple's name only.
+            constexpr const char* kPlace = "com.apple.quicktime.location.ISO6709";
+            const AVDictionaryEntry* place = av_dict_get(oc.metadata, "location", nullptr, 0);
+            if (place && !av_dict_get(oc.metadata, kPlace, nullptr, 0)) av_dict_set(&oc.metadata, kPlace, place->value, 0);
+        }
         dict.set("movflags", flags);
         // Edit lists count in this unit; its default of 1 ms would round start offsets.
         dict.set("movie_timescale", std::to_string(track.time_base.den >= 10000 && track.time_base.den <= 1'000'000 ? track.time_base.den : 90000));
@@ -325,6 +337,11 @@ Result<void> Output::write_other(const Packet& packet) {
     copy->stream_index = to;
     copy->pos = -1;
     av_packet_rescale_ts(copy.get(), base, s.context->streams[to]->time_base);
+    if (const std::int64_t samples = s.delay[static_cast<std::size_t>(to)]; samples > 0) {
+        const std::int64_t delay = av_rescale_q(samples, {1, 48000}, s.context->streams[to]->time_base);
+        if (copy->pts != AV_NOPTS_VALUE) copy->pts += delay;
+        copy->dts += delay;
+    }
     return put(Packet{std::shared_ptr<AVPacket>(copy.release(), FreeAv{})});
 }
 
