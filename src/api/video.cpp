@@ -205,6 +205,11 @@ Result<void> decide(VideoJob& job) {
         job.notice("frames are turned upright, because " + job.request.container + " cannot say that they should be");
     }
 
+    const auto is_video = [](const media::StreamInfo& stream) { return stream.kind == "video"; };
+    if (const auto videos = std::count_if(input.streams().begin(), input.streams().end(), is_video); videos > 1)
+        job.notice("there are " + std::to_string(videos) + " video streams: stream " + std::to_string(input.video_stream()) + " is enlarged, the others are " +
+                   (job.plan.pictures_only ? "left out" : "copied as they are"));
+
     TRY(job.first, job.source->prime());
     job.in = job.first.format();
     job.frame_rate = input.frame_rate();
@@ -215,7 +220,10 @@ Result<void> decide(VideoJob& job) {
     const bool guessed = samples.family == FrameFamily::yuv && samples.tags.matrix == 2;
     samples.tags = guess_missing(samples.tags, job.in.size, samples.family == FrameFamily::rgb);
     job.notice("input: " + describe(job.in) + (guessed ? " (matrix guessed from the height)" : "") + ", " + container_in);
-    if (const std::string lost = media::dynamic_metadata(job.first); !lost.empty())
+    const int dolby_vision = input.dolby_vision();
+    if (dolby_vision == 5)
+        job.notice("warning: Dolby Vision profile 5 has colours that only Dolby Vision players understand; the output shows them wrong (green and purple)");
+    else if (const std::string lost = media::dynamic_metadata(job.first, dolby_vision >= 0); !lost.empty())
         job.notice("warning: the " + lost + " metadata of single frames cannot be carried and is dropped; static HDR data is kept");
     if (job.source->filters().deinterlacing()) job.notice("the video is interlaced: it is deinterlaced (bwdif); --no-deinterlace keeps it as it is");
 

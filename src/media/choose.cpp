@@ -213,6 +213,8 @@ Result<EncoderChoice> choose_encoder(const EncoderRequest& request, const VideoF
         if (source == AV_PIX_FMT_NONE) source = av_get_pix_fmt(lossy_name(wanted, true).c_str());
         if (!codec->pix_fmts) {
             format = source;
+        } else if (choice.codec == "gif") {
+            format = AV_PIX_FMT_PAL8;  // a palette for each frame: FFmpeg thinks its fixed colours nearer
         } else {
             int loss = 0;
             format = avcodec_find_best_pix_fmt_of_list(codec->pix_fmts, source, wanted.alpha, &loss);

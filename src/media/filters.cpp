@@ -179,6 +179,8 @@ Result<void> Filters::process(const Frame& frame, const Sink& out) {
     if (s.passing) return s.emit(frame, out);
     Av<AVFrame> copy = new_frame();
     if (const int rc = av_frame_ref(copy.get(), &raw); rc < 0) return av_error(rc, "frame", Errc::memory);
+    copy->pts = frame.pts;  // not the decoder's: a result that is used again is at another time
+    copy->pkt_duration = frame.duration;
     if (const int rc = av_buffersrc_add_frame(s.source, copy.get()); rc < 0) return av_error(rc, "filtering a frame failed");
     return s.pull(out, &frame);
 }

@@ -229,6 +229,8 @@ Result<Frame> FramePool::get(const VideoFormat& format, const Frame* properties)
 Result<Frame> with_properties(const Frame& pixels, const Frame& properties) {
     Av<AVFrame> frame = new_frame();
     if (const int rc = av_frame_ref(frame.get(), pixels.av()); rc < 0) return av_error(rc, "frame", Errc::memory);
+    frame->pts = properties.pts;
+    frame->pkt_duration = properties.duration;
     // Captions and the like belong to the time, not to the pixels.
     for (const auto type : {AV_FRAME_DATA_A53_CC, AV_FRAME_DATA_S12M_TIMECODE, AV_FRAME_DATA_GOP_TIMECODE}) {
         av_frame_remove_side_data(frame.get(), type);
@@ -268,8 +270,8 @@ bool is_transparent(const Frame& frame) {
     return false;
 }
 
-std::string dynamic_metadata(const Frame& frame) {
-    std::string out;
+std::string dynamic_metadata(const Frame& frame, bool dolby_vision) {
+    std::string out = dolby_vision ? "Dolby Vision" : "";
     const auto add = [&](AVFrameSideDataType type, const char* name) {
         if (av_frame_get_side_data(frame.av(), type) && out.find(name) == std::string::npos) out += (out.empty() ? "" : " and ") + std::string(name);
     };

@@ -96,8 +96,9 @@ Result<Frame> with_properties(const Frame& pixels, const Frame& properties);
 // Whether a frame has alpha and is not opaque everywhere.
 bool is_transparent(const Frame& frame);
 
-// What a frame carries that is not carried further: "Dolby Vision", "HDR10+"; empty if nothing.
-std::string dynamic_metadata(const Frame& frame);
+// What a frame carries that is not carried further: "Dolby Vision and HDR10+"; empty if nothing. `dolby_vision`: its
+// container says that there is some.
+std::string dynamic_metadata(const Frame& frame, bool dolby_vision);
 
 // A compressed packet.
 class Packet {

@@ -12,6 +12,7 @@
 
 #include "base/log.hpp"
 #include "media/ffmpeg.hpp"
+#include "media/webp.hpp"
 
 namespace enlarge::media {
 
@@ -93,6 +94,8 @@ int Input::interrupted(void* self) {
     return deadline != 0 && av_gettime_relative() > deadline;
 }
 
+Input::Input() = default;
+
 Input::~Input() {
     if (context_) avformat_close_input(&context_);
 }
@@ -153,9 +156,10 @@ Result<std::unique_ptr<Input>> Input::open(const InputOptions& options) {
         if (S_ISDIR(info.st_mode)) return Error{Errc::argument, "is a folder; name a file or a pattern like frame_%06d.png"};
         if (S_ISREG(info.st_mode) && info.st_size == 0) return Error{Errc::format, "the file is empty (0 bytes)"};
         input->repeatable_ = S_ISREG(info.st_mode);
-        if (is_animated_webp(path))
-            return Error{Errc::unsupported, "animated WebP can be written here but not read: FFmpeg's libraries have no decoder for it; "
-                                            "convert it to APNG, GIF or a sequence of pictures first"};
+        if (is_animated_webp(path)) {
+            TRY(input->webp_, WebpAnimation::open(path, options.limits));
+            format = "nut";
+        }
         url = "file:" + path;
         protocols = kFileProtocols;
         if (options.frame_rate.num > 0)
@@ -179,6 +183,7 @@ Result<std::unique_ptr<Input>> Input::open(const InputOptions& options) {
     }
     input->context_ = avformat_alloc_context();
     if (!input->context_) throw std::bad_alloc();
+    if (input->webp_) input->context_->pb = input->webp_->io();
     input->context_->interrupt_callback = {&Input::interrupted, input.get()};
     if (input->network_) input->deadline_us_ = av_gettime_relative() + static_cast<std::int64_t>(options.timeout_s * 1e6);
     if (const int rc = avformat_open_input(&input->context_, url.c_str(), demuxer, dict.out()); rc < 0) {
@@ -233,7 +238,7 @@ Result<void> Input::look() {
     return {};
 }
 
-std::string Input::format_name() const { return context_->iformat->name; }
+std::string Input::format_name() const { return webp_ ? "animated webp" : context_->iformat->name; }
 AVStream* Input::video() const { return context_->streams[video_]; }
 Rational Input::time_base() const { return from_av(video()->time_base); }
 
@@ -257,6 +262,7 @@ double Input::duration_s() const {
 }
 
 std::int64_t Input::frames_estimate() const {
+    if (webp_) return webp_->frames();
     if (video()->nb_frames > 0) return video()->nb_frames;
     return static_cast<std::int64_t>(std::llround(duration_s() * frame_rate().value()));
 }
@@ -271,6 +277,13 @@ std::int64_t Input::clock_offset_us() const {
 bool Input::interlaced() const {
     const AVFieldOrder order = video()->codecpar->field_order;
     return order != AV_FIELD_UNKNOWN && order != AV_FIELD_PROGRESSIVE;
+}
+
+int Input::dolby_vision() const {
+    std::size_t size = 0;
+    const std::uint8_t* data = av_stream_get_side_data(video(), AV_PKT_DATA_DOVI_CONF, &size);
+    return data && size >= sizeof(AVDOVIDecoderConfigurationRecord)
+               ? reinterpret_cast<const AVDOVIDecoderConfigurationRecord*>(data)->dv_profile : -1;
 }
 
 void Input::only_video() {
@@ -314,6 +327,7 @@ Result<Packet> Input::read() {
             log(LogLevel::warning, options_.path + ": reading stopped early (" + av_error(rc, "damaged").message + ")");
             return Packet{};
         }
+        if (webp_) packet->duration = av_rescale_q(webp_->duration_ms(av_rescale_q(packet->pts, video()->time_base, {1, 1000})), {1, 1000}, video()->time_base);
         return Packet{std::shared_ptr<AVPacket>(packet.release(), FreeAv{})};
     }
 }

@@ -18,6 +18,8 @@ struct AVStream;
 
 namespace enlarge::media {
 
+class WebpAnimation;
+
 struct InputOptions {
     std::string path;                          // a file, a pattern ("f_%06d.png"), an address, or "-" for stdin
     std::string format;                        // FFmpeg demuxer; empty = found out
@@ -60,6 +62,7 @@ public:
     [[nodiscard]] std::int64_t frames_estimate() const;  // 0 if not known
     [[nodiscard]] int first_number() const { return first_number_; }  // of an image sequence
     [[nodiscard]] bool interlaced() const;      // the stream says so
+    [[nodiscard]] int dolby_vision() const;     // its profile, where the container names one; -1 otherwise
     // A time stamp of the input's clock that says nothing (a broadcast's), to be taken off, in microseconds.
     [[nodiscard]] std::int64_t clock_offset_us() const;
 
@@ -76,11 +79,12 @@ public:
     [[nodiscard]] AVStream* video() const;
 
 private:
-    Input() = default;
+    Input();
     Result<void> look();
     static int interrupted(void* self);
 
     InputOptions options_;
+    std::unique_ptr<WebpAnimation> webp_;  // where the packets come from, if it is one
     AVFormatContext* context_ = nullptr;
     std::vector<StreamInfo> streams_;
     int video_ = -1;

@@ -11,6 +11,7 @@ extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/display.h>
+#include <libavutil/dovi_meta.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
@@ -106,6 +107,16 @@ void make_clip(const std::string& path, const ClipSpec& spec) {
     if (spec.rotation) {
         auto* matrix = reinterpret_cast<std::int32_t*>(av_stream_new_side_data(video.stream, AV_PKT_DATA_DISPLAYMATRIX, 9 * 4));
         av_display_rotation_set(matrix, spec.rotation);
+    }
+    if (spec.dolby_vision >= 0) {
+        std::size_t size = 0;
+        AVDOVIDecoderConfigurationRecord* record = av_dovi_alloc(&size);
+        record->dv_version_major = 1;
+        record->dv_profile = static_cast<std::uint8_t>(spec.dolby_vision);
+        record->dv_level = 1;
+        record->rpu_present_flag = record->bl_present_flag = 1;
+        check(av_stream_add_side_data(video.stream, AV_PKT_DATA_DOVI_CONF, reinterpret_cast<std::uint8_t*>(record), size), "Dolby Vision");
+        oc->strict_std_compliance = FF_COMPLIANCE_UNOFFICIAL;
     }
     if (spec.sound) {
         sound.stream = avformat_new_stream(oc, nullptr);

@@ -21,6 +21,7 @@ struct ClipSpec {
     int sar_num = 0, sar_den = 1;
     int primaries = 2, transfer = 2, matrix = 2, range = 0;
     bool interlaced = false;
+    int dolby_vision = -1;         // the profile its MP4 container claims
     int still_from = -1;           // from this frame on nothing moves
     bool small_motion = false;     // only a small square moves
 };
