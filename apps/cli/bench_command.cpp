@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// enlarge bench: how fast networks run here.
+// enlarge bench: how fast networks run here, and how near the faster precisions come to fp32.
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -9,6 +9,7 @@
 #include "command.hpp"
 #include "engine_options.hpp"
 #include "enlarge/bench.hpp"
+#include "quality.hpp"
 #include "reporter.hpp"
 
 namespace cli {
@@ -23,6 +24,8 @@ struct BenchChoice {
     int runs = 9;
     bool stages = false;
     bool json = false;
+    std::vector<std::string> pictures;  // of --quality
+    int crop = 0;
 };
 
 enlarge::Result<enlarge::Size> parse_size(const std::string& text) {
@@ -60,7 +63,24 @@ void print_row(const enlarge::BenchResult& r) {
     std::fflush(stdout);
 }
 
+int run_quality(const BenchChoice& choice) {
+    QualityChoice quality{choice.pictures, choice.precisions, choice.device, choice.threads.front(), choice.crop, choice.json};
+    int broken = 0;
+    if (!choice.json) print_quality_header();
+    for (const std::string& name : choice.models) {
+        EngineChoice engine;
+        engine.model = name;
+        const auto model = open_model(engine);
+        if (!model) return fail(model.error());
+        const auto result = print_quality(*model, quality);
+        if (!result) return fail(result.error());
+        broken += *result;
+    }
+    return broken ? kNumeric : kOk;
+}
+
 int run(const BenchChoice& choice) {
+    if (!choice.pictures.empty()) return run_quality(choice);
     if (!choice.json)
         std::printf("%-24s %9s %6s %3s %9s %9s %8s %8s %8s %8s %7s  %s\n", "model", "size", "prec", "thr", "median ms",
                     "min ms", "fps", "GFLOP/s", "of peak", "mem MiB", "load ms", "path");
@@ -103,6 +123,8 @@ Action define_bench(CLI::App& app) {
     app.add_option("--device", choice->device, "auto, cpu, cuda, cuda:N, reference")->type_name("NAME")->capture_default_str()->group("What");
     app.add_option("--runs", choice->runs, "Frames measured, after one that warms up")->type_name("N")->check(CLI::Range(1, 100000))->capture_default_str()->group("What");
     app.add_flag("--stages", choice->stages, "Show where the time goes")->group("Output");
+    app.add_option("--quality", choice->pictures, "Instead: PSNR and the largest difference to fp32 on these pictures, and whether the precision keeps its promise")->type_name("FILE|FOLDER")->group("What");
+    app.add_option("--crop", choice->crop, "With --quality: only the middle of each picture, at most so many pixels wide and high")->type_name("N")->check(CLI::PositiveNumber)->group("What");
     app.add_flag("--json", choice->json, "One JSON object per measurement and line")->group("Output");
     return [choice] { return run(*choice); };
 }

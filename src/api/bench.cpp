@@ -2,6 +2,7 @@
 #include "enlarge/bench.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -45,11 +46,11 @@ double measure_peak(ThreadPool& pool, int threads, const KernelTable& table) {
     double best = 0;
     for (int burst = 0; burst < 5; ++burst) {
         const Clock::time_point start = Clock::now();
-        int count = 1;
+        std::atomic<int> count{0};
         pool.team(
-            [&](int index, int team) {
+            [&](int, int) {
                 table.fma_rounds(kRounds);
-                if (index == 0) count = team;
+                ++count;
             },
             threads);
         const double flops = static_cast<double>(kRounds) * table.fma_round_flops * count;

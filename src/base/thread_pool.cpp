@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/thread_pool.hpp"
 
-#include <atomic>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <climits>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/cpu.hpp"
@@ -18,22 +23,38 @@ thread_local bool inside_team = false;
 
 struct Job {
     const std::function<void(int, int)>* body = nullptr;
-    int count = 0;
-    std::atomic<int> running{0};
-    std::mutex mutex;
+    int most = 0;
+    int running = 0;  // helpers that have begun; under the pool's mutex, as `failure`
     std::condition_variable done;
     std::exception_ptr failure;
 };
 
-void run_member(Job& job, int index) {
+// What the body threw, if it did.
+std::exception_ptr run_member(const Job& job, int index) {
     const bool outer = std::exchange(inside_team, true);
+    std::exception_ptr failure;
     try {
-        (*job.body)(index, job.count);
+        (*job.body)(index, job.most);
     } catch (...) {
-        const std::lock_guard lock(job.mutex);
-        if (!job.failure) job.failure = std::current_exception();
+        failure = std::current_exception();
     }
     inside_team = outer;
+    return failure;
+}
+
+void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("isb");
+#endif
+}
+
+// std::atomic::wait of g++ 12 yields a few times before it sleeps, and beside a thread that never rests each yield costs
+// a time slice.
+void futex(const std::atomic<int>& word, int operation, int value) {
+    static_assert(sizeof(std::atomic<int>) == sizeof(int));
+    syscall(SYS_futex, &word, operation, value, nullptr, nullptr, 0);
 }
 
 }  // namespace
@@ -67,13 +88,13 @@ struct ThreadPool::State {
         for (;;) {
             worker.wake.wait(lock, [&] { return stopping || worker.job; });
             if (!worker.job) return;
-            Job& job = *worker.job;
+            Job& job = *std::exchange(worker.job, nullptr);
+            ++job.running;
             lock.unlock();
-            run_member(job, worker.index);
+            const std::exception_ptr failure = run_member(job, worker.index);
             lock.lock();
-            worker.job = nullptr;
             idle.push_back(&worker);
-            const std::lock_guard done_lock(job.mutex);
+            if (failure && !job.failure) job.failure = failure;
             if (--job.running == 0) job.done.notify_one();
         }
     }
@@ -92,13 +113,13 @@ int ThreadPool::size() const { return static_cast<int>(state_->workers.size()) +
 void ThreadPool::team(const std::function<void(int, int)>& body, int want) {
     Job job;
     job.body = &body;
-    job.count = 1;
+    job.most = 1;
+    std::unique_lock lock(state_->mutex, std::defer_lock);
     if (!inside_team) {
-        const std::lock_guard lock(state_->mutex);
+        lock.lock();
         int helpers = static_cast<int>(state_->idle.size());
         if (want > 0 && want - 1 < helpers) helpers = want - 1;
-        job.count = helpers + 1;
-        job.running = helpers;
+        job.most = helpers + 1;
         for (int i = 1; i <= helpers; ++i) {
             State::Worker& worker = *state_->idle.back();
             state_->idle.pop_back();
@@ -106,10 +127,19 @@ void ThreadPool::team(const std::function<void(int, int)>& body, int want) {
             worker.job = &job;
             worker.wake.notify_one();
         }
+        lock.unlock();
     }
-    run_member(job, 0);
-    std::unique_lock lock(job.mutex);
-    job.done.wait(lock, [&] { return job.running == 0; });
+    const std::exception_ptr failure = run_member(job, 0);
+    if (job.most > 1) {
+        lock.lock();
+        for (State::Worker& worker : state_->workers)
+            if (worker.job == &job) {  // it never came
+                worker.job = nullptr;
+                state_->idle.push_back(&worker);
+            }
+        job.done.wait(lock, [&] { return job.running == 0; });
+    }
+    if (failure) std::rethrow_exception(failure);
     if (job.failure) std::rethrow_exception(job.failure);
 }
 
@@ -126,19 +156,20 @@ void ThreadPool::for_each(std::int64_t n, std::int64_t grain, const std::functio
     });
 }
 
-Barrier::Barrier(int count) : count_(count) {}
+void Milestone::set(int value) {
+    value_.store(value);  // sequentially consistent, as the count of sleepers: one side sees the other
+    if (sleepers_.load() > 0) futex(value_, FUTEX_WAKE_PRIVATE, INT_MAX);
+}
 
-void Barrier::wait() {
-    if (count_ == 1) return;
-    const unsigned generation = __atomic_load_n(&generation_.value, __ATOMIC_ACQUIRE);
-    if (__atomic_add_fetch(&arrived_.value, 1U, __ATOMIC_ACQ_REL) == static_cast<unsigned>(count_)) {
-        __atomic_store_n(&arrived_.value, 0U, __ATOMIC_RELAXED);
-        __atomic_store_n(&generation_.value, generation + 1, __ATOMIC_RELEASE);
-        return;
+void Milestone::wait_while(int old) const {
+    constexpr int kLooks = 1000;  // about 20 us on Zen 3: on an idle machine hardly any wait is longer
+    for (int look = 0; look < kLooks; ++look) {
+        if (value() != old) return;
+        pause();
     }
-    // Spinning is right while every thread has a core; yielding keeps an oversubscribed machine moving.
-    for (int spins = 0; __atomic_load_n(&generation_.value, __ATOMIC_ACQUIRE) == generation; ++spins)
-        if (spins > 2000) std::this_thread::yield();
+    ++sleepers_;
+    while (value_.load() == old) futex(value_, FUTEX_WAIT_PRIVATE, old);
+    --sleepers_;
 }
 
 }  // namespace enlarge

@@ -2,6 +2,7 @@
 // Threads shared by everything that computes.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,12 +20,12 @@ public:
 
     [[nodiscard]] int size() const;
 
-    // Runs body(index, count) once on each of `count` threads at the same time, the caller among them (index 0), and
-    // returns when all have returned. 1 <= count <= size(): fewer than size() when other callers hold threads. All
-    // `count` bodies are guaranteed to run concurrently, so they may wait for each other at a Barrier of `count`.
-    // `want` > 0 asks for at most that many. An exception from a body is rethrown here after all have returned
-    // (bodies that use a barrier must not throw). Nested calls run with count 1.
-    void team(const std::function<void(int index, int count)>& body, int want = 0);
+    // Runs body(index, most) on the caller (index 0) and on every free thread of the pool that gets to it in time, each
+    // with an index of its own below `most` <= size(). Returns when body(0) and every body that began have returned; a
+    // thread that comes after body(0) has returned does not begin. So body(0) must be able to do all the work alone: on a
+    // busy machine nobody may come. `want` > 0 asks for at most that many. An exception from a body is rethrown here.
+    // Nested calls run alone.
+    void team(const std::function<void(int index, int most)>& body, int want = 0);
 
     // Calls body(i) for 0 <= i < n, divided dynamically in pieces of `grain`.
     void for_each(std::int64_t n, std::int64_t grain, const std::function<void(std::int64_t)>& body);
@@ -34,19 +35,19 @@ private:
     std::unique_ptr<State> state_;
 };
 
-// A spinning barrier with a fallback to yielding; cheap when all threads are running (0.15 us between two cores).
-class Barrier {
+// A number that threads wait for, usually not for long: they look again a few microseconds, then sleep, so that on a busy
+// machine whoever they wait for gets the processor.
+class Milestone {
 public:
-    explicit Barrier(int count);
-    void wait();
+    [[nodiscard]] int value() const { return value_.load(std::memory_order_acquire); }
+    // Whoever sees the value sees everything written before.
+    void set(int value);
+    // Returns when the value is no longer `old`.
+    void wait_while(int old) const;
 
 private:
-    struct alignas(64) Line {
-        unsigned value = 0;
-    };
-    int count_;
-    Line arrived_;
-    Line generation_;
+    alignas(64) std::atomic<int> value_{0};
+    mutable std::atomic<int> sleepers_{0};
 };
 
 }  // namespace enlarge

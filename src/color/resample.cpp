@@ -2,6 +2,7 @@
 #include "color/resample.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <functional>
 #include <numbers>
@@ -60,9 +61,10 @@ int Resampler::rows_for(int count) const {
 
 void Resampler::run(const ImageView& in, int top, int y, const MutableImageView& out) {
     const int rows = out.size.height;
-    const auto body = [&](int index, int count) {
+    std::atomic<int> next{0};
+    const auto body = [&](int index, int) {
         float* line = lines_[static_cast<std::size_t>(index)].data();
-        for (int job = index; job < rows * out.format.channels; job += count) {
+        for (int job; (job = next.fetch_add(1)) < rows * out.format.channels;) {
             const int plane = job / rows, row = job % rows;
             const auto at = static_cast<std::size_t>(y + row);
             const float* down = down_.weights.data() + at * static_cast<std::size_t>(down_.taps);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every kernel as a plain loop: what the others are tested against, and what runs where none of them does.
 #include <cmath>
+#include <limits>
 
 #include "base/half.hpp"
 #include "kernels/table.hpp"
@@ -59,18 +60,32 @@ void winograd_input(const Window<In>& in, int blocks, int channels, float* v, st
         }
 }
 
-void winograd_input_f16_i16(const Window<Half>& in, int blocks, int channels, const float* scale, std::int16_t* v,
-                            std::ptrdiff_t pos_stride) {
-    for (int b = 0; b < blocks; ++b)
-        for (int c = 0; c < channels; ++c) {
-            float block[36];
-            transform_block(in, b * in.step + c, block);
-            for (int p = 0; p < 36; ++p) {
-                const float rounded = std::nearbyint(block[p] * scale[std::ptrdiff_t{p} * channels + c]);
-                v[p * pos_stride + std::ptrdiff_t{b} * channels + c] =
-                    static_cast<std::int16_t>(rounded < -32768.0F ? -32768.0F : rounded > 32767.0F ? 32767.0F : rounded);
-            }
+// Whether all of block b stays within the range.
+bool block_f16_i16(const Window<Half>& in, int b, int channels, const float* scale, float unit, std::int16_t* v,
+                   std::ptrdiff_t pos_stride) {
+    bool fits = true;
+    for (int c = 0; c < channels; ++c) {
+        float block[36];
+        transform_block(in, b * in.step + c, block);
+        for (int p = 0; p < 36; ++p) {
+            const float rounded = std::nearbyint(block[p] * scale[std::ptrdiff_t{p} * channels + c] / unit);
+            const bool inside = std::fabs(rounded) <= 32766.0F;  // not when NaN
+            fits = fits && inside;
+            v[p * pos_stride + std::ptrdiff_t{b} * channels + c] = inside ? static_cast<std::int16_t>(rounded) : std::int16_t{0};
         }
+    }
+    return fits;
+}
+
+void winograd_input_f16_i16(const Window<Half>& in, int blocks, int channels, const float* scale, std::int16_t* v,
+                            std::ptrdiff_t pos_stride, float* unit) {
+    for (int b = 0; b < blocks; ++b) {
+        unit[b] = 1;
+        while (!block_f16_i16(in, b, channels, scale, unit[b], v, pos_stride)) {
+            unit[b] = unit[b] < kLargestUnit ? unit[b] * 4 : std::numeric_limits<float>::quiet_NaN();
+            if (std::isnan(unit[b])) break;
+        }
+    }
 }
 
 void gemm_f32(const float* a, int tiles, int k, const float* w, int group, float* m) {
@@ -133,8 +148,9 @@ void winograd_output(const Sum* m, std::ptrdiff_t pos_stride, int blocks, int gr
             for (int i = 0; i < 4 && i < to.height; ++i) {
                 float o[4];
                 transform_output(t[i], o);
+                const float unit = e.unit ? e.unit[b] : 1.0F;
                 for (int j = 0; j < 4 && 4 * b + j < to.width; ++j)
-                    finish(o[j] + e.bias[c], e, to, i, 4 * b + j, c);
+                    finish(o[j] * unit + e.bias[c], e, to, i, 4 * b + j, c);
             }
         }
 }

@@ -17,6 +17,7 @@ enum class Isa;
 using Half = std::uint16_t;  // IEEE binary16, as bits
 
 inline constexpr int kMaxGroup = 3;
+inline constexpr float kLargestUnit = 65536;  // 4^8: see winograd_input_f16_i16
 
 enum class Finish : int {
     prelu,  // y < 0 ? slope[c] * y : y   (slope 1: nothing, 0: ReLU)
@@ -30,6 +31,7 @@ struct Epilogue {
     const float* slope = nullptr;  // prelu only
     const float* scale = nullptr;  // integer sums only: that of position p counts times scale[p * scale_stride + c]
     std::ptrdiff_t scale_stride = 0;
+    const float* unit = nullptr;   // integer sums only: those of block b count times unit[b], a power of two or NaN
     Finish finish = Finish::prelu;
     int residuals = 0;             // 0..2; ignored by gate, which has one
     float keep[2] = {1, 1};
@@ -83,10 +85,10 @@ struct KernelTable {
     // V = B^T d B of F(4x4,3x3) for `blocks` blocks: v[(i * 6 + j) * pos_stride + b * channels + c].
     void (*winograd_input_f32)(const Window<float>& in, int blocks, int channels, float* v, std::ptrdiff_t pos_stride) = nullptr;
     void (*winograd_input_f16)(const Window<Half>& in, int blocks, int channels, float* v, std::ptrdiff_t pos_stride) = nullptr;
-    // The same in 16 bits: v = V * scale[p * channels + c] at position p, rounded half to even; what is beyond 32767
-    // stays there.
+    // The same in 16 bits: v = V * scale[p * channels + c] / unit[b] at position p, rounded half to even. unit[b] is the
+    // least of 1, 4, 16, ... 4^8 with which all of block b stays within +-32766; NaN (and v anything) if none does.
     void (*winograd_input_f16_i16)(const Window<Half>& in, int blocks, int channels, const float* scale, std::int16_t* v,
-                                   std::ptrdiff_t pos_stride) = nullptr;
+                                   std::ptrdiff_t pos_stride, float* unit) = nullptr;
 
     // m[t * group * lanes + n] = sum over i < k of a[t * k + i] * w[i * group * lanes + n], i rising, fused.
     void (*gemm_f32)(const float* a, int tiles, int k, const float* w, int group, float* m) = nullptr;
@@ -100,7 +102,7 @@ struct KernelTable {
                                 const Target<float>& to) = nullptr;
     void (*winograd_output_f16)(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
                                 const Target<Half>& to) = nullptr;
-    // The same of integer sums, each times its scale first.
+    // The same of integer sums, each times its scale and its block's unit first.
     void (*winograd_output_i32_f32)(const std::int32_t* m, std::ptrdiff_t pos_stride, int blocks, int group,
                                     const Epilogue& e, const Target<float>& to) = nullptr;
     void (*winograd_output_i32_f16)(const std::int32_t* m, std::ptrdiff_t pos_stride, int blocks, int group,

@@ -80,25 +80,24 @@ Image draw(int kind, Size size, int channels) {
     return image;
 }
 
-// What int16 leaves for pictures with larger features than ours; beyond it they are clamped.
 constexpr int kKinds = 5;
 
-// Measured on 27 photographs with real networks: 2 clips now and then (a pixel off by 90), 3 does not, 4 costs 1 dB.
-constexpr float kHeadroom = 3.0F;
-// The least share of its position's largest that a channel gets.
-constexpr float kShare = 0.25F;
+// The range of 16 bits, in parts of the largest seen here. Blocks beyond it are computed in larger units, so this is no
+// limit: small makes ordinary blocks exact, too small makes many blocks take a second attempt.
+constexpr float kRange = 0.5F;
+// The least share of its position's largest that a channel gets: it may sleep here and wake elsewhere.
+constexpr float kShare = 0.1F;
 
 }  // namespace
 
-Calibration::Calibration(std::shared_ptr<const Network> exact, const KernelTable& kernels, ThreadPool* pool,
-                         double macs_per_pixel)
-    : exact_(std::move(exact)), kernels_(kernels), pool_(pool) {
+Calibration::Calibration(const Network& network, const KernelTable& kernels, ThreadPool* pool, double macs_per_pixel)
+    : kernels_(kernels), pool_(pool) {
     // About 14 GMAC in all, of pictures between 16 and 64 pixels wide.
     const double pixels = 14e9 / std::max(macs_per_pixel, 1.0) / kKinds;
-    const int multiple = std::max(exact_->size_multiple, 4);
+    const int multiple = std::max(network.size_multiple, 4);
     const int width = std::clamp(static_cast<int>(std::sqrt(pixels * 4 / 3)), 16, 64) / multiple * multiple;
     const int height = std::max(width * 3 / 4 / multiple * multiple, multiple);
-    for (int kind = 0; kind < kKinds; ++kind) pictures_.push_back(draw(kind, {width, height}, exact_->in_channels));
+    for (int kind = 0; kind < kKinds; ++kind) pictures_.push_back(draw(kind, {width, height}, network.in_channels));
 }
 
 Result<std::vector<Image>> Calibration::outputs(const std::shared_ptr<const Network>& network, LargestV* seen, bool& finite) {
@@ -109,7 +108,7 @@ Result<std::vector<Image>> Calibration::outputs(const std::shared_ptr<const Netw
     for (const Image& picture : pictures_) {
         const Size size = picture.size();
         Image out({size.width * network->scale, size.height * network->scale},
-                  {SampleType::u8, 8, static_cast<std::uint8_t>(network->out_channels), false});
+                  {SampleType::f32, 32, static_cast<std::uint8_t>(network->out_channels), false});
         TRY(const TileReport report, runner.run({picture.view(), {0, 0, size.width, size.height}, out.view()}));
         finite = finite && report.finite;
         results.push_back(std::move(out));
@@ -118,16 +117,15 @@ Result<std::vector<Image>> Calibration::outputs(const std::shared_ptr<const Netw
     return results;
 }
 
-Result<bool> Calibration::run() {
+Result<bool> Calibration::run(const std::shared_ptr<const Network>& exact) {
     bool finite = true;
-    TRY(exact_outputs_, outputs(exact_, &largest_v_, finite));
+    TRY(exact_outputs_, outputs(exact, &largest_v_, finite));
     for (std::vector<float>& most : largest_v_) {
-        // A channel that slept here may wake elsewhere: give it a share of its position's largest at least.
         const std::size_t channels = most.size() / 36;
         for (std::size_t p = 0; p < 36 && channels > 0; ++p) {
             const auto begin = most.begin() + static_cast<std::ptrdiff_t>(p * channels), end = begin + static_cast<std::ptrdiff_t>(channels);
             const float position = *std::max_element(begin, end);
-            for (auto m = begin; m != end; ++m) *m = std::max({*m, position * kShare, 1e-6F}) * kHeadroom;
+            for (auto m = begin; m != end; ++m) *m = std::max({*m, position * kShare, 1e-6F}) * kRange;
         }
     }
     return finite;
@@ -136,21 +134,22 @@ Result<bool> Calibration::run() {
 Result<Fidelity> Calibration::fidelity(const std::shared_ptr<const Network>& other) {
     bool finite = true;
     TRY(const std::vector<Image> results, outputs(other, nullptr, finite));
-    if (!finite) return Fidelity{0, 256};
+    if (!finite) return Fidelity{0, 256.0F};
     double squares = 0, count = 0;
     Fidelity fidelity;
     for (std::size_t i = 0; i < results.size(); ++i) {
         const Size size = results[i].size();
-        const int row_bytes = size.width * results[i].format().channels;
+        const int samples = size.width * results[i].format().channels;
         for (int y = 0; y < size.height; ++y) {
-            const std::byte* a = results[i].view().row(0, y);
-            const std::byte* b = std::as_const(exact_outputs_[i]).view().row(0, y);
-            for (int k = 0; k < row_bytes; ++k) {
-                const int difference = std::abs(static_cast<int>(a[k]) - static_cast<int>(b[k]));
-                fidelity.largest = std::max(fidelity.largest, difference);
-                squares += difference * difference;
+            const auto* a = reinterpret_cast<const float*>(results[i].view().row(0, y));
+            const auto* b = reinterpret_cast<const float*>(std::as_const(exact_outputs_[i]).view().row(0, y));
+            for (int k = 0; k < samples; ++k) {
+                const float x = std::clamp(a[k], 0.0F, 1.0F) * 255.0F, z = std::clamp(b[k], 0.0F, 1.0F) * 255.0F;
+                fidelity.largest = std::max(fidelity.largest, std::fabs(x - z));
+                const double steps = std::nearbyint(x) - std::nearbyint(z);
+                squares += steps * steps;
             }
-            count += row_bytes;
+            count += samples;
         }
     }
     fidelity.psnr = squares > 0 ? 10 * std::log10(255.0 * 255.0 * count / squares) : 120.0;

@@ -10,23 +10,24 @@
 
 namespace enlarge::cpu {
 
-// How far two results are apart, as 8-bit pixels.
+// How far two results are apart.
 struct Fidelity {
-    double psnr = 0;   // dB over all pictures; 120 when equal
-    int largest = 0;   // difference of one sample
+    double psnr = 0;    // dB over all pictures, of 8-bit pixels; 120 when equal
+    float largest = 0;  // difference of one sample, in 1/255 before rounding: above 1, 8-bit pixels may differ by 2
 };
 
 // Calibration of one network. Everything it does is deterministic.
 class Calibration {
 public:
     // Makes pictures for a network of `channels` whose exact path costs `macs_per_pixel`: the dearer, the smaller, so
-    // that a run takes a few hundredths of a second. `exact` is the fp32 network.
-    Calibration(std::shared_ptr<const Network> exact, const KernelTable& kernels, ThreadPool* pool, double macs_per_pixel);
+    // that a run takes a few hundredths of a second.
+    Calibration(const Network& network, const KernelTable& kernels, ThreadPool* pool, double macs_per_pixel);
 
-    // Runs the exact path. Afterwards largest_v() and fidelity() may be called. False when a result was not finite.
-    Result<bool> run();
+    // Runs the exact path, the fp32 network. Afterwards largest_v() and fidelity() may be called. False when a result was
+    // not finite.
+    Result<bool> run(const std::shared_ptr<const Network>& exact);
 
-    // The largest transformed features seen, with room for pictures that are harsher.
+    // The largest transformed features that 16 bits shall hold in their smallest unit.
     [[nodiscard]] const LargestV& largest_v() const { return largest_v_; }
 
     // Another path against the exact one. Largest = 256 when a result was not finite.
@@ -35,7 +36,6 @@ public:
 private:
     Result<std::vector<Image>> outputs(const std::shared_ptr<const Network>& network, LargestV* seen, bool& finite);
 
-    std::shared_ptr<const Network> exact_;
     const KernelTable& kernels_;
     ThreadPool* pool_;
     std::vector<Image> pictures_;

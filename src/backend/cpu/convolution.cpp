@@ -96,7 +96,7 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
     const std::ptrdiff_t stride = buffer(source).stride;
     int widest = 0;
     for (const Group& group : step.groups) widest = std::max(widest, group.granules * kernels_.lanes);
-    const int most = blocks_at_once(channels, widest, sizeof(V), kernels_.tile_multiple);
+    const int most = batch(step);
     const auto v_stride = static_cast<std::ptrdiff_t>(
         position_stride(static_cast<std::size_t>(most) * static_cast<std::size_t>(channels) * sizeof(V)) / sizeof(V));
     const auto m_stride = static_cast<std::ptrdiff_t>(
@@ -125,7 +125,7 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
                 window.rows[i] = pixels<const In>(source, floor_div(y - 1 + i, div));
                 window.column[i] = floor_div(x - 1 + i, div) * stride;
             }
-            input(window, n, channels, v + std::ptrdiff_t{index} * channels, v_stride);
+            input(window, n, channels, v + std::ptrdiff_t{index} * channels, v_stride, context.scratch->unit + index);
         });
         watch.add(times.input);
         if constexpr (std::is_same_v<V, float>)
@@ -136,7 +136,7 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
             for (std::ptrdiff_t p = 0; p < 36; ++p)
                 product(v + p * v_stride, count, channels, weights + p * channels * width, group.granules, m + p * m_stride);
             watch.add(times.products);
-            const Epilogue epilogue = epilogue_of(step, group, kernels_.lanes);
+            Epilogue epilogue = epilogue_of(step, group, kernels_.lanes);
             for_runs(first, count, [&](int x, int y, int n, int index) {
                 Target<Out> to;
                 to.width = std::min(4 * n, share.columns.end - x);
@@ -154,6 +154,7 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
                         to.residual[r][i] = pixels<const Out>(from, y + i) + x * to.residual_stride[r] + group.channel;
                     }
                 }
+                if constexpr (std::is_same_v<V, std::int16_t>) epilogue.unit = context.scratch->unit + index;
                 output(m + std::ptrdiff_t{index} * width, m_stride, n, group.granules, epilogue, to);
             });
             watch.add(times.output);
@@ -179,12 +180,13 @@ void Runner::learn(const Context& context, const Step& step, const float* v, std
     seen.resize(network_->steps.size());
     std::vector<float>& most = seen[static_cast<std::size_t>(&step - network_->steps.data())];
     most.resize(static_cast<std::size_t>(36 * channels), 0.0F);
-    for (int p = 0; p < 36; ++p)
-        for (int b = 0; b < blocks; ++b)
-            for (int c = 0; c < channels; ++c) {
-                float& m = most[static_cast<std::size_t>(p * channels + c)];
-                m = std::max(m, std::fabs(v[p * v_stride + b * channels + c]));
-            }
+    for (int p = 0; p < 36; ++p) {
+        float* const m = most.data() + p * channels;
+        for (int b = 0; b < blocks; ++b) {
+            const float* const from = v + p * v_stride + b * channels;
+            for (int c = 0; c < channels; ++c) m[c] = std::max(m[c], std::fabs(from[c]));
+        }
+    }
 }
 
 void Runner::winograd(const Context& context, const Step& step, const Share& share) {
@@ -192,8 +194,8 @@ void Runner::winograd(const Context& context, const Step& step, const Share& sha
     const Element out = step.output < 0 ? Element::f32 : buffer(step.output).element;
     const KernelTable& k = kernels_;
     if (step.integer) {
-        const auto input = [&](const Window<Half>& window, int blocks, int channels, std::int16_t* v, std::ptrdiff_t stride) {
-            k.winograd_input_f16_i16(window, blocks, channels, step.v_scale.data(), v, stride);
+        const auto input = [&](const Window<Half>& window, int blocks, int channels, std::int16_t* v, std::ptrdiff_t stride, float* unit) {
+            k.winograd_input_f16_i16(window, blocks, channels, step.v_scale.data(), v, stride, unit);
         };
         if (out == Element::f16)
             return winograd_as<Half, std::int16_t, std::int32_t, Half>(context, step, share, input, k.gemm_i16,
@@ -201,16 +203,19 @@ void Runner::winograd(const Context& context, const Step& step, const Share& sha
         return winograd_as<Half, std::int16_t, std::int32_t, float>(context, step, share, input, k.gemm_i16,
                                                                     k.winograd_output_i32_f32);
     }
+    const auto input_f32 = [&](const Window<float>& window, int blocks, int channels, float* v, std::ptrdiff_t stride, float*) {
+        k.winograd_input_f32(window, blocks, channels, v, stride);
+    };
+    const auto input_f16 = [&](const Window<Half>& window, int blocks, int channels, float* v, std::ptrdiff_t stride, float*) {
+        k.winograd_input_f16(window, blocks, channels, v, stride);
+    };
     if (in == Element::f32 && out == Element::f32)
-        return winograd_as<float, float, float, float>(context, step, share, k.winograd_input_f32, k.gemm_f32,
-                                                       k.winograd_output_f32);
+        return winograd_as<float, float, float, float>(context, step, share, input_f32, k.gemm_f32, k.winograd_output_f32);
     if (in == Element::f32)
-        return winograd_as<float, float, float, Half>(context, step, share, k.winograd_input_f32, k.gemm_f32,
-                                                      k.winograd_output_f16);
+        return winograd_as<float, float, float, Half>(context, step, share, input_f32, k.gemm_f32, k.winograd_output_f16);
     if (out == Element::f32)
-        return winograd_as<Half, float, float, float>(context, step, share, k.winograd_input_f16, k.gemm_f32,
-                                                      k.winograd_output_f32);
-    winograd_as<Half, float, float, Half>(context, step, share, k.winograd_input_f16, k.gemm_f32, k.winograd_output_f16);
+        return winograd_as<Half, float, float, float>(context, step, share, input_f16, k.gemm_f32, k.winograd_output_f32);
+    winograd_as<Half, float, float, Half>(context, step, share, input_f16, k.gemm_f32, k.winograd_output_f16);
 }
 
 }  // namespace enlarge::cpu

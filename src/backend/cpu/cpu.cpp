@@ -22,9 +22,9 @@ public:
         const int multiple = network_->size_multiple;
         const Size size{(tile.width + multiple - 1) / multiple * multiple, (tile.height + multiple - 1) / multiple * multiple};
         cpu::Schedule schedule;
-        schedule.plan(*network_, size, {0, 0, size.width, size.height}, true);
-        const std::size_t threads = static_cast<std::size_t>(pool_ ? pool_->size() : 1);
-        return static_cast<std::int64_t>(schedule.row_bytes() + threads * cpu::scratch_bytes(*network_, kernels_));
+        const int threads = pool_ ? pool_->size() : 1;
+        schedule.plan(*network_, size, {0, 0, size.width, size.height}, threads, true);
+        return static_cast<std::int64_t>(schedule.row_bytes() + static_cast<std::size_t>(threads) * cpu::scratch_bytes(*network_, kernels_));
     }
 
     Result<std::unique_ptr<Session>> session() const override {
@@ -41,10 +41,13 @@ private:
 // What a faster path must reach on the calibration pictures to be taken: a little more than what is promised for any.
 struct Gate {
     double psnr;
-    int largest;
+    float largest;
 };
-constexpr Gate kHalfGate{60, 1};     // promised: 58 dB, 1
-constexpr Gate kIntegerGate{52, 6};  // promised: 48 dB, 6
+constexpr Gate kHalfGate{60, 0.6F};   // promised: 58 dB, 1
+constexpr Gate kIntegerGate{52, 3.5F};  // promised: 48 dB, 6
+
+// Packed weights beyond this many bytes are not held in two precisions at once.
+constexpr std::size_t kKeptTwice = std::size_t{64} << 20;
 
 struct Compilation {
     const Graph& graph;
@@ -53,34 +56,41 @@ struct Compilation {
     const KernelTable& table;
 
     Result<std::unique_ptr<Program>> run() const {
-        TRY(Network lowered, cpu::lower(graph, table, {Element::f32, nullptr, nullptr, options.pool}));
-        const auto exact = std::make_shared<const Network>(std::move(lowered));
+        TRY(std::shared_ptr<const Network> exact, lower({Element::f32, nullptr, nullptr, options.pool}));
         if (options.precision == Precision::fp32) return program(exact, {});
         const bool automatic = options.precision == Precision::automatic;
 
         // Try the paths that were asked for on a few small pictures.
-        cpu::Calibration calibration(exact, table, options.pool, graph.macs_per_pixel());
-        TRY(const bool finite, calibration.run());
+        cpu::Calibration calibration(*exact, table, options.pool, graph.macs_per_pixel());
+        TRY(const bool finite, calibration.run(exact));
         if (automatic && !finite) return program(exact, {});
         if (options.precision == Precision::int16 || (automatic && table.fast_i16)) {
-            auto network = cpu::lower(graph, table, {Element::f16, &calibration.largest_v(), nullptr, options.pool});
-            if (network) {
-                const auto integer = std::make_shared<const Network>(std::move(*network));
-                TRY(const cpu::Fidelity fidelity, calibration.fidelity(integer));
-                if (!automatic || passes(fidelity, kIntegerGate)) return program(integer, fidelity);
+            // A large network is not kept twice: it is made again should int16 be refused.
+            if (automatic ? exact->weight_bytes > kKeptTwice : true) exact.reset();
+            auto integer = lower({Element::f16, &calibration.largest_v(), nullptr, options.pool});
+            if (integer) {
+                TRY(const cpu::Fidelity fidelity, calibration.fidelity(*integer));
+                if (!automatic || passes(fidelity, kIntegerGate)) return program(*integer, fidelity);
             } else if (!automatic) {
-                return std::move(network).error();
+                return std::move(integer).error();
             }
         }
-        auto network = cpu::lower(graph, table, {Element::f16, nullptr, exact.get(), options.pool});
-        if (network) {
-            const auto half = std::make_shared<const Network>(std::move(*network));
-            TRY(const cpu::Fidelity fidelity, calibration.fidelity(half));
-            if (!automatic || passes(fidelity, kHalfGate)) return program(half, fidelity);
+        if (!exact) {
+            TRY(exact, lower({Element::f32, nullptr, nullptr, options.pool}));
+        }
+        auto half = lower({Element::f16, nullptr, exact.get(), options.pool});
+        if (half) {
+            TRY(const cpu::Fidelity fidelity, calibration.fidelity(*half));
+            if (!automatic || passes(fidelity, kHalfGate)) return program(*half, fidelity);
         } else if (!automatic) {
-            return std::move(network).error();
+            return std::move(half).error();
         }
         return program(exact, {});
+    }
+
+    Result<std::shared_ptr<const Network>> lower(const cpu::LowerOptions& how) const {
+        TRY(Network network, cpu::lower(graph, table, how));
+        return std::make_shared<const Network>(std::move(network));
     }
 
     static bool passes(const cpu::Fidelity& fidelity, const Gate& gate) {

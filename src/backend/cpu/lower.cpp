@@ -62,10 +62,9 @@ public:
         TRY(check_elements());
         pack();
         find_halo();
-        std::size_t bytes = 0;
         for (const Step& step : network_.steps)
-            if (step.weights) bytes += step.weights->bytes();
-        if (bytes > kCachedWeights) network_.rows_per_task = 48;
+            if (step.weights) network_.weight_bytes += step.weights->bytes();
+        if (network_.weight_bytes > kCachedWeights) network_.rows_per_task = 48;
         return std::move(network_);
     }
 

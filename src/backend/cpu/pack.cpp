@@ -31,24 +31,34 @@ struct Source {
     }
 };
 
-void transform_kernel(const float* g, double (&u)[36]) {
-    double t[6][3];
+// Output channels of a group beside each other, so that the compiler widens the loops and whole cache lines are written.
+constexpr std::size_t kWidest = 64;
+
+// u[p * width + n]: the transformed kernel from input channel `in` to outs[n]; zero where one of them is padding (-1).
+void transform_kernels(const Source& source, int in, const int* outs, std::size_t width, double* u) {
+    double g[9][kWidest], t[6][3][kWidest];
+    for (std::size_t n = 0; n < width; ++n) {
+        const float* taps = in >= 0 && outs[n] >= 0 ? source.taps(outs[n], in) : nullptr;
+        for (int k = 0; k < 9; ++k) g[k][n] = taps ? static_cast<double>(taps[k]) : 0.0;
+    }
     for (int i = 0; i < 6; ++i)
         for (int c = 0; c < 3; ++c)
-            t[i][c] = kWinogradG[i][0] * static_cast<double>(g[c]) + kWinogradG[i][1] * static_cast<double>(g[3 + c]) +
-                      kWinogradG[i][2] * static_cast<double>(g[6 + c]);
+            for (std::size_t n = 0; n < width; ++n)
+                t[i][c][n] = kWinogradG[i][0] * g[c][n] + kWinogradG[i][1] * g[3 + c][n] + kWinogradG[i][2] * g[6 + c][n];
     for (int i = 0; i < 6; ++i)
         for (int j = 0; j < 6; ++j)
-            u[i * 6 + j] = t[i][0] * kWinogradG[j][0] + t[i][1] * kWinogradG[j][1] + t[i][2] * kWinogradG[j][2];
+            for (std::size_t n = 0; n < width; ++n)
+                u[static_cast<std::size_t>(i * 6 + j) * width + n] =
+                    t[i][0][n] * kWinogradG[j][0] + t[i][1][n] * kWinogradG[j][1] + t[i][2][n] * kWinogradG[j][2];
 }
 
-// Calls body for every output channel, on all threads where there is a pool.
+// Calls body(0) ... body(n - 1), on all threads where there is a pool.
 template <class Body>
-void for_outputs(ThreadPool* pool, std::size_t n, const Body& body) {
+void for_all(ThreadPool* pool, std::size_t n, const Body& body) {
     if (pool)
-        pool->for_each(static_cast<std::int64_t>(n), 8, [&](std::int64_t o) { body(static_cast<std::size_t>(o)); });
+        pool->for_each(static_cast<std::int64_t>(n), 1, [&](std::int64_t i) { body(static_cast<std::size_t>(i)); });
     else
-        for (std::size_t o = 0; o < n; ++o) body(o);
+        for (std::size_t i = 0; i < n; ++i) body(i);
 }
 
 }  // namespace
@@ -82,24 +92,25 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
     }
 
     step.groups = make_groups(static_cast<int>(out / lanes), kernels.lanes, 36 * in);
-    const auto group_of = [&](std::size_t o) -> const Group& {
-        return *std::find_if(step.groups.begin(), step.groups.end(), [&](const Group& g) {
-            return o < static_cast<std::size_t>(g.channel) + static_cast<std::size_t>(g.granules) * lanes;
-        });
-    };
+    static_assert(kMaxGroup * 16 <= kWidest);
+    const auto width_of = [&](const Group& group) { return static_cast<std::size_t>(group.granules) * lanes; };
     // One more position than there is: kernels fetch the next one ahead.
     const std::size_t most = kMaxGroup * lanes * in;
     if (!step.integer) {
         Block block((36 * in * out + most) * sizeof(float));
         auto* packed = block.as<float>();
-        for_outputs(pool, out, [&](std::size_t o) {
-            const Group& group = group_of(o);
-            const std::size_t width = static_cast<std::size_t>(group.granules) * lanes;
-            float* to = packed + group.weights + (o - static_cast<std::size_t>(group.channel));
-            for (std::size_t i = 0; i < in; ++i) {
-                double u[36] = {};
-                if (in_map[i] >= 0 && out_map[o] >= 0) transform_kernel(source.taps(out_map[o], in_map[i]), u);
-                for (std::size_t p = 0; p < 36; ++p) to[(p * in + i) * width] = static_cast<float>(u[p]);
+        constexpr std::size_t kInputs = 16;  // of a piece of work
+        const std::size_t pieces = (in + kInputs - 1) / kInputs;
+        for_all(pool, step.groups.size() * pieces, [&](std::size_t piece) {
+            const Group& group = step.groups[piece / pieces];
+            const std::size_t width = width_of(group), begin = piece % pieces * kInputs;
+            double u[36 * kWidest];
+            for (std::size_t i = begin; i < std::min(begin + kInputs, in); ++i) {
+                transform_kernels(source, in_map[i], out_map.data() + group.channel, width, u);
+                for (std::size_t p = 0; p < 36; ++p) {
+                    float* const to = packed + group.weights + (p * in + i) * width;
+                    for (std::size_t n = 0; n < width; ++n) to[n] = static_cast<float>(u[p * width + n]);
+                }
             }
         });
         step.weights = std::make_shared<const Block>(std::move(block));
@@ -111,30 +122,34 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
     step.scale.assign(36 * out, 0);
     Block block((36 * in * out + most) * sizeof(std::int16_t));
     auto* packed = block.as<std::int16_t>();
-    for_outputs(pool, out, [&](std::size_t o) {
-        const Group& group = group_of(o);
-        const std::size_t width = static_cast<std::size_t>(group.granules) * lanes;
-        const std::size_t n = o - static_cast<std::size_t>(group.channel);
-        std::vector<double> all(36 * in, 0.0);
+    for_all(pool, step.groups.size(), [&](std::size_t g) {
+        const Group& group = step.groups[g];
+        const std::size_t width = width_of(group);
+        std::vector<double> all(36 * in * width);  // by input, position and output
+        std::vector<double> sum(36 * width, 0.0), largest(36 * width, 0.0);
         for (std::size_t i = 0; i < in; ++i) {
-            if (in_map[i] < 0 || out_map[o] < 0) continue;
-            double u[36];
-            transform_kernel(source.taps(out_map[o], in_map[i]), u);
-            for (std::size_t p = 0; p < 36; ++p) all[p * in + i] = u[p] / static_cast<double>(step.v_scale[p * in + i]);
-        }
-        for (std::size_t p = 0; p < 36; ++p) {
-            // No sum can leave 32 bits: |V| <= 32768 and the weights of a sum add up to less than 65520.
-            double sum = 0, largest = 0;
-            for (std::size_t i = 0; i < in; ++i) {
-                sum += std::fabs(all[p * in + i]);
-                largest = std::max(largest, std::fabs(all[p * in + i]));
+            double* const u = all.data() + i * 36 * width;
+            transform_kernels(source, in_map[i], out_map.data() + group.channel, width, u);
+            for (std::size_t p = 0; p < 36; ++p) {
+                const double by = 1 / static_cast<double>(step.v_scale[p * in + i]);
+                for (std::size_t k = p * width; k < (p + 1) * width; ++k) {
+                    u[k] *= by;
+                    sum[k] += std::fabs(u[k]);
+                    largest[k] = std::max(largest[k], std::fabs(u[k]));
+                }
             }
-            const double unit = std::max(largest / 32767.0, sum / (65520.0 - static_cast<double>(in)));
-            for (std::size_t i = 0; i < in; ++i)
-                packed[group.weights + p * in * width + (i / 2 * width + n) * 2 + i % 2] =
-                    unit > 0 ? static_cast<std::int16_t>(std::lrint(all[p * in + i] / unit)) : std::int16_t{0};
-            step.scale[static_cast<std::size_t>(group.channel) * 36 + p * width + n] = static_cast<float>(unit);
         }
+        for (std::size_t k = 0; k < 36 * width; ++k) {
+            // No sum can leave 32 bits: |V| <= 32768 and the weights of a sum add up to less than 65520.
+            const double unit = std::max(largest[k] / 32767.0, sum[k] / (65520.0 - static_cast<double>(in)));
+            step.scale[static_cast<std::size_t>(group.channel) * 36 + k] = static_cast<float>(unit);
+            sum[k] = unit > 0 ? 1 / unit : 0;
+        }
+        for (std::size_t i = 0; i < in; ++i)
+            for (std::size_t p = 0; p < 36; ++p)
+                for (std::size_t n = 0; n < width; ++n)
+                    packed[group.weights + p * in * width + (i / 2 * width + n) * 2 + i % 2] =
+                        static_cast<std::int16_t>(std::lrint(all[(i * 36 + p) * width + n] * sum[p * width + n]));
     });
     step.weights = std::make_shared<const Block>(std::move(block));
 }

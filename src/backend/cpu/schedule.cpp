@@ -7,6 +7,9 @@
 namespace enlarge::cpu {
 namespace {
 
+// Winograd blocks of a task for each thread, at least: two rounds of the products' registers.
+constexpr int kBlocksPerThread = 28;
+
 int floor_div(int a, int b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 
 // The pixels of an input that `own` reads.
@@ -30,10 +33,14 @@ Range join(const Range& a, const Range& b) {
 
 }  // namespace
 
-void Schedule::plan(const Network& network, Size in, const Rect& core, bool measure_only) {
+void Schedule::plan(const Network& network, Size in, const Rect& core, int threads, bool measure_only) {
     ready_ = false;
     in_ = in;
     core_ = core;
+    // Each thread reads all weights of a step for its part of a task: with too few blocks it would only read weights.
+    const int across = (core.width + 3) / 4;
+    const int rows = (kBlocksPerThread * threads + across - 1) / across * 4;
+    rows_per_task_ = std::max(network.rows_per_task, rows);
     find_needs(network);
     simulate(network);
     place(measure_only);
@@ -75,7 +82,7 @@ bool Schedule::can_run(const Network& network, int s, Range& rows) const {
     const Step& step = network.steps[index];
     const int begin = done_[index], last = rows_[index].end;
     if (begin >= last) return false;
-    const int want = std::min(begin + network.rows_per_task, last);
+    const int want = std::min(begin + rows_per_task_, last);
     for (const Input& input : step.inputs) {
         const auto buffer = static_cast<std::size_t>(network.tensors[static_cast<std::size_t>(input.tensor)].buffer);
         const int height = size(network.buffers[buffer].num, network.buffers[buffer].den).height;

@@ -30,8 +30,8 @@ inline constexpr int kRowMargin = 8;
 // The plan for one size of tile. Rebuilding it for another size allocates only when that size needs more.
 class Schedule {
 public:
-    // Plans a tile of `in` pixels of which `core` is wanted. Allocates the rows unless `measure_only`.
-    void plan(const Network& network, Size in, const Rect& core, bool measure_only);
+    // Plans a tile of `in` pixels of which `core` is wanted, for so many threads. Allocates the rows unless `measure_only`.
+    void plan(const Network& network, Size in, const Rect& core, int threads, bool measure_only);
 
     [[nodiscard]] const std::vector<Task>& tasks() const { return tasks_; }
     // First element of row y of a buffer (its pixel 0); rows outside are zero rows. -kRowMargin <= y < height + margin.
@@ -62,6 +62,7 @@ private:
 
     Size in_;
     Rect core_;
+    int rows_per_task_ = 16;
     bool ready_ = false;
     std::vector<Task> tasks_;
     std::vector<Range> rows_, columns_;           // needed, per step

@@ -2,9 +2,7 @@
 #include "backend/cpu/session.hpp"
 
 #include <algorithm>
-#include <optional>
 #include <string>
-#include <thread>
 
 #include "backend/cpu/stopwatch.hpp"
 
@@ -56,7 +54,7 @@ std::size_t position_stride(std::size_t bytes) {
 int blocks_at_once(int channels, int group_channels, int value_bytes, int tile_multiple) {
     const int per_block = 36 * (channels * value_bytes + group_channels * 4);
     const int fit = kScratchBytes / per_block / tile_multiple * tile_multiple;
-    return std::clamp(fit, tile_multiple, 96);
+    return std::clamp(fit, tile_multiple, kMostBlocks);
 }
 
 std::size_t scratch_bytes(const Network& network, const KernelTable& kernels) {
@@ -65,7 +63,11 @@ std::size_t scratch_bytes(const Network& network, const KernelTable& kernels) {
 }
 
 Runner::Runner(std::shared_ptr<const Network> network, const KernelTable& kernels, ThreadPool* pool)
-    : network_(std::move(network)), kernels_(kernels), pool_(pool), scratch_(static_cast<std::size_t>(pool ? pool->size() : 1)) {
+    : network_(std::move(network)),
+      kernels_(kernels),
+      pool_(pool),
+      handout_(pool ? pool->size() : 1),
+      scratch_(static_cast<std::size_t>(handout_.parts())) {
     const ScratchSizes sizes = scratch_sizes(*network_, kernels_);
     for (Scratch& scratch : scratch_) {
         scratch.v = Block(sizes.v);
@@ -88,34 +90,25 @@ Result<TileReport> Runner::run(const TileJob& job) {
     ENSURE(job.out.size.width == core.width * network_->scale && job.out.size.height == core.height * network_->scale);
     ENSURE(job.in.format.channels == network_->in_channels && job.out.format.channels == network_->out_channels);
 
-    if (!schedule_.fits(in, core)) schedule_.plan(*network_, in, core, false);
+    if (!schedule_.fits(in, core)) schedule_.plan(*network_, in, core, handout_.parts(), false);
     finite_.store(true, std::memory_order_relaxed);
-    cancelled_ = false;
-    if (!pool_) {
-        Barrier barrier(1);
-        work(job, 0, 1, barrier);
-        return report();
-    }
-    struct Team {
+    cancelled_.store(false, std::memory_order_relaxed);
+    handout_.start(static_cast<int>(schedule_.tasks().size()), [this](int task, int part) { return pieces(task, part); });
+    struct Call {  // of two words, so that std::function keeps them without the heap
         Runner* runner;
         const TileJob* job;
-        std::optional<Barrier> barrier;
-        std::atomic<bool> ready{false};
+        void operator()(int index, int) const { runner->work(*job, index); }
     };
-    Team team{this, &job, {}, {}};
-    pool_->team([&team](int index, int count) {
-        if (index == 0) {  // only now the number of threads is known
-            team.barrier.emplace(count);
-            team.ready.store(true, std::memory_order_release);
-        }
-        while (!team.ready.load(std::memory_order_acquire)) std::this_thread::yield();
-        team.runner->work(*team.job, index, count, *team.barrier);
-    });
+    const Call call{this, &job};
+    if (pool_)
+        pool_->team(call);
+    else
+        call(0, 1);
     return report();
 }
 
 Result<TileReport> Runner::report() const {
-    if (cancelled_) return Error{Errc::cancelled, "stopped"};
+    if (cancelled_.load(std::memory_order_relaxed)) return Error{Errc::cancelled, "stopped"};
     return TileReport{finite_.load(std::memory_order_relaxed)};
 }
 
@@ -149,9 +142,11 @@ LargestV Runner::largest_v() const {
     return all;
 }
 
-// Columns for each thread as long as they last, in whole blocks; then rows too. Every thread keeps its columns from
-// step to step, so most of what it reads it has written itself.
-Runner::Share Runner::share(const Step& step, const Task& task, int index, int count) const {
+// A thread's own part of a task: columns for each as long as they last, in whole blocks; then rows too. It has the same
+// columns in every step.
+Runner::Share Runner::share(const Task& task, int part) const {
+    const Step& step = network_->steps[static_cast<std::size_t>(task.step)];
+    const int count = handout_.parts();
     const Range columns = schedule_.columns(task.step);
     const int unit_x = 4, unit_y = step.align;
     const int across = (columns.size() + unit_x - 1) / unit_x, down = (task.rows.size() + unit_y - 1) / unit_y;
@@ -165,7 +160,7 @@ Runner::Share Runner::share(const Step& step, const Task& task, int index, int c
             best_x = nx;
         }
     }
-    const int ny = count / best_x, ix = index % best_x, iy = index / best_x;
+    const int ny = count / best_x, ix = part % best_x, iy = part / best_x;
     const auto cut = [](int n, int i, int parts) { return static_cast<int>(std::int64_t{n} * i / parts); };
     Share share;
     share.columns = {columns.begin + cut(across, ix, best_x) * unit_x,
@@ -175,36 +170,65 @@ Runner::Share Runner::share(const Step& step, const Task& task, int index, int c
     return share;
 }
 
+int Runner::batch(const Step& step) const {
+    int widest = 0;
+    for (const Group& group : step.groups) widest = std::max(widest, group.granules * kernels_.lanes);
+    return blocks_at_once(tensor(step.inputs[0].tensor).channels(), widest, step.integer ? 2 : 4, kernels_.tile_multiple);
+}
+
+// Winograd blocks that are computed together anyway, or a few rows: a tenth of a millisecond at most.
+Runner::Cut Runner::cut(const Task& task, const Share& share) const {
+    if (share.rows.size() <= 0 || share.columns.size() <= 0) return {};
+    const Step& step = network_->steps[static_cast<std::size_t>(task.step)];
+    const auto pieces = [](int n, int unit) { return Cut{(n + unit - 1) / unit, unit}; };
+    if (step.kind != Kind::winograd) return pieces(share.rows.size(), step.kind == Kind::direct ? 1 : 4);
+    const int down = (share.rows.size() + 3) / 4;
+    return pieces(share.columns.size(), 4 * std::max(1, batch(step) / down));
+}
+
+int Runner::pieces(int task, int part) const {
+    const Task& t = schedule_.tasks()[static_cast<std::size_t>(task)];
+    return cut(t, share(t, part)).pieces;
+}
+
+void Runner::compute(const Context& context, int index, int part, int piece) {
+    const Task& task = schedule_.tasks()[static_cast<std::size_t>(index)];
+    const Step& step = network_->steps[static_cast<std::size_t>(task.step)];
+    Share mine = share(task, part);
+    const Cut pieces = cut(task, mine);
+    Range& along = step.kind == Kind::winograd ? mine.columns : mine.rows;
+    along = {along.begin + piece * pieces.unit, std::min(along.begin + (piece + 1) * pieces.unit, along.end)};
+    switch (step.kind) {
+        case Kind::load: return load(context, step, mine);
+        case Kind::direct: return direct(context, step, mine);
+        case Kind::winograd: return winograd(context, step, mine);
+        case Kind::map: return map(context, step, mine);
+        case Kind::store: return store_rows(context, step, mine);
+    }
+}
+
 // Tells how far it is, at most twenty times a second.
-bool Runner::ask(const std::function<bool(double)>& progress, const Task& task) {
+bool Runner::ask(const std::function<bool(double)>& progress, int task) {
     const auto now = std::chrono::steady_clock::now();
     if (now - asked_ < std::chrono::milliseconds(50)) return true;
     asked_ = now;
-    const auto& tasks = schedule_.tasks();
-    return progress(static_cast<double>(&task - tasks.data() + 1) / static_cast<double>(tasks.size()));
+    return progress(static_cast<double>(task + 1) / static_cast<double>(schedule_.tasks().size()));
 }
 
-void Runner::work(const TileJob& job, int index, int count, Barrier& barrier) {
+void Runner::work(const TileJob& job, int index) {
     const Context context{&job, &scratch_[static_cast<std::size_t>(index)]};
-    StageTimes& times = context.scratch->times;
-    for (const Task& task : schedule_.tasks()) {
-        const Step& step = network_->steps[static_cast<std::size_t>(task.step)];
-        const Share mine = share(step, task, index, count);
-        if (mine.rows.size() > 0 && mine.columns.size() > 0) {
-            switch (step.kind) {
-                case Kind::load: load(context, step, mine); break;
-                case Kind::direct: direct(context, step, mine); break;
-                case Kind::winograd: winograd(context, step, mine); break;
-                case Kind::map: map(context, step, mine); break;
-                case Kind::store: store_rows(context, step, mine); break;
-            }
-        }
-        if (index == 0 && job.progress && !ask(*job.progress, task)) cancelled_ = true;
-        const Stopwatch watch(timing_);
-        barrier.wait();
-        watch.add(times.wait);
-        if (cancelled_) return;  // set before the barrier, so all threads agree
-    }
+    handout_.run(
+        index, [this](int task, int part) { return pieces(task, part); },
+        [&](int task, int part, int piece) {
+            compute(context, task, part, piece);
+            if (index == 0 && job.progress && !ask(*job.progress, task)) cancelled_.store(true, std::memory_order_relaxed);
+        },
+        [this] { return cancelled_.load(std::memory_order_relaxed); },
+        [&](const auto& wait) {
+            const Stopwatch watch(timing_);
+            wait();
+            watch.add(context.scratch->times.wait);
+        });
 }
 
 }  // namespace enlarge::cpu

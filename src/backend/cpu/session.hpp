@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a network over a tile: all threads walk the schedule together, each taking its share of every task's columns.
+// Runs a network over a tile: all threads walk the schedule together, taking pieces of every task.
 #pragma once
 
 #include <atomic>
@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "backend/cpu/handout.hpp"
 #include "backend/cpu/schedule.hpp"
 
 namespace enlarge::cpu {
@@ -17,9 +18,13 @@ struct StageTimes {
     std::int64_t load = 0, input = 0, products = 0, output = 0, direct = 0, map = 0, picture = 0, wait = 0;
 };
 
+// Winograd blocks that a thread computes together, at most.
+inline constexpr int kMostBlocks = 96;
+
 // What one thread needs besides rows.
 struct Scratch {
     Block v, m, end, line;
+    float unit[kMostBlocks];  // of the blocks in v, when they are integers
     StageTimes times;
     LargestV largest_v;
 };
@@ -38,8 +43,12 @@ public:
     [[nodiscard]] std::vector<StageTime> stage_times() const override;
 
 private:
-    struct Share {  // of a task: what one thread computes
+    struct Share {  // of a task
         Range rows, columns;
+    };
+    // How many pieces a share is cut into: of so many columns of Winograd blocks, or of so many rows.
+    struct Cut {
+        int pieces = 0, unit = 1;
     };
     struct Context {
         const TileJob* job;
@@ -47,9 +56,14 @@ private:
     };
 
     [[nodiscard]] Result<TileReport> report() const;
-    bool ask(const std::function<bool(double)>& progress, const Task& task);
-    void work(const TileJob& job, int index, int count, Barrier& barrier);
-    [[nodiscard]] Share share(const Step& step, const Task& task, int index, int count) const;
+    bool ask(const std::function<bool(double)>& progress, int task);
+    void work(const TileJob& job, int index);
+    [[nodiscard]] Share share(const Task& task, int part) const;
+    // Winograd blocks of a step that a thread computes together.
+    [[nodiscard]] int batch(const Step& step) const;
+    [[nodiscard]] Cut cut(const Task& task, const Share& share) const;
+    [[nodiscard]] int pieces(int task, int part) const;
+    void compute(const Context& context, int task, int part, int piece);
     void load(const Context& context, const Step& step, const Share& share);
     void direct(const Context& context, const Step& step, const Share& share);
     void winograd(const Context& context, const Step& step, const Share& share);
@@ -77,9 +91,9 @@ private:
     const KernelTable& kernels_;
     ThreadPool* pool_;
     Schedule schedule_;
+    Handout handout_;
     std::vector<Scratch> scratch_;
-    std::atomic<bool> finite_{true};
-    bool cancelled_ = false;
+    std::atomic<bool> finite_{true}, cancelled_{false};
     std::chrono::steady_clock::time_point asked_;
     bool timing_ = false;
     bool learning_ = false;

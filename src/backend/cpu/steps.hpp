@@ -99,6 +99,7 @@ struct Network {
     int halo = 0, alignment = 1;
     Element element = Element::f32;
     bool integer = false;
+    std::size_t weight_bytes = 0;  // packed
     // Rows of a task. Weights that no cache holds are read once a task, so large networks take more rows at once.
     int rows_per_task = 16;
 };

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // AVX-512 F, BW, DQ and VL: sixteen floats, thirty-two registers. isa/avx512.cpp and isa/avx512_vnni.cpp compile it, the
 // latter with ENLARGE_VNNI, where the 16-bit products and their sums are one instruction.
+//
+// With ENLARGE_EMULATED the includer has given the intrinsics in other instructions, and what is assembly is an intrinsic.
+#ifndef ENLARGE_EMULATED
 #include <immintrin.h>
+#endif
 
 #include "kernels/table.hpp"
 
@@ -28,17 +32,32 @@ UNROLL_HINT void store(float* p, vf x) { _mm512_storeu_ps(p, x); }
 UNROLL_HINT void store(Half* p, vf x) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
-UNROLL_HINT void store(std::int16_t* p, vf x) {  // rounded half to even, saturated
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(x)));
+using Peak = __m256i;  // largest magnitudes, as unsigned 16 bits
+UNROLL_HINT Peak no_peak() { return _mm256_setzero_si256(); }
+UNROLL_HINT void store_pair(std::int16_t* p, vf x, std::int16_t* q, vf y, Peak& peak) {
+    const __m256i first = _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(x)), second = _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(y));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), first);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(q), second);
+    // Of -32768, which NaN becomes, it is 32768.
+    peak = _mm256_max_epu16(peak, _mm256_max_epu16(_mm256_abs_epi16(first), _mm256_abs_epi16(second)));
+}
+UNROLL_HINT bool within_range(Peak peak) {
+    const __m256i beyond = _mm256_subs_epu16(peak, _mm256_set1_epi16(32766));
+    return _mm256_testz_si256(beyond, beyond);
 }
 UNROLL_HINT vf set1(float x) { return _mm512_set1_ps(x); }
 UNROLL_HINT vf broadcast(const float* p) { return _mm512_set1_ps(*p); }
 UNROLL_HINT vf broadcast(const Half* p) { return _mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(*p))); }
 UNROLL_HINT vf fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+#ifdef ENLARGE_EMULATED
+UNROLL_HINT void add_product(vf& sum, vf a, vf b) { sum = fma(a, b, sum); }
+UNROLL_HINT void keep(vf& x) { asm volatile("" : "+m"(x)); }
+#else
 // sum += a * b. As assembly, because g++ 12 turns the intrinsic into forms that overwrite a or b and spills in the loop.
 UNROLL_HINT void add_product(vf& sum, vf a, vf b) { asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b)); }
 // Makes the compiler believe that x is needed, and may have changed.
 UNROLL_HINT void keep(vf& x) { asm volatile("" : "+v"(x)); }
+#endif
 constexpr int kPeakChains = 16;
 UNROLL_HINT vf prelu(vf x, vf slope) {  // by sign bit: the same, as slope * -0 is a zero
     return _mm512_mask_mul_ps(x, _mm512_movepi32_mask(_mm512_castps_si512(x)), x, slope);
@@ -54,15 +73,23 @@ using WideInts = __m512i;
 #ifdef ENLARGE_VNNI
 template <int kVectors>
 constexpr int kIntPixels = kPixels<kVectors>;
+#ifdef ENLARGE_EMULATED
+UNROLL_HINT void dot(WideInts& acc, WideInts a, WideInts w) { acc = _mm512_dpwssd_epi32(acc, a, w); }
+#else
 UNROLL_HINT void dot(WideInts& acc, WideInts a, WideInts w) { asm("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(w)); }
+#endif
 #else
 // A product needs a register of its own.
 template <int kVectors>
 constexpr int kIntPixels = kVectors == 3 ? 8 : 14;
+#ifdef ENLARGE_EMULATED
+UNROLL_HINT void dot(WideInts& acc, WideInts a, WideInts w) { acc = _mm512_add_epi32(acc, _mm512_madd_epi16(a, w)); }
+#else
 UNROLL_HINT void dot(WideInts& acc, WideInts a, WideInts w) {
     WideInts product;
     asm("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+v"(acc), "=&v"(product) : "v"(a), "v"(w));
 }
+#endif
 #endif
 UNROLL_HINT WideInts load_ints(const std::int16_t* p) { return _mm512_loadu_si512(p); }
 UNROLL_HINT void store(std::int32_t* p, WideInts x) { _mm512_storeu_si512(p, x); }
@@ -77,30 +104,13 @@ UNROLL_HINT WideInts broadcast_pair(const std::int16_t* p) {
 #include "kernels/body/winograd.inl.hpp"
 #include "kernels/body/products.inl.hpp"
 #include "kernels/body/integers.inl.hpp"
+#include "kernels/body/fill.inl.hpp"
 
 // quantise_*, to_half and from_half stay those of AVX2, which the table holds already: they wait for memory.
 void fill(KernelTable& t) {
-    t.lanes = kLanes;
+    fill_bodies(t);
     t.tile_multiple = 14;
-    t.fma_rounds = fma_rounds;
-    t.fma_round_flops = 2.0 * kPeakChains * kWidth;
-    t.leaky_relu_f32 = leaky_relu;
-    t.winograd_input_f32 = winograd_input<float>;
-    t.winograd_input_f16 = winograd_input<Half>;
-    t.gemm_f32 = gemm;
-    t.winograd_output_f32 = winograd_output<float, float>;
-    t.winograd_output_f16 = winograd_output<float, Half>;
-    t.winograd_input_f16_i16 = winograd_input_ints;
-    t.gemm_i16 = gemm_i16;
-    t.winograd_output_i32_f32 = winograd_output<std::int32_t, float>;
-    t.winograd_output_i32_f16 = winograd_output<std::int32_t, Half>;
     t.fast_i16 = true;
-    t.conv_f32 = conv<float, float>;
-    t.conv_f32_f16 = conv<float, Half>;
-    t.conv_f16 = conv<Half, Half>;
-    t.conv_f16_f32 = conv<Half, float>;
-    t.shuffle_line_f32 = shuffle_line;
-    t.all_finite_f32 = all_finite;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Winograd F(4x4,3x3) on whatever vector the including isa/ file defines: vf of kWidth floats, load, store, set1, fma,
-// to_float, and the constants kLanes, kTiles. Points 0, 1, -1, 2, -2, infinity.
+// Winograd F(4x4,3x3) on whatever vector the including isa/ file defines: vf of kWidth floats, load, store, set1, fma, the
+// constant kLanes; and for 16 bits store_pair, which rounds half to even, saturates and keeps the largest in a Peak.
+// Points 0, 1, -1, 2, -2, infinity.
 
 UNROLL_HINT void transform_input(const vf (&d)[6], vf (&o)[6]) {
     const vf c4 = set1(4.0F), c5 = set1(-5.0F), n4 = set1(-4.0F), c2 = set1(2.0F), n2 = set1(-2.0F);
@@ -22,7 +23,7 @@ UNROLL_HINT void transform_output(const vf (&m)[6], vf (&o)[4]) {
     o[3] = fma(c8, d2, d1) + m[5];
 }
 
-// V of one block and one vector of channels; give(position, value) for all 36.
+// V of one block and one vector of channels; give(i, values) for each of the six rows of positions.
 template <class In, class Give>
 UNROLL_HINT void transform_block(const Window<In>& in, std::ptrdiff_t at, const Give& give) {
     vf t[6][6];
@@ -35,7 +36,7 @@ UNROLL_HINT void transform_block(const Window<In>& in, std::ptrdiff_t at, const 
     UNROLL for (int i = 0; i < 6; ++i) {
         vf o[6];
         transform_input(t[i], o);
-        UNROLL for (int j = 0; j < 6; ++j) give(i * 6 + j, o[j]);
+        give(i, o);
     }
 }
 
@@ -44,20 +45,48 @@ void winograd_input(const Window<In>& in, int blocks, int channels, float* v, st
     for (int b = 0; b < blocks; ++b)
         for (int c = 0; c < channels; c += kWidth) {
             float* to = v + std::ptrdiff_t{b} * channels + c;
-            transform_block(in, b * in.step + c, [&](int p, vf value) INLINE { store(to + p * pos_stride, value); });
+            transform_block(in, b * in.step + c, [&](int i, const vf (&o)[6]) INLINE {
+                UNROLL for (int j = 0; j < 6; ++j) store(to + (i * 6 + j) * pos_stride, o[j]);
+            });
         }
 }
 
+// One block in 16 bits, smaller by `by` where kSmaller; whether it stays within the range.
+template <bool kSmaller>
+UNROLL_HINT bool block_ints(const Window<Half>& in, std::ptrdiff_t at, int channels, const float* scale, float by,
+                            std::int16_t* v, std::ptrdiff_t pos_stride) {
+    Peak peak = no_peak();
+    for (int c = 0; c < channels; c += kWidth)
+        transform_block(in, at + c, [&](int i, const vf (&o)[6]) INLINE {
+            UNROLL for (int j = 0; j < 6; j += 2) {
+                const std::ptrdiff_t p = i * 6 + j;
+                vf first = o[j] * load(scale + p * channels + c), second = o[j + 1] * load(scale + (p + 1) * channels + c);
+                if constexpr (kSmaller) {
+                    first = first * set1(by);
+                    second = second * set1(by);
+                }
+                store_pair(v + p * pos_stride + c, first, v + (p + 1) * pos_stride + c, second, peak);
+            }
+        });
+    return within_range(peak);
+}
+
+// A block that does not fit is computed again: rare, and never the next one's business, so results do not depend on
+// which blocks come together.
+NOINLINE float shrink_block(const Window<Half>& in, std::ptrdiff_t at, int channels, const float* scale, std::int16_t* v,
+                            std::ptrdiff_t pos_stride) {
+    for (float unit = 4; unit <= kLargestUnit; unit *= 4)
+        if (block_ints<true>(in, at, channels, scale, 1 / unit, v, pos_stride)) return unit;
+    return __builtin_nanf("");
+}
+
 void winograd_input_ints(const Window<Half>& in, int blocks, int channels, const float* scale, std::int16_t* v,
-                         std::ptrdiff_t pos_stride) {
-    for (int b = 0; b < blocks; ++b)
-        for (int c = 0; c < channels; c += kWidth) {
-            std::int16_t* to = v + std::ptrdiff_t{b} * channels + c;
-            const float* by = scale + c;
-            transform_block(in, b * in.step + c, [&](int p, vf value) INLINE {
-                store(to + p * pos_stride, value * load(by + std::ptrdiff_t{p} * channels));
-            });
-        }
+                         std::ptrdiff_t pos_stride, float* unit) {
+    for (int b = 0; b < blocks; ++b, v += channels) {
+        unit[b] = 1;
+        if (!block_ints<false>(in, b * in.step, channels, scale, 1, v, pos_stride))
+            unit[b] = shrink_block(in, b * in.step, channels, scale, v, pos_stride);
+    }
 }
 
 // kind: 0 prelu, 1 prelu and residuals, 2 silu (residuals possible), 3 gate.
@@ -80,6 +109,10 @@ inline int kind_of(const Epilogue& e) {
     return e.finish == Finish::gate ? 3 : e.finish == Finish::silu ? 2 : e.residuals ? 1 : 0;
 }
 
+// What is added to a block's sums, which count times `unit` when they are integers.
+UNROLL_HINT vf add_bias(float, vf y, vf, vf bias) { return y + bias; }
+UNROLL_HINT vf add_bias(std::int32_t, vf y, vf unit, vf bias) { return fma(y, unit, bias); }
+
 UNROLL_HINT vf load_sum(const float* m, const float*, std::ptrdiff_t) { return load(m); }
 UNROLL_HINT vf load_sum(const std::int32_t* m, const float* scale, std::ptrdiff_t at) { return load(m) * load(scale + at); }
 
@@ -89,6 +122,7 @@ void winograd_output_kind(const Sum* m, std::ptrdiff_t pos_stride, int blocks, i
     const int channels = group * kLanes;
     for (int b = 0; b < blocks; ++b) {
         const int width = to.width - 4 * b < 4 ? to.width - 4 * b : 4;
+        const vf unit = set1(e.unit ? e.unit[b] : 1.0F);
         for (int c = 0; c < channels; c += kWidth) {
             const Sum* from = m + std::ptrdiff_t{b} * channels + c;
             vf t[4][6];
@@ -107,11 +141,11 @@ void winograd_output_kind(const Sum* m, std::ptrdiff_t pos_stride, int blocks, i
                 Out* out = to.out[i] + 4 * b * to.stride + c;
                 if (width == 4) {
                     UNROLL for (int j = 0; j < 4; ++j)
-                        store(out + j * to.stride, finish<kKind>(o[j] + bias, e, slope, to, i, 4 * b + j, c));
+                        store(out + j * to.stride, finish<kKind>(add_bias(Sum{}, o[j], unit, bias), e, slope, to, i, 4 * b + j, c));
                 } else {
                     UNROLL for (int j = 0; j < 4; ++j)
                         if (j < width)
-                            store(out + j * to.stride, finish<kKind>(o[j] + bias, e, slope, to, i, 4 * b + j, c));
+                            store(out + j * to.stride, finish<kKind>(add_bias(Sum{}, o[j], unit, bias), e, slope, to, i, 4 * b + j, c));
                 }
             }
         }

@@ -30,10 +30,17 @@ UNROLL_HINT void store(float* p, vf x) { _mm256_storeu_ps(p, x); }
 UNROLL_HINT void store(Half* p, vf x) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
-UNROLL_HINT void store(std::int16_t* p, vf x) {  // rounded half to even, saturated
-    const __m256i q = _mm256_cvtps_epi32(x);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
-                     _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1)));
+using Peak = __m256i;  // largest magnitudes, as unsigned 16 bits
+UNROLL_HINT Peak no_peak() { return _mm256_setzero_si256(); }
+UNROLL_HINT void store_pair(std::int16_t* p, vf x, std::int16_t* q, vf y, Peak& peak) {
+    const __m256i both = _mm256_permute4x64_epi64(_mm256_packs_epi32(_mm256_cvtps_epi32(x), _mm256_cvtps_epi32(y)), 0xD8);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(both));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(q), _mm256_extracti128_si256(both, 1));
+    peak = _mm256_max_epu16(peak, _mm256_abs_epi16(both));  // of -32768, which NaN becomes, it is 32768
+}
+UNROLL_HINT bool within_range(Peak peak) {
+    const __m256i beyond = _mm256_subs_epu16(peak, _mm256_set1_epi16(32766));
+    return _mm256_testz_si256(beyond, beyond);
 }
 UNROLL_HINT vf set1(float x) { return _mm256_set1_ps(x); }
 UNROLL_HINT vf broadcast(const float* p) { return _mm256_broadcast_ss(p); }
@@ -79,6 +86,7 @@ UNROLL_HINT void dot(WideInts& acc, WideInts a, WideInts w) {
 #include "kernels/body/winograd.inl.hpp"
 #include "kernels/body/products.inl.hpp"
 #include "kernels/body/integers.inl.hpp"
+#include "kernels/body/fill.inl.hpp"
 
 UNROLL_HINT __m256i to_int(__m256 x, __m256 max) {  // NaN gives 0
     return _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(_mm256_mul_ps(x, max), _mm256_setzero_ps()), max));
@@ -133,30 +141,12 @@ void from_half(const Half* x, std::size_t n, float* out) {
 }  // namespace
 
 void fill_avx2(KernelTable& t) {
+    fill_bodies(t);
     t.name = "avx2";
-    t.lanes = kLanes;
     t.tile_multiple = 12;
-    t.fma_rounds = fma_rounds;
-    t.fma_round_flops = 2.0 * kPeakChains * kWidth;
-    t.leaky_relu_f32 = leaky_relu;
-    t.winograd_input_f32 = winograd_input<float>;
-    t.winograd_input_f16 = winograd_input<Half>;
-    t.gemm_f32 = gemm;
-    t.winograd_output_f32 = winograd_output<float, float>;
-    t.winograd_output_f16 = winograd_output<float, Half>;
-    t.winograd_input_f16_i16 = winograd_input_ints;
-    t.gemm_i16 = gemm_i16;
-    t.winograd_output_i32_f32 = winograd_output<std::int32_t, float>;
-    t.winograd_output_i32_f16 = winograd_output<std::int32_t, Half>;
     t.fast_i16 = true;
-    t.conv_f32 = conv<float, float>;
-    t.conv_f32_f16 = conv<float, Half>;
-    t.conv_f16 = conv<Half, Half>;
-    t.conv_f16_f32 = conv<Half, float>;
-    t.shuffle_line_f32 = shuffle_line;
     t.quantise_u8 = quantise_u8;
     t.quantise_u16 = quantise_u16;
-    t.all_finite_f32 = all_finite;
     t.to_half = to_half;
     t.from_half = from_half;
 }

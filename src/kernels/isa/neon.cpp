@@ -26,7 +26,14 @@ UNROLL_HINT vf load(const Half* p) { return vcvt_f32_f16(vreinterpret_f16_u16(vl
 UNROLL_HINT vf load(const std::int32_t* p) { return vcvtq_f32_s32(vld1q_s32(p)); }
 UNROLL_HINT void store(float* p, vf x) { vst1q_f32(p, x); }
 UNROLL_HINT void store(Half* p, vf x) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(x))); }
-UNROLL_HINT void store(std::int16_t* p, vf x) { vst1_s16(p, vqmovn_s32(vcvtnq_s32_f32(x))); }  // half to even, saturated
+using Peak = vf;  // largest magnitudes, or NaN
+UNROLL_HINT Peak no_peak() { return vdupq_n_f32(0); }
+UNROLL_HINT void store_pair(std::int16_t* p, vf x, std::int16_t* q, vf y, Peak& peak) {
+    vst1_s16(p, vqmovn_s32(vcvtnq_s32_f32(x)));
+    vst1_s16(q, vqmovn_s32(vcvtnq_s32_f32(y)));
+    peak = vmaxq_f32(peak, vmaxq_f32(vabsq_f32(x), vabsq_f32(y)));  // NaN stays
+}
+UNROLL_HINT bool within_range(Peak peak) { return vmaxvq_f32(peak) <= 32766.5F; }  // which rounds to 32766
 UNROLL_HINT vf set1(float x) { return vdupq_n_f32(x); }
 UNROLL_HINT vf broadcast(const float* p) { return vld1q_dup_f32(p); }
 UNROLL_HINT vf broadcast(const Half* p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_dup_u16(p))); }
@@ -67,6 +74,8 @@ void gemm_i16(const std::int16_t* a, int tiles, int k, const std::int16_t* w, in
             store(m + n, vaddq_s32(even, odd));
         }
 }
+
+#include "kernels/body/fill.inl.hpp"
 
 UNROLL_HINT uint32x4_t to_int(vf x, vf most) {  // NaN gives 0: maxnm takes the number
     return vcvtnq_u32_f32(vminq_f32(vmaxnmq_f32(x * most, vdupq_n_f32(0)), most));
@@ -122,29 +131,11 @@ void from_half(const Half* x, std::size_t n, float* out) {
 }  // namespace
 
 void fill_neon(KernelTable& t) {
+    fill_bodies(t);
     t.name = "neon";
-    t.lanes = kLanes;
     t.tile_multiple = 12;
-    t.fma_rounds = fma_rounds;
-    t.fma_round_flops = 2.0 * kPeakChains * kWidth;
-    t.leaky_relu_f32 = leaky_relu;
-    t.winograd_input_f32 = winograd_input<float>;
-    t.winograd_input_f16 = winograd_input<Half>;
-    t.gemm_f32 = gemm;
-    t.winograd_output_f32 = winograd_output<float, float>;
-    t.winograd_output_f16 = winograd_output<float, Half>;
-    t.winograd_input_f16_i16 = winograd_input_ints;
-    t.gemm_i16 = gemm_i16;
-    t.winograd_output_i32_f32 = winograd_output<std::int32_t, float>;
-    t.winograd_output_i32_f16 = winograd_output<std::int32_t, Half>;
-    t.conv_f32 = conv<float, float>;
-    t.conv_f32_f16 = conv<float, Half>;
-    t.conv_f16 = conv<Half, Half>;
-    t.conv_f16_f32 = conv<Half, float>;
-    t.shuffle_line_f32 = shuffle_line;
     t.quantise_u8 = quantise_u8;
     t.quantise_u16 = quantise_u16;
-    t.all_finite_f32 = all_finite;
     t.to_half = to_half;
     t.from_half = from_half;
 }

@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
-#include <set>
+#include <chrono>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -13,55 +15,80 @@
 namespace enlarge {
 namespace {
 
-TEST(thread_pool, runs_every_member_once_and_at_the_same_time) {
+// Runs a team whose first member waits until `helpers` others are there, for at most ten seconds; how many there were.
+int gather(ThreadPool& pool, int helpers, int want = 0) {
+    std::atomic<int> here{0};
+    std::atomic<bool> enough{false};
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    pool.team(
+        [&](int index, int) {
+            if (++here > helpers) enough = true;
+            while (index == 0 && !enough && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+        },
+        want);
+    return here;
+}
+
+TEST(thread_pool, gives_every_member_an_index_of_its_own) {
     ThreadPool pool(4);
     EXPECT_EQ(pool.size(), 4);
     for (int round = 0; round < 200; ++round) {
-        std::atomic<int> here{0}, sum{0};
-        pool.team([&](int index, int count) {
-            ASSERT_EQ(count, 4);
-            sum += 1 << index;
-            ++here;
-            while (here < count) std::this_thread::yield();  // ends only if all run at once
+        std::array<std::atomic<int>, 4> seen{};
+        pool.team([&](int index, int most) {
+            ASSERT_EQ(most, 4);
+            ASSERT_LT(index, most);
+            ++seen[static_cast<std::size_t>(index)];
         });
-        EXPECT_EQ(sum, 15);
+        EXPECT_EQ(seen[0], 1);
+        for (const auto& count : seen) EXPECT_LE(count, 1);
     }
 }
 
-TEST(thread_pool, gives_as_many_as_are_wanted) {
+TEST(thread_pool, brings_all_its_threads_together_while_the_first_member_works) {
     ThreadPool pool(4);
-    for (int want = 1; want <= 6; ++want) {
-        std::atomic<int> members{0};
-        pool.team([&](int, int count) {
-            EXPECT_EQ(count, std::min(want, 4));
-            ++members;
-        }, want);
-        EXPECT_EQ(members, std::min(want, 4));
-    }
+    for (int round = 0; round < 20; ++round) EXPECT_EQ(gather(pool, 3), 4);
 }
 
-TEST(thread_pool, keeps_a_team_together_with_a_barrier) {
-    ThreadPool pool(3);
-    std::vector<int> values(3);
-    std::atomic<int> wrong{0};
-    // The barrier is made for the count that the team gets, by its first member.
-    std::unique_ptr<Barrier> barrier;
-    std::atomic<bool> ready{false};
-    pool.team([&](int index, int count) {
-        if (index == 0) {
-            barrier = std::make_unique<Barrier>(count);
-            ready = true;
-        }
-        while (!ready) std::this_thread::yield();
-        for (int round = 1; round <= 100; ++round) {
-            values[static_cast<std::size_t>(index)] = round;
-            barrier->wait();
-            for (int other = 0; other < count; ++other)
-                if (values[static_cast<std::size_t>(other)] != round) ++wrong;
-            barrier->wait();
-        }
+TEST(thread_pool, gives_at_most_as_many_as_are_wanted) {
+    ThreadPool pool(4);
+    for (int want = 1; want <= 6; ++want) EXPECT_EQ(gather(pool, std::min(want, 4) - 1, want), std::min(want, 4));
+}
+
+TEST(thread_pool, does_not_wait_for_threads_that_come_late) {
+    ThreadPool pool(2);
+    std::atomic<bool> release{false}, held{false};
+    // Another caller keeps the only helper until released.
+    std::thread holder([&] {
+        pool.team([&](int index, int) {
+            if (index == 1) held = true;
+            while (!release) std::this_thread::yield();
+        });
     });
-    EXPECT_EQ(wrong, 0);
+    while (!held) std::this_thread::yield();
+    std::atomic<int> members{0};
+    pool.team([&](int, int) { ++members; });
+    EXPECT_EQ(members, 1);
+    release = true;
+    holder.join();
+    EXPECT_EQ(gather(pool, 1), 2);  // and the helper is back
+}
+
+TEST(thread_pool, a_milestone_wakes_those_who_look_and_those_who_sleep) {
+    Milestone milestone;
+    std::atomic<int> seen{0};
+    std::vector<std::thread> waiters;
+    for (int i = 0; i < 3; ++i)
+        waiters.emplace_back([&] {
+            for (int value = 0; value < 200; ++value) milestone.wait_while(value);
+            ++seen;
+        });
+    for (int value = 1; value <= 200; ++value) {
+        if (value % 50 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));  // until they sleep
+        milestone.set(value);
+        // A value is skipped only by those who are late; the last one ends all waits.
+    }
+    for (std::thread& waiter : waiters) waiter.join();
+    EXPECT_EQ(seen, 3);
 }
 
 TEST(thread_pool, serves_several_callers_side_by_side) {
@@ -78,26 +105,30 @@ TEST(thread_pool, serves_several_callers_side_by_side) {
 
 TEST(thread_pool, runs_nested_teams_alone_instead_of_waiting_for_itself) {
     ThreadPool pool(3);
-    std::atomic<int> inner{0};
+    std::atomic<int> inner{0}, outer{0};
     pool.team([&](int, int) {
-        pool.team([&](int index, int count) {
+        ++outer;
+        pool.team([&](int index, int most) {
             EXPECT_EQ(index, 0);
-            EXPECT_EQ(count, 1);
+            EXPECT_EQ(most, 1);
             ++inner;
         });
     });
-    EXPECT_EQ(inner, 3);
+    EXPECT_EQ(inner, outer);
 }
 
 TEST(thread_pool, hands_exceptions_to_the_caller_and_goes_on) {
     ThreadPool pool(3);
-    for (int thrower = 0; thrower < 3; ++thrower)
+    for (int thrower = 0; thrower < 3; ++thrower) {
+        std::atomic<bool> thrown{false};
         EXPECT_THROW(pool.team([&](int index, int) {
-            if (index == thrower) throw std::runtime_error("from a member");
+            while (index == 0 && thrower > 0 && !thrown) std::this_thread::yield();
+            if (index != thrower) return;
+            thrown = true;
+            throw std::runtime_error("from a member");
         }), std::runtime_error);
-    std::atomic<int> members{0};
-    pool.team([&](int, int) { ++members; });
-    EXPECT_EQ(members, 3);
+    }
+    EXPECT_EQ(gather(pool, 2), 3);
 }
 
 TEST(thread_pool, for_each_covers_any_range_once) {
