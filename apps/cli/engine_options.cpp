@@ -81,7 +81,7 @@ void define_engine_options(CLI::App& app, EngineChoice& choice) {
         ->type_name("PIXELS")->check(CLI::NonNegativeNumber)->capture_default_str()->group("Engine");
     app.add_option("--threads", choice.engine.threads, "Processor threads; 0: all usable cores")
         ->type_name("N")->check(CLI::Range(0, 4096))->capture_default_str()->group("Engine");
-    app.add_option("--memory", choice.memory, "Working memory, such as 800M or 2G (default: half of what is free)")
+    app.add_option("--memory", choice.memory, "Working memory besides the network's weights, such as 800M or 2G (default: half of what is free)")
         ->type_name("SIZE")->group("Engine");
 }
 

@@ -65,6 +65,11 @@ enlarge::Result<std::vector<Job>> plan_jobs(const InputOptions& options) {
     if (to_folder && fs::exists(output, error) && !fs::is_directory(output, error))
         return Error{Errc::argument, output + ": is a file; several inputs need a folder to go to"};
 
+    // "enlarge small.png big.png": the habit of cp and convert.
+    if (output.empty() && words.size() == 2 && words[1] != "-" && !fs::exists(words[1], error) && words[1].find("://") == std::string::npos &&
+        fs::exists(words[0], error) && options.wanted(words[1]))
+        return Error{Errc::argument, words[1] + ": no such file; did you mean -o " + words[1] + "?"};
+
     std::vector<Job> jobs;
     for (const std::string& word : words) {
         if (word != "-" && fs::is_directory(word, error)) {

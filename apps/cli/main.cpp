@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds the command, parses its options, runs it.
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -30,6 +32,11 @@ int run(int argc, char** argv) {
     } catch (const CLI::Success& success) {  // --help, --version
         return app.exit(success);
     } catch (const CLI::ParseError& error) {
+        for (int i = 1; i < argc; ++i)
+            if (argv[i][0] == '-' && argv[i][1] && ::access(argv[i], F_OK) == 0) {
+                std::fprintf(stderr, "enlarge: a file whose name begins with '-' is given as ./%s\n", argv[i]);
+                return cli::kUsage;
+            }
         std::fprintf(stderr, "enlarge: %s; see `%s --help`\n", error.what(), app.get_name().c_str());
         return cli::kUsage;
     }

@@ -166,11 +166,11 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engi
     char text[200];
     std::snprintf(text, sizeof text, ": %dx%d to %dx%d in %.2f s (network %.2f s, %lld tiles%s, %s)", info.size.width, info.size.height,
                   size->width, size->height, seconds, report->seconds, static_cast<long long>(report->tiles),
-                  report->passes > 1 ? ", several passes" : "", report->path.c_str());
+                  report->passes > 1 ? ", several passes" : "", (*upscaler)->path().c_str());
     reporter.done(*output + (reporter.verbose() ? text : std::string(": ") + std::to_string(size->width) + "x" + std::to_string(size->height)),
                   JsonLine("done").add("input", job.input).add("output", *output).add("width", size->width).add("height", size->height)
                       .add("passes", report->passes).add("tiles", report->tiles).add("recomputed_tiles", report->recomputed_tiles)
-                      .add("network_seconds", report->seconds).add("seconds", seconds).add("path", report->path));
+                      .add("network_seconds", report->seconds).add("seconds", seconds).add("path", (*upscaler)->path()));
     return {};
 }
 

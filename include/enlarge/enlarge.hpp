@@ -83,7 +83,7 @@ struct EngineOptions {
     std::string device = "auto";     // "auto", "cpu", "cuda", "cuda:1", "reference"
     Precision precision = Precision::automatic;
     int threads = 0;                 // 0 = all usable cores
-    std::int64_t memory_bytes = 0;   // working memory limit; 0 = half of what is free
+    std::int64_t memory_bytes = 0;   // limit on working memory, besides the network's weights; 0 = half of what is free
     int tile = 0;                    // largest core side in input pixels; 0 = from the memory limit
     bool tta = false;                // average over the 8 symmetries: slower by 8, slightly better
     AlphaMode alpha = AlphaMode::network;
@@ -96,7 +96,6 @@ struct UpscaleReport {
     std::int64_t tiles = 0;
     std::int64_t recomputed_tiles = 0;  // tiles that overflowed and were computed again in full precision
     double seconds = 0;              // in the network
-    std::string path;                // "cpu avx2, fp32 Winograd F(4x4,3x3)"
 };
 
 // Called with 0..1 as work proceeds; return false to stop with Errc::cancelled. Called on the caller's thread.
@@ -114,7 +113,8 @@ public:
     // Enlarges a whole picture in memory: grey, grey + alpha, RGB or RGBA in, the same format out.
     // Grey runs as three equal channels and comes back as luma (BT.601 weights). Alpha goes through the network too.
     Result<Image> upscale(const ImageView& in, const OutputSize& size = {}, const Progress& progress = {});
-    // The same into memory of the caller's; out.size decides the output size.
+    // The same into memory of the caller's; out.size decides the output size. Buffers are kept: from the second picture of
+    // the same size and format on, nothing is allocated.
     Result<UpscaleReport> upscale(const ImageView& in, const MutableImageView& out, const Progress& progress = {});
     // A picture of any size in bounded memory: rows are read and written from top to bottom. `out_format` may differ
     // from the source's in sample type only.

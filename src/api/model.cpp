@@ -14,9 +14,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Result<Model::State> make_state(const StateDict& weights, std::string name, std::string path, std::string licence) {
+Result<Model::State> make_state(const StateDict& weights, std::string name, std::string path, std::string licence, int likely_scale) {
     Model::State state;
-    TRY(state.network, recognise(weights));
+    TRY(state.network, recognise(weights, likely_scale));
     const Network& network = state.network;
     for (const char* key : {"licence", "license"})
         if (const auto found = weights.metadata.find(key); licence.empty() && found != weights.metadata.end())
@@ -90,7 +90,8 @@ Result<Model> Model::open(const std::string& name) {
         path = *stored;
     }
     TRY(const StateDict weights, read_weights(path));
-    auto state = make_state(weights, is_file ? fs::path(path).filename().string() : name, path, licence_of(path));
+    auto state = make_state(weights, is_file ? fs::path(path).filename().string() : name, path, licence_of(path),
+                            scale_in_name(fs::path(path).filename().string()));
     if (!state.ok()) return std::move(state.error()).within(path);
     return Model(std::make_shared<const State>(std::move(state).value()));
 }
@@ -98,7 +99,7 @@ Result<Model> Model::open(const std::string& name) {
 Result<Model> Model::read(std::span<const std::byte> bytes, const std::string& name) {
     auto weights = read_weights(bytes);
     if (!weights.ok()) return std::move(weights.error()).within(name);
-    auto state = make_state(*weights, name, {}, {});
+    auto state = make_state(*weights, name, {}, {}, scale_in_name(fs::path(name).filename().string()));
     if (!state.ok()) return std::move(state.error()).within(name);
     return Model(std::make_shared<const State>(std::move(state).value()));
 }
@@ -118,7 +119,7 @@ Result<Model> Model::blend(const Model& other, float share) const {
     std::string licence = state_->info.licence;
     if (const std::string& theirs = other.state_->info.licence; theirs != licence)
         licence = licence.empty() || theirs.empty() ? "" : licence + " AND " + theirs;
-    TRY(State state, make_state(*mixed, first + " + " + percent + " " + second, {}, licence));
+    TRY(State state, make_state(*mixed, first + " + " + percent + " " + second, {}, licence, state_->info.scale));
     return Model(std::make_shared<const State>(std::move(state)));
 }
 

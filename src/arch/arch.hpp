@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/result.hpp"
 #include "graph/graph.hpp"
@@ -20,8 +21,14 @@ struct Network {
     int scale = 1;        // of what the file's own network gives; graph.scale() differs where a file ends in a resampling
 };
 
-// Builds the network, from the names of the tensors, or from the layers where the file has them. A file of another family is refused with Errc::unsupported, naming the family it seems to be.
-Result<Network> recognise(const StateDict& weights);
+// Builds the network, from the names of the tensors, or from the layers where the file has them. A file of another family
+// is refused with Errc::unsupported, naming the family it seems to be.
+// `likely_scale` is what else is known of the scale, as by scale_in_name(); 0: nothing. It decides only where the tensors
+// cannot: an RRDB network with one upsampling has the same tensors for x2 and x3. Without it, x2 is taken.
+Result<Network> recognise(const StateDict& weights, int likely_scale = 0);
+
+// The scale that a file's name tells, as in "3x_Faces.pth" and "faces-x3.pth"; 0 for none, and for several.
+int scale_in_name(std::string_view file_name);
 
 // The tensors of a graph under the names its family has in PyTorch: one style for all files of a family. Fails with
 // Errc::unsupported when its operations are not those of a family.

@@ -12,9 +12,9 @@ namespace enlarge {
 bool is_compact(const StateDict& weights);
 Result<Network> build_compact(const StateDict& weights);
 
-// rrdb.cpp: ESRGAN and Real-ESRGAN, four styles of keys.
+// rrdb.cpp: ESRGAN and Real-ESRGAN, four styles of keys. `likely_scale` as in recognise().
 bool is_rrdb(const StateDict& weights);
-Result<Network> build_rrdb(const StateDict& weights);
+Result<Network> build_rrdb(const StateDict& weights, int likely_scale);
 
 // span.cpp: "conv_1.sk.weight", "block_1.c1_r.eval_conv.weight", ...
 bool is_span(const StateDict& weights);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cctype>
 #include <cmath>
 
 #include "arch/builder.hpp"
@@ -11,18 +12,18 @@ namespace {
 
 struct Family {
     bool (*matches)(const StateDict&);
-    Result<Network> (*build)(const StateDict&);
+    Result<Network> (*build)(const StateDict&, int likely_scale);
 };
 
 constexpr Family kFamilies[] = {
-    {is_compact, build_compact},
+    {is_compact, [](const StateDict& weights, int) { return build_compact(weights); }},
     {is_rrdb, build_rrdb},
-    {is_span, build_span},
+    {is_span, [](const StateDict& weights, int) { return build_span(weights); }},
 };
 
-Result<Network> recognise_tensors(const StateDict& weights) {
+Result<Network> recognise_tensors(const StateDict& weights, int likely_scale) {
     for (const Family& family : kFamilies)
-        if (family.matches(weights)) return family.build(weights);
+        if (family.matches(weights)) return family.build(weights, likely_scale);
     if (weights.tensors.empty()) return Error{Errc::format, "the file holds no tensors"};
     const std::string name = refused_family(weights);
     if (!name.empty())
@@ -36,7 +37,7 @@ Result<Network> recognise_tensors(const StateDict& weights) {
 
 // The network of a file with layers, checked against the layers.
 Result<Network> recognise_layers(const ImportedGraph& imported, const StateDict& named) {
-    TRY(Network network, recognise_tensors(named));
+    TRY(Network network, recognise_tensors(named, imported.graph.scale()));
     if (!same_network(network.graph, imported.graph))
         return Error{Errc::unsupported, "the graph has the convolutions of a " + network.family +
                                             " network, but connects them in another way"};
@@ -69,8 +70,24 @@ Result<StateDict> named_tensors(const StateDict& file) {
     return named;
 }
 
-Result<Network> recognise(const StateDict& weights) {
-    if (weights.layers.empty()) return recognise_tensors(weights);
+int scale_in_name(std::string_view file_name) {
+    const auto letter = [&](std::size_t i) { return i < file_name.size() && std::isalnum(static_cast<unsigned char>(file_name[i])); };
+    const auto digit = [&](std::size_t i) { return i < file_name.size() && std::isdigit(static_cast<unsigned char>(file_name[i])); };
+    int scale = 0;
+    for (std::size_t i = 0; i < file_name.size(); ++i) {
+        if (file_name[i] != 'x' && file_name[i] != 'X') continue;
+        int found = 0;
+        if (i > 0 && digit(i - 1) && (i < 2 || !letter(i - 2)) && !letter(i + 1)) found = file_name[i - 1] - '0';       // 3x
+        else if (digit(i + 1) && !digit(i + 2) && (i == 0 || !letter(i - 1))) found = file_name[i + 1] - '0';  // x3
+        if (found == 0 || found == scale) continue;
+        if (scale != 0) return 0;
+        scale = found;
+    }
+    return scale;
+}
+
+Result<Network> recognise(const StateDict& weights, int likely_scale) {
+    if (weights.layers.empty()) return recognise_tensors(weights, likely_scale);
     TRY(const ImportedGraph imported, import_layers(weights));
     TRY(const StateDict named, name_tensors(imported.graph));
     return recognise_layers(imported, named);

@@ -123,7 +123,7 @@ Result<Sizes> sizes_of(const StateDict& weights, const Keys& keys) {
 
 bool is_rrdb(const StateDict& weights) { return style_of(weights) != nullptr || has(weights, old_dense(0, 1) + "conv1x1.weight"); }
 
-Result<Network> build_rrdb(const StateDict& weights) {
+Result<Network> build_rrdb(const StateDict& weights, int likely_scale) {
     const Keys* keys = style_of(weights);
     if (!keys) return Error{Errc::format, "tensor '" + dense_conv(kOld, 0, 1, 1) + ".weight' is missing"};
     TRY(const Sizes sizes, sizes_of(weights, *keys));
@@ -137,8 +137,10 @@ Result<Network> build_rrdb(const StateDict& weights) {
         x = b.add(y, x, kResidual, 1);
     }
     x = b.add(first, b.conv(x, keys->body(sizes.blocks), sizes.features));
+    // One upsampling may be by 2 or by 3: the tensors are the same.
+    const bool by_three = sizes.ups == 1 && sizes.unshuffle == 1 && likely_scale == 3;
     for (int up = 1; up <= sizes.ups; ++up)
-        x = b.leaky_relu(b.conv(b.upsample_nearest(x, 2), keys->up(up), sizes.features), kSlope);
+        x = b.leaky_relu(b.conv(b.upsample_nearest(x, by_three ? 3 : 2), keys->up(up), sizes.features), kSlope);
     x = b.leaky_relu(b.conv(x, keys->hr(sizes.ups), sizes.features), kSlope);
     b.conv(x, keys->last(sizes.ups), sizes.channels);
 
@@ -147,6 +149,7 @@ Result<Network> build_rrdb(const StateDict& weights) {
     network.family = "RRDB";
     network.variant = sizes.shortcuts && keys == &kOld ? "ESRGAN+ keys" : keys->variant;
     if (sizes.unshuffle > 1) network.variant += ", pixel unshuffle " + to_string(sizes.unshuffle);
+    if (by_three) network.variant += ", x3 as its name says";
     network.features = sizes.features;
     network.blocks = sizes.blocks;
     network.growth = sizes.growth;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "enlarge/picture.hpp"
+#include "pictures/load.hpp"
 
 namespace enlarge {
 namespace {
@@ -54,7 +54,7 @@ const std::vector<PictureFormatInfo>& picture_formats() {
         {pnm, "PNM", "ppm", true, false, true, true, true, false, 16, kVipsSide, true, false, 0, "ppm pgm pbm pnm"},
         {pfm, "PFM", "pfm", true, false, true, false, false, true, 0, kVipsSide, true, false, 0, "pfm"},
         {gif, "GIF", "gif", false, true, true, true, false, false, 8, 65535, true, false, 0, "gif"},
-        {bmp, "BMP", "bmp", false, true, false, true, false, false, 8, kInt32, true, false, 0, "bmp dib"},
+        {bmp, "BMP", "bmp", false, true, true, true, false, false, 8, kInt32, true, false, 0, "bmp dib"},
     };
     return formats;
 }
@@ -110,6 +110,22 @@ std::optional<PictureFormat> sniff_picture(std::span<const std::byte> head) {
          byte(14) == 108 || byte(14) == 124))
         return bmp;
     return std::nullopt;
+}
+
+const char* pictures::unread_picture(std::span<const std::byte> head) {
+    using namespace std::string_view_literals;
+    static constexpr std::pair<std::string_view, const char*> kKnown[] = {
+        {"\0\0\1\0"sv, "an icon (ICO)"},      {"\0\0\2\0"sv, "a cursor (CUR)"},
+        {"8BPS"sv, "a Photoshop file"},         {"gimp xcf"sv, "a GIMP file"},
+        {"\x76\x2f\x31\x01"sv, "an OpenEXR file"}, {"#?RADIANCE"sv, "a Radiance HDR file"},
+        {"\0\0\0\x0cjP  "sv, "a JPEG 2000 file"}, {"\xff\x4f\xff\x51"sv, "a JPEG 2000 file"},
+        {"%PDF-"sv, "a PDF document"},          {"<svg"sv, "an SVG drawing"},
+        {"qoif"sv, "a QOI file"},               {"DDS "sv, "a DDS texture"},
+        {"P7\n"sv, "a PAM file"},               {"SIMPLE  ="sv, "a FITS file"},
+    };
+    for (const auto& [start, name] : kKnown)
+        if (is(head, 0, start)) return name;
+    return nullptr;
 }
 
 }  // namespace enlarge

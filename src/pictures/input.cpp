@@ -72,8 +72,7 @@ std::vector<std::byte> Input::read_at(std::int64_t offset, std::size_t count) co
 SourcePtr Input::source() const {
     if (fd_ < 0) return SourcePtr(vips_source_new_from_memory(bytes_.data(), bytes_.size()));
     // A descriptor of its own: sources share no read position. (A duplicate would.)
-    const std::string self = "/proc/self/fd/" + std::to_string(fd_);
-    return SourcePtr(vips_source_new_from_file(self.c_str()));
+    return SourcePtr(vips_source_new_from_file(path().c_str()));
 }
 
 std::uint32_t u32_be(std::span<const std::byte> bytes, std::size_t at) {

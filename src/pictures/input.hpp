@@ -27,6 +27,10 @@ public:
     [[nodiscard]] std::vector<std::byte> read_at(std::int64_t offset, std::size_t count) const;
     // A new source for a libvips loader. The Input must outlive it.
     [[nodiscard]] SourcePtr source() const;
+    // For loaders that know no sources: a name under which the file can be opened, empty for memory, and the bytes in memory.
+    // The Input must outlive the use of both.
+    [[nodiscard]] std::string path() const { return fd_ < 0 ? std::string() : "/proc/self/fd/" + std::to_string(fd_); }
+    [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
 
 private:
     Input() = default;

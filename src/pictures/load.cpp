@@ -18,7 +18,7 @@ using namespace pictures;
 using enum PictureFormat;
 
 // The loader for a format, called by name: nothing else ever looks at the file.
-int load(PictureFormat format, VipsSource* source, VipsImage** out, VipsAccess access, VipsFailOn fail_on, int page) {
+int load(PictureFormat format, const Input& input, VipsSource* source, VipsImage** out, VipsAccess access, VipsFailOn fail_on, int page) {
     switch (format) {
         case jpeg: return vips_jpegload_source(source, out, "access", access, "fail_on", fail_on, nullptr);
         case png: return vips_pngload_source(source, out, "access", access, "fail_on", fail_on, nullptr);
@@ -32,7 +32,11 @@ int load(PictureFormat format, VipsSource* source, VipsImage** out, VipsAccess a
         case pnm:
         case pfm: return vips_ppmload_source(source, out, "access", access, "fail_on", fail_on, nullptr);
         case gif: return vips_gifload_source(source, out, "access", access, "fail_on", fail_on, nullptr);
-        case bmp: break;
+        case bmp:
+            // ImageMagick, told which of its decoders to take. In memory it looks for itself, and "BM" is the first it knows.
+            if (input.path().empty())
+                return vips_magickload_buffer(const_cast<std::byte*>(input.bytes().data()), input.bytes().size(), out, "access", access, "fail_on", fail_on, nullptr);
+            return vips_magickload(("bmp:" + input.path()).c_str(), out, "access", access, "fail_on", fail_on, nullptr);
     }
     vips_error("enlarge", "no loader");
     return -1;
@@ -50,7 +54,7 @@ int integer(VipsImage* image, const char* name, int otherwise) {
 Result<ImagePtr> open_image(const Picture::State& state, VipsAccess access) {
     const SourcePtr source = state.input.source();
     VipsImage* image = nullptr;
-    if (!source || load(state.info.file_format, source.get(), &image, access, state.fail_on, state.options.page) != 0) {
+    if (!source || load(state.info.file_format, state.input, source.get(), &image, access, state.fail_on, state.options.page) != 0) {
         if (image) g_object_unref(image);
         const std::string reason = vips_message();
         const bool unsupported = reason.find("nsupported") != std::string::npos || reason.find("not supported") != std::string::npos;
@@ -118,23 +122,26 @@ const char* colour_name(int channels) {
     return names[std::clamp(channels, 1, 4) - 1];
 }
 
-Error animation(const char* what, std::int64_t frames) {
-    return {Errc::unsupported, std::string("is an animated ") + what + " of " + std::to_string(frames) +
-                                   " frames, and pictures here are single ones; convert it to a video (MP4, MKV) and enlarge that"};
+// An animation is refused here and enlarged as a video elsewhere, where FFmpeg reads it; animated WebP it does not.
+Error animation(const char* what, const std::string& frames, bool readable_as_video) {
+    return {Errc::unsupported, std::string("is an animated ") + what + frames + ", and a picture has one; " +
+                                   (readable_as_video ? "enlarge it as a video (an output named .gif, .apng, .mp4 or .mkv)"
+                                                      : "convert it to GIF, APNG or a video with another program and enlarge that")};
 }
 
-// Refuses animations, and chooses the page. The one place to change when animations are read as video.
+// Refuses animations, and chooses the page.
 Result<void> check_pages(Picture::State& state, VipsImage* image) {
     const PictureFormat format = state.info.file_format;
     state.info.pages = std::max(integer(image, VIPS_META_N_PAGES, 1), 1);
     const int pages = state.info.pages;
-    if (format == png && apng_frames(state.input) > 1) return animation("PNG", apng_frames(state.input));
-    if ((format == gif || format == webp) && pages > 1) return animation(format_info(format).name, pages);
+    const auto frames = [](std::int64_t count) { return " of " + std::to_string(count) + " frames"; };
+    if (format == png && apng_frames(state.input) > 1) return animation("PNG", frames(apng_frames(state.input)), true);
+    if ((format == gif || format == webp) && pages > 1) return animation(format_info(format).name, frames(pages), format == gif);
     if (format == avif || format == heic) {
         const auto brand = state.input.read_at(8, 4);
         for (const char* sequence : {"avis", "hevc", "hevx", "msf1"})
             if (brand.size() == 4 && std::memcmp(brand.data(), sequence, 4) == 0)
-                return Error{Errc::unsupported, "is an animation (image sequence), and pictures here are single ones; convert it to a video and enlarge that"};
+                return animation(format_info(format).name, " (an image sequence)", true);
     }
     if (state.options.page >= pages)
         return Error{Errc::argument, "has " + std::to_string(pages) + (pages == 1 ? " page" : " pages") + ", so there is no page " + std::to_string(state.options.page + 1)};
@@ -152,11 +159,11 @@ Result<void> check_size(const Picture::State& state, VipsImage* image) {
                                       std::to_string(state.options.max_pixels) + " pixels in all"};
     const PictureFormat format = state.info.file_format;
     const bool interlaced = integer(image, "interlaced", 0) || integer(image, "jpeg-multiscan", 0);
-    const bool whole = format == webp || format == avif || format == heic || format == jxl || interlaced;
+    const bool whole = format == bmp || format == webp || format == avif || format == heic || format == jxl || interlaced;
     if (!whole) return {};
     const std::int64_t memory = state.options.memory_bytes ? state.options.memory_bytes : free_memory_bytes() / 2;
     const double needed = static_cast<double>(width) * static_cast<double>(height) * image->Bands *
-                          static_cast<double>(vips_format_sizeof(image->BandFmt)) * (format == jpeg ? 2 : format == png ? 1 : 2);
+                          static_cast<double>(vips_format_sizeof(image->BandFmt)) * (format == bmp ? 4 : format == png ? 1 : 2);
     if (needed > static_cast<double>(memory))
         return Error{Errc::limit, "is " + std::to_string(width) + "x" + std::to_string(height) + " pixels in a form that must be decoded whole (" +
                                       (interlaced ? "interlaced " : "") + format_info(format).name + "), which takes " +
@@ -272,9 +279,12 @@ Result<Picture::State*> start(Picture::State& state) {
     const auto head = state.input.read_at(0, 64);
     if (head.empty()) return Error{Errc::format, "is empty"};
     const auto format = sniff_picture(head);
-    if (!format) return Error{Errc::format, "is not a picture in a format that is known here"};
+    if (!format) {
+        const char* known = unread_picture(head);
+        if (known) return Error{Errc::unsupported, std::string("is ") + known + ", which is not read; convert it to PNG or TIFF"};
+        return Error{Errc::format, "is not a picture in a format that is known here"};
+    }
     state.info.file_format = *format;
-    if (*format == bmp) return Error{Errc::unsupported, "is a BMP file, which is not read; convert it to PNG"};
     // JPEG: libjpeg calls damaged data a warning. Harmless ones are sorted out in PictureRows.
     state.fail_on = state.options.allow_damaged ? VIPS_FAIL_ON_NONE : *format == jpeg ? VIPS_FAIL_ON_WARNING : VIPS_FAIL_ON_ERROR;
     TRY(prepare(state));

@@ -7,6 +7,12 @@
 #include "pictures/vips.hpp"
 
 namespace enlarge {
+namespace pictures {
+
+// What a file of this beginning is where it shows a picture, but in a form that is not read: "a Photoshop file"; else null.
+const char* unread_picture(std::span<const std::byte> head);
+
+}  // namespace pictures
 
 struct Picture::State {
     State(std::string name_, pictures::Input input_, const ReadOptions& options_)

@@ -33,6 +33,9 @@ bool start() {
     vips_operation_block_set("VipsForeignLoadJxl", FALSE);
     vips_operation_block_set("VipsForeignSaveJxl", FALSE);
     vips_operation_block_set("VipsForeignLoadPpm", FALSE);
+    // For BMP alone.
+    vips_operation_block_set("VipsForeignLoadMagickFile", FALSE);
+    vips_operation_block_set("VipsForeignLoadMagickBuffer", FALSE);
     return true;
 }
 
@@ -42,7 +45,7 @@ bool describes_the_old_file(const char* name) {
                              "jpeg-multiscan", "jpeg-chroma-subsample", "n-subifds", "concurrency", "vips-sequential",
                              "palette", "vips-concurrency"})
         if (std::strcmp(name, gone) == 0) return true;
-    return std::strncmp(name, "heif-", 5) == 0 || std::strncmp(name, "exif-ifd1-", 10) == 0;
+    return std::strncmp(name, "heif-", 5) == 0 || std::strncmp(name, "magick-", 7) == 0 || std::strncmp(name, "exif-ifd1-", 10) == 0;
 }
 
 void* copy_field(VipsImage*, const char* name, GValue* value, void* to) {
@@ -72,6 +75,10 @@ std::string vips_message() {
     // The first line is the cause; what follows are the layers it passed.
     text = text.substr(0, text.find('\n'));
     if (text.empty()) text = std::exchange(last_logged, {});
+    // "magick2vips: libMagick error: improper image header `/proc/self/fd/3' @ error/bmp.c/ReadBMPImage/628"
+    if (const auto magick = text.find("libMagick error: "); magick != std::string::npos)
+        text = text.substr(magick + 17, text.find(" `", magick) - magick - 17);
+    if (text.find("bad seek to ") != std::string::npos) text = "it ends too early";
     // "VipsJpeg: Premature end": the part of libvips that noticed is of no interest.
     const auto colon = text.find(": ");
     if (colon != std::string::npos && text.find(' ') > colon) text.erase(0, colon + 2);

@@ -200,7 +200,6 @@ Result<UpscaleReport> Enlarger::drive(Chain& chain, RowSink* sink, const Mutable
         report.recomputed_tiles += stage->counts().recomputed;
         report.seconds += stage->counts().seconds;
     }
-    report.path = engine_->info().description;
     if (report.recomputed_tiles)
         log(LogLevel::notice, std::to_string(report.recomputed_tiles) + " of " + std::to_string(report.tiles) +
                                   " tiles overflowed and were computed again in full precision");

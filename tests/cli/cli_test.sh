@@ -85,6 +85,16 @@ run a.ppm --size 60x60 -o fit.ppm
 check "--size fits" is_size fit.ppm 60x40
 run a.ppm --size 60x60 --exact -o exact.ppm
 check "--size --exact" is_size exact.ppm 60x60
+run a.ppm forgotten.ppm
+check "a forgotten -o is a usage error" exits 2
+check "and is guessed" says 'did you mean -o forgotten.ppm'
+cp a.ppm ./-dash.ppm
+run -dash.ppm
+check "a name that begins with a dash is no option" says './-dash.ppm'
+run -- ./-dash.ppm
+check "and works as ./-name" test -f ./-dash_x4.ppm
+run ./-dash.ppm a_x4.ppm --force
+check "two inputs that exist are two inputs" test -f ./a_x4_x4.ppm
 run a.ppm --size 60 -o x.ppm
 check "a size that is none is a usage error" exits 2
 run a.ppm -s 2 --width 9 -o x.ppm
@@ -117,6 +127,7 @@ check "a misspelt model" exits 3
 check "gets a suggestion" says "swift-x4"
 run a.ppm -s 1000 -o big.webp
 check "a format's limit is known before work begins" exits 8
+check "and nothing is made" test ! -e big.webp
 check "and named" says 16383
 run grey16.pgm -o deep.png -v
 check "16-bit grey works" exits 0
@@ -179,6 +190,27 @@ run models info swift-x4
 check "models info tells the radius" prints 'receptive radius'
 run models pull no-such-model
 check "pulling an unknown model" exits 3
+run export swift-x2 --onnx -o net.onnx
+check "export writes ONNX" exits 0
+check "and says what" says net.onnx
+run models info net.onnx
+check "which is read again as the same network" prints 'Compact'
+check "of the same scale" prints 'x2'
+run a.ppm -m swift-x2 --precision fp32 -o by-model.ppm
+run a.ppm -m net.onnx --precision fp32 -o by-onnx.ppm
+run compare by-model.ppm by-onnx.ppm
+check "and gives the same pictures" prints '^equal'
+run export swift-x2 -o net.onnx
+check "export does not overwrite" exits 5
+run export swift-x2 --half --force -o net.onnx --json
+check "unless told to; in half precision" prints '"event":"export".*"half":true'
+run export no-such-model
+check "export of an unknown model" exits 3
+run completions bash
+cp out completions.bash
+completed=$(bash -c 'source ./completions.bash; enlarge() { "'"$program"'" "$@"; }; COMP_WORDS=(enlarge --mod); COMP_CWORD=1; _enlarge; echo "${COMPREPLY[*]}"
+    COMP_WORDS=(enlarge models pu); COMP_CWORD=2; _enlarge; echo "${COMPREPLY[*]}"; COMP_WORDS=(enlarge --model swift-x); COMP_CWORD=2; _enlarge; echo "${COMPREPLY[*]}"')
+check "bash completes options, commands and models" test "$(echo $completed)" = "--model pull swift-x2 swift-x4"
 for shell in bash zsh fish; do
     run completions $shell
     check "completions for $shell" prints scale

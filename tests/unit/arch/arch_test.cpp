@@ -84,6 +84,32 @@ TEST(arch, the_key_style_of_an_rrdb_network_does_not_change_the_result) {
     EXPECT_FALSE(test::same_bits(expected, run(RrdbKeys::esrgan_plus)));
 }
 
+TEST(arch, an_rrdb_network_with_one_upsampling_is_x3_where_its_name_says_so) {
+    test::RrdbSpec spec;
+    spec.upconvs = 1;
+    const StateDict weights = test::rrdb_weights(1, RrdbKeys::esrgan, spec);
+    EXPECT_EQ(must(recognise(weights)).scale, 2);
+    EXPECT_EQ(must(recognise(weights, 2)).scale, 2);
+    EXPECT_EQ(must(recognise(weights, 3)).scale, 3);
+    const Network tripled = must(recognise(weights, 3));
+    const test::FloatPicture picture = test::random_picture(2, 3, {24, 20});
+    const auto expected = test::run_whole(reference_backend(), tripled.graph, picture);
+    EXPECT_EQ(expected.size, (Size{72, 60}));
+    EXPECT_LE(test::largest_difference(expected, test::run_whole(*must(choose_backend("cpu")), tripled.graph, picture)), 1e-4);
+    EXPECT_EQ(must(recognise(test::rrdb_weights(1, RrdbKeys::esrgan), 3)).scale, 4);  // two upsamplings say x4
+    EXPECT_EQ(must(recognise(test::compact_weights(1), 3)).scale, must(recognise(test::compact_weights(1))).scale);
+
+    EXPECT_EQ(scale_in_name("3x_Faces_128.pth"), 3);
+    EXPECT_EQ(scale_in_name("faces-x3.pth"), 3);
+    EXPECT_EQ(scale_in_name("3X-Faces.safetensors"), 3);
+    EXPECT_EQ(scale_in_name("2x_from_3x.pth"), 0);
+    EXPECT_EQ(scale_in_name("1x3x.pth"), 0);
+    EXPECT_EQ(scale_in_name("faces_0x30.pth"), 0);
+    EXPECT_EQ(scale_in_name("box3d.pth"), 0);
+    EXPECT_EQ(scale_in_name("maxx33.pth"), 0);
+    EXPECT_EQ(scale_in_name("RealESRGAN_x2plus.pth"), 2);
+}
+
 TEST(arch, reads_span_networks_full_and_slim_with_and_without_normalisation) {
     for (const SpanForm form : {SpanForm::full, SpanForm::slim})
         for (const bool norm : {true, false})

@@ -80,6 +80,50 @@ TEST(picture_writer, grey_stays_grey_where_the_format_can) {
     }
 }
 
+TEST(picture_writer, a_grey_profile_never_reaches_a_format_that_knows_rgb_only) {
+    const Folder folder;
+    const Image image = smooth({32, 32}, format_of(SampleType::u8, 1));
+    // A grey profile of gamma 1: its numbers are light, and mid-grey is brighter than in sRGB.
+    std::string icc(128 + 4 + 3 * 12, '\0');
+    const auto put = [&](std::size_t at, std::uint32_t value) {
+        for (std::size_t i = 0; i < 4; ++i) icc[at + i] = static_cast<char>(value >> (24 - 8 * i));
+    };
+    const auto tag = [&](std::size_t index, const char* name, const std::string& data) {
+        std::memcpy(icc.data() + 132 + 12 * index, name, 4);
+        put(136 + 12 * index, static_cast<std::uint32_t>(icc.size())), put(140 + 12 * index, static_cast<std::uint32_t>(data.size()));
+        icc += data;
+    };
+    put(8, 0x02400000), std::memcpy(icc.data() + 12, "mntrGRAYXYZ ", 12), std::memcpy(icc.data() + 36, "acsp", 4);
+    put(68, 0xf6d6), put(72, 0x10000), put(76, 0xd32d), put(128, 3);
+    const std::string white("\0\0\xf6\xd6\0\1\0\0\0\0\xd3\x2d", 12);
+    tag(0, "wtpt", std::string("XYZ \0\0\0\0", 8) + white);
+    tag(1, "kTRC", std::string("curv\0\0\0\0\0\0\0\1\1\0\0\0", 16));
+    tag(2, "desc", std::string("desc\0\0\0\0\0\0\0\5grey", 16) + std::string(80, '\0'));
+    put(0, static_cast<std::uint32_t>(icc.size()));
+    const auto vips = vips_copy_of(image);
+    vips_image_set_blob_copy(vips.get(), VIPS_META_ICC_NAME, icc.data(), icc.size());
+    ASSERT_EQ(vips_tiffsave(vips.get(), (folder / "grey.tif").c_str(), nullptr), 0) << vips_error_buffer();
+    auto source = Picture::open(folder / "grey.tif");
+    ASSERT_TRUE(source.ok() && source->info().icc) << source.error().message;
+    const Image loaded = std::move(source->load()).value();
+    for (const char* name : {"g.webp", "g.avif", "g.heic"}) {
+        ASSERT_TRUE(save_picture(folder / name, view(loaded), &*source, {}).ok()) << name;
+        const auto back = Picture::open(folder / name);
+        ASSERT_TRUE(back.ok()) << back.error().message;
+        EXPECT_EQ(back->info().profile.find("grey"), std::string::npos) << name;
+        // Linear 128 is 188 in sRGB.
+        const Image pixels = load(folder / name);
+        const auto middle = static_cast<int>(view(pixels).row(0, 8)[16 * pixels.format().channels]);
+        EXPECT_NEAR(middle, 187, 4) << name;
+    }
+    // Where grey is known, profile and numbers stay.
+    for (const char* name : {"g.png", "g.tif", "g.jpg"}) {
+        ASSERT_TRUE(save_picture(folder / name, view(loaded), &*source, {}).ok()) << name;
+        EXPECT_EQ(Picture::open(folder / name)->info().profile, "grey") << name;
+        EXPECT_GT(compare(view(load(folder / name)), view(image))->psnr_rgb, 35) << name;
+    }
+}
+
 TEST(picture_writer, size_limits_of_formats_are_known_before_work_begins) {
     const Folder folder;
     struct Case {
