@@ -122,11 +122,10 @@ const char* colour_name(int channels) {
     return names[std::clamp(channels, 1, 4) - 1];
 }
 
-// An animation is refused here and enlarged as a video elsewhere, where FFmpeg reads it; animated WebP it does not.
-Error animation(const char* what, const std::string& frames, bool readable_as_video) {
-    return {Errc::unsupported, std::string("is an animated ") + what + frames + ", and a picture has one; " +
-                                   (readable_as_video ? "enlarge it as a video (an output named .gif, .apng, .mp4 or .mkv)"
-                                                      : "convert it to GIF, APNG or a video with another program and enlarge that")};
+// An animation is refused here and enlarged as a video elsewhere.
+Error animation(const char* what, const std::string& frames) {
+    return {Errc::unsupported, std::string("is an animated ") + what + frames + ", and a picture has one; enlarge it as a video: give the "
+                                   "output a name that ends in .gif, .webp, .mp4 or .mkv, and no --format of pictures"};
 }
 
 // Refuses animations, and chooses the page.
@@ -135,13 +134,13 @@ Result<void> check_pages(Picture::State& state, VipsImage* image) {
     state.info.pages = std::max(integer(image, VIPS_META_N_PAGES, 1), 1);
     const int pages = state.info.pages;
     const auto frames = [](std::int64_t count) { return " of " + std::to_string(count) + " frames"; };
-    if (format == png && apng_frames(state.input) > 1) return animation("PNG", frames(apng_frames(state.input)), true);
-    if ((format == gif || format == webp) && pages > 1) return animation(format_info(format).name, frames(pages), format == gif);
+    if (format == png && apng_frames(state.input) > 1) return animation("PNG", frames(apng_frames(state.input)));
+    if ((format == gif || format == webp) && pages > 1) return animation(format_info(format).name, frames(pages));
     if (format == avif || format == heic) {
         const auto brand = state.input.read_at(8, 4);
         for (const char* sequence : {"avis", "hevc", "hevx", "msf1"})
             if (brand.size() == 4 && std::memcmp(brand.data(), sequence, 4) == 0)
-                return animation(format_info(format).name, " (an image sequence)", true);
+                return animation(format_info(format).name, " (an image sequence)");
     }
     if (state.options.page >= pages)
         return Error{Errc::argument, "has " + std::to_string(pages) + (pages == 1 ? " page" : " pages") + ", so there is no page " + std::to_string(state.options.page + 1)};

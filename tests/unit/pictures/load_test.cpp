@@ -310,8 +310,6 @@ TEST(picture_files, animations_are_refused_and_say_what_they_are) {
         EXPECT_EQ(error.code, Errc::unsupported) << name;
         EXPECT_NE(error.message.find("animated"), std::string::npos) << error.message;
         EXPECT_NE(error.message.find("video"), std::string::npos) << error.message;
-        // FFmpeg reads animated GIF and APNG, but not WebP.
-        EXPECT_EQ(error.message.find("another program") != std::string::npos, std::string(name) == "a.webp") << error.message;
     }
     const auto still = vips_copy_of(pattern({16, 16}, kRgb8));
     ASSERT_EQ(vips_gifsave(still.get(), (folder / "still.gif").c_str(), nullptr), 0);
