@@ -44,7 +44,9 @@ void print_json(const enlarge::BenchResult& r) {
         .add("path", r.path).add("runs", r.runs).add("median_ms", r.median_ms).add("min_ms", r.min_ms).add("fps", r.fps)
         .add("gflops", r.gflops).add("peak_gflops", r.peak_gflops).add("peak_fraction", r.peak_fraction)
         .add("peak_memory_bytes", r.peak_memory_bytes).add("working_bytes", r.working_bytes).add("load_ms", r.load_ms)
-        .add("calibration_psnr", r.calibration_psnr);
+        .add("calibration_psnr", r.calibration_psnr).add("device_ms", r.device_ms)
+        .add("device_fps", r.device_ms > 0 ? 1000 / r.device_ms : 0.0).add("video_fps", r.video_fps)
+        .add("copy_gigabytes", r.copy_gigabytes).add("device_memory_bytes", r.device_memory_bytes);
     for (const enlarge::BenchStage& stage : r.stages) line.add(("stage_" + stage.name + "_ms").c_str(), stage.milliseconds);
     std::printf("%s\n", line.text().c_str());
     std::fflush(stdout);
@@ -55,6 +57,12 @@ void print_row(const enlarge::BenchResult& r) {
     std::printf("%-24s %9s %6s %3d %9.1f %9.1f %8.2f %8.0f %7.0f%% %8.0f %7.0f  %s\n", r.model.c_str(), size.c_str(),
                 std::string(enlarge::precision_name(r.precision)).c_str(), r.threads, r.median_ms, r.min_ms, r.fps, r.gflops,
                 100 * r.peak_fraction, static_cast<double>(r.peak_memory_bytes) / 1048576.0, r.load_ms, r.path.c_str());
+    if (r.device_ms > 0) {
+        std::printf("    GPU: the network alone %.2f ms, %.1f frames/s, %.1f TFLOP/s of %.1f measured; ", r.device_ms, 1000 / r.device_ms,
+                    r.gflops / 1000, r.peak_gflops / 1000);
+        if (r.video_fps > 0) std::printf("NV12 from and to host memory %.1f frames/s (%.0f %%); ", r.video_fps, 0.1 * r.video_fps * r.device_ms);
+        std::printf("%.0f MiB of GPU memory; a large copy %.0f GB/s\n", static_cast<double>(r.device_memory_bytes) / 1048576.0, r.copy_gigabytes);
+    }
     if (!r.stages.empty()) {
         std::printf("    stages, ms:");
         for (const enlarge::BenchStage& stage : r.stages) std::printf("  %s %.1f", stage.name.c_str(), stage.milliseconds);

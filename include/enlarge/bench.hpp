@@ -40,10 +40,16 @@ struct BenchResult {
     double median_ms = 0, min_ms = 0;
     double fps = 0;                 // frames a second, by the median
     double gflops = 0;              // by the median
-    double peak_gflops = 0;         // fused multiply-adds of floats on the same threads, measured; 0 on other devices
+    double peak_gflops = 0;         // the ceiling, measured: fused multiply-adds of floats on the same threads, or a GPU's
+                                    // tensor cores in the path's precision
     double peak_fraction = 0;       // gflops / peak_gflops; Winograd goes beyond 1
     std::int64_t peak_memory_bytes = 0;  // largest resident size of the process while frames ran
     std::int64_t working_bytes = 0;      // what the network asked for: rows and scratch, without weights
+    // GPUs; 0 elsewhere. gflops and peak_fraction are then of the network alone.
+    double device_ms = 0;           // the network alone, median; median_ms has the copies of an RGB8 frame in addition
+    double video_fps = 0;           // NV12 frames from and to host memory, two at a time: what a video gets
+    double copy_gigabytes = 0;      // read and written a second by a large copy on the device
+    std::int64_t device_memory_bytes = 0;  // most of the GPU's memory that was in use by weights and frames
     std::vector<BenchStage> stages;
 };
 

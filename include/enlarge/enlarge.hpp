@@ -80,7 +80,9 @@ Result<Size> resolve(const OutputSize& wanted, Size input, int model_scale);
 enum class AlphaMode { network, lanczos };
 
 struct EngineOptions {
-    std::string device = "auto";     // "auto", "cpu", "cuda", "cuda:1", "reference"
+    // "auto", "cpu", "cuda" (all GPUs: they take alternate frames of a video), "cuda:1", "reference". "auto" is the first
+    // of these that can run the network; that a GPU cannot is logged.
+    std::string device = "auto";
     Precision precision = Precision::automatic;
     int threads = 0;                 // 0 = all usable cores
     std::int64_t memory_bytes = 0;   // limit on working memory, besides the network's weights; 0 = half of what is free
@@ -127,6 +129,7 @@ public:
 
 private:
     friend class TileReuse;  // internal
+    friend class FrameWorkers;
     struct State;
     explicit Upscaler(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;

@@ -58,6 +58,9 @@ struct VideoOptions {
     std::vector<std::pair<std::string, std::string>> encoder_options;
     std::string pixel_format;        // of the output, by FFmpeg's name
     int codec_threads = 0;           // of decoder and encoder; 0 = theirs to choose
+    // NVIDIA GPUs that run the network may decode too; with an encoder like "hevc_nvenc" frames never leave the GPU. What
+    // the GPU cannot do the processor does, said in a notice.
+    bool gpu_decode = false;
 
     // What part, and what happens to frames before and after the network (libavfilter's language).
     double from_s = 0, to_s = std::numeric_limits<double>::infinity();  // seconds from the input's beginning

@@ -2,18 +2,24 @@
 #include "enlarge/bench.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
+#include <functional>
+#include <string_view>
 #include <vector>
 
 #include "api/model_state.hpp"
+#include "api/upscaler_state.hpp"
 #include "backend/backend.hpp"
+#include "backend/frames.hpp"
 #include "base/cpu.hpp"
 #include "base/thread_pool.hpp"
 #include "kernels/table.hpp"
+#include "run/team.hpp"
 
 namespace enlarge {
 namespace {
@@ -59,6 +65,88 @@ double measure_peak(ThreadPool& pool, int threads, const KernelTable& table) {
     return best;
 }
 
+double median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+}
+
+// NV12 frames from and to host memory through two sessions at a time, as a video's go; frames a second.
+Result<double> video_rate(const Program& program, Size size, int runs) {
+    const int scale = program.info().scale;
+    FrameFormat format;
+    format.semi_planar = true;
+    format.tags = guess_missing({}, size, false);
+    format.tags.siting = ChromaSiting::left;
+    TRY(program.takes_frames(format, format));
+    struct Lane {
+        std::unique_ptr<Session> session;
+        std::vector<std::uint8_t> in, out;
+        FrameSurface from, to;
+    };
+    std::array<Lane, 2> lanes;
+    std::uint32_t state = 1;
+    for (Lane& lane : lanes) {
+        TRY(lane.session, program.session());
+        const auto surface = [&](std::vector<std::uint8_t>& bytes, Size s) {
+            const auto width = static_cast<std::size_t>((s.width + 1) / 2 * 2), height = static_cast<std::size_t>(s.height);
+            bytes.resize(width * height + width * ((height + 1) / 2));
+            for (std::uint8_t& b : bytes) b = static_cast<std::uint8_t>((state = state * 1664525U + 1013904223U) >> 24);
+            FrameSurface f;
+            f.format = format;
+            f.size = s;
+            f.plane = {reinterpret_cast<std::uint64_t>(bytes.data()), reinterpret_cast<std::uint64_t>(bytes.data() + width * height), 0};
+            f.pitch_bytes = {static_cast<std::int64_t>(width), static_cast<std::int64_t>(width), 0};
+            return f;
+        };
+        lane.from = surface(lane.in, size);
+        lane.to = surface(lane.out, {size.width * scale, size.height * scale});
+    }
+    Team team(static_cast<int>(lanes.size()));
+    const auto frames = [&](int count) -> Result<void> {
+        for (int begun = 0, done = 0; done < count; ++done) {
+            for (; begun < count && team.under_way() < team.size(); ++begun)
+                TRY(team.submit([&](int worker) -> Result<void> {
+                    Lane& lane = lanes[static_cast<std::size_t>(worker)];
+                    TRY(dynamic_cast<FrameSession&>(*lane.session).run_frame(lane.from, lane.to));
+                    return {};
+                }));
+            TRY(team.next());
+        }
+        return {};
+    };
+    TRY(frames(4));  // graphs are recorded, memory is taken
+    const int count = std::max(8, 2 * runs);
+    const Clock::time_point start = Clock::now();
+    TRY(frames(count));
+    return 1000.0 * count / milliseconds_since(start);
+}
+
+// What only devices with memory of their own have.
+Result<void> measure_gpu(const Graph& graph, const Program& program, Session& session, Size size, const std::function<Result<double>()>& once,
+                         int runs, BenchResult& result) {
+    std::vector<double> times;
+    for (int run = 0; run < runs; ++run) {
+        session.time_stages(true);
+        TRY(const double whole, once());
+        (void)whole;
+        for (const StageTime& stage : session.stage_times())
+            if (std::string_view(stage.name) == "network") times.push_back(stage.milliseconds);
+    }
+    session.time_stages(false);
+    ENSURE(!times.empty());
+    result.device_ms = median(times);
+    result.gflops = 2e-6 * graph.macs_per_pixel() * size.width * size.height / result.device_ms;
+    const auto rate = video_rate(program, size, runs);
+    if (rate.ok()) result.video_fps = *rate;
+    else if (rate.error().code != Errc::unsupported && rate.error().code != Errc::memory) return rate.error();
+    result.device_memory_bytes = program.peak_device_bytes();
+    TRY(const Ceiling ceiling, program.measure_ceiling());
+    result.peak_gflops = ceiling.gflops;
+    result.peak_fraction = result.gflops / ceiling.gflops;
+    result.copy_gigabytes = ceiling.copy_gigabytes;
+    return {};
+}
+
 // The kernel keeps the largest resident size; writing 5 to clear_refs starts it anew.
 void restart_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
@@ -83,6 +171,8 @@ Result<BenchResult> bench(const Model& model, const BenchOptions& options) {
     CompileOptions compile;
     compile.precision = options.precision;
     compile.pool = &pool;
+    TRY(const int device, device_index(options.device));
+    compile.device = std::max(0, device);  // one GPU is measured
     const Clock::time_point start = Clock::now();
     TRY(const std::unique_ptr<Program> program, backend->compile(graph, compile));
     TRY(const std::unique_ptr<Session> session, program->session());
@@ -131,6 +221,7 @@ Result<BenchResult> bench(const Model& model, const BenchOptions& options) {
         result.peak_gflops = measure_peak(pool, 0, kernels(isa));
         result.peak_fraction = result.gflops / result.peak_gflops;
     }
+    if (program->peak_device_bytes() > 0) TRY(measure_gpu(graph, *program, *session, size, once, options.runs, result));
     if (options.stages) {
         session->time_stages(true);
         TRY(const double timed, once());

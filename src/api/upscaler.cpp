@@ -11,6 +11,7 @@
 #include "api/upscaler_state.hpp"
 #include "backend/backend.hpp"
 #include "base/limits.hpp"
+#include "base/log.hpp"
 #include "base/thread_pool.hpp"
 #include "enlarge/enlarge.hpp"
 #include "run/enlarger.hpp"
@@ -29,19 +30,18 @@ std::shared_ptr<ThreadPool> shared_pool(int threads) {
     return pool;
 }
 
-// The number in "cuda:1"; 0 when there is none.
+std::string describe(Size size) { return std::to_string(size.width) + "x" + std::to_string(size.height); }
+
+}  // namespace
+
 Result<int> device_index(const std::string& device) {
     const auto colon = device.find(':');
-    if (colon == std::string::npos) return 0;
+    if (colon == std::string::npos) return -1;
     const std::string digits = device.substr(colon + 1);
     if (digits.empty() || digits.size() > 3 || digits.find_first_not_of("0123456789") != std::string::npos)
         return Error{Errc::argument, "device '" + device + "': expected a number after the colon, as in cuda:1"};
     return std::atoi(digits.c_str());
 }
-
-std::string describe(Size size) { return std::to_string(size.width) + "x" + std::to_string(size.height); }
-
-}  // namespace
 
 Result<Size> resolve(const OutputSize& wanted, Size input, int model_scale) {
     if (input.width <= 0 || input.height <= 0)
@@ -101,7 +101,14 @@ Result<Upscaler> Upscaler::create(const Model& model, const EngineOptions& optio
     TRY(compile.device, device_index(options.device));
     // The graph lives in the model's state; this pointer shares its ownership.
     std::shared_ptr<const Graph> graph(model.state(), &model.state()->network.graph);
-    TRY(std::shared_ptr<const Program> program, backend->compile(*graph, compile));
+    auto compiled = backend->compile(*graph, compile);
+    if (!compiled.ok() && options.device == "auto" && !std::getenv("ENLARGE_BACKEND") && backend->name() != "cpu") {
+        // A driver that is too old, memory that is taken, a precision that GPUs do not have: said, and the CPU takes over.
+        log(LogLevel::notice, std::string(backend->name()) + " is not used: " + compiled.error().message);
+        TRY(backend, choose_backend("cpu"));
+        compiled = backend->compile(*graph, compile);
+    }
+    TRY(std::shared_ptr<const Program> program, std::move(compiled));
     auto engine = std::make_shared<Engine>(std::move(graph), *backend, compile, std::move(program));
     EnlargerOptions enlarger{options.memory_bytes, options.tile, options.tta, pool.get(), options.alpha};
     return Upscaler(std::unique_ptr<State>(

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "base/thread_pool.hpp"
 #include "enlarge/enlarge.hpp"
@@ -15,5 +16,8 @@ struct Upscaler::State {
     std::shared_ptr<ThreadPool> pool;  // outlives the programs that use it
     std::unique_ptr<Enlarger> enlarger;
 };
+
+// The number in "cuda:1"; -1, all of them, when there is none.
+Result<int> device_index(const std::string& device);
 
 }  // namespace enlarge

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "api/video_frames.hpp"
 #include "api/video_job.hpp"
 #include "base/cpu.hpp"
 #include "base/log.hpp"
@@ -107,6 +108,7 @@ Result<media::Facts> facts_of(const VideoJob& job) {
         {"--square-pixels", o.square_pixels ? "on" : "off"},
         {"--segment-frames", std::to_string(o.segment_frames)},
         {"--codec-threads", std::to_string(o.codec_threads)},
+        {"--gpu-decode", o.gpu_decode ? "on" : "off"},
         {"enlarge", version()},
         {"FFmpeg's libraries", media::library_versions()},
     };
@@ -184,6 +186,20 @@ Result<void> give_final_names(const VideoJob& job) {
     return {};
 }
 
+// FFmpeg's side of the GPU that runs the network, when the GPU's own codecs are asked for.
+void open_gpu(VideoJob& job) {
+    const bool encodes = !media::processor_encoder(job.options.video_codec).empty();
+    if (!job.options.gpu_decode && !encodes) return;
+    std::string why = "the network does not run on exactly one GPU";
+    if (void* const context = FrameWorkers::context(job.upscaler)) {
+        auto gpu = media::Gpu::open(context);
+        if (gpu.ok()) job.gpu = std::move(gpu).value();
+        else why = gpu.error().message;
+    }
+    if (job.gpu && job.options.gpu_decode) job.source->decode_on(job.gpu);
+    if (!job.gpu && job.options.gpu_decode) job.notice("the processor decodes: " + why);
+}
+
 // Decisions that need the first frame and the container.
 Result<void> decide(VideoJob& job) {
     const VideoOptions& o = job.options;
@@ -212,6 +228,8 @@ Result<void> decide(VideoJob& job) {
 
     TRY(job.first, job.source->prime());
     job.in = job.first.format();
+    if (job.gpu && o.gpu_decode)
+        job.notice(media::on_gpu(job.first) ? "the GPU decodes" : "the processor decodes: the GPU does not take this video, or a filter needs it here");
     job.frame_rate = input.frame_rate();
     FrameFormat& samples = job.in.samples;
     const std::string container_in = input.format_name();
@@ -231,6 +249,13 @@ Result<void> decide(VideoJob& job) {
     TRY(job.out.size, output_size(o, job.in, job.upscaler.model().scale));
     job.request.transparent = media::is_transparent(job.first);
     const bool whole = o.size.scale == 0 ? !o.size.width && !o.size.height : o.size.scale == std::floor(o.size.scale);
+    if (const std::string other = media::processor_encoder(o.video_codec); !other.empty()) {
+        const auto works = media::probe_gpu_encoder(o.video_codec, job.gpu.get(), samples.bits <= 8 ? 8 : 10, job.out.size);
+        if (!works.ok()) {
+            job.notice(o.video_codec + " cannot be used here (" + works.error().message + "): " + other + " is");
+            job.request.codec = other;
+        }
+    }
     TRY(job.choice, media::choose_encoder(job.request, job.out, !whole || o.square_pixels));
     job.out.size = job.choice.size;
     for (const std::string& text : job.choice.notices) job.notice(text);
@@ -321,6 +346,7 @@ Result<void> assemble(VideoJob& job) {
 Result<VideoReport> work(VideoJob& job) {
     VideoReport report;
     TRY(job.source, VideoSource::open(job.input, job.options, job.cancel));
+    open_gpu(job);
     TRY(decide(job));
     const media::Input& input = job.source->input();
     const bool to_file = job.output != "-" && !is_address(job.output);

@@ -10,6 +10,7 @@
 #include "api/video_source.hpp"
 #include "enlarge/media.hpp"
 #include "media/encoder.hpp"
+#include "media/gpu.hpp"
 #include "media/journal.hpp"
 #include "media/output.hpp"
 #include "run/pipeline.hpp"
@@ -22,6 +23,7 @@ struct VideoJob {
     VideoOptions options;
 
     // Decided before work begins.
+    std::shared_ptr<media::Gpu> gpu;    // when its codecs are to be used; outlives all frames
     std::unique_ptr<VideoSource> source;
     media::Frame first;                 // of the source
     media::VideoFormat in, out;         // frames before the network (tags filled in), and after it

@@ -6,9 +6,12 @@
 #include <utility>
 
 #include "api/tile_reuse.hpp"
+#include "api/video_frames.hpp"
 #include "api/video_job.hpp"
 #include "color/convert.hpp"
 #include "image/format.hpp"
+#include "media/gpu.hpp"
+#include "run/team.hpp"
 
 namespace enlarge {
 
@@ -177,11 +180,19 @@ Result<void> VideoJob::run_line(VideoReport& report) {
     const int out_channels = channels_of(out.samples);
     const bool tiles = options.reuse && !options.live && work_channels == 3;
     // On their way: one being made, `depth` waiting, one in use; two more are remembered for comparison.
-    const int count = static_cast<int>(depth) + 2 + (tiles ? 1 : 0);
+    TRY(const auto workers, FrameWorkers::create(upscaler, in, out, frame_pixels));
+    if (workers) notice(workers->sentence());
+    const int count = workers ? 0 : static_cast<int>(depth) + 2 + (tiles ? 1 : 0);
     auto& in_pictures = line.recycler(pictures(in.size, in_channels, count, frame_memory));
     auto& out_pictures = line.recycler(pictures(out.size, work_channels, count, frame_memory));
     TRY(media::FramePool pool, media::FramePool::create(frame_pixels, out.size));
-    frame_memory += pool.frame_bytes() * static_cast<std::int64_t>(depth + 3);
+    // NVENC takes frames where they are made.
+    std::optional<media::GpuFramePool> gpu_pool;
+    if (gpu && workers && workers->shares_gpu() && options.filter_after.empty() && !media::processor_encoder(choice.codec).empty()) {
+        TRY(media::GpuFramePool made, media::GpuFramePool::create(*gpu, out.samples.bits, out.size));
+        gpu_pool.emplace(std::move(made));
+    }
+    frame_memory += pool.frame_bytes() * static_cast<std::int64_t>(depth + 3 + static_cast<std::size_t>(workers ? workers->count() : 0));
     report.frame_memory_bytes = frame_memory;
 
     line.stage("demux", [&](Stage& stage) -> Result<void> {
@@ -240,7 +251,7 @@ Result<void> VideoJob::run_line(VideoReport& report) {
         return {};
     });
 
-    line.stage("convert in", [&](Stage& stage) -> Result<void> {
+    if (!workers) line.stage("convert in", [&](Stage& stage) -> Result<void> {
         std::optional<Converter> converter;
         FrameFormat made_for;
         Frame last;
@@ -252,6 +263,9 @@ Result<void> VideoJob::run_line(VideoReport& report) {
                 item->picture = Picture(in_pictures.take());
                 if (!item->picture) return {};
                 TRY(stage.work([&]() -> Result<void> {
+                    if (media::on_gpu(item->frame)) {
+                        TRY(item->frame, media::download(item->frame));
+                    }
                     FrameFormat now = item->frame.format().samples;
                     if (now.tags.range == Range::unspecified && in.samples.tags.range == Range::full) now.tags.range = Range::full;
                     if (!converter || !(made_for == now)) {
@@ -271,7 +285,7 @@ Result<void> VideoJob::run_line(VideoReport& report) {
         return {};
     });
 
-    line.stage("infer", [&](Stage& stage) -> Result<void> {
+    if (!workers) line.stage("infer", [&](Stage& stage) -> Result<void> {
         TileReuse reuse(upscaler, in.size, out.size, tiles);
         Picture last_in, last_out;
         while (auto item = converted.pop()) {
@@ -309,7 +323,52 @@ Result<void> VideoJob::run_line(VideoReport& report) {
         return {};
     });
 
-    line.stage("convert out", [&](Stage& stage) -> Result<void> {
+    // GPUs: conversion is theirs, and several frames are in work at once.
+    if (workers) line.stage("infer", [&](Stage& stage) -> Result<void> {
+        Team team(workers->count());
+        std::deque<Item> order;  // under way; what came in is needed for the times of repeated frames only
+        Frame last_in, last_out;
+        const auto finish = [&]() -> Result<bool> {
+            Item item = std::move(order.front());
+            order.pop_front();
+            if (item.repeat) {
+                TRY(item.frame, media::with_properties(last_out, item.frame));
+            } else {
+                TRY(stage.work([&] { return team.next(); }));
+                last_out = item.frame;
+            }
+            return ready.push(std::move(item));
+        };
+        const double pixels = static_cast<double>(in.size.width) * in.size.height;
+        while (auto item = decoded_frames.pop()) {
+            all_pixels += pixels;
+            if (options.reuse && last_in && item->frame.same_pixels(last_in)) {
+                reused.fetch_add(1);
+                order.push_back({std::move(item->frame), nullptr, true});
+            } else {
+                TRY(Frame made, gpu_pool ? gpu_pool->get(out, &item->frame) : pool.get(out, &item->frame));
+                last_in = item->frame;
+                TRY(team.submit([this, &workers, from = item->frame, to = made](int number) mutable {
+                    return workers->run(number, from, to, [this](double) { return !cancel; });
+                }));
+                order.push_back({std::move(made), nullptr, false});
+                computed_pixels += pixels;
+            }
+            while (!order.empty() && (options.live || order.front().repeat || team.under_way() == team.size())) {
+                TRY(const bool alive, finish());
+                if (!alive) return {};
+            }
+        }
+        while (!order.empty()) {
+            TRY(const bool alive, finish());
+            if (!alive) return {};
+        }
+        recomputed = workers->recomputed();
+        ready.close();
+        return {};
+    });
+
+    if (!workers) line.stage("convert out", [&](Stage& stage) -> Result<void> {
         const PixelFormat rgb{SampleType::f32, 32, static_cast<std::uint8_t>(out_channels), true};
         TRY(Converter converter, Converter::from_rgb(rgb, out.size, out.samples, {.dither = out.samples.bits < in.samples.bits}));
         Frame last;

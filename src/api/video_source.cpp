@@ -38,7 +38,7 @@ Result<std::unique_ptr<VideoSource>> VideoSource::open(const std::string& path, 
 }
 
 Result<void> VideoSource::start() {
-    TRY(decoder_, media::Decoder::open(*input_));
+    TRY(decoder_, media::Decoder::open(*input_, gpu_.get()));
     media::FilterOptions filters;
     filters.chain = options_.filter_before;
     filters.deinterlace = options_.deinterlace;

@@ -11,6 +11,7 @@
 
 #include "enlarge/media.hpp"
 #include "media/filters.hpp"
+#include "media/gpu.hpp"
 #include "media/input.hpp"
 
 namespace enlarge {
@@ -26,6 +27,8 @@ public:
     [[nodiscard]] media::Orientation turned() const { return turn_; }
     // Frames come out upright. To be called before prime().
     void turn(media::Orientation orientation) { turn_ = orientation; }
+    // The GPU decodes, where it can. To be called before prime().
+    void decode_on(std::shared_ptr<media::Gpu> gpu) { gpu_ = std::move(gpu); }
     // Only the video is read: the rest is copied by somebody else.
     void only_video() { input_->only_video(); }
 
@@ -53,6 +56,7 @@ private:
     Result<void> start();
 
     VideoOptions options_;
+    std::shared_ptr<media::Gpu> gpu_;
     std::unique_ptr<media::Input> input_;
     std::unique_ptr<media::Decoder> decoder_;
     std::unique_ptr<media::Filters> filters_;

@@ -17,12 +17,13 @@
 #include "enlarge/engine.hpp"
 #include "enlarge/image.hpp"
 #include "graph/graph.hpp"
+#include "image/frame.hpp"
 
 namespace enlarge {
 
 struct CompileOptions {
     Precision precision = Precision::automatic;
-    int device = 0;                     // which GPU
+    int device = 0;                     // which GPU; -1: all of them, sessions take them in turn
     ThreadPool* pool = nullptr;         // CPU backends; outlives the program
 };
 
@@ -71,6 +72,12 @@ public:
     [[nodiscard]] virtual std::vector<StageTime> stage_times() const { return {}; }
 };
 
+// What a device does at best, measured with kernels that do nothing else.
+struct Ceiling {
+    double gflops = 0;           // multiply-adds in the program's precision, two operations each
+    double copy_gigabytes = 0;   // read and written a second
+};
+
 class Program {
 public:
     virtual ~Program() = default;
@@ -78,6 +85,18 @@ public:
     // Working memory of a session for a tile of this size, halo included, in bytes (weights not counted).
     [[nodiscard]] virtual std::int64_t memory_bytes(Size tile) const = 0;
     virtual Result<std::unique_ptr<Session>> session() const = 0;
+    // How many devices sessions take in turn.
+    [[nodiscard]] virtual int devices() const { return 1; }
+    // The driver's handle of the first device's context (CUcontext), for decoders and encoders that share it; or null.
+    [[nodiscard]] virtual void* context() const { return nullptr; }
+    // For benchmarks, of devices with memory of their own: the most taken so far on the first device, in bytes.
+    [[nodiscard]] virtual std::int64_t peak_device_bytes() const { return 0; }
+    virtual Result<Ceiling> measure_ceiling() const { return Error{Errc::unsupported, "this backend measures no ceiling"}; }
+    // Whether sessions are FrameSessions (backend/frames.hpp) that turn frames like `in` into frames like `out`.
+    // Errc::unsupported says why not: such frames go over RGB.
+    virtual Result<void> takes_frames(const FrameFormat&, const FrameFormat&) const {
+        return Error{Errc::unsupported, "this backend takes pictures only"};
+    }
 };
 
 class Backend {

@@ -4,6 +4,7 @@
 
 #include "base/log.hpp"
 #include "media/ffmpeg.hpp"
+#include "media/gpu.hpp"
 #include "media/input.hpp"
 
 namespace enlarge::media {
@@ -32,7 +33,18 @@ const AVCodec* decoder_of(const AVStream& stream) {
 
 Decoder::~Decoder() = default;
 
-Result<std::unique_ptr<Decoder>> Decoder::open(const Input& input) {
+namespace {
+
+// The GPU's own frames where the decoder offers them: it does so only while the hardware takes the video.
+AVPixelFormat prefer_gpu(AVCodecContext* context, const AVPixelFormat* offered) {
+    for (const AVPixelFormat* p = offered; *p != AV_PIX_FMT_NONE; ++p)
+        if (*p == AV_PIX_FMT_CUDA) return *p;
+    return avcodec_default_get_format(context, offered);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Decoder>> Decoder::open(const Input& input, const Gpu* gpu) {
     std::unique_ptr<Decoder> decoder(new Decoder);
     decoder->state_ = std::make_unique<State>();
     State& s = *decoder->state_;
@@ -48,6 +60,12 @@ Result<std::unique_ptr<Decoder>> Decoder::open(const Input& input) {
     if (input.options().low_latency) {
         s.codec->flags |= AV_CODEC_FLAG_LOW_DELAY;
         s.codec->thread_type = FF_THREAD_SLICE;  // frame threads hold one frame each
+    }
+    if (gpu) {
+        s.codec->hw_device_ctx = av_buffer_ref(gpu->av());
+        s.codec->get_format = prefer_gpu;
+        s.codec->extra_hw_frames = 8;  // on their way to the network
+        if (s.codec->thread_count == 0) s.codec->thread_count = 2;  // each thread wants surfaces of its own; there are 32
     }
     if (const int rc = avcodec_open2(s.codec.get(), codec, nullptr); rc < 0)
         return av_error(rc, std::string("the ") + codec->name + " decoder does not take it");

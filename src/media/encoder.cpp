@@ -8,6 +8,7 @@
 
 #include "base/log.hpp"
 #include "media/ffmpeg.hpp"
+#include "media/gpu.hpp"
 
 namespace enlarge::media {
 
@@ -90,9 +91,14 @@ Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, co
     c.width = format.size.width;
     c.height = format.size.height;
     c.pix_fmt = av_get_pix_fmt(choice.pixel_format.c_str());
+    const bool on_gpu_already = on_gpu(first);
+    if (on_gpu_already) {
+        c.pix_fmt = AV_PIX_FMT_CUDA;
+        c.hw_frames_ctx = av_buffer_ref(first.av()->hw_frames_ctx);
+    }
     c.sample_aspect_ratio = media::av(format.sar);
     const ColorTags& tags = format.samples.tags;
-    const bool rgb = (av_pix_fmt_desc_get(c.pix_fmt)->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL)) != 0;
+    const bool rgb = !on_gpu_already && (av_pix_fmt_desc_get(c.pix_fmt)->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL)) != 0;
     c.color_primaries = static_cast<AVColorPrimaries>(tags.primaries);
     c.color_trc = static_cast<AVColorTransferCharacteristic>(tags.transfer);
     c.colorspace = rgb ? AVCOL_SPC_RGB : static_cast<AVColorSpace>(tags.matrix);
@@ -139,6 +145,14 @@ Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, co
     } else if (!bit_rate && codec->id == AV_CODEC_ID_THEORA) {
         c.flags |= AV_CODEC_FLAG_QSCALE;
         c.global_quality = 8 * FF_QP2LAMBDA;  // of 10, larger is better
+    }
+    if (!processor_encoder(choice.codec).empty()) {  // constant quality in NVENC's words
+        if (!bit_rate || request.crf) {
+            dict.set("rc", "vbr");
+            dict.set("cq", request.crf ? std::to_string(*request.crf) : "19");
+            dict.set("b", "0");
+        }
+        if (preset.empty()) preset = request.live ? "p2" : "p5";
     }
     if (!preset.empty()) dict.set("preset", preset);
     if (choice.codec == "libvpx-vp9" || choice.codec == "libvpx" || choice.codec == "libaom-av1") {

@@ -3,6 +3,7 @@
 
 #include "base/log.hpp"
 #include "media/ffmpeg.hpp"
+#include "media/gpu.hpp"
 
 namespace enlarge::media {
 
@@ -163,6 +164,17 @@ Result<void> Filters::State::close(const Sink& out) {
 Result<void> Filters::process(const Frame& frame, const Sink& out) {
     State& s = *state_;
     if (!frame) return s.close(out);
+    if (on_gpu(frame)) {
+        const FilterOptions& o = s.options;
+        const bool nothing = o.chain.empty() && o.format.empty() && o.turn == 0 && !o.mirror && !s.deinterlacing && !(o.deinterlace && frame.av()->interlaced_frame);
+        const Size size{frame.av()->width, frame.av()->height};
+        if (nothing && (s.first.width == 0 || s.first == size)) {
+            s.first = size;
+            return out(frame);
+        }
+        TRY(const Frame here, download(frame));
+        return process(here, out);
+    }
     const AVFrame& raw = *frame.av();
     const bool interlaced = s.options.deinterlace && raw.interlaced_frame && !s.deinterlacing;
     if (interlaced || !s.same(raw, frame.time_base)) {

@@ -126,8 +126,28 @@ std::string describe(const VideoFormat& f) {
     return text;
 }
 
+namespace {
+
+// NV12 and P010, in host memory or on a GPU: what the plain 4:2:0 formats are, but for the order of their samples.
+AVPixelFormat semi_planar(const AVFrame& frame) {
+    auto format = static_cast<AVPixelFormat>(frame.format);
+    if (format == AV_PIX_FMT_CUDA && frame.hw_frames_ctx)
+        format = reinterpret_cast<const AVHWFramesContext*>(frame.hw_frames_ctx->data)->sw_format;
+    return format == AV_PIX_FMT_NV12 || format == AV_PIX_FMT_P010LE ? format : AV_PIX_FMT_NONE;
+}
+
+}  // namespace
+
 Frame::Frame(std::shared_ptr<AVFrame> frame) : frame_(std::move(frame)) {
-    if (auto format = format_of(*frame_)) format_ = *format;
+    if (const AVPixelFormat there = semi_planar(*frame_); there != AV_PIX_FMT_NONE) {
+        AVFrame like = *frame_;  // looked at, not owned
+        like.format = there == AV_PIX_FMT_NV12 ? AV_PIX_FMT_YUV420P : AV_PIX_FMT_YUV420P10;
+        if (auto format = format_of(like)) format_ = *format;
+        format_.samples.semi_planar = true;
+        format_.samples.high_bits = there == AV_PIX_FMT_P010LE;
+    } else if (auto format = format_of(*frame_)) {
+        format_ = *format;
+    }
 }
 
 MutableFrameView Frame::view() {
@@ -148,6 +168,7 @@ FrameView Frame::view() const { return const_cast<Frame*>(this)->view(); }
 bool Frame::same_pixels(const Frame& other) const {
     if (!frame_ || !other.frame_ || frame_->format != other.frame_->format || !(format_ == other.format_)) return false;
     const AVPixFmtDescriptor* d = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame_->format));
+    if (d->flags & AV_PIX_FMT_FLAG_HWACCEL) return false;  // nobody looks into a GPU's memory for this
     const int bytes = d->comp[0].depth > 8 ? 2 : 1;
     for (int i = 0; i < d->nb_components; ++i) {
         const int p = d->comp[i].plane;

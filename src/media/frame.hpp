@@ -56,7 +56,7 @@ public:
     Rational time_base{1, 1};
     bool damaged = false;       // the decoder had to conceal something
 
-    // True when every sample and the format are the same.
+    // True when every sample and the format are the same. Never true of frames on a GPU.
     [[nodiscard]] bool same_pixels(const Frame& other) const;
     [[nodiscard]] AVFrame* av() const { return frame_.get(); }
 

@@ -101,10 +101,14 @@ struct Orientation {
 Orientation orientation(const Input& input);
 
 // Turns packets of the video stream into frames, in presentation order, all of them.
+class Gpu;
+
 class Decoder {
 public:
     using Sink = std::function<Result<void>(Frame)>;
-    static Result<std::unique_ptr<Decoder>> open(const Input& input);
+    // With `gpu` its decoder is used where it can: frames then come out in its memory (on_gpu()). Where it cannot, they
+    // come from the processor as ever.
+    static Result<std::unique_ptr<Decoder>> open(const Input& input, const Gpu* gpu = nullptr);
     ~Decoder();
 
     // An empty packet drains what the decoder still holds. Damaged packets are counted, not errors.

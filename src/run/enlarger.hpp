@@ -39,6 +39,7 @@ public:
 
     [[nodiscard]] const Engine& engine() const { return *engine_; }
     [[nodiscard]] Engine& engine() { return *engine_; }
+    [[nodiscard]] std::shared_ptr<Engine> shared_engine() const { return engine_; }
     [[nodiscard]] const EnlargerOptions& options() const { return options_; }
 
 private:

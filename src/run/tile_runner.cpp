@@ -44,6 +44,7 @@ Engine::Engine(std::shared_ptr<const Graph> graph, const Backend& backend, const
     : graph_(std::move(graph)), backend_(backend), options_(options), program_(std::move(program)) {}
 
 Result<const Program*> Engine::fallback(int level) {
+    const std::lock_guard lock(mutex_);
     CompileOptions exact = options_;
     exact.precision = Precision::fp32;
     if (level == 0) {

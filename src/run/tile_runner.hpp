@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 
 #include "backend/backend.hpp"
 #include "base/aligned.hpp"
@@ -16,7 +17,7 @@
 namespace enlarge {
 
 // A network ready to run: the program, and what is needed to compile a more precise one should that be necessary.
-// Shared by all stages of an enlargement. Not thread-safe.
+// Shared by all stages of an enlargement, and by enlargements that run side by side.
 class Engine {
 public:
     Engine(std::shared_ptr<const Graph> graph, const Backend& backend, const CompileOptions& options,
@@ -34,6 +35,7 @@ private:
     const Backend& backend_;
     CompileOptions options_;
     std::shared_ptr<const Program> program_;
+    std::mutex mutex_;
     std::unique_ptr<Program> exact_, reference_;
 };
 

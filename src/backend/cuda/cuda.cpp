@@ -9,6 +9,8 @@
 
 #include "backend/cuda/image.hpp"
 #include "backend/cuda/program.hpp"
+#include "base/half.hpp"
+#include "base/log.hpp"
 
 namespace enlarge {
 namespace cuda {
@@ -30,7 +32,7 @@ std::string architecture_name(int architecture) {
 
 class CudaBackend final : public Backend {
 public:
-    explicit CudaBackend(BackendOptions options) : options_(std::move(options)) {}
+    explicit CudaBackend(BackendOptions options) : options_(std::move(options)) { opened_->images = options_.images; }
 
     [[nodiscard]] std::string_view name() const override { return "cuda"; }
 
@@ -50,7 +52,7 @@ public:
         if (options_.images.empty())
             return Error{Errc::device, "this build has no CUDA kernels (nvcc was not found when it was made)"};
         TRY(const auto driver, this->driver());
-        std::vector<std::shared_ptr<Device>> devices;
+        Devices devices;
         for (int i = 0; i < driver->devices; ++i) {
             if (options.device >= 0 && i != options.device) continue;
             const DeviceInfo info = describe(*driver, i);
@@ -58,19 +60,51 @@ public:
                 if (options.device >= 0) return Error{Errc::device, info.id + ": " + info.detail};
                 continue;
             }
-            TRY(auto device, open(driver, i));
-            devices.push_back(std::move(device));
+            CuDevice device = 0;
+            int major = 0, minor = 0;
+            driver->device_get(&device, i);
+            driver->device_attribute(&major, kCuAttributeMajor, device);
+            driver->device_attribute(&minor, kCuAttributeMinor, device);
+            devices.names.push_back(info.name);
+            devices.architectures.push_back(major * 10 + minor);
+            devices.openers.push_back([opened = opened_, driver, i] { return opened->open(driver, i); });
         }
-        if (devices.empty()) {
-            if (options.device >= 0) TRY(open(driver, options.device));  // says what is there
+        if (devices.openers.empty()) {
+            if (options.device >= 0) TRY(opened_->open(driver, options.device));  // says what is there
             return Error{Errc::device, "no usable GPU"};
+        }
+        while (!devices.first) {
+            auto opened = devices.openers[0]();
+            if (opened.ok()) {
+                devices.first = std::move(opened).value();
+            } else if (devices.openers.size() == 1) {
+                return std::move(opened).error();
+            } else {
+                log(LogLevel::notice, devices.names[0] + " is left out: " + opened.error().message);
+                devices.openers.erase(devices.openers.begin());
+                devices.names.erase(devices.names.begin());
+                devices.architectures.erase(devices.architectures.begin());
+            }
         }
         TRY(auto program, choose(graph, devices, options.precision));
         return std::unique_ptr<Program>(std::move(program));
     }
 
 private:
-    using Devices = std::vector<std::shared_ptr<Device>>;
+    // The GPUs of a program. Only the first is open: it decides what the others will compute as well.
+    struct Devices {
+        std::shared_ptr<Device> first;
+        std::vector<DeviceOpener> openers;
+        std::vector<std::string> names;
+        std::vector<int> architectures;
+        [[nodiscard]] Devices alone() const { return {first, {openers[0]}, {names[0]}, {architectures[0]}}; }
+        template <class Holds>
+        [[nodiscard]] bool all(Holds holds) const {
+            for (std::size_t i = 0; i < openers.size(); ++i)
+                if (!holds(i)) return false;
+            return true;
+        }
+    };
 
     Result<std::shared_ptr<Driver>> driver() const {
         const std::lock_guard lock(mutex_);
@@ -80,13 +114,20 @@ private:
         return driver_;
     }
 
-    Result<std::shared_ptr<Device>> open(const std::shared_ptr<Driver>& driver, int ordinal) const {
-        const std::lock_guard lock(mutex_);
-        if (const auto it = devices_.find(ordinal); it != devices_.end()) return it->second;
-        TRY(auto device, Device::open(driver, ordinal, options_.images));
-        devices_[ordinal] = device;
-        return device;
-    }
+    // The GPUs opened so far; programs share it, since they may open more after the backend is gone.
+    struct Opened {
+        std::vector<const void*> images;
+        std::mutex mutex;
+        std::map<int, std::shared_ptr<Device>> devices;
+
+        Result<std::shared_ptr<Device>> open(const std::shared_ptr<Driver>& driver, int ordinal) {
+            const std::lock_guard lock(mutex);
+            if (const auto it = devices.find(ordinal); it != devices.end()) return it->second;
+            TRY(auto device, Device::open(driver, ordinal, images));
+            devices[ordinal] = device;
+            return device;
+        }
+    };
 
     static DeviceInfo describe(const Driver& driver, int ordinal) {
         DeviceInfo info;
@@ -112,14 +153,22 @@ private:
         }
         info.usable = true;
         info.detail = arch + ", driver for CUDA " + version_text(driver.version) + "; fp16, fp32, int8";
+        if (driver.version / 1000 < kernel_toolkit_version() / 1000)
+            info.detail += " (the kernels were built with CUDA " + version_text(kernel_toolkit_version()) + ", which it may refuse)";
         return info;
     }
 
-    static LowerOptions lower_options(const Device& device, bool half) {
+    // Kernels that all GPUs of the program have: frames that they take in turn must not differ.
+    static LowerOptions lower_options(const Devices& devices, bool half) {
+        const Device& first = *devices.first;
         LowerOptions options;
         options.half = half;
-        options.half_accumulation = half && device.wants_half_accumulation && device.kernel("conv64_f16acc").ok();
-        options.hopper = half && device.kernel("conv64_hopper").ok() && device.driver->tensor_map_tiled != nullptr;
+        // GeForce cards multiply at full rate only when they sum in half precision.
+        options.half_accumulation = half && first.kernel("conv64_f16acc").ok() && devices.all([&](std::size_t i) {
+            return devices.names[i].find("GeForce") != std::string::npos && devices.architectures[i] / 10 != 10;
+        });
+        options.hopper = half && first.kernel("conv64_hopper").ok() && first.driver->tensor_map_tiled != nullptr &&
+                         devices.all([&](std::size_t i) { return devices.architectures[i] == 90; });
         return options;
     }
 
@@ -132,7 +181,7 @@ private:
         info.alignment = graph.size_multiple();
         info.precision = precision;
         info.description = "cuda";
-        for (const auto& device : devices) info.description += (&device == &devices.front() ? " " : " + ") + device->name;
+        for (std::size_t i = 0; i < devices.names.size(); ++i) info.description += (i ? " + " : " ") + devices.names[i];
         info.description += ", " + std::string(precision_name(precision));
         if (options.half_accumulation) info.description += " with half-precision sums";
         if (options.hopper) info.description += " wgmma";
@@ -141,17 +190,17 @@ private:
 
     static Result<std::unique_ptr<CudaProgram>> make(const Graph& graph, const Devices& devices, const LowerOptions& options) {
         const Precision precision = options.half ? Precision::fp16 : Precision::fp32;
-        return CudaProgram::create(graph, devices, options, describe_program(graph, devices, precision, options));
+        return CudaProgram::create(graph, devices.openers, options, describe_program(graph, devices, precision, options));
     }
 
     // The fastest path that is good enough for this model: tried on a small picture against the exact path.
     Result<std::unique_ptr<CudaProgram>> choose(const Graph& graph, const Devices& devices, Precision wanted) const {
-        if (wanted == Precision::fp32) return make(graph, devices, lower_options(*devices[0], false));
+        if (wanted == Precision::fp32) return make(graph, devices, lower_options(devices, false));
         if (wanted == Precision::int8) return choose_int8(graph, devices);
-        LowerOptions options = lower_options(*devices[0], true);
+        LowerOptions options = lower_options(devices, true);
         TRY(auto program, make(graph, devices, options));
         if (options_.calibration_side == 0) return program;
-        TRY(auto exact, make(graph, {devices[0]}, lower_options(*devices[0], false)));
+        TRY(auto exact, make(graph, devices.alone(), lower_options(devices, false)));
         TRY(const Comparison first, compare(*exact, *program, options_.calibration_side, 1));
         Comparison quality = first;
         if (!quality.good() && options.half_accumulation) {
@@ -159,7 +208,7 @@ private:
             TRY(program, make(graph, devices, options));
             TRY(quality, compare(*exact, *program, options_.calibration_side, 1));
         }
-        if (!quality.good() && wanted == Precision::automatic) return make(graph, devices, lower_options(*devices[0], false));
+        if (!quality.good() && wanted == Precision::automatic) return make(graph, devices, lower_options(devices, false));
         program->state()->info.calibration_psnr = quality.psnr;
         return program;
     }
@@ -170,17 +219,24 @@ private:
         quantisation.nodes = quantisable(graph);
         if (quantisation.nodes.empty())
             return Error{Errc::unsupported, "CUDA: precision int8 is for Compact networks of 64 features; this is another"};
-        LowerOptions options = lower_options(*devices[0], true);
+        LowerOptions options = lower_options(devices, true);
         options.half_accumulation = false;
-        TRY(const auto half, make(graph, {devices[0]}, options));
+        TRY(const auto half, make(graph, devices.alone(), options));
         const int side = std::max(32, options_.calibration_side);
         const Image picture = calibration_picture(half->info(), side, 1);
-        TRY(const auto largest, observe(*half, picture.view(), quantisation.nodes));
+        std::vector<std::vector<float>> largest(quantisation.nodes.size());
+        TRY(observe(*half, picture.view(), quantisation.nodes, [&](std::size_t which, const std::uint16_t* values, int channels, std::size_t pixels) {
+            auto& most = largest[which];
+            most.assign(static_cast<std::size_t>(channels), 0.0F);
+            for (std::size_t c = 0; c < most.size(); ++c)
+                for (std::size_t p = 0; p < pixels; ++p)
+                    most[c] = std::max(most[c], std::fabs(half_to_float(values[(c / 8 * pixels + p) * 8 + c % 8])));
+        }));
         for (const auto& channels : largest) quantisation.steps.push_back(steps_of(channels));
         options.quantisation = &quantisation;
         ProgramInfo info = describe_program(graph, devices, Precision::int8, options);
-        TRY(auto program, CudaProgram::create(graph, devices, options, info));
-        TRY(const auto exact, make(graph, {devices[0]}, lower_options(*devices[0], false)));
+        TRY(auto program, CudaProgram::create(graph, devices.openers, options, info));
+        TRY(const auto exact, make(graph, devices.alone(), lower_options(devices, false)));
         TRY(const Comparison quality, compare(*exact, *program, side, 2));
         if (quality.psnr < kInt8GateDb) {
             char found[32];
@@ -260,7 +316,7 @@ private:
     BackendOptions options_;
     mutable std::mutex mutex_;
     mutable std::shared_ptr<Driver> driver_;
-    mutable std::map<int, std::shared_ptr<Device>> devices_;
+    std::shared_ptr<Opened> opened_ = std::make_shared<Opened>();
 };
 
 }  // namespace
@@ -270,12 +326,13 @@ std::unique_ptr<Backend> make_backend(const BackendOptions& options) { return st
 }  // namespace cuda
 
 const Backend& cuda_backend() {
-    static const std::unique_ptr<Backend> backend = [] {
+    // Never destroyed: when static objects are, the driver may have shut down already.
+    static const Backend& backend = *[] {
         cuda::BackendOptions options;
         options.images = cuda::kernel_images();
-        return cuda::make_backend(options);
+        return cuda::make_backend(options).release();
     }();
-    return *backend;
+    return backend;
 }
 
 }  // namespace enlarge

@@ -28,8 +28,8 @@ Result<std::shared_ptr<Device>> Device::open(std::shared_ptr<Driver> driver, int
     TRY(driver->check(driver->device_attribute(&minor, kCuAttributeMinor, d.device_), "asking a GPU's architecture"));
     TRY(driver->check(driver->device_attribute(&d.multiprocessors, kCuAttributeMultiprocessors, d.device_), "asking a GPU's size"));
     d.architecture = major * 10 + minor;
-    const bool consumer = d.name.find("GeForce") != std::string::npos || d.name.find("TITAN") != std::string::npos;
-    d.wants_half_accumulation = consumer && d.architecture != 100;
+    // Waiting threads sleep: encoders need the cores. Refused when somebody has the context already, as they wanted it.
+    driver->context_flags(d.device_, kCuContextBlockingSync);
     TRY(driver->check(driver->context_retain(&d.context, d.device_), "opening a GPU"));
     d.retained_ = true;
     const Current current = d.current();
@@ -50,19 +50,21 @@ Result<std::shared_ptr<Device>> Device::open(std::shared_ptr<Driver> driver, int
         return error;
     }
     // A kernel that does not exist for this architecture is simply not in the table.
-    const auto find = [&](const char* kernel, int threads) {
+    const auto find = [&](const char* kernel) {
         CuFunction function = nullptr;
         for (const CuModule module : d.modules_)
             if (driver->module_function(&function, module, kernel) == 0) break;
         if (!function) return;
-        if (threads <= 384) {
-            // Ask for as much shared memory as any launch may want; smaller GPUs refuse, and have less.
-            for (const int bytes : {kMostSharedBytes, 163 * 1024, 99 * 1024, 64 * 1024})
-                if (driver->function_attribute(function, kCuFunctionMaxDynamicShared, bytes) == 0) break;
-        }
+        // Ask for as much shared memory as any launch may want; smaller GPUs refuse, and have less.
+        for (const int bytes : {kMostSharedBytes, 163 * 1024, 99 * 1024, 64 * 1024})
+            if (driver->function_attribute(function, kCuFunctionMaxDynamicShared, bytes) == 0) break;
+        // Left to itself the driver may make room for one block per multiprocessor only. The convolutions go past the
+        // L1 cache anyway (cp.async.cg, TMA). A hint: GPUs that have no say in it ignore it.
+        if (std::string_view(kernel).substr(0, 4) == "conv" && std::string_view(kernel).find("plain") == std::string_view::npos)
+            driver->function_attribute(function, kCuFunctionCarveout, 100);
         d.kernels_[kernel] = function;
     };
-#define ENLARGE_FIND(kernel, parameters, threads) find(#kernel, threads);
+#define ENLARGE_FIND(kernel, parameters, threads) find(#kernel);
     ENLARGE_CUDA_KERNELS(ENLARGE_FIND)
 #undef ENLARGE_FIND
     return device;
@@ -84,10 +86,18 @@ Result<CuFunction> Device::kernel(const std::string& wanted) const {
     return it->second;
 }
 
+Result<void> Device::upload(CuAddress to, const void* from, std::size_t bytes) const {
+    TRY(driver->check(driver->copy_to_device(to, from, bytes), "copying constants to the GPU"));
+    return driver->check(driver->stream_synchronize(nullptr), "copying constants to the GPU");
+}
+
 Result<DeviceMemory> DeviceMemory::allocate(std::shared_ptr<Device> device, std::size_t bytes) {
     DeviceMemory memory;
     const Current current = device->current();
     TRY(device->driver->check(device->driver->allocate(&memory.address_, bytes), "allocating GPU memory"));
+    const std::int64_t now = device->bytes += static_cast<std::int64_t>(bytes);
+    for (std::int64_t most = device->most_bytes; most < now && !device->most_bytes.compare_exchange_weak(most, now);) {
+    }
     memory.device_ = std::move(device);
     memory.bytes_ = bytes;
     return memory;
@@ -97,6 +107,7 @@ DeviceMemory::~DeviceMemory() {
     if (!device_) return;
     const Current current = device_->current();
     device_->driver->release(address_);
+    device_->bytes -= static_cast<std::int64_t>(bytes_);
 }
 
 PinnedMemory::~PinnedMemory() {

@@ -2,6 +2,7 @@
 // One GPU: its context, our kernels on it, and memory that frees itself.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -28,7 +29,7 @@ private:
 };
 
 // A GPU with our kernels loaded. Shared by programs and sessions; any thread may use it.
-class Device {
+class Device : public std::enable_shared_from_this<Device> {
 public:
     // `images` are what nvcc made: fat binaries with code for several architectures. One without code for this GPU is
     // left out; fails with Errc::device when the driver refuses all, saying what is too old.
@@ -40,6 +41,9 @@ public:
     // A kernel by name, or an error.
     [[nodiscard]] Result<CuFunction> kernel(const std::string& name) const;
     [[nodiscard]] Current current() const { return {*driver, context}; }
+    // Copies constants and waits until they are there. A copy from pageable memory returns as soon as the driver has read
+    // it, and our streams do not wait for the default stream that it runs on. The context must be current.
+    [[nodiscard]] Result<void> upload(CuAddress to, const void* from, std::size_t bytes) const;
 
     std::shared_ptr<Driver> driver;
     int ordinal = 0;
@@ -47,8 +51,7 @@ public:
     std::string name;
     int multiprocessors = 1;
     int architecture = 0;  // 89 is sm_89
-    // GeForce and Titan multiply at full rate only when they sum in half precision.
-    bool wants_half_accumulation = false;
+    std::atomic<std::int64_t> bytes{0}, most_bytes{0};  // of DeviceMemory
 
 private:
     Device() = default;

@@ -30,6 +30,8 @@ inline constexpr int kCuAttributeMultiprocessors = 16;
 inline constexpr int kCuAttributeMajor = 75;
 inline constexpr int kCuAttributeMinor = 76;
 inline constexpr int kCuFunctionMaxDynamicShared = 8;
+inline constexpr int kCuFunctionCarveout = 9;
+inline constexpr unsigned kCuContextBlockingSync = 4;
 inline constexpr unsigned kCuStreamNonBlocking = 1;
 inline constexpr unsigned kCuEventDisableTiming = 2;
 inline constexpr int kCuCaptureThreadLocal = 1;
@@ -48,6 +50,7 @@ inline constexpr int kCuTensorUint8 = 0, kCuTensorFloat16 = 6;
     X(device_attribute, "cuDeviceGetAttribute", (int* value, int attribute, CuDevice device))                         \
     X(context_retain, "cuDevicePrimaryCtxRetain", (CuContext* context, CuDevice device))                              \
     X(context_release, "cuDevicePrimaryCtxRelease_v2", (CuDevice device))                                             \
+    X(context_flags, "cuDevicePrimaryCtxSetFlags_v2", (CuDevice device, unsigned flags))                              \
     X(context_push, "cuCtxPushCurrent_v2", (CuContext context))                                                       \
     X(context_pop, "cuCtxPopCurrent_v2", (CuContext* context))                                                        \
     X(module_load, "cuModuleLoadData", (CuModule* module, const void* image))                                         \

@@ -2,6 +2,7 @@
 // Every kernel, with its parameters and the most threads a block may have.
 #pragma once
 
+#include "ceiling.hpp"
 #include "params.hpp"
 
 // X(kernel, parameters, threads)
@@ -30,4 +31,10 @@
     X(load_pixels_f32, LoadPixels, 256)       \
     X(store_pixels_f16, StorePixels, 256)     \
     X(store_pixels_f32, StorePixels, 256)     \
-    X(resample, Resample, 256)
+    X(resample, Resample, 256)                \
+    X(ceiling_f32acc, CeilingWork, 256)       \
+    X(ceiling_f16acc, CeilingWork, 256)       \
+    X(ceiling_s8, CeilingWork, 256)           \
+    X(ceiling_f16_hopper, CeilingWork, 128)   \
+    X(ceiling_s8_hopper, CeilingWork, 128)    \
+    X(ceiling_copy, CeilingWork, 256)

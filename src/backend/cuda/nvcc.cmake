@@ -38,13 +38,14 @@ set(sources_conv_mma ${architectures})
 set(sources_plain ${architectures})
 list(REMOVE_ITEM sources_plain 86 89)
 set(sources_conv_hopper 90a)
-file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/kernels/*.cuh)
-list(APPEND headers ${CMAKE_CURRENT_SOURCE_DIR}/params.hpp)
+set(sources_ceiling ${architectures})
+include(${CMAKE_CURRENT_SOURCE_DIR}/kernel_inputs.cmake)
 set(images "")
 set(assembly "")
-foreach(source conv_mma plain conv_hopper)
+foreach(source conv_mma plain conv_hopper ceiling)
   set(parts "")
   set(files "")
+  kernel_inputs(${CMAKE_CURRENT_SOURCE_DIR}/${source}.cu headers)
   foreach(arch ${sources_${source}})
     if(NOT arch IN_LIST architectures)
       continue()
@@ -54,7 +55,7 @@ foreach(source conv_mma plain conv_hopper)
       OUTPUT ${cubin}
       COMMAND ${CMAKE_COMMAND} -DNVCC=${ENLARGE_NVCC} -DHOST=${CMAKE_CXX_COMPILER} -DARCH=${arch} -DOUTPUT=${cubin}
               -DSOURCE=${CMAKE_CURRENT_SOURCE_DIR}/${source}.cu -P ${CMAKE_CURRENT_SOURCE_DIR}/compile_kernels.cmake
-      DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${source}.cu ${headers} ${CMAKE_CURRENT_SOURCE_DIR}/compile_kernels.cmake
+      DEPENDS ${headers} ${CMAKE_CURRENT_SOURCE_DIR}/compile_kernels.cmake
       COMMENT "CUDA ${source} sm_${arch}" VERBATIM)
     list(APPEND files ${cubin})
     list(APPEND parts --image3=kind=elf,sm=${arch},file=${cubin})
@@ -65,7 +66,7 @@ foreach(source conv_mma plain conv_hopper)
       OUTPUT ${ptx}
       COMMAND ${CMAKE_COMMAND} -DNVCC=${ENLARGE_NVCC} -DHOST=${CMAKE_CXX_COMPILER} -DARCH=80 -DPTX=ON -DOUTPUT=${ptx}
               -DSOURCE=${CMAKE_CURRENT_SOURCE_DIR}/${source}.cu -P ${CMAKE_CURRENT_SOURCE_DIR}/compile_kernels.cmake
-      DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${source}.cu ${headers}
+      DEPENDS ${headers}
       COMMENT "CUDA ${source} compute_80" VERBATIM)
     list(APPEND files ${ptx})
     list(APPEND parts --image3=kind=ptx,sm=80,file=${ptx})

@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "backend/cuda/surfaces.hpp"
+#include "base/log.hpp"
+
 namespace enlarge::cuda {
 namespace {
 
@@ -57,22 +60,49 @@ Arena plan_arena(const Lowered& lowered, Size tile, std::uint64_t in_bytes, std:
     return arena;
 }
 
-Result<std::unique_ptr<CudaProgram>> CudaProgram::create(const Graph& graph, std::vector<std::shared_ptr<Device>> devices,
-                                                         const LowerOptions& options, ProgramInfo info) {
-    auto state = std::make_shared<ProgramState>();
-    TRY(state->lowered, lower(graph, options));
-    state->info = std::move(info);
-    state->macs_per_pixel = graph.macs_per_pixel();
-    for (auto& device : devices) {
-        TRY(DeviceMemory constants, DeviceMemory::allocate(device, std::max<std::size_t>(state->lowered.constants.size(), 256)));
+Result<const Resident*> ProgramState::resident(std::size_t i) const {
+    const std::lock_guard lock(mutex_);
+    if (!residents_[i]) {
+        TRY(auto device, openers_[i]());
+        TRY(DeviceMemory constants, DeviceMemory::allocate(device, std::max<std::size_t>(lowered.constants.size(), 256)));
         const Current current = device->current();
-        TRY(device->driver->check(device->driver->copy_to_device(constants.address(), state->lowered.constants.data(),
-                                                                 state->lowered.constants.size()),
-                                  "copying weights to the GPU"));
-        state->residents.push_back({device, std::move(constants)});
+        TRY(device->upload(constants.address(), lowered.constants.data(), lowered.constants.size()));
+        residents_[i] = std::make_unique<Resident>(Resident{std::move(device), std::move(constants)});
     }
-    state->lowered.constants = {};
+    return static_cast<const Resident*>(residents_[i].get());
+}
+
+Result<std::unique_ptr<CudaProgram>> CudaProgram::create(const Graph& graph, std::vector<DeviceOpener> devices,
+                                                         const LowerOptions& options, ProgramInfo info) {
+    auto state = std::make_shared<ProgramState>(std::move(devices), std::move(info));
+    TRY(state->lowered, lower(graph, options));
+    state->macs_per_pixel = graph.macs_per_pixel();
+    TRY(state->resident(0));
+    if (state->devices() == 1) state->lowered.constants = {};
     return std::unique_ptr<CudaProgram>(new CudaProgram(std::move(state)));
+}
+
+std::int64_t CudaProgram::peak_device_bytes() const {
+    const auto first = state_->resident(0);
+    return first.ok() ? (*first)->device->most_bytes.load() : 0;
+}
+
+Result<Ceiling> CudaProgram::measure_ceiling() const {
+    TRY(const Resident* resident, state_->resident(0));
+    return enlarge::cuda::measure_ceiling(*resident->device, state_->info.precision);
+}
+
+void* CudaProgram::context() const {
+    const auto first = state_->resident(0);
+    return first.ok() ? (*first)->device->context : nullptr;
+}
+
+Result<void> CudaProgram::takes_frames(const FrameFormat& in, const FrameFormat& out) const {
+    if (state_->info.channels != 3) return Error{Errc::unsupported, "CUDA: frames need a network for RGB"};
+    TRY(check_frame(in));
+    TRY(check_frame(out));
+    if (out.bits < in.bits) return Error{Errc::unsupported, "CUDA: fewer bits want dither"};
+    return {};
 }
 
 std::int64_t CudaProgram::memory_bytes(Size tile) const {
@@ -83,8 +113,19 @@ std::int64_t CudaProgram::memory_bytes(Size tile) const {
 }
 
 Result<std::unique_ptr<Session>> CudaProgram::session() const {
-    const unsigned turn = state_->next_resident.fetch_add(1) % static_cast<unsigned>(state_->residents.size());
-    return make_session(state_, state_->residents[turn]);
+    Result<std::unique_ptr<Session>> made = Error{Errc::device, "no usable GPU"};
+    for (std::size_t tried = 0; tried < state_->devices(); ++tried) {
+        const std::size_t turn = state_->next_resident.fetch_add(1) % state_->devices();
+        const auto attempt = [&]() -> Result<std::unique_ptr<Session>> {
+            TRY(const Resident* resident, state_->resident(turn));
+            return make_session(state_, *resident);
+        };
+        made = attempt();
+        if (made.ok()) break;
+        if (state_->devices() > 1 && !state_->said_device.exchange(true))
+            log(LogLevel::notice, "GPU " + std::to_string(turn) + " is left out: " + made.error().message);
+    }
+    return made;
 }
 
 }  // namespace enlarge::cuda

@@ -448,6 +448,47 @@ TEST_F(CudaBackendTest, gives_sessions_the_gpus_in_turn) {
     EXPECT_EQ(fake_->kernels_on_device[0], fake_->kernels_on_device[1]);
 }
 
+TEST_F(CudaBackendTest, opens_a_gpu_when_a_session_needs_it_and_passes_over_one_that_fails) {
+    fake_->devices = 3;
+    fake_->fails_device = 1;
+    const Graph graph = test::compact_graph(1, {.features = 32, .convs = 1});
+    CompileOptions options;
+    options.precision = Precision::fp16;
+    options.device = -1;
+    const auto program = test::must(backend_->compile(graph, options));
+    EXPECT_EQ(program->devices(), 3);
+    EXPECT_EQ(fake_->opened, 1);
+    FloatPicture picture = test::random_picture(2, 3, {24, 16});
+    const Rect all{0, 0, 24, 16};
+    std::vector<FloatPicture> results;
+    std::vector<std::unique_ptr<Session>> sessions;
+    for (int i = 0; i < 3; ++i) {
+        sessions.push_back(test::must(program->session()));
+        results.push_back(test::run_tile(*sessions.back(), program->info(), picture, all, all));
+        EXPECT_TRUE(test::same_bits(results[0], results.back()));
+    }
+    EXPECT_EQ(fake_->opened, 2);
+    EXPECT_EQ(fake_->kernels_on_device[1], 0);
+    EXPECT_GT(fake_->kernels_on_device[2], 0);
+    // The first one fails: the next decides.
+    fake_->fails_device = 0;
+    make();
+    EXPECT_EQ(test::must(backend_->compile(graph, options))->devices(), 2);
+}
+
+// What a copy of weights has brought so far must not be read: the driver returns before it has landed, and streams that
+// do not block do not wait for it.
+TEST_F(CudaBackendTest, waits_for_weights_before_it_computes) {
+    const Graph graph = test::compact_graph(1, {.features = 32, .convs = 1});
+    const FloatPicture picture = test::random_picture(2, 3, {24, 16});
+    const FloatPicture expected = truth(graph, picture);
+    for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+        fake_->seed = seed;
+        make();
+        EXPECT_LE(test::largest_difference(expected, run(graph, picture, Precision::fp32)), 1e-4) << seed;
+    }
+}
+
 TEST_F(CudaBackendTest, describes_devices_and_what_is_wrong_with_them) {
     fake_->devices = 2;
     fake_->name = "NVIDIA H200";

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fake_cuda.hpp"
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -21,7 +23,22 @@ namespace emu = enlarge::cuda::emu;
 constexpr int kInvalidValue = 1, kOutOfMemory = 2, kInvalidContext = 201, kInvalidHandle = 400, kNotFound = 500, kLaunchFailed = 719;
 constexpr std::size_t kGuard = 512;
 
-FakeCuda control;
+// Programs that are not tests of ours set it up by environment variables.
+FakeCuda from_environment() {
+    FakeCuda c;
+    const auto number = [](const char* name, int otherwise) {
+        const char* text = std::getenv(name);
+        return text ? std::atoi(text) : otherwise;
+    };
+    c.devices = number("FAKE_CUDA_DEVICES", c.devices);
+    c.major = number("FAKE_CUDA_ARCHITECTURE", c.major * 10) / 10;
+    c.minor = number("FAKE_CUDA_ARCHITECTURE", c.minor) % 10;
+    c.version = number("FAKE_CUDA_VERSION", c.version);
+    c.module_result = number("FAKE_CUDA_MODULE_RESULT", 0);
+    c.lazy = number("FAKE_CUDA_LAZY", 1) != 0;
+    return c;
+}
+FakeCuda control = from_environment();
 std::recursive_mutex mutex;
 
 struct Context {
@@ -29,6 +46,7 @@ struct Context {
 };
 struct Event {
     std::int64_t recorded = 0, reached = 0;  // versions
+    std::chrono::steady_clock::time_point when;
 };
 struct Operation {
     std::function<void()> work;
@@ -44,6 +62,7 @@ struct Stream {
 struct Function {
     const emu::Kernel* kernel = nullptr;
     int shared_limit = 48 * 1024;
+    bool loaded = false;  // kernels are loaded when first launched
 };
 struct Graph {
     std::vector<Operation> operations;
@@ -58,6 +77,8 @@ struct Allocation {
 std::map<std::uint64_t, Allocation> allocations;
 std::set<Stream*> streams;
 Context contexts[8];
+// The default stream of each device. Streams made non-blocking, as all of ours are, do not wait for it.
+Stream default_streams[8];
 thread_local std::vector<Context*> stack;
 bool failed = false;
 std::uint64_t random_state = 1;
@@ -109,9 +130,19 @@ void work_all() {
     });
 }
 
+// Null is the default stream of the current context.
+Stream* real(Stream* s) {
+    if (s || stack.empty()) return s;
+    Stream& d = default_streams[stack.back()->device];
+    d.context = stack.back();
+    streams.insert(&d);
+    return &d;
+}
+
 int put(Stream* s, Operation operation) {
-    if (!streams.contains(s)) return kInvalidHandle;
+    s = real(s);
     if (stack.empty()) return kInvalidContext;
+    if (!streams.contains(s)) return kInvalidHandle;
     if (s->context != stack.back()) return kInvalidHandle;
     if (s->capturing) {
         s->captured.push_back(std::move(operation));
@@ -205,6 +236,7 @@ int cuDeviceTotalMem_v2(std::size_t* bytes, int) {
 }
 int cuDeviceGetAttribute(int* value, int attribute, int) {
     switch (attribute) {
+        case 14: *value = 512; return 0;  // alignment of textures
         case 16: *value = control.multiprocessors; return 0;
         case 75: *value = control.major; return 0;
         case 76: *value = control.minor; return 0;
@@ -212,11 +244,17 @@ int cuDeviceGetAttribute(int* value, int attribute, int) {
     }
 }
 int cuDevicePrimaryCtxRetain(Context** context, int device) {
+    if (device == control.fails_device) return 46;  // in exclusive use by somebody else
+    ++control.opened;
     contexts[device].device = device;
     *context = &contexts[device];
     return 0;
 }
 int cuDevicePrimaryCtxRelease_v2(int) { return 0; }
+int cuDevicePrimaryCtxSetFlags_v2(int, unsigned flags) {
+    control.context_flags = flags;
+    return 0;
+}
 int cuCtxPushCurrent_v2(Context* context) {
     stack.push_back(context);
     return 0;
@@ -247,6 +285,7 @@ int cuModuleGetFunction(Function** function, void*, const char* name) {
     return kNotFound;
 }
 int cuFuncSetAttribute(Function* function, int attribute, int value) {
+    if (attribute == 9) return value >= -1 && value <= 100 ? 0 : kInvalidValue;
     if (attribute != 8 || value > most_shared()) return kInvalidValue;
     function->shared_limit = value;
     return 0;
@@ -262,6 +301,10 @@ int cuLaunchKernel(Function* f, unsigned gx, unsigned gy, unsigned gz, unsigned 
     };
     auto copy = std::make_shared<Block>();
     std::memcpy(copy->bytes, parameters[0], f->kernel->parameter_bytes);
+    stream = real(stream);
+    if (!streams.contains(stream)) return kInvalidHandle;
+    if (stream->capturing && !f->loaded) return 900;  // it would have to be loaded first
+    f->loaded = true;
     const int device = stream->context->device;
     return put(stream, {[=] {
         emu::Launch launch{static_cast<int>(gx), static_cast<int>(bx), shared,
@@ -315,8 +358,11 @@ int cuMemFreeHost(void* address) {
 int cuMemcpyHtoD_v2(std::uint64_t to, const void* from, std::size_t bytes) {
     const Lock lock(mutex);
     if (!inside(to, bytes, false)) return kInvalidValue;
-    std::memcpy(reinterpret_cast<void*>(to), from, bytes);
-    return 0;
+    if (bytes == 0) return 0;
+    // From pageable memory: back as soon as it is read; it lands later, on the default stream.
+    const auto* begin = static_cast<const unsigned char*>(from);
+    auto staged = std::make_shared<std::vector<unsigned char>>(begin, begin + bytes);
+    return put(nullptr, {[=] { std::memcpy(reinterpret_cast<void*>(to), staged->data(), bytes); }});
 }
 int cuMemcpyHtoDAsync_v2(std::uint64_t to, const void* from, std::size_t bytes, Stream* stream) {
     const Lock lock(mutex);
@@ -353,6 +399,7 @@ int cuStreamDestroy_v2(Stream* stream) {
 }
 int cuStreamSynchronize(Stream* stream) {
     const Lock lock(mutex);
+    stream = real(stream);
     if (!streams.contains(stream)) return kInvalidHandle;
     if (stream->capturing) return 900;
     work_until([&] { return stream->queue.empty() || control.error[0]; });
@@ -378,7 +425,11 @@ int cuEventDestroy_v2(Event* event) {
 int cuEventRecord(Event* event, Stream* stream) {
     const Lock lock(mutex);
     const std::int64_t version = ++event->recorded;
-    return put(stream, {[=] { event->reached = std::max(event->reached, version); }});
+    ++control.events;
+    return put(stream, {[=] {
+        event->reached = std::max(event->reached, version);
+        event->when = std::chrono::steady_clock::now();
+    }});
 }
 int cuEventSynchronize(Event* event) {
     const Lock lock(mutex);
@@ -386,8 +437,8 @@ int cuEventSynchronize(Event* event) {
     work_until([&] { return event->reached >= version || control.error[0]; });
     return failed ? kLaunchFailed : 0;
 }
-int cuEventElapsedTime(float* milliseconds, Event*, Event*) {
-    *milliseconds = 1.0F;
+int cuEventElapsedTime(float* milliseconds, Event* first, Event* last) {
+    *milliseconds = std::chrono::duration<float, std::milli>(last->when - first->when).count();
     return 0;
 }
 int cuStreamBeginCapture_v2(Stream* stream, int) {
@@ -451,4 +502,82 @@ int cuTensorMapEncodeTiled(void* to, int type, unsigned rank, void* base, const 
     std::memcpy(to, &map, sizeof map);
     return 0;
 }
+
+// ---- What FFmpeg asks of a driver: the names it must find, and what its copies of frames need ----
+int cuDevicePrimaryCtxRelease(int) { return 0; }
+int cuDevicePrimaryCtxGetState(int, unsigned* flags, int* active) {
+    *flags = control.context_flags;
+    *active = 1;
+    return 0;
+}
+int cuCtxGetDevice(int* device) {
+    if (stack.empty()) return kInvalidContext;
+    *device = stack.back()->device;
+    return 0;
+}
+int cuGetErrorName(int, const char** text) {
+    *text = "CUDA_ERROR";
+    return 0;
+}
+int cuStreamQuery(Stream*) { return 0; }
+int cuEventQuery(Event* event) { return event->reached >= event->recorded ? 0 : 600; }
+
+struct Copy2D {  // CUDA_MEMCPY2D
+    std::size_t from_x, from_y;
+    int from_type;
+    const void* from_host;
+    std::uint64_t from_device;
+    void* from_array;
+    std::size_t from_pitch, to_x, to_y;
+    int to_type;
+    void* to_host;
+    std::uint64_t to_device;
+    void* to_array;
+    std::size_t to_pitch, width_bytes, height;
+};
+int cuMemcpy2DAsync_v2(const Copy2D* c, Stream* stream) {
+    const Lock lock(mutex);
+    constexpr int kHost = 1, kDevice = 2;
+    if ((c->from_type != kHost && c->from_type != kDevice) || (c->to_type != kHost && c->to_type != kDevice)) return kInvalidValue;
+    const std::uint64_t from = (c->from_type == kHost ? reinterpret_cast<std::uint64_t>(c->from_host) : c->from_device) + c->from_y * c->from_pitch + c->from_x;
+    const std::uint64_t to = (c->to_type == kHost ? reinterpret_cast<std::uint64_t>(c->to_host) : c->to_device) + c->to_y * c->to_pitch + c->to_x;
+    const auto good = [&](int type, std::uint64_t at, std::size_t pitch) {
+        return type == kHost || (pitch >= c->width_bytes && inside(at, pitch * (c->height - 1) + c->width_bytes, false));
+    };
+    if (c->height == 0 || c->width_bytes == 0) return 0;
+    if (!good(c->from_type, from, c->from_pitch) || !good(c->to_type, to, c->to_pitch)) return kInvalidValue;
+    const Copy2D copy = *c;
+    const auto row_by_row = [=] {
+        for (std::size_t y = 0; y < copy.height; ++y)
+            std::memcpy(reinterpret_cast<void*>(to + y * copy.to_pitch), reinterpret_cast<const void*>(from + y * copy.from_pitch), copy.width_bytes);
+    };
+    ++control.copies_2d;
+    const int result = put(stream, {row_by_row});
+    // Pageable memory cannot be copied from or to in the background.
+    if (result == 0 && (c->from_type == kHost || c->to_type == kHost) && !real(stream)->capturing)
+        work_until([&] { return real(stream)->queue.empty() || control.error[0]; });
+    return result;
+}
+int cuMemcpy2D_v2(const Copy2D* c) {
+    const int result = cuMemcpy2DAsync_v2(c, nullptr);
+    return result ? result : cuStreamSynchronize(nullptr);
+}
+
+// Never called here.
+#define ENLARGE_STUBS(X)                                                                                              \
+    X(cuArray3DCreate_v2) X(cuArrayDestroy) X(cuCtxCreate_v2) X(cuCtxDestroy_v2) X(cuCtxSetLimit)                     \
+    X(cuDestroyExternalMemory) X(cuDestroyExternalSemaphore) X(cuDeviceComputeCapability) X(cuDeviceGetUuid)         \
+    X(cuDevicePrimaryCtxReset) X(cuDevicePrimaryCtxSetFlags) X(cuEGLStreamConsumerDisconnect)                        \
+    X(cuEGLStreamProducerConnect) X(cuEGLStreamProducerDisconnect) X(cuEGLStreamProducerPresentFrame)                \
+    X(cuEGLStreamProducerReturnFrame) X(cuExternalMemoryGetMappedBuffer) X(cuExternalMemoryGetMappedMipmappedArray)  \
+    X(cuGLGetDevices_v2) X(cuGraphicsGLRegisterImage) X(cuGraphicsMapResources)                                      \
+    X(cuGraphicsResourceGetMappedPointer_v2) X(cuGraphicsSubResourceGetMappedArray) X(cuGraphicsUnmapResources)      \
+    X(cuGraphicsUnregisterResource) X(cuImportExternalMemory) X(cuImportExternalSemaphore) X(cuLinkAddData)          \
+    X(cuLinkComplete) X(cuLinkCreate) X(cuLinkDestroy) X(cuMemAllocManaged) X(cuMemAllocPitch_v2) X(cuMemcpy)        \
+    X(cuMemcpyAsync) X(cuMemcpyDtoDAsync_v2) X(cuMemcpyDtoD_v2) X(cuMemcpyDtoH_v2) X(cuMipmappedArrayDestroy)        \
+    X(cuMipmappedArrayGetLevel) X(cuModuleGetGlobal) X(cuSignalExternalSemaphoresAsync) X(cuStreamAddCallback)       \
+    X(cuTexObjectCreate) X(cuTexObjectDestroy) X(cuWaitExternalSemaphoresAsync)
+#define ENLARGE_STUB(name) \
+    int name() { return 801; }
+ENLARGE_STUBS(ENLARGE_STUB)
 }

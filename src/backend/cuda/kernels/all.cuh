@@ -2,6 +2,7 @@
 // Every kernel.
 #pragma once
 
+#include "ceiling.cuh"
 #include "conv_first.cuh"
 #include "conv_last.cuh"
 #include "conv_hopper.cuh"

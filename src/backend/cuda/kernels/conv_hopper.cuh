@@ -126,8 +126,14 @@ DEV void stream_hopper(const Params& p, unsigned char* shared, Begin begin, Pack
             named_barrier(1 + consumer, 128);
             if ((tid & 127) == 0) tma_store4(&p.out_map, own, 0, strip * kHopperStrip, y0 + i, 0);
         }
+        // What is left over was never read, and may not have landed yet: releasing it early, a consumer without rows of its
+        // own (a picture of one row) would run a whole ring ahead and release in the other's name.
         if ((tid & 127) == 0)
-            for (; released < n + 2; ++released) mbarrier_arrive(empty + ((base + released) % kRows) * 8);
+            for (; released < n + 2; ++released) {
+                const int row = base + released, slot = row % kRows;
+                mbarrier_wait(full + slot * 8, (row / kRows) & 1);
+                mbarrier_arrive(empty + slot * 8);
+            }
         base += n + 2;
     }
     if ((tid & 127) == 0) tma_store_wait_all();

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run/team.hpp"
+
+#include <exception>
+#include <new>
+
+namespace enlarge {
+
+Team::Team(int workers) {
+    for (int i = 0; i < workers; ++i) workers_.push_back(std::make_unique<Worker>());
+    for (int i = 0; i < workers; ++i)
+        workers_[static_cast<std::size_t>(i)]->thread = std::thread(work, std::ref(*workers_[static_cast<std::size_t>(i)]), i);
+}
+
+Team::~Team() {
+    for (auto& worker : workers_) {
+        {
+            const std::lock_guard lock(worker->mutex);
+            worker->stop = true;
+        }
+        worker->changed.notify_all();
+    }
+    for (auto& worker : workers_) worker->thread.join();
+}
+
+void Team::work(Worker& w, int number) {
+    for (;;) {
+        std::unique_lock lock(w.mutex);
+        w.changed.wait(lock, [&] { return w.stop || w.job; });
+        if (!w.job) return;
+        const Job job = std::move(*w.job);
+        w.job.reset();
+        lock.unlock();
+        Result<void> result;
+        try {
+            result = job(number);
+        } catch (const std::bad_alloc&) {
+            result = Error{Errc::memory, "not enough memory for a frame"};
+        } catch (const std::exception& e) {
+            result = Error{Errc::internal, e.what()};
+        }
+        lock.lock();
+        w.result.emplace(std::move(result));
+        lock.unlock();
+        w.changed.notify_all();
+    }
+}
+
+Result<void> Team::submit(Job job) {
+    ENSURE(order_.size() < workers_.size());
+    Worker& worker = *workers_[turn_];
+    order_.push_back(turn_);
+    turn_ = (turn_ + 1) % workers_.size();
+    {
+        const std::lock_guard lock(worker.mutex);
+        worker.job = std::move(job);
+    }
+    worker.changed.notify_all();
+    return {};
+}
+
+Result<void> Team::next() {
+    ENSURE(!order_.empty());
+    Worker& worker = *workers_[order_.front()];
+    order_.pop_front();
+    std::unique_lock lock(worker.mutex);
+    worker.changed.wait(lock, [&] { return worker.result.has_value(); });
+    Result<void> result = std::move(*worker.result);
+    worker.result.reset();
+    return result;
+}
+
+}  // namespace enlarge
