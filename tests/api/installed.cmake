@@ -25,6 +25,8 @@ foreach(file bin/enlarge include/enlarge/enlarge.h include/enlarge/enlarge.hpp $
   endif()
 endforeach()
 
+run(${prefix}/bin/enlarge --version)
+
 run(${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_C_COMPILER=${CC}
     -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_FLAGS=${flags}")
 run(${CMAKE_COMMAND} --build ${WORK}/build)

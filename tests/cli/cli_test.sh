@@ -122,6 +122,26 @@ head -c 600 out.png >cut.png
 run cut.png
 check "a truncated picture is refused" exits 6
 check "nothing is left of it" test ! -e cut_x4.png
+printf 'P6\n1 1\n255\nabc' >one.ppm
+run one.ppm
+check "a picture of one pixel" is_size one_x4.ppm 4x4
+(printf 'P5\n1 300\n255\n'; head -c 300 a.ppm) >tall.pgm
+run tall.pgm -s 2
+check "a picture one pixel wide" is_size tall_x2.pgm 2x600
+(printf 'P5\n70000 1\n255\n'; head -c 70000 /dev/zero) >wide.pgm
+run wide.pgm --force
+check "a very wide picture" is_size wide_x4.pgm 280000x4
+run wide.pgm -o wide.jpg
+check "which JPEG cannot hold" exits 8
+: >empty.png
+run empty.png
+check "an empty file" exits 6
+check "is said to be empty" says 'is empty'
+if [ "$(id -u)" -ne 0 ]; then
+    mkdir locked && chmod 555 locked
+    run a.ppm -o locked/a.png
+    check "a folder that cannot be written to" exits 4
+fi
 run a.ppm -m swift-x5
 check "a misspelt model" exits 3
 check "gets a suggestion" says "swift-x4"

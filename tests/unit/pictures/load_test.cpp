@@ -166,7 +166,7 @@ TEST(picture_files, wide_gamut_keeps_its_numbers_and_its_profile) {
 TEST(picture_files, truncated_files_are_refused_unless_damage_is_allowed) {
     const Folder folder;
     const Image image = smooth({200, 200}, kRgb8);
-    for (const char* name : {"a.jpg", "a.png", "a.webp", "a.tif", "a.avif", "a.jxl", "a.ppm"}) {
+    for (const char* name : {"a.jpg", "a.png", "a.webp", "a.tif", "a.avif", "a.heic", "a.jxl", "a.ppm"}) {
         const std::string path = folder / name;
         ASSERT_TRUE(save_picture(path, view(image), nullptr, {}).ok()) << name;
         auto bytes = bytes_of(path);
