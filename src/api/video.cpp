@@ -345,7 +345,7 @@ Result<void> assemble(VideoJob& job) {
 
 Result<VideoReport> work(VideoJob& job) {
     VideoReport report;
-    TRY(job.source, VideoSource::open(job.input, job.options, job.cancel));
+    TRY(job.source, VideoSource::open(job.input, job.options, job.cancel, job.end_input));
     open_gpu(job);
     TRY(decide(job));
     const media::Input& input = job.source->input();

@@ -42,6 +42,7 @@ struct VideoJob {
     // While it runs.
     std::atomic<bool> cancel{false};        // stop now
     std::atomic<bool> stop_soon{false};
+    std::atomic<bool> end_input{false};     // stop_soon where there is no journal: what was read is finished
     std::atomic<std::int64_t> decoded{0}, encoded{0}, reused{0}, partial{0}, dropped{0}, recomputed{0}, bytes{0};
     std::atomic<double> position_s{0};      // of the last encoded frame, from the first
     double computed_pixels = 0, all_pixels = 0;  // infer stage

@@ -202,8 +202,7 @@ Result<void> VideoJob::run_line(VideoReport& report) {
             auto packet = stage.work([&] { return source->read(); });
             if (!packet) return std::move(packet).error();
             // Without a journal nothing can be continued: Ctrl-C then simply ends the input.
-            const bool end = !*packet || (!journal && stop_soon);
-            if (end) {
+            if (!*packet || end_input) {
                 packets.close();
                 return {};
             }
@@ -413,7 +412,10 @@ Result<void> VideoJob::run_line(VideoReport& report) {
         if (!options.progress) return true;
         switch (options.progress(progress_now(start))) {
             case VideoControl::go_on: return true;
-            case VideoControl::stop_soon: stop_soon = true; return true;
+            case VideoControl::stop_soon:
+                stop_soon = true;
+                if (!journal) end_input = true;
+                return true;
             case VideoControl::stop_now: cancel = true; return false;
         }
         return true;

@@ -10,7 +10,7 @@ using media::Frame;
 using media::Packet;
 
 Result<std::unique_ptr<VideoSource>> VideoSource::open(const std::string& path, const VideoOptions& options,
-                                                       const std::atomic<bool>& cancel) {
+                                                       const std::atomic<bool>& cancel, const std::atomic<bool>& end) {
     if (!(options.from_s >= 0) || !(options.to_s > options.from_s))
         return Error{Errc::argument, "the part to enlarge must end after it begins (from " + std::to_string(options.from_s) +
                                          " s to " + std::to_string(options.to_s) + " s)"};
@@ -25,6 +25,8 @@ Result<std::unique_ptr<VideoSource>> VideoSource::open(const std::string& path, 
     in.low_latency = options.live;
     in.options = options.input_options;
     in.cancel = &cancel;
+    in.end = &end;
+    if (options.progress) in.poll = [poll = options.progress] { return poll({}) == VideoControl::go_on; };
     in.threads = options.codec_threads;
     in.limits.pixels = std::int64_t{1} << 28;  // of a decoded frame: 16384x16384
     in.limits.side = 65535;
@@ -108,7 +110,10 @@ Result<Frame> VideoSource::prime() {
             return {};
         }));
         primed_ = std::move(got);
-        if (!primed_.empty()) return primed_.front();
+        if (!primed_.empty()) {
+            input_->opened();
+            return primed_.front();
+        }
         if (!packet) {
             if (decoder_->frames() > 0) return Error{Errc::argument, "the chosen part has no frame"};
             return Error{Errc::format, "no frame of its video can be decoded" +

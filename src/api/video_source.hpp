@@ -19,8 +19,9 @@ namespace enlarge {
 // One thread reads packets with read(), another turns them into frames with decode(); prime() comes before both.
 class VideoSource {
 public:
+    // `cancel`: reading fails soon. `end`: it ends soon, as if the input had.
     static Result<std::unique_ptr<VideoSource>> open(const std::string& path, const VideoOptions& options,
-                                                     const std::atomic<bool>& cancel);
+                                                     const std::atomic<bool>& cancel, const std::atomic<bool>& end);
 
     [[nodiscard]] media::Input& input() { return *input_; }
     [[nodiscard]] const media::Input& input() const { return *input_; }

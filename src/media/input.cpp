@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "media/input.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -88,8 +90,19 @@ bool sequence_name(const std::string& pattern, int number, char* name, int size)
 }
 
 int Input::interrupted(void* self) {
-    const auto* input = static_cast<const Input*>(self);
+    auto* input = static_cast<Input*>(self);
     if (input->options_.cancel && input->options_.cancel->load(std::memory_order_relaxed)) return 1;
+    if (input->ended_by_caller() || input->stopped_.load(std::memory_order_relaxed)) return 1;
+    if (input->options_.poll && input->opening_.load(std::memory_order_relaxed)) {
+        const std::int64_t now = av_gettime_relative();
+        if (now - input->polled_us_ > 100'000) {
+            input->polled_us_ = now;
+            if (!input->options_.poll()) {
+                input->stopped_ = true;
+                return 1;
+            }
+        }
+    }
     const std::int64_t deadline = input->deadline_us_.load(std::memory_order_relaxed);
     return deadline != 0 && av_gettime_relative() > deadline;
 }
@@ -98,6 +111,7 @@ Input::Input() = default;
 
 Input::~Input() {
     if (context_) avformat_close_input(&context_);
+    if (pipe_ >= 0) ::close(pipe_);
 }
 
 Result<std::unique_ptr<Input>> Input::open(const InputOptions& options) {
@@ -136,7 +150,10 @@ Result<std::unique_ptr<Input>> Input::open(const InputOptions& options) {
         }
         avformat_network_init();
     } else if (path == "-") {
-        url = "pipe:0";
+        // A second, non-blocking view of the same pipe: reading it asks now and then whether to go on.
+        struct stat info {};
+        if (::fstat(0, &info) == 0 && S_ISFIFO(info.st_mode)) input->pipe_ = ::open("/proc/self/fd/0", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        url = "pipe:" + std::to_string(std::max(0, input->pipe_));
         protocols = "pipe";
     } else if (is_pattern(path)) {
         const int first = first_number_of(path);
@@ -187,6 +204,7 @@ Result<std::unique_ptr<Input>> Input::open(const InputOptions& options) {
     input->context_->interrupt_callback = {&Input::interrupted, input.get()};
     if (input->network_) input->deadline_us_ = av_gettime_relative() + static_cast<std::int64_t>(options.timeout_s * 1e6);
     if (const int rc = avformat_open_input(&input->context_, url.c_str(), demuxer, dict.out()); rc < 0) {
+        if (rc == AVERROR_EXIT && input->stopped_) return Error{Errc::cancelled, "stopped; nothing was kept"};
         if (rc == AVERROR_EXIT && input->network_ && !(options.cancel && *options.cancel))
             return Error{Errc::network, "no answer within " + std::to_string(static_cast<int>(options.timeout_s)) + " s"};
         if (rc == AVERROR_INVALIDDATA)
@@ -203,6 +221,7 @@ Result<void> Input::look() {
     if (network_) deadline_us_ = av_gettime_relative() + static_cast<std::int64_t>(options_.timeout_s * 2e6);
     context_->max_probe_packets = 5000;
     if (const int rc = avformat_find_stream_info(context_, nullptr); rc < 0) {
+        if (stopped_) return Error{Errc::cancelled, "stopped; nothing was kept"};
         if (rc == AVERROR_EXIT && network_)
             return Error{Errc::network, "sent nothing that can be recognised within " +
                                             std::to_string(static_cast<int>(2 * options_.timeout_s)) + " s"};
@@ -316,6 +335,8 @@ Result<Packet> Input::read() {
             return encrypted(streams_[static_cast<std::size_t>(packet->stream_index)].kind);
         if (rc < 0) {
             if (options_.cancel && options_.cancel->load()) return Error{Errc::cancelled, "stopped"};
+            if (stopped_) return Error{Errc::cancelled, "stopped; nothing was kept"};
+            if (ended_by_caller()) return Packet{};
             if (network_ && rc == AVERROR_EXIT) {
                 // A sender that has gone quiet has ended, as far as anybody can tell.
                 log(LogLevel::warning, options_.path + ": nothing arrived for " +

@@ -29,6 +29,8 @@ struct InputOptions {
     bool low_latency = false;                  // keep as little as possible in buffers
     std::vector<std::pair<std::string, std::string>> options;  // passed to the demuxer
     const std::atomic<bool>* cancel = nullptr; // true: reading returns Errc::cancelled soon
+    const std::atomic<bool>* end = nullptr;    // true: reading ends soon, as if the input had
+    std::function<bool()> poll;                // called about ten times a second until opened(); false: Errc::cancelled
     int threads = 0;                           // of the decoder; 0 = as FFmpeg thinks
     Limits limits;
 };
@@ -70,6 +72,8 @@ public:
     Result<Packet> read();
     // Packets of other streams are not delivered.
     void only_video();
+    // From now on InputOptions::poll is not called any more.
+    void opened() { opening_.store(false); }
     // Goes to the key frame at or before `seconds` of presentation time.
     Result<void> seek(double seconds);
     // Reading stopped early because of damage.
@@ -82,6 +86,7 @@ private:
     Input();
     Result<void> look();
     static int interrupted(void* self);
+    [[nodiscard]] bool ended_by_caller() const { return options_.end && options_.end->load(std::memory_order_relaxed); }
 
     InputOptions options_;
     std::unique_ptr<WebpAnimation> webp_;  // where the packets come from, if it is one
@@ -91,6 +96,9 @@ private:
     int first_number_ = 1;
     bool repeatable_ = false, network_ = false, cut_short_ = false;
     std::atomic<std::int64_t> deadline_us_{0};
+    std::atomic<bool> opening_{true}, stopped_{false};  // stopped_: by poll
+    std::int64_t polled_us_ = 0;
+    int pipe_ = -1;  // stdin once more, so that waiting for it can be interrupted
 };
 
 // How the stream's picture must be turned to be upright: clockwise degrees after an optional mirror image.
