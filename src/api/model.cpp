@@ -14,6 +14,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Larger networks are not kept twice, as tensors and as a graph: blend() names the graph's tensors.
+constexpr std::int64_t kKeptParameters = 4'000'000;
+
 Result<Model::State> make_state(const StateDict& weights, std::string name, std::string path, std::string licence, int likely_scale) {
     Model::State state;
     TRY(state.network, recognise(weights, likely_scale));
@@ -35,7 +38,9 @@ Result<Model::State> make_state(const StateDict& weights, std::string name, std:
     info.macs_per_pixel = network.graph.macs_per_pixel();
     info.receptive_radius = network.graph.receptive_radius();
     info.licence = std::move(licence);
-    TRY(state.weights, named_tensors(weights));
+    if (info.parameters <= kKeptParameters) {
+        TRY(state.weights, named_tensors(weights));
+    }
     return state;
 }
 
@@ -107,7 +112,9 @@ Result<Model> Model::read(std::span<const std::byte> bytes, const std::string& n
 Result<Model> Model::blend(const Model& other, float share) const {
     const std::string& first = state_->info.name;
     const std::string& second = other.state_->info.name;
-    auto mixed = enlarge::blend(state_->weights, other.state_->weights, share);
+    const bool kept = !state_->weights.tensors.empty() && !other.state_->weights.tensors.empty();
+    auto mixed = kept ? enlarge::blend(state_->weights, other.state_->weights, share)
+                      : Result<StateDict>(Error{Errc::unsupported, "the networks are of different families"});
     if (!mixed.ok() && state_->info.family == other.state_->info.family) {
         // The same layers under other names: BSRGAN's and Real-ESRGAN's keys, a full and a slim SPAN.
         const auto mine = name_tensors(state_->network.graph), theirs = name_tensors(other.state_->network.graph);

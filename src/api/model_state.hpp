@@ -11,7 +11,7 @@ namespace enlarge {
 struct Model::State {
     ModelInfo info;
     Network network;    // the graph that is compiled
-    StateDict weights;  // for blend(); may be empty where it is not needed
+    StateDict weights;  // for blend(); empty where the network is large: name_tensors(network.graph) makes them again
 };
 
 }  // namespace enlarge

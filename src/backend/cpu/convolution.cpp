@@ -60,7 +60,7 @@ void Runner::direct_as(const Context& context, const Step& step, const Share& sh
                     to.residual_stride[r] = buffer(from).stride;
                     to.residual[r][0] = pixels<const Out>(from, y) + x * to.residual_stride[r] + group.channel;
                 }
-                conv(taps, step.weights->as<const float>() + group.weights, group.granules, epilogue_of(step, group, kernels_.lanes), to);
+                conv(taps, step.weights.as<const float>() + group.weights, group.granules, epilogue_of(step, group, kernels_.lanes), to);
             }
             watch.add(context.scratch->times.direct);
             if constexpr (std::is_same_v<Out, float>) {
@@ -132,7 +132,7 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
             if (learning_) learn(context, step, v, v_stride, count, channels);
         for (const Group& group : step.groups) {
             const int width = group.granules * kernels_.lanes;
-            const auto* weights = step.weights->as<const V>() + group.weights;
+            const auto* weights = step.weights.as<const V>() + group.weights;
             for (std::ptrdiff_t p = 0; p < 36; ++p)
                 product(v + p * v_stride, count, channels, weights + p * channels * width, group.granules, m + p * m_stride);
             watch.add(times.products);

@@ -63,7 +63,7 @@ public:
         pack();
         find_halo();
         for (const Step& step : network_.steps)
-            if (step.weights) network_.weight_bytes += step.weights->bytes();
+            network_.weight_bytes += step.weights.bytes;
         if (network_.weight_bytes > kCachedWeights) network_.rows_per_task = 48;
         return std::move(network_);
     }
@@ -403,23 +403,36 @@ private:
         return {};
     }
 
+    const std::vector<int>& input_map(const Step& step) const {
+        return network_.tensors[static_cast<std::size_t>(step.inputs[0].tensor)].map;
+    }
+
     void pack() {
+        if (options_.packed) {
+            for (const Packing& p : packing_) {
+                network_.steps[p.step].groups = options_.packed->steps[p.step].groups;
+                network_.steps[p.step].weights = options_.packed->steps[p.step].weights;
+            }
+            return;
+        }
+        std::size_t bytes = 0;
         for (const Packing& p : packing_) {
             Step& step = network_.steps[p.step];
-            if (options_.packed) {
-                step.groups = options_.packed->steps[p.step].groups;
-                step.weights = options_.packed->steps[p.step].weights;
-                continue;
-            }
+            step.integer = options_.largest_v && step.kind == Kind::winograd && element_of(step.inputs[0].tensor) == Element::f16;
+            step.weights.offset = bytes;
+            step.weights.bytes = packed_bytes(step, input_map(step).size(), p.out_map.size(), kernels_);
+            bytes += step.weights.bytes;
+        }
+        // Written once, by all threads, and read in order: huge pages gain nothing here, and where memory is fragmented
+        // the system takes half a second to make them for RRDB.
+        const auto all = std::make_shared<const Block>(bytes, Pages::small);
+        for (const Packing& p : packing_) {
+            Step& step = network_.steps[p.step];
+            step.weights.all = all;
             const Node& conv = node(p.conv);
-            const Tensor& in = network_.tensors[static_cast<std::size_t>(step.inputs[0].tensor)];
             const int logical_in = static_cast<int>(conv.weights->size()) / (conv.channels * conv.kernel * conv.kernel);
-            const std::vector<float>* largest_v = nullptr;
-            if (options_.largest_v && step.kind == Kind::winograd && element_of(step.inputs[0].tensor) == Element::f16) {
-                step.integer = true;
-                largest_v = &(*options_.largest_v)[p.step];
-            }
-            pack_convolution(step, conv.weights->data(), logical_in, in.map, p.out_map, kernels_, options_.pool, largest_v);
+            pack_convolution(step, conv.weights->data(), logical_in, input_map(step), p.out_map, kernels_, options_.pool,
+                             step.integer ? &(*options_.largest_v)[p.step] : nullptr);
         }
     }
 

@@ -12,17 +12,20 @@
 
 namespace enlarge::cpu {
 
-// Owned bytes, aligned to a huge page when larger than one. Uninitialised. Throws std::bad_alloc.
+enum class Pages { huge, small };
+
+// Owned bytes, aligned to a huge page when larger than one (with Pages::huge). Uninitialised. Throws std::bad_alloc.
 class Block {
 public:
     Block() = default;
-    explicit Block(std::size_t bytes) : bytes_(bytes) {
+    explicit Block(std::size_t bytes, Pages pages = Pages::huge) : bytes_(bytes) {
         if (bytes == 0) return;
-        const std::size_t alignment = bytes >= kHugePage ? kHugePage : 64;
+        const bool huge = pages == Pages::huge && bytes >= kHugePage;
+        const std::size_t alignment = huge ? kHugePage : 64;
         const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
         data_.reset(static_cast<std::byte*>(std::aligned_alloc(alignment, rounded)));
         if (!data_) throw std::bad_alloc();
-        if (bytes >= kHugePage) madvise(data_.get(), rounded, MADV_HUGEPAGE);
+        if (huge) madvise(data_.get(), rounded, MADV_HUGEPAGE);
     }
     Block(Block&& other) noexcept : data_(std::move(other.data_)), bytes_(std::exchange(other.bytes_, 0)) {}
     Block& operator=(Block&& other) noexcept {

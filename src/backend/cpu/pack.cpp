@@ -63,6 +63,14 @@ void for_all(ThreadPool* pool, std::size_t n, const Body& body) {
 
 }  // namespace
 
+std::size_t packed_bytes(const Step& step, std::size_t in, std::size_t out, const KernelTable& kernels) {
+    std::size_t bytes = static_cast<std::size_t>(step.kernel * step.kernel) * in * out * sizeof(float);
+    // Winograd: one more position than there is, because kernels fetch the next one ahead.
+    if (step.kind == Kind::winograd)
+        bytes = (36 * out + kMaxGroup * static_cast<std::size_t>(kernels.lanes)) * in * (step.integer ? sizeof(std::int16_t) : sizeof(float));
+    return (bytes + 63) / 64 * 64;
+}
+
 void pack_convolution(Step& step, const float* weights, int logical_in, const std::vector<int>& in_map,
                       const std::vector<int>& out_map, const KernelTable& kernels, ThreadPool* pool,
                       const std::vector<float>* largest_v) {
@@ -73,9 +81,8 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
     if (step.kind == Kind::direct) {
         const auto taps = static_cast<std::size_t>(step.kernel * step.kernel);
         step.groups = make_groups(static_cast<int>(out / lanes), kernels.lanes, taps * in);
-        Block block(taps * in * out * sizeof(float));
-        auto* packed = block.as<float>();
-        std::memset(packed, 0, block.bytes());
+        auto* packed = step.weights.as<float>();
+        std::memset(packed, 0, step.weights.bytes);
         for (const Group& group : step.groups) {
             const std::size_t width = static_cast<std::size_t>(group.granules) * lanes;
             for (std::size_t k = 0; k < taps; ++k)
@@ -87,18 +94,14 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
                             source.taps(out_map[o], in_map[i])[k];
                     }
         }
-        step.weights = std::make_shared<const Block>(std::move(block));
         return;
     }
 
     step.groups = make_groups(static_cast<int>(out / lanes), kernels.lanes, 36 * in);
     static_assert(kMaxGroup * 16 <= kWidest);
     const auto width_of = [&](const Group& group) { return static_cast<std::size_t>(group.granules) * lanes; };
-    // One more position than there is: kernels fetch the next one ahead.
-    const std::size_t most = kMaxGroup * lanes * in;
     if (!step.integer) {
-        Block block((36 * in * out + most) * sizeof(float));
-        auto* packed = block.as<float>();
+        auto* packed = step.weights.as<float>();
         constexpr std::size_t kInputs = 16;  // of a piece of work
         const std::size_t pieces = (in + kInputs - 1) / kInputs;
         for_all(pool, step.groups.size() * pieces, [&](std::size_t piece) {
@@ -113,15 +116,13 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
                 }
             }
         });
-        step.weights = std::make_shared<const Block>(std::move(block));
         return;
     }
 
     step.v_scale.resize(36 * in);
     for (std::size_t k = 0; k < 36 * in; ++k) step.v_scale[k] = 32767.0F / (*largest_v)[k];
     step.scale.assign(36 * out, 0);
-    Block block((36 * in * out + most) * sizeof(std::int16_t));
-    auto* packed = block.as<std::int16_t>();
+    auto* packed = step.weights.as<std::int16_t>();
     for_all(pool, step.groups.size(), [&](std::size_t g) {
         const Group& group = step.groups[g];
         const std::size_t width = width_of(group);
@@ -151,7 +152,6 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
                     packed[group.weights + p * in * width + (i / 2 * width + n) * 2 + i % 2] =
                         static_cast<std::int16_t>(std::lrint(all[(i * 36 + p) * width + n] * sum[p * width + n]));
     });
-    step.weights = std::make_shared<const Block>(std::move(block));
 }
 
 }  // namespace enlarge::cpu

@@ -56,6 +56,16 @@ enum class Kind : std::uint8_t {
     store,     // rows to the picture
 };
 
+// Packed weights of a step: a part of one block of all steps.
+struct Packed {
+    std::shared_ptr<const Block> all;
+    std::size_t offset = 0, bytes = 0;
+    template <class T>
+    [[nodiscard]] T* as() const {
+        return reinterpret_cast<T*>(all->as<std::byte>() + offset);
+    }
+};
+
 struct Step {
     Kind kind = Kind::map;
     std::vector<Input> inputs;  // a convolution's own input first, then its residuals (or the gate's)
@@ -68,7 +78,7 @@ struct Step {
     int out_channels = 0;       // padded
     bool integer = false;       // int16 products: V times v_scale[p * in channels + c], sums times scale
     std::vector<Group> groups;
-    std::shared_ptr<const Block> weights;  // fp16 programs share those of fp32
+    Packed weights;             // fp16 programs share those of fp32
     std::vector<float> bias, slope;
     std::vector<float> v_scale;  // integer: per position and input channel
     std::vector<float> scale;    // integer: group by group, per position and channel of the group
@@ -119,7 +129,10 @@ struct LowerOptions {
 // Fails with Errc::unsupported where the element type cannot carry the network.
 Result<Network> lower(const Graph& graph, const KernelTable& kernels, const LowerOptions& options);
 
-// Fills step.groups and step.weights; with step.integer also its scales, from the largest V. weights: (out, in, k, k);
+// Bytes of a step's packed weights, in whole cache lines.
+std::size_t packed_bytes(const Step& step, std::size_t in, std::size_t out, const KernelTable& kernels);
+
+// Fills step.groups and the memory of step.weights; with step.integer also its scales, from the largest V. weights: (out, in, k, k);
 // `in_map` and `out_map` say which logical channel each physical one is.
 void pack_convolution(Step& step, const float* weights, int logical_in, const std::vector<int>& in_map,
                       const std::vector<int>& out_map, const KernelTable& kernels, ThreadPool* pool,

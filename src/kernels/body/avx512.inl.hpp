@@ -7,12 +7,8 @@
 #include <immintrin.h>
 #endif
 
+#include "kernels/body/hints.hpp"
 #include "kernels/table.hpp"
-
-#define UNROLL _Pragma("GCC unroll 32")
-#define INLINE __attribute__((always_inline))
-#define UNROLL_HINT inline __attribute__((always_inline))
-#define NOINLINE __attribute__((noinline))
 
 namespace enlarge {
 namespace {
@@ -21,9 +17,14 @@ using vf = float __attribute__((vector_size(64), may_alias));
 constexpr int kWidth = 16;    // floats in a vector
 constexpr int kLanes = 16;    // channels in a granule
 constexpr int kGranule = 1;   // vectors in a granule
+#ifdef ENLARGE_EMULATED
+template <int kVectors>
+constexpr int kPixels = 4;  // what takes seconds to compile emulated, not minutes
+#else
 // How many tiles run beside a number of weight vectors: at most 28 accumulators, the weights and a broadcast.
 template <int kVectors>
 constexpr int kPixels = kVectors == 1 ? 14 : kVectors == 2 ? 14 : 9;
+#endif
 
 UNROLL_HINT vf load(const float* p) { return _mm512_loadu_ps(p); }
 UNROLL_HINT vf load(const Half* p) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
@@ -81,7 +82,7 @@ UNROLL_HINT void dot(WideInts& acc, WideInts a, WideInts w) { asm("vpdpwssd %2, 
 #else
 // A product needs a register of its own.
 template <int kVectors>
-constexpr int kIntPixels = kVectors == 3 ? 8 : 14;
+constexpr int kIntPixels = kVectors == 3 && kPixels<3> > 8 ? 8 : kPixels<kVectors>;
 #ifdef ENLARGE_EMULATED
 UNROLL_HINT void dot(WideInts& acc, WideInts a, WideInts w) { acc = _mm512_add_epi32(acc, _mm512_madd_epi16(a, w)); }
 #else

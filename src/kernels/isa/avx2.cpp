@@ -3,12 +3,8 @@
 // compiled with these flags can be shared with the baseline.
 #include <immintrin.h>
 
+#include "kernels/body/hints.hpp"
 #include "kernels/table.hpp"
-
-#define UNROLL _Pragma("GCC unroll 32")
-#define INLINE __attribute__((always_inline))
-#define UNROLL_HINT inline __attribute__((always_inline))
-#define NOINLINE __attribute__((noinline))
 
 namespace enlarge {
 namespace {
@@ -87,55 +83,28 @@ UNROLL_HINT void dot(WideInts& acc, WideInts a, WideInts w) {
 #include "kernels/body/products.inl.hpp"
 #include "kernels/body/integers.inl.hpp"
 #include "kernels/body/fill.inl.hpp"
+#include "kernels/body/blocks.inl.hpp"
 
 UNROLL_HINT __m256i to_int(__m256 x, __m256 max) {  // NaN gives 0
     return _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(_mm256_mul_ps(x, max), _mm256_setzero_ps()), max));
 }
 
 void quantise_u8(const float* x, std::size_t n, std::uint8_t* out) {
-    const __m256 max = _mm256_set1_ps(255.0F);
-    std::size_t i = 0;
-    for (; i + 16 <= n; i += 16) {
+    in_blocks<16>(x, n, out, [](const float* from, std::uint8_t* to) INLINE {
+        const __m256 max = _mm256_set1_ps(255.0F);
         const __m256i words = _mm256_permute4x64_epi64(
-            _mm256_packs_epi32(to_int(_mm256_loadu_ps(x + i), max), to_int(_mm256_loadu_ps(x + i + 8), max)), 0xD8);
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i),
+            _mm256_packs_epi32(to_int(_mm256_loadu_ps(from), max), to_int(_mm256_loadu_ps(from + 8), max)), 0xD8);
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
                          _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
-    }
-    if (i == n) return;
-    alignas(32) float rest[16] = {};
-    for (std::size_t k = 0; i + k < n; ++k) rest[k] = x[i + k];
-    std::uint8_t bytes[16];
-    quantise_u8(rest, 16, bytes);
-    for (std::size_t k = 0; i + k < n; ++k) out[i + k] = bytes[k];
+    });
 }
 
 void quantise_u16(const float* x, std::size_t n, float max, std::uint16_t* out) {
-    const __m256 most = _mm256_set1_ps(max);
-    std::size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        const __m256i q = to_int(_mm256_loadu_ps(x + i), most);
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i),
+    in_blocks<8>(x, n, out, [max](const float* from, std::uint16_t* to) INLINE {
+        const __m256i q = to_int(_mm256_loadu_ps(from), _mm256_set1_ps(max));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
                          _mm_packus_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1)));
-    }
-    if (i == n) return;
-    alignas(32) float rest[8] = {};
-    for (std::size_t k = 0; i + k < n; ++k) rest[k] = x[i + k];
-    std::uint16_t words[8];
-    quantise_u16(rest, 8, max, words);
-    for (std::size_t k = 0; i + k < n; ++k) out[i + k] = words[k];
-}
-
-void to_half(const float* x, std::size_t n, Half* out) {
-    std::size_t i = 0;
-    for (; i + 8 <= n; i += 8) store(out + i, load(x + i));
-    for (; i < n; ++i)
-        out[i] = static_cast<Half>(_mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(x[i]), _MM_FROUND_TO_NEAREST_INT), 0));
-}
-
-void from_half(const Half* x, std::size_t n, float* out) {
-    std::size_t i = 0;
-    for (; i + 8 <= n; i += 8) store(out + i, load(x + i));
-    for (; i < n; ++i) out[i] = _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(x[i])));
+    });
 }
 
 }  // namespace

@@ -3,12 +3,8 @@
 // faster than that of floats here, so integer products are there but `auto` does not choose them.
 #include <arm_neon.h>
 
+#include "kernels/body/hints.hpp"
 #include "kernels/table.hpp"
-
-#define UNROLL _Pragma("GCC unroll 32")
-#define INLINE __attribute__((always_inline))
-#define UNROLL_HINT inline __attribute__((always_inline))
-#define NOINLINE __attribute__((noinline))
 
 namespace enlarge {
 namespace {
@@ -76,56 +72,21 @@ void gemm_i16(const std::int16_t* a, int tiles, int k, const std::int16_t* w, in
 }
 
 #include "kernels/body/fill.inl.hpp"
+#include "kernels/body/blocks.inl.hpp"
 
 UNROLL_HINT uint32x4_t to_int(vf x, vf most) {  // NaN gives 0: maxnm takes the number
     return vcvtnq_u32_f32(vminq_f32(vmaxnmq_f32(x * most, vdupq_n_f32(0)), most));
 }
 
 void quantise_u8(const float* x, std::size_t n, std::uint8_t* out) {
-    std::size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
+    in_blocks<8>(x, n, out, [](const float* from, std::uint8_t* to) INLINE {
         const vf most = set1(255.0F);
-        vst1_u8(out + i, vqmovn_u16(vcombine_u16(vqmovn_u32(to_int(load(x + i), most)), vqmovn_u32(to_int(load(x + i + 4), most)))));
-    }
-    if (i == n) return;
-    float rest[8] = {};
-    for (std::size_t k = 0; i + k < n; ++k) rest[k] = x[i + k];
-    std::uint8_t bytes[8];
-    quantise_u8(rest, 8, bytes);
-    for (std::size_t k = 0; i + k < n; ++k) out[i + k] = bytes[k];
+        vst1_u8(to, vqmovn_u16(vcombine_u16(vqmovn_u32(to_int(load(from), most)), vqmovn_u32(to_int(load(from + 4), most)))));
+    });
 }
 
 void quantise_u16(const float* x, std::size_t n, float max, std::uint16_t* out) {
-    std::size_t i = 0;
-    for (; i + 4 <= n; i += 4) vst1_u16(out + i, vqmovn_u32(to_int(load(x + i), set1(max))));
-    if (i == n) return;
-    float rest[4] = {};
-    for (std::size_t k = 0; i + k < n; ++k) rest[k] = x[i + k];
-    std::uint16_t words[4];
-    quantise_u16(rest, 4, max, words);
-    for (std::size_t k = 0; i + k < n; ++k) out[i + k] = words[k];
-}
-
-void to_half(const float* x, std::size_t n, Half* out) {
-    std::size_t i = 0;
-    for (; i + 4 <= n; i += 4) store(out + i, load(x + i));
-    if (i == n) return;
-    float rest[4] = {};
-    for (std::size_t k = 0; i + k < n; ++k) rest[k] = x[i + k];
-    Half halves[4];
-    store(halves, load(rest));
-    for (std::size_t k = 0; i + k < n; ++k) out[i + k] = halves[k];
-}
-
-void from_half(const Half* x, std::size_t n, float* out) {
-    std::size_t i = 0;
-    for (; i + 4 <= n; i += 4) store(out + i, load(x + i));
-    if (i == n) return;
-    Half rest[4] = {};
-    for (std::size_t k = 0; i + k < n; ++k) rest[k] = x[i + k];
-    float floats[4];
-    store(floats, load(rest));
-    for (std::size_t k = 0; i + k < n; ++k) out[i + k] = floats[k];
+    in_blocks<4>(x, n, out, [max](const float* from, std::uint16_t* to) INLINE { vst1_u16(to, vqmovn_u32(to_int(load(from), set1(max)))); });
 }
 
 }  // namespace

@@ -188,6 +188,24 @@ TEST(cpu, integer_results_depend_on_neither_tiles_nor_threads) {
     for (const int side : {4, 20, 64}) EXPECT_TRUE(test::same_bits(whole, test::run_tiled(*program, picture, side))) << side;
 }
 
+// Float pictures have no largest value: blocks that exceed what calibration saw take larger units instead of clipping.
+TEST(cpu, integers_hold_pictures_far_louder_than_those_that_calibrated_them) {
+    ThreadPool pool(3);
+    const Graph graph = test::compact_graph(46, {.features = 32, .convs = 4, .scale = 2});
+    FloatPicture picture = test::random_picture(10, 3, {72, 56});
+    for (int c = 0; c < 3; ++c)
+        for (int y = 0; y < 56; ++y)
+            for (int x = 20; x < 40; ++x) picture.at(c, x, y) *= 200;
+    const FloatPicture want = test::run_whole(reference_backend(), graph, picture);
+    const FloatPicture got = test::run_whole(cpu_backend(), graph, picture, &pool, Precision::int16);
+    EXPECT_LE(test::largest_difference(want, got), 5e-3 * magnitude(want));
+    CompileOptions options;
+    options.precision = Precision::int16;
+    options.pool = &pool;
+    const auto program = test::must(cpu_backend().compile(graph, options));
+    for (const int side : {4, 20}) EXPECT_TRUE(test::same_bits(got, test::run_tiled(*program, picture, side))) << side;
+}
+
 TEST(cpu, what_has_no_faster_path_is_refused_or_falls_back) {
     const Graph graph = odd_graph(43);  // maps read what convolutions make
     CompileOptions options;
