@@ -19,6 +19,7 @@ struct BackendOptions {
     std::string library = "libcuda.so.1";  // the driver
     std::vector<const void*> images;       // kernels; empty: none were built in
     int calibration_side = 32;             // of the picture on which precisions are compared; 0: trust fp16
+    int scene_side = 96;                   // of the pictures from which steps of 8 bits are taken
 };
 
 // A backend on another driver, for tests.
