@@ -81,6 +81,7 @@ Result<Ceiling> measure_ceiling(const Device& device, Precision precision) {
             ceiling.gflops = std::max(ceiling.gflops, kind.flops * kCeilingProducts * kind.warps * blocks * rounds / ms * 1e-6);
         }
     }
+    const std::int64_t most = device.most_bytes;
     double ms = 0;
     for (std::size_t size = kFirstCopy; ms < kLeastMs / 5 && size <= kLastCopy; size *= 8) {
         TRY(const DeviceMemory from, DeviceMemory::allocate(shared, size));
@@ -90,6 +91,7 @@ Result<Ceiling> measure_ceiling(const Device& device, Precision precision) {
         TRY(ms, watch.time(copy));
         ceiling.copy_gigabytes = 2 * static_cast<double>(size) / ms * 1e-6;  // the largest counts: caches make small ones fast
     }
+    shared->most_bytes = most;  // none of it is a network's
     return ceiling;
 }
 

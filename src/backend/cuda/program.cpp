@@ -77,7 +77,8 @@ Result<std::unique_ptr<CudaProgram>> CudaProgram::create(const Graph& graph, std
     auto state = std::make_shared<ProgramState>(std::move(devices), std::move(info));
     TRY(state->lowered, lower(graph, options));
     state->macs_per_pixel = graph.macs_per_pixel();
-    TRY(state->resident(0));
+    TRY(const Resident* first, state->resident(0));
+    first->device->most_bytes = first->device->bytes.load();  // counted anew for each program
     if (state->devices() == 1) state->lowered.constants = {};
     return std::unique_ptr<CudaProgram>(new CudaProgram(std::move(state)));
 }
