@@ -22,6 +22,7 @@ Manual manual(const std::string& command) {
         return {"Makes pictures and video larger and cleaner with Real-ESRGAN-family networks.",
                 "  enlarge photo.jpg                            photo_x4.jpg beside it\n"
                 "  enlarge photo.jpg -o big.png                 as PNG\n"
+                "  enlarge old.mp4 -m swift-x2 -o new.mkv       video: sound, subtitles and times are kept\n"
                 "  enlarge scan.tif --scale 2 -o scan2.tif      16 bit, ICC profile and EXIF stay\n"
                 "  enlarge -r photos -o enlarged                a folder and its subfolders\n"
                 "  enlarge *.png -o out/ --width 3840           several files, 3840 pixels wide\n"

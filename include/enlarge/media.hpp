@@ -6,7 +6,8 @@
 //
 // Every frame of the input is in the output at exactly its time; sound, subtitles, chapters, fonts, metadata are copied
 // untouched. The output gets its name only when it is whole. Work on files is journalled in the folder "<output>.enlarge":
-// after a crash the same call continues, and the result is the same as without the crash.
+// after a crash the same call continues, and the result is the same as without the crash. (GIF, APNG and WebP are one
+// segment: an interrupted animation begins again.)
 #pragma once
 
 #include <cstdint>

@@ -352,8 +352,10 @@ Result<VideoReport> work(VideoJob& job) {
     const bool to_file = job.output != "-" && !is_address(job.output);
     // A run that was killed between giving the output its name and removing its journal is finished by the same command.
     const bool taken = to_file && !job.options.overwrite && fs::exists(job.output);
-    const Error exists{Errc::exists, job.output + " is there already"};
+    const Error exists{Errc::exists, job.output + ": there already; use --force to overwrite it, or -o with another name"};
     std::error_code ignored;
+    if (const fs::path folder = fs::path(job.output).parent_path(); to_file && !folder.empty() && !fs::is_directory(folder, ignored))
+        return Error{Errc::not_found, "there is no folder " + folder.string() + " for the output"};
     if (taken && (job.options.restart || !fs::exists(work_folder(job.output), ignored))) return exists;
     if (to_file && fs::exists(job.output, ignored) && fs::exists(job.input, ignored) && fs::equivalent(job.input, job.output, ignored))
         return Error{Errc::argument, "the output is the input"};

@@ -110,12 +110,6 @@ std::string clip(const Scratch& scratch, const std::string& name, int frames = 5
     return contents(scratch / name);
 }
 
-std::vector<std::string> words(const std::string& in, const std::string& out, std::initializer_list<const char*> more = {}) {
-    std::vector<std::string> list{in, "-o", out, "-m", model_path("nearest-x2"), "--threads", "1", "--precision", "fp32", "-f"};
-    list.insert(list.end(), more.begin(), more.end());
-    return list;
-}
-
 TEST(live, a_broken_http_connection_is_taken_up_where_it_broke) {
     const Scratch scratch;
     const HttpServer server({{"a.mkv", clip(scratch, "a.mkv")}}, "a.mkv");

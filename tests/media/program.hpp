@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -107,6 +108,13 @@ private:
     bool done_ = false;
     std::string errors_;
 };
+
+// A command line that gives the same bytes on every machine; `more` at its end.
+inline std::vector<std::string> words(const std::string& in, const std::string& out, std::initializer_list<const char*> more = {}) {
+    std::vector<std::string> list{in, "-o", out, "-m", model_path("nearest-x2"), "--threads", "1", "--precision", "fp32"};
+    list.insert(list.end(), more.begin(), more.end());
+    return list;
+}
 
 inline Ran run(const Scratch& scratch, std::vector<std::string> words, const std::string& in = "", const std::string& out = "") {
     return Program(std::move(words), scratch / "stderr", in, out).wait();

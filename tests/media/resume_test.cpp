@@ -14,13 +14,19 @@
 namespace enlarge::test {
 namespace {
 
-std::vector<std::string> words(const std::string& in, const std::string& out) {
-    return {in, "-o", out, "-m", model_path("nearest-x2"), "--threads", "1", "--precision", "fp32", "--segment-frames", "7", "--preset", "veryfast"};
-}
-
-std::vector<std::string> with(std::vector<std::string> list, std::initializer_list<const char*> more) {
+// With short segments.
+std::vector<std::string> line(const std::string& in, const std::string& out, std::initializer_list<const char*> more = {}) {
+    auto list = words(in, out, {"--segment-frames", "7", "--preset", "veryfast"});
     list.insert(list.end(), more.begin(), more.end());
     return list;
+}
+
+// Runs until `file` of the work folder is there, and sends a signal.
+Ran stopped_at(const Scratch& scratch, const std::vector<std::string>& list, const std::string& file, int signal) {
+    Program program(list, scratch / "stderr");
+    while (program.running() && !fs::exists(list[2] + ".enlarge/" + file)) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    program.signal(signal);
+    return program.wait();
 }
 
 bool half_output(const std::string& out) { return fs::exists(out); }
@@ -35,7 +41,7 @@ TEST(resume, thirty_kills_at_random_moments_leave_the_same_file) {
     spec.chapters = spec.subtitles = true;
     make_clip(scratch / "in.mkv", spec);
     const auto start = std::chrono::steady_clock::now();
-    const Ran whole = run(scratch, words(scratch / "in.mkv", scratch / "whole.mkv"));
+    const Ran whole = run(scratch, line(scratch / "in.mkv", scratch / "whole.mkv"));
     ASSERT_EQ(whole.code, 0) << whole.errors;
     const double length = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const SeenClip expected = look_at(scratch / "whole.mkv");
@@ -48,7 +54,7 @@ TEST(resume, thirty_kills_at_random_moments_leave_the_same_file) {
         bool finished = false;
         // Up to 12 kills of one output, then it may end by itself.
         for (int attempt = 0; !finished; ++attempt) {
-            Program program(words(scratch / "in.mkv", out), scratch / "stderr");
+            Program program(line(scratch / "in.mkv", out), scratch / "stderr");
             if (attempt < 12 && kills < 30) {
                 std::this_thread::sleep_for(std::chrono::duration<double>(std::uniform_real_distribution<>(0.02, length * 0.9)(random)));
                 program.signal(SIGKILL);
@@ -85,23 +91,18 @@ TEST(resume, refuses_other_options_and_another_input_and_says_what_differs) {
     make_clip(scratch / "in.mp4", spec);
     const std::string out = scratch / "out.mp4";
     // Leaves a journal behind: killed once the first segments are closed.
-    {
-        Program program(words(scratch / "in.mp4", out), scratch / "stderr");
-        while (program.running() && !fs::exists(out + ".enlarge/segment-000003")) std::this_thread::sleep_for(std::chrono::milliseconds(2));
-        program.signal(SIGKILL);
-        ASSERT_EQ(program.wait().code, -SIGKILL) << "ended before it could be killed";
-    }
-    Ran ran = run(scratch, with(words(scratch / "in.mp4", out), {"--crf", "30"}));
+    ASSERT_EQ(stopped_at(scratch, line(scratch / "in.mp4", out), "segment-000003", SIGKILL).code, -SIGKILL) << "ended before it could be killed";
+    Ran ran = run(scratch, line(scratch / "in.mp4", out, {"--crf", "30"}));
     EXPECT_EQ(ran.code, 5) << ran.errors;
     EXPECT_NE(ran.errors.find("crf 17"), std::string::npos) << ran.errors;
     EXPECT_NE(ran.errors.find("crf 30"), std::string::npos) << ran.errors;
     EXPECT_NE(ran.errors.find("--restart"), std::string::npos) << ran.errors;
 
-    ran = run(scratch, with(words(scratch / "in.mp4", out), {"--from", "1"}));
+    ran = run(scratch, line(scratch / "in.mp4", out, {"--from", "1"}));
     EXPECT_EQ(ran.code, 5) << ran.errors;
     EXPECT_NE(ran.errors.find("--from was 0 and is 1"), std::string::npos) << ran.errors;
 
-    std::vector<std::string> other = words(scratch / "in.mp4", out);
+    std::vector<std::string> other = line(scratch / "in.mp4", out);
     other[4] = model_path("identity-x1");
     ran = run(scratch, other);
     EXPECT_EQ(ran.code, 5) << ran.errors;
@@ -109,12 +110,12 @@ TEST(resume, refuses_other_options_and_another_input_and_says_what_differs) {
 
     spec.frames = 91;
     make_clip(scratch / "in.mp4", spec);
-    ran = run(scratch, words(scratch / "in.mp4", out));
+    ran = run(scratch, line(scratch / "in.mp4", out));
     EXPECT_EQ(ran.code, 5) << ran.errors;
     EXPECT_NE(ran.errors.find("the input's contents"), std::string::npos) << ran.errors;
     EXPECT_FALSE(half_output(out));
 
-    ran = run(scratch, with(words(scratch / "in.mp4", out), {"--restart"}));
+    ran = run(scratch, line(scratch / "in.mp4", out, {"--restart"}));
     EXPECT_EQ(ran.code, 0) << ran.errors;
     EXPECT_EQ(look_at(out).times.size(), 91u);
 }
@@ -124,19 +125,16 @@ TEST(resume, a_damaged_segment_is_made_again) {
     ClipSpec spec;
     spec.frames = 90;
     make_clip(scratch / "in.mp4", spec);
-    ASSERT_EQ(run(scratch, words(scratch / "in.mp4", scratch / "whole.mp4")).code, 0);
+    ASSERT_EQ(run(scratch, line(scratch / "in.mp4", scratch / "whole.mp4")).code, 0);
     const std::string out = scratch / "out.mp4";
-    Program program(words(scratch / "in.mp4", out), scratch / "stderr");
-    while (program.running() && !fs::exists(out + ".enlarge/segment-000003")) std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    program.signal(SIGKILL);
-    ASSERT_EQ(program.wait().code, -SIGKILL);
+    ASSERT_EQ(stopped_at(scratch, line(scratch / "in.mp4", out), "segment-000003", SIGKILL).code, -SIGKILL);
     {
         std::fstream file(out + ".enlarge/segment-000001", std::ios::in | std::ios::out | std::ios::binary);
         file.seekp(200);
         file.put('\x55');
         file.put('\x66');
     }
-    const Ran ran = run(scratch, words(scratch / "in.mp4", out));
+    const Ran ran = run(scratch, line(scratch / "in.mp4", out));
     EXPECT_EQ(ran.code, 0) << ran.errors;
     EXPECT_NE(ran.errors.find("damaged"), std::string::npos) << ran.errors;
     EXPECT_EQ(contents(out), contents(scratch / "whole.mp4"));
@@ -147,18 +145,15 @@ TEST(resume, interrupt_ends_at_a_segment_border_and_the_same_command_continues) 
     ClipSpec spec;
     spec.frames = 150;
     make_clip(scratch / "in.mkv", spec);
-    ASSERT_EQ(run(scratch, words(scratch / "in.mkv", scratch / "whole.mkv")).code, 0);
+    ASSERT_EQ(run(scratch, line(scratch / "in.mkv", scratch / "whole.mkv")).code, 0);
     const std::string out = scratch / "out.mkv";
-    Program program(words(scratch / "in.mkv", out), scratch / "stderr");
-    while (program.running() && !fs::exists(out + ".enlarge/segment-000001")) std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    program.signal(SIGINT);
-    const Ran ran = program.wait();
+    const Ran ran = stopped_at(scratch, line(scratch / "in.mkv", out), "segment-000001", SIGINT);
     ASSERT_EQ(ran.code, 130) << ran.errors;
     EXPECT_NE(ran.errors.find("the same command continues"), std::string::npos) << ran.errors;
     EXPECT_FALSE(half_output(out));
     EXPECT_TRUE(fs::exists(out + ".enlarge/journal"));
     for (const auto& entry : fs::directory_iterator(out + ".enlarge")) EXPECT_NE(entry.path().extension(), ".part") << entry.path();
-    const Ran again = run(scratch, words(scratch / "in.mkv", out));
+    const Ran again = run(scratch, line(scratch / "in.mkv", out));
     EXPECT_EQ(again.code, 0) << again.errors;
     EXPECT_NE(again.errors.find("continuing after"), std::string::npos) << again.errors;
     EXPECT_EQ(contents(out), contents(scratch / "whole.mkv"));
@@ -173,7 +168,7 @@ TEST(resume, a_second_interrupt_stops_at_once) {
     spec.sound = false;
     make_clip(scratch / "in.mkv", spec);
     const std::string out = scratch / "out.mkv";
-    std::vector<std::string> list = words(scratch / "in.mkv", out);
+    std::vector<std::string> list = line(scratch / "in.mkv", out);
     list[4] = "swift-x4";
     list[10] = "100000";  // one endless segment: the first Ctrl-C would take long
     Program program(list, scratch / "stderr");
@@ -202,7 +197,7 @@ TEST(resume, a_full_disk_is_one_sentence_and_work_continues_when_there_is_room) 
     ClipSpec spec;
     spec.frames = 120;
     make_clip(scratch / "in.mkv", spec);
-    auto list = with(words(scratch / "in.mkv", disk + "/out.mkv"), {"--crf", "1"});
+    auto list = line(scratch / "in.mkv", disk + "/out.mkv", {"--crf", "1"});
     const Ran full = run(scratch, list);
     EXPECT_EQ(full.code, 4) << full.errors;
     EXPECT_NE(full.errors.find("No space left"), std::string::npos) << full.errors;
@@ -211,7 +206,7 @@ TEST(resume, a_full_disk_is_one_sentence_and_work_continues_when_there_is_room) 
     const Ran again = run(scratch, list);
     EXPECT_EQ(again.code, 0) << again.errors;
     EXPECT_NE(again.errors.find("continuing after"), std::string::npos) << again.errors;
-    auto plain = with(words(scratch / "in.mkv", scratch / "whole.mkv"), {"--crf", "1"});
+    auto plain = line(scratch / "in.mkv", scratch / "whole.mkv", {"--crf", "1"});
     ASSERT_EQ(run(scratch, plain).code, 0);
     EXPECT_EQ(contents(disk + "/out.mkv"), contents(scratch / "whole.mkv"));
 }
@@ -223,9 +218,9 @@ TEST(resume, two_processes_do_not_share_an_output) {
     spec.width = 320;
     spec.height = 240;
     make_clip(scratch / "in.mkv", spec);
-    Program first(words(scratch / "in.mkv", scratch / "out.mkv"), scratch / "stderr1");
+    Program first(line(scratch / "in.mkv", scratch / "out.mkv"), scratch / "stderr1");
     while (first.running() && !fs::exists(scratch / "out.mkv.enlarge/journal")) std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    const Ran second = run(scratch, words(scratch / "in.mkv", scratch / "out.mkv"));
+    const Ran second = run(scratch, line(scratch / "in.mkv", scratch / "out.mkv"));
     EXPECT_EQ(second.code, 5) << second.errors;
     EXPECT_NE(second.errors.find("another process"), std::string::npos) << second.errors;
     first.signal(SIGKILL);
