@@ -106,7 +106,7 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
     const bool end = step.output < 0;
 
     const int across = (share.columns.size() + 3) / 4, down = (share.rows.size() + 3) / 4;
-    const int total = across * down;
+    const int end_block = std::min(across * down, share.blocks.end);
     // Blocks [first, first + count) as runs beside each other: body(x, y, number of blocks, index of the first).
     const auto for_runs = [&](int first, int count, const auto& body) {
         for (int b = first; b < first + count;) {
@@ -116,8 +116,8 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
             b += n;
         }
     };
-    for (int first = 0; first < total; first += most) {
-        const int count = std::min(most, total - first);
+    for (int first = share.blocks.begin; first < end_block; first += most) {
+        const int count = std::min(most, end_block - first);
         for_runs(first, count, [&](int x, int y, int n, int index) {
             Window<In> window;
             window.step = 4 / div * stride;

@@ -182,8 +182,7 @@ Runner::Cut Runner::cut(const Task& task, const Share& share) const {
     const Step& step = network_->steps[static_cast<std::size_t>(task.step)];
     const auto pieces = [](int n, int unit) { return Cut{(n + unit - 1) / unit, unit}; };
     if (step.kind != Kind::winograd) return pieces(share.rows.size(), step.kind == Kind::direct ? 1 : 4);
-    const int down = (share.rows.size() + 3) / 4;
-    return pieces(share.columns.size(), 4 * std::max(1, batch(step) / down));
+    return pieces((share.columns.size() + 3) / 4 * ((share.rows.size() + 3) / 4), batch(step));
 }
 
 int Runner::pieces(int task, int part) const {
@@ -196,8 +195,12 @@ void Runner::compute(const Context& context, int index, int part, int piece) {
     const Step& step = network_->steps[static_cast<std::size_t>(task.step)];
     Share mine = share(task, part);
     const Cut pieces = cut(task, mine);
-    Range& along = step.kind == Kind::winograd ? mine.columns : mine.rows;
-    along = {along.begin + piece * pieces.unit, std::min(along.begin + (piece + 1) * pieces.unit, along.end)};
+    if (step.kind == Kind::winograd) {
+        mine.blocks = {piece * pieces.unit, (piece + 1) * pieces.unit};
+    } else {
+        mine.rows.begin += piece * pieces.unit;
+        mine.rows.end = std::min(mine.rows.begin + pieces.unit, mine.rows.end);
+    }
     switch (step.kind) {
         case Kind::load: return load(context, step, mine);
         case Kind::direct: return direct(context, step, mine);

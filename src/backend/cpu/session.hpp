@@ -45,8 +45,9 @@ public:
 private:
     struct Share {  // of a task
         Range rows, columns;
+        Range blocks;  // which of its Winograd blocks, counted row by row
     };
-    // How many pieces a share is cut into: of so many columns of Winograd blocks, or of so many rows.
+    // How many pieces a share is cut into: of so many Winograd blocks, or of so many rows.
     struct Cut {
         int pieces = 0, unit = 1;
     };
