@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "api/upscaler_state.hpp"
+#include "api/video_planes.hpp"
 #include "base/log.hpp"
 #include "media/gpu.hpp"
 
@@ -33,10 +34,6 @@ FrameSurface surface_of(const media::Frame& frame) {
     }
     return s;
 }
-
-int colours(const FrameFormat& format) { return (format.family == FrameFamily::grey ? 1 : 3) + (format.alpha ? 1 : 0); }
-
-PixelFormat floats(int channels) { return {SampleType::f32, 32, static_cast<std::uint8_t>(channels), true}; }
 
 }  // namespace
 
@@ -113,38 +110,29 @@ Result<void> FrameWorkers::over_rgb(Worker& worker, const media::Frame& in, medi
         TRY(over_rgb(worker, in, here, go_on));
         return media::upload(here, out);
     }
-    const int in_channels = colours(in_.samples), out_channels = colours(out_.samples);
+    const int in_channels = channels_of(in_.samples), out_channels = channels_of(out_.samples);
     // Grey in needs one channel of work only; transparency that the output cannot hold is not worth any.
     const bool alpha = in_.samples.alpha && out_.samples.alpha;
     const int work = (in_.samples.family == FrameFamily::grey ? 1 : 3) + (alpha ? 1 : 0);
-    const auto with = [](auto view, int channels) {
-        if (view.format.channels == 1 && channels >= 3)
-            for (std::size_t p = 1; p < 3; ++p) {
-                view.plane[p] = view.plane[0];
-                view.stride_bytes[p] = view.stride_bytes[0];
-            }
-        view.format.channels = static_cast<std::uint8_t>(channels);
-        return view;
-    };
     if (worker.in.empty()) {
-        worker.in = Image(in_.size, floats(in_channels));
-        worker.out = Image(out_.size, floats(work));
-        TRY(Converter converter, Converter::from_rgb(floats(out_channels), out_.size, out_.samples, {.dither = out_.samples.bits < in_.samples.bits}));
+        worker.in = Image(in_.size, float_planes(in_channels));
+        worker.out = Image(out_.size, float_planes(work));
+        TRY(Converter converter, Converter::from_rgb(float_planes(out_channels), out_.size, out_.samples, {.dither = out_.samples.bits < in_.samples.bits}));
         worker.from_rgb.emplace(std::move(converter));
     }
     FrameFormat now = in.format().samples;
     if (now.tags.range == Range::unspecified && in_.samples.tags.range == Range::full) now.tags.range = Range::full;
     if (!worker.to_rgb || !(worker.made_for == now)) {
-        TRY(Converter converter, Converter::to_rgb(now, in_.size, floats(in_channels)));
+        TRY(Converter converter, Converter::to_rgb(now, in_.size, float_planes(in_channels)));
         worker.to_rgb.emplace(std::move(converter));
         worker.made_for = now;
     }
     FrameView view = in.view();
     view.format = now;
     TRY(worker.to_rgb->convert(view, worker.in.view()));
-    TRY(const UpscaleReport done, worker.enlarger->run(with(std::as_const(worker.in).view(), work), worker.out.view(), go_on));
+    TRY(const UpscaleReport done, worker.enlarger->run(with_channels(std::as_const(worker.in).view(), work), worker.out.view(), go_on));
     recomputed_.fetch_add(done.recomputed_tiles);
-    return worker.from_rgb->convert(with(std::as_const(worker.out).view(), out_channels), out.view());
+    return worker.from_rgb->convert(with_channels(std::as_const(worker.out).view(), out_channels), out.view());
 }
 
 }  // namespace enlarge

@@ -8,6 +8,7 @@
 #include "api/tile_reuse.hpp"
 #include "api/video_frames.hpp"
 #include "api/video_job.hpp"
+#include "api/video_planes.hpp"
 #include "color/convert.hpp"
 #include "image/format.hpp"
 #include "media/gpu.hpp"
@@ -36,28 +37,12 @@ struct Written {
     std::int64_t frames = 0, last_duration = 0;  // end
 };
 
-// `channels` of the picture's planes; a grey picture may stand for RGB with three equal planes.
-template <class View>
-View with_channels(View view, int channels) {
-    if (view.format.channels == 1 && channels >= 3)
-        for (std::size_t p = 1; p < 3; ++p) {
-            view.plane[p] = view.plane[0];
-            view.stride_bytes[p] = view.stride_bytes[0];
-        }
-    view.format.channels = static_cast<std::uint8_t>(channels);
-    return view;
-}
-
 std::vector<std::unique_ptr<Image>> pictures(Size size, int channels, int count, std::int64_t& bytes) {
     std::vector<std::unique_ptr<Image>> out;
     for (int i = 0; i < count; ++i)
-        out.push_back(std::make_unique<Image>(size, PixelFormat{SampleType::f32, 32, static_cast<std::uint8_t>(channels), true}));
+        out.push_back(std::make_unique<Image>(size, float_planes(channels)));
     bytes += std::int64_t{size.width} * size.height * channels * 4 * count;
     return out;
-}
-
-int channels_of(const FrameFormat& format) {
-    return (format.family == FrameFamily::grey ? 1 : 3) + (format.alpha ? 1 : 0);
 }
 
 // Encodes frames into segments, or into one endless one.
