@@ -178,7 +178,7 @@ Result<VideoFormat> video_format(const std::string& pixel_format, const VideoFor
 }
 
 Result<EncoderChoice> choose_encoder(const EncoderRequest& request, const VideoFormat& output, bool may_resize) {
-    route_av_log();
+    TRY(start_ffmpeg());
     EncoderChoice choice;
     choice.size = output.size;
     TRY(choice.codec, choose_codec(request, output));

@@ -76,7 +76,7 @@ Rational Encoder::frame_rate() const { return from_av(state_->codec->framerate);
 
 Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, const EncoderChoice& choice, const Frame& first,
                                                const Frame& hdr, Rational time_base, Rational frame_rate) {
-    route_av_log();
+    TRY(start_ffmpeg());
     forget_av_log();
     if (choice.codec == "libsvtav1") ::setenv("SVT_LOG", "1", 0);  // it writes to stderr by itself; 1 = errors only
     std::unique_ptr<Encoder> encoder(new Encoder);

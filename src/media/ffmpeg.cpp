@@ -69,9 +69,11 @@ Errc kind_of(int code, Errc fallback) {
 
 }  // namespace
 
-void route_av_log() {
+Result<void> start_ffmpeg() {
+    TRY(load_ffmpeg());
     static std::once_flag once;
     std::call_once(once, [] { av_log_set_callback(take_log); });
+    return {};
 }
 
 void forget_av_log() { last_line.clear(); }

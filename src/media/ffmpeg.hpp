@@ -2,13 +2,11 @@
 // FFmpeg's C objects as owners, and its errors as ours. For .cpp files of this module only.
 #pragma once
 
+#include <cstdint>
+#include <memory>
+#include <string>
+
 extern "C" {
-#include <libavcodec/avcodec.h>
-#include <libavcodec/bsf.h>
-#include <libavfilter/avfilter.h>
-#include <libavfilter/buffersink.h>
-#include <libavfilter/buffersrc.h>
-#include <libavformat/avformat.h>
 #include <libavutil/avutil.h>
 #include <libavutil/dict.h>
 #include <libavutil/display.h>
@@ -22,11 +20,9 @@ extern "C" {
 #include <libavutil/time.h>
 }
 
-#include <memory>
-#include <string>
-
 #include "base/result.hpp"
 #include "media/frame.hpp"
+#include "media/libraries.hpp"
 
 namespace enlarge::media {
 
@@ -34,9 +30,7 @@ struct FreeAv {
     void operator()(AVPacket* p) const { av_packet_free(&p); }
     void operator()(AVFrame* p) const { av_frame_free(&p); }
     void operator()(AVCodecContext* p) const { avcodec_free_context(&p); }
-    void operator()(AVCodecParameters* p) const { avcodec_parameters_free(&p); }
     void operator()(AVFilterGraph* p) const { avfilter_graph_free(&p); }
-    void operator()(AVBSFContext* p) const { av_bsf_free(&p); }
 };
 template <class T>
 using Av = std::unique_ptr<T, FreeAv>;
@@ -68,8 +62,9 @@ inline Rational from_av(AVRational r) { return {r.num, r.den}; }
 // The last line FFmpeg logged on this thread since the previous call is added when it explains more.
 Error av_error(int code, const std::string& what, Errc fallback = Errc::format);
 
-// Sends FFmpeg's own log lines to log() as debug lines instead of stderr. Called by everything that opens something.
-void route_av_log();
+// Loads FFmpeg's libraries and sends their own log lines to log() as debug lines instead of stderr. Called by everything
+// that opens something.
+Result<void> start_ffmpeg();
 // Forgets the explanation remembered for av_error() on this thread.
 void forget_av_log();
 

@@ -39,16 +39,19 @@ Frame with_times_of(Av<AVFrame> raw, const Frame& frame) {
     return out;
 }
 
+// FFmpeg copies floor(height / 2) rows of chroma to and from GPUs: heights are made even for it.
+int even(int height) { return height + height % 2; }
+
 // Planar chroma interleaved, samples moved to the high end: what GPUs hold.
 template <class Sample>
-void interleave(const AVFrame& from, AVFrame& to, int shift) {
+void interleave(const AVFrame& from, AVFrame& to, bool together, int shift) {
     const auto row = [](const AVFrame& f, int plane, int y) { return reinterpret_cast<Sample*>(f.data[plane] + std::ptrdiff_t{y} * f.linesize[plane]); };
     for (int y = 0; y < from.height; ++y)
         for (int x = 0; x < from.width; ++x) row(to, 0, y)[x] = static_cast<Sample>(row(from, 0, y)[x] << shift);
     for (int y = 0; y < (from.height + 1) / 2; ++y)
         for (int x = 0; x < (from.width + 1) / 2; ++x) {
-            row(to, 1, y)[2 * x] = static_cast<Sample>(row(from, 1, y)[x] << shift);
-            row(to, 1, y)[2 * x + 1] = static_cast<Sample>(row(from, 2, y)[x] << shift);
+            row(to, 1, y)[2 * x] = static_cast<Sample>(row(from, 1, y)[together ? 2 * x : x] << shift);
+            row(to, 1, y)[2 * x + 1] = static_cast<Sample>((together ? row(from, 1, y)[2 * x + 1] : row(from, 2, y)[x]) << shift);
         }
 }
 
@@ -57,7 +60,7 @@ void interleave(const AVFrame& from, AVFrame& to, int shift) {
 void Gpu::Free::operator()(AVBufferRef* reference) const { av_buffer_unref(&reference); }
 
 Result<std::shared_ptr<Gpu>> Gpu::open(void* context) {
-    route_av_log();
+    TRY(start_ffmpeg());
     forget_av_log();
     std::shared_ptr<Gpu> gpu(new Gpu);
     // Not av_hwdevice_ctx_create(): it wants the primary context with flags of its own choosing.
@@ -92,7 +95,7 @@ Result<GpuFramePool> GpuFramePool::create(const Gpu& gpu, int bits, Size size) {
     frames->format = AV_PIX_FMT_CUDA;
     frames->sw_format = samples_on_gpu(bits);
     frames->width = size.width;
-    frames->height = size.height;
+    frames->height = even(size.height);
     if (const int rc = av_hwframe_ctx_init(pool.frames_.get()); rc < 0) return av_error(rc, "frames on the GPU", Errc::device);
     return pool;
 }
@@ -101,6 +104,7 @@ Result<Frame> GpuFramePool::get(const VideoFormat& format, const Frame* properti
     ENSURE(format.size == size_);
     Av<AVFrame> raw = new_frame();
     if (const int rc = av_hwframe_get_buffer(frames_.get(), raw.get(), 0); rc < 0) return av_error(rc, "a frame on the GPU", Errc::memory);
+    raw->height = size_.height;
     describe_as(*raw, format);
     Frame made = with_times_of(std::move(raw), properties ? *properties : Frame{});
     // Captions and what else belongs to the time.
@@ -113,13 +117,14 @@ Result<void> upload(const Frame& frame, Frame& there) {
     if (samples.family != FrameFamily::yuv || samples.sub_x != 1 || samples.sub_y != 1 || samples.alpha || samples.bits != there.format().samples.bits)
         return Error{Errc::unsupported, "only 4:2:0 of 8 or 10 bits goes to the GPU"};
     Av<AVFrame> packed;
-    if (!samples.semi_planar) {
+    if (!samples.semi_planar || from.height % 2) {
         packed = new_frame();
         packed->format = samples_on_gpu(samples.bits);
         packed->width = from.width;
-        packed->height = from.height;
+        packed->height = even(from.height);
         if (av_frame_get_buffer(packed.get(), 0) < 0) throw std::bad_alloc();
-        samples.bits == 8 ? interleave<std::uint8_t>(from, *packed, 0) : interleave<std::uint16_t>(from, *packed, 6);
+        if (samples.bits == 8) interleave<std::uint8_t>(from, *packed, samples.semi_planar, 0);
+        else interleave<std::uint16_t>(from, *packed, samples.semi_planar, samples.high_bits ? 0 : 6);
     }
     if (const int rc = av_hwframe_transfer_data(there.av(), packed ? packed.get() : &from, 0); rc < 0)
         return av_error(rc, "copying a frame to the GPU", Errc::device);
@@ -127,8 +132,11 @@ Result<void> upload(const Frame& frame, Frame& there) {
 }
 
 Result<Frame> download(const Frame& frame) {
-    Av<AVFrame> raw = new_frame();
-    if (const int rc = av_hwframe_transfer_data(raw.get(), frame.av(), 0); rc < 0) return av_error(rc, "copying a frame from the GPU", Errc::device);
+    Av<AVFrame> raw = new_frame(), there = new_frame();
+    if (av_frame_ref(there.get(), frame.av()) < 0) throw std::bad_alloc();
+    there->height = even(there->height);
+    if (const int rc = av_hwframe_transfer_data(raw.get(), there.get(), 0); rc < 0) return av_error(rc, "copying a frame from the GPU", Errc::device);
+    raw->height = frame.av()->height;
     if (const int rc = av_frame_copy_props(raw.get(), frame.av()); rc < 0) return av_error(rc, "frame", Errc::memory);
     return with_times_of(std::move(raw), frame);
 }
@@ -139,7 +147,7 @@ std::string processor_encoder(const std::string& codec) {
 }
 
 Result<void> probe_gpu_encoder(const std::string& codec, const Gpu* gpu, int bits, Size size) {
-    route_av_log();
+    TRY(start_ffmpeg());
     forget_av_log();
     const AVCodec* encoder = avcodec_find_encoder_by_name(codec.c_str());
     if (!encoder) return Error{Errc::unsupported, "FFmpeg's libraries here do not know it"};

@@ -115,7 +115,7 @@ Input::~Input() {
 }
 
 Result<std::unique_ptr<Input>> Input::open(const InputOptions& options) {
-    route_av_log();
+    TRY(start_ffmpeg());
     forget_av_log();
     std::unique_ptr<Input> input(new Input);
     input->options_ = options;

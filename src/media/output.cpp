@@ -117,7 +117,7 @@ Output::~Output() {
 
 Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const Input& input, const StreamPlan& plan,
                                              const VideoTrack& track) {
-    route_av_log();
+    TRY(start_ffmpeg());
     forget_av_log();
     std::unique_ptr<Output> output(new Output);
     output->state_ = std::make_unique<State>();
@@ -284,7 +284,7 @@ Result<void> Output::put(Packet packet) {
     if (rc < 0) return av_error(rc, "writing failed", Errc::io);
     if (s.context->pb) {
         if (s.context->pb->error < 0) return av_error(s.context->pb->error, "writing failed", Errc::io);
-        bytes_ = avio_tell(s.context->pb);
+        bytes_ = avio_seek(s.context->pb, 0, SEEK_CUR);
     }
     return {};
 }
@@ -297,7 +297,7 @@ Result<void> Output::write_video(const Packet& packet) {
         avio_write(pb, packet.av()->data, packet.av()->size);
         avio_flush(pb);
         if (pb->error < 0) return av_error(pb->error, "writing failed", Errc::io);
-        bytes_ = avio_tell(pb);
+        bytes_ = avio_seek(pb, 0, SEEK_CUR);
         return {};
     }
     Av<AVPacket> copy(av_packet_clone(packet.av()));
@@ -351,7 +351,7 @@ Result<void> Output::finish() {
     s.complete = true;
     if (const int rc = av_write_trailer(s.context); rc < 0) return av_error(rc, "writing failed", Errc::io);
     if (s.context->pb && !(s.context->oformat->flags & AVFMT_NOFILE)) {
-        bytes_ = avio_tell(s.context->pb);
+        bytes_ = avio_seek(s.context->pb, 0, SEEK_CUR);
         avio_flush(s.context->pb);
         const int error = s.context->pb->error;
         const int rc = avio_closep(&s.context->pb);

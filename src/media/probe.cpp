@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <cstring>
 #include <vector>
@@ -20,7 +21,7 @@ namespace {
 bool named_like_video(const std::string& path) {
     static constexpr const char* kEndings[] = {".mp4", ".mkv", ".webm", ".mov", ".avi", ".ts",  ".m2ts", ".mts", ".flv", ".m4v", ".3gp",
                                                ".mpg", ".mpeg", ".vob", ".ogv", ".wmv", ".y4m", ".nut", ".apng", ".m3u8", ".mxf", ".qt",
-                                               ".h264", ".264", ".h265", ".hevc", ".ivf", ".asf", ".rm", ".rmvb", ".f4v", ".dv"};
+                                               ".h264", ".264", ".h265", ".hevc", ".ivf", ".asf", ".rm", ".rmvb", ".f4v", ".dv",  ".mjpeg", ".mjpg"};
     std::string lower = path;
     std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
     return std::any_of(std::begin(kEndings), std::end(kEndings), [&](const char* e) {
@@ -42,6 +43,15 @@ bool animated_png(const Bytes& b) {
         at += 12 + ((std::size_t{b[at]} << 24) | (std::size_t{b[at + 1]} << 16) | (std::size_t{b[at + 2]} << 8) | b[at + 3]);
     }
     return false;
+}
+
+// Pictures that need no library to be told from video. JPEGs one after the other are a video.
+bool plain_picture(const Bytes& b) {
+    static constexpr unsigned char kNextJpeg[] = {0xff, 0xd9, 0xff, 0xd8};
+    if (starts(b, 0, "\xff\xd8\xff", 3)) return std::search(b.begin(), b.end(), std::begin(kNextJpeg), std::end(kNextJpeg)) == b.end();
+    const bool tiff = starts(b, 0, "II*\0", 4) || starts(b, 0, "MM\0*", 4);
+    const bool pnm = b.size() > 2 && b[0] == 'P' && b[1] >= '1' && b[1] <= '6' && std::isspace(b[2]);
+    return tiff || pnm || starts(b, 0, "BM", 2);
 }
 
 // Walks a GIF's blocks up to its second image.
@@ -96,7 +106,7 @@ Bytes peek_stdin(std::size_t most) {
 }
 
 bool probed_as_video(const std::string& path, const Bytes& bytes, bool otherwise) {
-    route_av_log();
+    if (!start_ffmpeg()) return otherwise;
     Bytes padded = bytes;
     padded.resize(bytes.size() + AVPROBE_PADDING_SIZE, 0);
     AVProbeData probe{};
@@ -122,7 +132,8 @@ bool is_media_file(const std::string& path) {
     std::FILE* file = std::fopen(path.c_str(), "rbe");
     if (!file) {
         char name[4096];
-        return named_like_video(path) || av_get_frame_filename2(name, sizeof name, path.c_str(), 1, 0) == 0;
+        if (named_like_video(path)) return true;
+        return path.find('%') != std::string::npos && start_ffmpeg() && av_get_frame_filename2(name, sizeof name, path.c_str(), 1, 0) == 0;
     }
     struct Closer {
         std::FILE* file;
@@ -133,6 +144,7 @@ bool is_media_file(const std::string& path) {
     if (seen.empty()) return named_like_video(path);
     if (starts(seen, 0, "\x89PNG\r\n\x1a\n", 8)) return animated_png(seen);
     if (starts(seen, 0, "GIF8", 4)) return animated_gif(file);
+    if (plain_picture(seen) && !named_like_video(path)) return false;
     if (starts(seen, 0, "RIFF", 4) && starts(seen, 8, "WEBP", 4)) return starts(seen, 12, "VP8X", 4) && seen.size() > 20 && (seen[20] & 2);
     // AVIF and HEIC are boxes like MP4.
     if (starts(seen, 4, "ftyp", 4))
