@@ -3,6 +3,7 @@
 
   precompute.py faithful --tiles DIR --cache DIR
   precompute.py swift    --tiles DIR --cache DIR --teacher realesr-general-x4v3.pth --round 0
+  precompute.py hard     --tiles DIR --cache DIR --teacher realesr-general-x4v3.pth
 
 `--tiles` holds 512×512 pictures. Every `--round` degrades all of them anew; train.py uses all the rounds it finds.
 """
@@ -15,10 +16,11 @@ import numpy as np
 import torch
 
 import synthetic
-from common import bicubic, load_rgb, load_weights, luma, model_from, run
+from common import bicubic, lanczos, load_rgb, load_weights, luma, model_from, resize, run, to_u8
 from degrade import degrade
 
 SYNTHETIC = 80
+HARD = 320
 
 
 def tiles(folder, seed):
@@ -73,9 +75,32 @@ def swift(o):
         np.save(f'{o.cache}/swift{o.round}_{name}.npy', np.stack(a))
 
 
+def consistent(large, small, scale, tolerance):
+    """`large` moved until it is `small` again when reduced, but for `tolerance`: a teacher may be wrong on such pictures."""
+    t = large.astype(np.float32)
+    for _ in range(5):
+        e = small - resize(t, *small.shape[:2])
+        t = np.clip(t + resize(e - np.clip(e, -tolerance, tolerance), *t.shape[:2]), 0, 255)
+    return to_u8(t)
+
+
+def hard(o):
+    """What networks explode on when they have seen only photographs: targets that keep to the input."""
+    teacher = model_from(load_weights(o.teacher))
+    rng, fonts = np.random.default_rng(o.seed + 77), synthetic.find_fonts()
+    photos = [im for kind, im in tiles(o.tiles, o.seed) if kind == 'photo']
+    lr = [synthetic.hard(rng, 128, photos[int(rng.integers(len(photos)))], fonts) for _ in range(HARD)]
+    x4 = [consistent(run(teacher, x), x, 4, 24) for x in lr]
+    np.save(f'{o.cache}/hard_lr.npy', np.stack(lr))
+    np.save(f'{o.cache}/hard_swift_x4.npy', np.stack(x4))
+    np.save(f'{o.cache}/hard_swift_x2.npy', np.stack([consistent(bicubic(t, 1, 2), x, 2, 24) for t, x in zip(x4, lr)]))
+    for scale in (2, 4):
+        np.save(f'{o.cache}/hard_faithful_x{scale}.npy', np.stack([consistent(lanczos(x, scale), x, scale, 0) for x in lr]))
+
+
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument('what', choices=['faithful', 'swift'])
+    a.add_argument('what', choices=['faithful', 'swift', 'hard'])
     a.add_argument('--tiles', required=True)
     a.add_argument('--cache', required=True)
     a.add_argument('--teacher')
@@ -85,7 +110,7 @@ def main():
     o = a.parse_args()
     torch.set_num_threads(o.threads)
     os.makedirs(o.cache, exist_ok=True)
-    faithful(o) if o.what == 'faithful' else swift(o)
+    {'faithful': faithful, 'swift': swift, 'hard': hard}[o.what](o)
 
 
 if __name__ == '__main__':

@@ -117,6 +117,69 @@ def tile(kind, rng, size=512, fonts=()):
     return np.asarray(im.resize((size, size), Image.BOX))
 
 
+def palette(rng):
+    """A few colours as old screens and drawings have them: half of them saturated."""
+    n = int(rng.integers(2, 9))
+    c = rng.integers(0, 256, (n, 3))
+    pure = rng.random(n) < 0.6
+    c[pure] = rng.choice([0, 255], (int(pure.sum()), 3))
+    return c.astype(np.uint8)
+
+
+def hard(rng, size, photo, fonts=()):
+    """uint8 (size, size, 3): what no lens and no JPEG has softened, pixel by pixel: pixel art, dithering, noise, letters
+    without antialiasing, one-pixel lines, photographs of few colours or overdone contrast. `photo` is at least as large."""
+    colours, kind = palette(rng), int(rng.integers(8))
+    pick = lambda h, w: colours[rng.integers(len(colours), size=(h, w))]
+    y0, x0 = rng.integers(0, photo.shape[0] - size + 1), rng.integers(0, photo.shape[1] - size + 1)
+    crop = photo[y0:y0 + size, x0:x0 + size]
+    if kind == 0:  # cells of whole pixels, mostly one colour
+        c = int(rng.integers(1, 13))
+        n = -(-size // c)
+        grid = np.where(rng.random((n, n, 1)) < rng.uniform(0, 0.9), colours[0], pick(n, n))
+        return grid.repeat(c, 0).repeat(c, 1)[:size, :size]
+    if kind == 1:  # noise of the full range, grey or coloured, on or off
+        n = rng.integers(0, 256, (size, size, int(rng.choice([1, 3]))))
+        n = np.where(n < 128, 0, 255) if rng.random() < 0.4 else n
+        return np.broadcast_to(n, (size, size, 3)).astype(np.uint8)
+    if kind == 2:  # stripes and checks of one or two pixels
+        y, x = np.mgrid[0:size, 0:size]
+        a, b = rng.integers(1, 5, 2)
+        return colours[((x // a) * int(rng.integers(2)) + (y // b)) % len(colours)]
+    if kind in (3, 4):  # letters, lines and shapes without antialiasing
+        im = Image.fromarray(crop.copy()) if rng.random() < 0.3 else Image.new('RGB', (size, size), tuple(map(int, colours[0])))
+        d = ImageDraw.Draw(im)
+        d.fontmode = '1'
+        for _ in range(int(rng.integers(3, 40))):
+            c, p = tuple(map(int, colours[rng.integers(len(colours))])), rng.integers(-8, size + 8, 4)
+            r = rng.random()
+            if r < 0.3:
+                font = ImageFont.truetype(str(rng.choice(fonts)), int(rng.integers(7, 30))) if len(fonts) else ImageFont.load_default()
+                d.text((int(p[0]), int(p[1])), ''.join(rng.choice(list(string.ascii_letters + string.digits), 12)), c, font)
+            elif r < 0.6:
+                d.line([int(v) for v in p], c, int(rng.choice([1, 1, 1, 2, 3])))
+            elif r < 0.8:
+                d.rectangle([int(v) for v in (*np.minimum(p[:2], p[2:]), *np.maximum(p[:2], p[2:]))], c)
+            else:
+                d.ellipse([int(v) for v in (*np.minimum(p[:2], p[2:]), *np.maximum(p[:2], p[2:]))], c if rng.random() < 0.5 else None, c)
+        return np.asarray(im)
+    if kind == 5:  # few colours, dithered or not
+        im = Image.fromarray(crop).quantize(int(rng.choice([2, 3, 4, 8, 16])), dither=int(rng.integers(2)))
+        return np.asarray(im.convert('RGB'))
+    if kind == 6:  # contrast and saturation overdone
+        f = crop.astype(np.float32) - rng.uniform(60, 190)
+        grey = f.mean(2, keepdims=True)
+        return to_u8((grey + (f - grey) * rng.uniform(1, 6)) * rng.uniform(1, 6) + 128)
+    # Bands of unrelated pictures with hard borders between them
+    out, y = np.empty((size, size, 3), np.uint8), 0
+    while y < size:
+        h = int(rng.integers(1, 40))
+        band = hard(rng, size, photo, fonts)
+        out[y:y + h] = band[y:y + h] if rng.random() < 0.7 else colours[rng.integers(len(colours))]
+        y += h
+    return out if rng.random() < 0.5 else out.transpose(1, 0, 2)
+
+
 def find_fonts(folder='/usr/share/fonts'):
     return sorted(glob.glob(folder + '/**/*.ttf', recursive=True))
 

@@ -20,6 +20,7 @@ import synthetic
 from common import Compact, load_weights, luma, psnr, run, save_weights
 
 FLAT = 0.07  # share of patches that are one colour
+HARD = 0.2   # share of patches that nothing has softened, where the cache has them
 
 
 class Muon(torch.optim.Optimizer):
@@ -75,13 +76,16 @@ class Patches:
             rounds = sorted(glob.glob(f'{cache}/swift*_lr.npy'))
             self.pairs = [(np.load(p, mmap_mode='r'), np.load(p.replace('_lr', f'_x{self.scale}'), mmap_mode='r'))
                           for p in rounds]
+        self.hard = None
+        if os.path.exists(f'{cache}/hard_lr.npy'):
+            self.hard = load('hard_lr'), load(f'hard_{name.replace("-", "_")}')
 
     def one(self):
         s, n, rng = self.scale, self.patch, self.rng
         if rng.random() < FLAT:
             flat = synthetic.flat(rng, (n, n, 3))
             return flat, np.broadcast_to(flat[0, 0], (n * s, n * s, 3))
-        lr, hr = self.pairs[rng.integers(len(self.pairs))]
+        lr, hr = self.hard if self.hard and rng.random() < HARD else self.pairs[rng.integers(len(self.pairs))]
         i = rng.integers(len(lr))
         y, x = rng.integers(0, lr.shape[1] - n + 1), rng.integers(0, lr.shape[2] - n + 1)
         a, b = lr[i, y:y + n, x:x + n], hr[i, y * s:(y + n) * s, x * s:(x + n) * s]
