@@ -125,6 +125,7 @@ Result<enlarge::EngineOptions> engine_options(const EngineChoice& choice) {
     auto precision = enlarge::parse_precision(choice.precision);
     if (!precision) return std::move(precision).error();
     engine.precision = *precision;
+    engine.cache_folder = enlarge::cache_folder();
     if (!choice.memory.empty()) {
         auto bytes = parse_bytes(choice.memory);
         if (!bytes) return std::move(bytes).error();

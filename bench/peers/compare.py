@@ -5,7 +5,8 @@
 Every round runs each contender once, a few frames each, so that a noisy minute hits all alike. Prints the median and the
 least time of each over all rounds, its largest memory, and how many times faster enlarge is than the fastest peer. A peer
 that is not installed is left out and named. PyTorch wants --python (Debian: /usr/bin/python3 with python3-torch); ONNX
-Runtime wants node and onnxruntime-node in --ort (a folder with node_modules); its file is made by `enlarge export`."""
+Runtime wants node and onnxruntime-node in --ort (a folder with node_modules); its file is made by `enlarge export`;
+oneDNN wants g++ and Debian's libdnnl-dev, and runs Compact networks only."""
 import argparse
 import json
 import os
@@ -68,6 +69,17 @@ def main():
                                           {**os.environ, "ORT_HOME": arguments.ort})
     except (RuntimeError, FileNotFoundError) as error:
         print(f"left out: ONNX Runtime: {error}", file=sys.stderr)
+    try:
+        info = json.loads(run([arguments.enlarge, "models", "info", arguments.model, "--json"]).stdout)
+        if info["family"] != "Compact":
+            raise RuntimeError("runs Compact networks only")
+        program = os.path.join(scratch.name, "onednn")
+        run(["g++", "-O3", "-march=native", "-fopenmp", "-std=c++20", os.path.join(HERE, "onednn.cpp"), "-ldnnl", "-o", program])
+        shape = [str(info["features"]), str(info["blocks"] + 2), str(info["scale"])]
+        contenders["oneDNN"] = peer([program, *shape, width, height, str(arguments.runs)],
+                                    {**os.environ, "OMP_NUM_THREADS": str(arguments.threads)})
+    except (RuntimeError, FileNotFoundError) as error:
+        print(f"left out: oneDNN: {error}", file=sys.stderr)
     contenders["PyTorch"] = peer([arguments.python, os.path.join(HERE, "pytorch_cpu.py"), arguments.model, *size])
 
     times, least, memory = {}, {}, {}

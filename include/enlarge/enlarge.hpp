@@ -89,7 +89,15 @@ struct EngineOptions {
     int tile = 0;                    // largest core side in input pixels; 0 = from the memory limit
     bool tta = false;                // average over the 8 symmetries: slower by 8, slightly better
     AlphaMode alpha = AlphaMode::network;
+    // Where automatic precision keeps what it measured about a network, so that it measures only once; made when it is
+    // not there, and of no other use: what cannot be read or written is measured again. Empty: kept nowhere. See
+    // cache_folder().
+    std::string cache_folder;
 };
+
+// The usual place: $ENLARGE_CACHE, else $XDG_CACHE_HOME/enlarge, else ~/.cache/enlarge. Empty when ENLARGE_CACHE is set and
+// empty, or nothing is set.
+std::string cache_folder();
 
 // What happened while a picture was enlarged.
 struct UpscaleReport {

@@ -82,6 +82,14 @@ std::vector<DeviceInfo> devices() {
     return all;
 }
 
+std::string cache_folder() {
+    if (const char* folder = std::getenv("ENLARGE_CACHE")) return folder;
+    const char* cache = std::getenv("XDG_CACHE_HOME");
+    if (cache && *cache == '/') return std::string(cache) + "/enlarge";  // relative ones are to be ignored
+    const char* home = std::getenv("HOME");
+    return home && *home ? std::string(home) + "/.cache/enlarge" : "";
+}
+
 Upscaler::Upscaler(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Upscaler::Upscaler(Upscaler&&) noexcept = default;
 Upscaler& Upscaler::operator=(Upscaler&&) noexcept = default;
@@ -98,6 +106,7 @@ Result<Upscaler> Upscaler::create(const Model& model, const EngineOptions& optio
     CompileOptions compile;
     compile.precision = options.precision;
     compile.pool = pool.get();
+    compile.cache_folder = options.cache_folder;
     TRY(compile.device, device_index(options.device));
     // The graph lives in the model's state; this pointer shares its ownership.
     std::shared_ptr<const Graph> graph(model.state(), &model.state()->network.graph);

@@ -25,6 +25,7 @@ struct CompileOptions {
     Precision precision = Precision::automatic;
     int device = 0;                     // which GPU; -1: all of them, sessions take them in turn
     ThreadPool* pool = nullptr;         // CPU backends; outlives the program
+    std::string cache_folder;           // keeps what automatic precision measured; empty: measured each time
 };
 
 // What a compiled program is like; constant for its life.

@@ -7,6 +7,7 @@
 
 #include "backend/cpu/calibrate.hpp"
 #include "backend/cpu/session.hpp"
+#include "backend/cpu/verdict.hpp"
 #include "base/cpu.hpp"
 #include "base/log.hpp"
 
@@ -64,9 +65,14 @@ struct Compilation {
     const KernelTable& table;
 
     Result<std::unique_ptr<Program>> run() const {
+        const bool automatic = options.precision == Precision::automatic;
+        const bool keeps = automatic && !options.cache_folder.empty();
+        const std::filesystem::path file = keeps ? cpu::verdict_file(options.cache_folder, graph, isa) : std::filesystem::path();
+        if (keeps)
+            if (const auto known = cpu::recall(file))
+                if (auto again = as_before(*known)) return again;
         TRY(std::shared_ptr<const Network> exact, lower({Element::f32, nullptr, nullptr, options.pool}));
         if (options.precision == Precision::fp32) return program(exact, {});
-        const bool automatic = options.precision == Precision::automatic;
 
         // Try the paths that were asked for on a few small pictures.
         cpu::Calibration calibration(*exact, table, options.pool, graph.macs_per_pixel());
@@ -78,7 +84,10 @@ struct Compilation {
             auto integer = lower({Element::f16, &calibration.largest_v(), nullptr, options.pool});
             if (integer) {
                 TRY(const cpu::Fidelity fidelity, calibration.fidelity(*integer));
-                if (!automatic || passes(fidelity, kIntegerGate)) return program(*integer, fidelity);
+                if (!automatic || passes(fidelity, kIntegerGate)) {
+                    if (keeps) cpu::remember(file, {Precision::int16, fidelity, calibration.largest_v()});
+                    return program(*integer, fidelity);
+                }
             } else if (!automatic) {
                 return std::move(integer).error();
             }
@@ -89,11 +98,33 @@ struct Compilation {
         auto half = lower({Element::f16, nullptr, exact.get(), options.pool});
         if (half) {
             TRY(const cpu::Fidelity fidelity, calibration.fidelity(*half));
-            if (!automatic || passes(fidelity, kHalfGate)) return program(*half, fidelity);
+            if (!automatic || passes(fidelity, kHalfGate)) {
+                if (keeps) cpu::remember(file, {Precision::fp16, fidelity, {}});
+                return program(*half, fidelity);
+            }
         } else if (!automatic) {
             return std::move(half).error();
         }
+        if (keeps) cpu::remember(file, {Precision::fp32, {}, {}});
         return program(exact, {});
+    }
+
+    // The program that calibration chose at an earlier start.
+    Result<std::unique_ptr<Program>> as_before(const cpu::Verdict& known) const {
+        if (known.precision != Precision::fp32) {
+            char text[120];
+            std::snprintf(text, sizeof text, "%s: %.1f dB, at most %.2f of 255 off, as measured before", std::string(precision_name(known.precision)).c_str(),
+                          known.fidelity.psnr, static_cast<double>(known.fidelity.largest));
+            log(LogLevel::info, text);
+        }
+        if (known.precision == Precision::int16) {
+            TRY(const auto integer, lower({Element::f16, &known.largest_v, nullptr, options.pool}));
+            return program(integer, known.fidelity);
+        }
+        TRY(const auto exact, lower({Element::f32, nullptr, nullptr, options.pool}));
+        if (known.precision != Precision::fp16) return program(exact, {});
+        TRY(const auto half, lower({Element::f16, nullptr, exact.get(), options.pool}));
+        return program(half, known.fidelity);
     }
 
     Result<std::shared_ptr<const Network>> lower(const cpu::LowerOptions& how) const {

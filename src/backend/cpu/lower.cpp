@@ -400,6 +400,13 @@ private:
             if (step.kind == Kind::map && element_of(step.output) != Element::f32)
                 return Error{Errc::unsupported, type + ": " + std::string(op_name(step.op)) + " makes floats here"};
         }
+        if (options_.largest_v)
+            for (const Packing& p : packing_) {
+                const Step& step = network_.steps[p.step];
+                if (step.kind == Kind::winograd && element_of(step.inputs[0].tensor) == Element::f16 &&
+                    (p.step >= options_.largest_v->size() || (*options_.largest_v)[p.step].size() != 36 * input_map(step).size()))
+                    return Error{Errc::format, "these ranges were measured on another network"};
+            }
         return {};
     }
 

@@ -2,8 +2,14 @@
 #include "backend/cpu/cpu.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <limits>
+#include <string>
+#include <vector>
 
 #include "backend/reference/reference.hpp"
 #include "support/run_program.hpp"
@@ -217,6 +223,66 @@ TEST(cpu, what_has_no_faster_path_is_refused_or_falls_back) {
     }
     options.precision = Precision::automatic;
     EXPECT_EQ(test::must(cpu_backend().compile(graph, options))->info().precision, Precision::fp32);
+}
+
+TEST(cpu, what_was_measured_is_kept_and_damage_to_it_is_noticed) {
+    namespace fs = std::filesystem;
+    const fs::path folder = fs::path(testing::TempDir()) / ("enlarge_verdicts_" + std::to_string(::getpid()));
+    fs::remove_all(folder);
+    ThreadPool pool(2);
+    CompileOptions options;
+    options.pool = &pool;
+    options.cache_folder = (folder / "cache").string();
+    const FloatPicture picture = test::random_picture(3, 3, {36, 28});
+    const auto files = [&] {
+        std::vector<fs::path> found;
+        for (const auto& entry : fs::directory_iterator(options.cache_folder)) found.push_back(entry.path());
+        return found;
+    };
+    const auto run = [&](const Graph& graph, Precision& taken) {
+        const auto program = test::must(cpu_backend().compile(graph, options));
+        taken = program->info().precision;
+        return test::run_tiled(*program, picture, 64);
+    };
+    const Graph graph = test::compact_graph(47, {.features = 32, .convs = 3, .scale = 2});
+    Precision first{}, again{};
+    const FloatPicture want = run(graph, first);
+    ASSERT_EQ(files().size(), 1U);
+    EXPECT_NE(first, Precision::fp32) << "a tame network: int16 or fp16 pass";
+    const fs::path file = files()[0];
+    const auto written = fs::last_write_time(file);
+    EXPECT_TRUE(test::same_bits(want, run(graph, again)));
+    EXPECT_EQ(again, first);
+    EXPECT_EQ(fs::last_write_time(file), written);
+
+    // Damage anywhere, or another network's file under this name: measured again, kept again.
+    std::ifstream in(file, std::ios::binary);
+    const std::string whole((std::istreambuf_iterator<char>(in)), {});
+    in.close();
+    const auto put = [&](const std::string& bytes) { std::ofstream(file, std::ios::binary) << bytes; };
+    for (const std::size_t at : {std::size_t{0}, whole.size() / 2, whole.size() - 1}) {
+        std::string bad = whole;
+        bad[at] = static_cast<char>(bad[at] ^ 0x40);
+        for (const std::string& bytes : {bad, whole.substr(0, at)}) {
+            put(bytes);
+            EXPECT_TRUE(test::same_bits(want, run(graph, again))) << at;
+            EXPECT_EQ(again, first);
+            std::ifstream now(file, std::ios::binary);
+            EXPECT_EQ(std::string((std::istreambuf_iterator<char>(now)), {}), whole) << at;
+        }
+    }
+    const Graph other = test::compact_graph(48, {.features = 24, .convs = 2, .scale = 2});
+    const FloatPicture other_want = run(other, again);
+    ASSERT_EQ(files().size(), 2U);
+    const fs::path other_file = files()[0] == file ? files()[1] : files()[0];
+    fs::copy_file(file, other_file, fs::copy_options::overwrite_existing);
+    EXPECT_TRUE(test::same_bits(other_want, run(other, again)));
+
+    // A folder that cannot be: no harm.
+    put("");
+    options.cache_folder = (file / "cache").string();
+    EXPECT_TRUE(test::same_bits(want, run(graph, again)));
+    fs::remove_all(folder);
 }
 
 TEST(cpu, residual_networks_and_gates_run_in_integers_too) {
