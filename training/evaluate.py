@@ -5,6 +5,7 @@
   evaluate.py faithful MODEL.safetensors… --data DIR
   evaluate.py swift    MODEL.safetensors… --data DIR --teacher realesr-general-x4v3.pth
   evaluate.py flat     MODEL.safetensors…
+  evaluate.py hard     MODEL.safetensors… --data DIR
   evaluate.py picture  MODEL.safetensors --teacher … --picture photo.jpg --out comparison.jpg
 
 DIR (or the environment's ENLARGE_TEST_DATA) holds images/Set5/x2/img_001_HR.png, …_LR.png and so on, images/Kodak24/N.png.
@@ -14,6 +15,8 @@ pixels cut off, on the LR files made by MATLAB's bicubic: as the literature does
 swift: PSNR over RGB and SSIM of luma between student and teacher, on Kodak pictures degraded in seeded ways. For x2 the
 teacher's output is halved with an antialiased bicubic filter.
 flat: how far a constant picture moves, in steps of 255, over the colours where a network may fail.
+hard: how far the mean of 3x3 input pixels moves, in steps of 255, on pixel art, dithering, noise and bands of photographs
+(synthetic.hard, not the seed that trains): a network that has seen only soft pictures paints white holes there.
 """
 import argparse
 import glob
@@ -127,6 +130,20 @@ def flat(models, o):
         row(name, f'{worst[0]:.3f}', str(worst[1]), f'{np.mean(means):.3f}', f'{phase:.3f}', f'{peak:.2f}', f'{far:.3f}')
 
 
+def hard(models, o):
+    rng, fonts = np.random.default_rng(31), synthetic.find_fonts()
+    photos = [load_rgb(p) for p in sorted(glob.glob(f'{o.data}/images/Kodak24/*.png'))]
+    inputs = [synthetic.hard(rng, 96, photos[int(rng.integers(len(photos)))], fonts) for _ in range(200)]
+    head('model', 'worst', 'pictures above 40', 'above 80')
+    for name, net in models:
+        moved = []
+        for x in inputs:
+            e = run(net, x).reshape(96, net.scale, 96, net.scale, 3).mean((1, 3)) - x
+            means = sum(e[i:94 + i, j:94 + j] for i in range(3) for j in range(3)) / 9
+            moved.append(np.abs(means).max())
+        row(name, f'{max(moved):.0f}', f'{sum(m > 40 for m in moved)} of {len(moved)}', f'{sum(m > 80 for m in moved)}')
+
+
 def drawn(size=512):
     """A picture of everything that is easy to spoil, drawn here so that it belongs to nobody."""
     rng, fonts, half = np.random.default_rng(12), synthetic.find_fonts(), size // 2
@@ -156,7 +173,7 @@ def picture(models, o):
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument('what', choices=['faithful', 'swift', 'flat', 'picture'])
+    a.add_argument('what', choices=['faithful', 'swift', 'flat', 'hard', 'picture'])
     a.add_argument('models', nargs='+')
     a.add_argument('--data', default=os.environ.get('ENLARGE_TEST_DATA'))
     a.add_argument('--teacher')
@@ -175,7 +192,7 @@ def main():
         models.append((os.path.basename(path).rsplit('.', 1)[0], model_from(w)))
         print(f'{models[-1][0]}: {os.path.getsize(path)} bytes, {sum(v.numel() for v in w.values())} parameters, '
               f'{macs_per_input_pixel(w)} MAC per input pixel')
-    {'faithful': faithful, 'swift': swift, 'flat': flat, 'picture': picture}[o.what](models, o)
+    {'faithful': faithful, 'swift': swift, 'flat': flat, 'hard': hard, 'picture': picture}[o.what](models, o)
 
 
 if __name__ == '__main__':

@@ -3,7 +3,8 @@
 
   precompute.py faithful --tiles DIR --cache DIR
   precompute.py swift    --tiles DIR --cache DIR --teacher realesr-general-x4v3.pth --round 0
-  precompute.py hard     --tiles DIR --cache DIR --teacher realesr-general-x4v3.pth
+  precompute.py hard     --tiles DIR --cache DIR --teacher realesr-general-x4v3.pth --round 0
+  precompute.py dots     --tiles DIR --cache DIR --round 2
 
 `--tiles` holds 512×512 pictures. Every `--round` degrades all of them anew; train.py uses all the rounds it finds.
 """
@@ -20,7 +21,7 @@ from common import bicubic, lanczos, load_rgb, load_weights, luma, model_from, r
 from degrade import degrade
 
 SYNTHETIC = 80
-HARD = 320
+HARD = 240
 
 
 def tiles(folder, seed):
@@ -76,7 +77,11 @@ def swift(o):
 
 
 def consistent(large, small, scale, tolerance):
-    """`large` moved until it is `small` again when reduced, but for `tolerance`: a teacher may be wrong on such pictures."""
+    """`large` moved until it is `small` again when reduced, but for `tolerance` steps where `small` changes from pixel to
+    pixel, and exactly where it is flat: a teacher may be wrong on such pictures."""
+    padded = np.pad(small, ((1, 1), (1, 1), (0, 0)), 'edge').astype(np.float32)
+    around = np.stack([padded[i:i + small.shape[0], j:j + small.shape[1]] for i in range(3) for j in range(3)])
+    tolerance = np.minimum(np.ptp(around, 0) / 4, tolerance)
     t = large.astype(np.float32)
     for _ in range(5):
         e = small - resize(t, *small.shape[:2])
@@ -84,23 +89,33 @@ def consistent(large, small, scale, tolerance):
     return to_u8(t)
 
 
+def keep_hard(o, lr, x4):
+    np.save(f'{o.cache}/hard{o.round}_lr.npy', np.stack(lr))
+    np.save(f'{o.cache}/hard{o.round}_swift_x4.npy', np.stack(x4))
+    np.save(f'{o.cache}/hard{o.round}_swift_x2.npy', np.stack([consistent(bicubic(t, 1, 2), x, 2, 24) for t, x in zip(x4, lr)]))
+    for scale in (2, 4):
+        np.save(f'{o.cache}/hard{o.round}_faithful_x{scale}.npy', np.stack([consistent(lanczos(x, scale), x, scale, 0) for x in lr]))
+
+
 def hard(o):
     """What networks explode on when they have seen only photographs: targets that keep to the input."""
     teacher = model_from(load_weights(o.teacher))
-    rng, fonts = np.random.default_rng(o.seed + 77), synthetic.find_fonts()
+    rng, fonts = np.random.default_rng(o.seed + 77 + o.round), synthetic.find_fonts()
     photos = [im for kind, im in tiles(o.tiles, o.seed) if kind == 'photo']
     lr = [synthetic.hard(rng, 128, photos[int(rng.integers(len(photos)))], fonts) for _ in range(HARD)]
-    x4 = [consistent(run(teacher, x), x, 4, 24) for x in lr]
-    np.save(f'{o.cache}/hard_lr.npy', np.stack(lr))
-    np.save(f'{o.cache}/hard_swift_x4.npy', np.stack(x4))
-    np.save(f'{o.cache}/hard_swift_x2.npy', np.stack([consistent(bicubic(t, 1, 2), x, 2, 24) for t, x in zip(x4, lr)]))
-    for scale in (2, 4):
-        np.save(f'{o.cache}/hard_faithful_x{scale}.npy', np.stack([consistent(lanczos(x, scale), x, scale, 0) for x in lr]))
+    keep_hard(o, lr, [consistent(run(teacher, x), x, 4, 24) for x in lr])
+
+
+def dots(o):
+    """Here the teacher explodes too: every target is interpolated."""
+    rng = np.random.default_rng(o.seed + 777 + o.round)
+    lr = [synthetic.dots(rng, 128) for _ in range(HARD)]
+    keep_hard(o, lr, [consistent(lanczos(x, 4), x, 4, 0) for x in lr])
 
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument('what', choices=['faithful', 'swift', 'hard'])
+    a.add_argument('what', choices=['faithful', 'swift', 'hard', 'dots'])
     a.add_argument('--tiles', required=True)
     a.add_argument('--cache', required=True)
     a.add_argument('--teacher')
@@ -110,7 +125,7 @@ def main():
     o = a.parse_args()
     torch.set_num_threads(o.threads)
     os.makedirs(o.cache, exist_ok=True)
-    {'faithful': faithful, 'swift': swift, 'hard': hard}[o.what](o)
+    {'faithful': faithful, 'swift': swift, 'hard': hard, 'dots': dots}[o.what](o)
 
 
 if __name__ == '__main__':

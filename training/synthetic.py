@@ -126,10 +126,20 @@ def palette(rng):
     return c.astype(np.uint8)
 
 
+def dots(rng, size):
+    """A gradient of dots, from none to all: random dithering, each colour by itself or all together."""
+    y, x = np.mgrid[0:size, 0:size] / size
+    angles = rng.choice([0, np.pi / 2, np.pi, rng.uniform(0, 2 * np.pi)], 1 if rng.random() < 0.6 else 3)
+    share = np.stack([0.5 + (x - 0.5) * np.cos(a) + (y - 0.5) * np.sin(a) for a in angles], 2).clip(0, 1)
+    on = rng.random((size, size, int(rng.choice([1, 3])))) < share**rng.uniform(0.5, 4)
+    low, high = palette(rng)[:2] if rng.random() < 0.3 else (0, 255)
+    return np.broadcast_to(np.where(on, high, low), (size, size, 3)).astype(np.uint8)
+
+
 def hard(rng, size, photo, fonts=()):
     """uint8 (size, size, 3): what no lens and no JPEG has softened, pixel by pixel: pixel art, dithering, noise, letters
     without antialiasing, one-pixel lines, photographs of few colours or overdone contrast. `photo` is at least as large."""
-    colours, kind = palette(rng), int(rng.integers(8))
+    colours, kind = palette(rng), int(rng.integers(10))
     pick = lambda h, w: colours[rng.integers(len(colours), size=(h, w))]
     y0, x0 = rng.integers(0, photo.shape[0] - size + 1), rng.integers(0, photo.shape[1] - size + 1)
     crop = photo[y0:y0 + size, x0:x0 + size]
@@ -170,6 +180,13 @@ def hard(rng, size, photo, fonts=()):
         f = crop.astype(np.float32) - rng.uniform(60, 190)
         grey = f.mean(2, keepdims=True)
         return to_u8((grey + (f - grey) * rng.uniform(1, 6)) * rng.uniform(1, 6) + 128)
+    if kind == 8:
+        return dots(rng, size)
+    if kind == 9:  # single wrong pixels on a photograph or on one colour
+        out = crop.copy() if rng.random() < 0.6 else np.broadcast_to(colours[0], crop.shape).copy()
+        at = rng.random((size, size)) < np.exp(rng.uniform(np.log(0.003), np.log(0.5)))
+        out[at] = rng.choice([0, 255], (int(at.sum()), int(rng.choice([1, 3])))) if rng.random() < 0.7 else colours[1]
+        return out
     # Bands of unrelated pictures with hard borders between them
     out, y = np.empty((size, size, 3), np.uint8), 0
     while y < size:

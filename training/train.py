@@ -20,7 +20,6 @@ import synthetic
 from common import Compact, load_weights, luma, psnr, run, save_weights
 
 FLAT = 0.07  # share of patches that are one colour
-HARD = 0.2   # share of patches that nothing has softened, where the cache has them
 
 
 class Muon(torch.optim.Optimizer):
@@ -64,8 +63,8 @@ class Muon(torch.optim.Optimizer):
 class Patches:
     """Random patches with their targets; unless `upright`, the same symmetry applied to both."""
 
-    def __init__(self, name, cache, patch, rng, upright):
-        self.scale, self.patch, self.rng, self.upright = int(name[-1]), patch, rng, upright
+    def __init__(self, name, cache, patch, rng, upright, hard_share):
+        self.scale, self.patch, self.rng, self.upright, self.hard_share = int(name[-1]), patch, rng, upright, hard_share
         load = lambda n: np.load(f'{cache}/{n}.npy', mmap_mode='r')
         if name.startswith('faithful'):
             self.pairs = []
@@ -76,16 +75,16 @@ class Patches:
             rounds = sorted(glob.glob(f'{cache}/swift*_lr.npy'))
             self.pairs = [(np.load(p, mmap_mode='r'), np.load(p.replace('_lr', f'_x{self.scale}'), mmap_mode='r'))
                           for p in rounds]
-        self.hard = None
-        if os.path.exists(f'{cache}/hard_lr.npy'):
-            self.hard = load('hard_lr'), load(f'hard_{name.replace("-", "_")}')
+        self.hard = [(np.load(p, mmap_mode='r'), np.load(p.replace('_lr.npy', f'_{name.replace("-", "_")}.npy'), mmap_mode='r'))
+                     for p in sorted(glob.glob(f'{cache}/hard*_lr.npy'))]
 
     def one(self):
         s, n, rng = self.scale, self.patch, self.rng
         if rng.random() < FLAT:
             flat = synthetic.flat(rng, (n, n, 3))
             return flat, np.broadcast_to(flat[0, 0], (n * s, n * s, 3))
-        lr, hr = self.hard if self.hard and rng.random() < HARD else self.pairs[rng.integers(len(self.pairs))]
+        pairs = self.hard if self.hard and rng.random() < self.hard_share else self.pairs
+        lr, hr = pairs[rng.integers(len(pairs))]
         i = rng.integers(len(lr))
         y, x = rng.integers(0, lr.shape[1] - n + 1), rng.integers(0, lr.shape[2] - n + 1)
         a, b = lr[i, y:y + n, x:x + n], hr[i, y * s:(y + n) * s, x * s:(x + n) * s]
@@ -133,6 +132,7 @@ def main():
     a.add_argument('--eps', type=float, default=1e-3, help='Charbonnier constant: large is L2, small is L1')
     a.add_argument('--init', help='begin with these weights; layers of another shape are left as they are')
     a.add_argument('--upright', action='store_true', help='never turn or mirror: the teacher is no friend of symmetry')
+    a.add_argument('--hard', type=float, default=0.2, help='share of patches that nothing has softened, if the cache has any')
     a.add_argument('--resume', action='store_true')
     a.add_argument('--seed', type=int, default=1)
     a.add_argument('--every', type=int, default=500)
@@ -155,7 +155,7 @@ def main():
         average.load_state_dict(saved['average'])
         adam.load_state_dict(saved['adam'])
         step = saved['step']
-    patches = Patches(o.name, o.cache, o.patch, np.random.default_rng([o.seed, step]), o.upright)
+    patches = Patches(o.name, o.cache, o.patch, np.random.default_rng([o.seed, step]), o.upright, o.hard)
     checks = held_out(o.name, o.cache)
     weigh_y = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
 

@@ -241,6 +241,22 @@ check "the manual page" prints '^.TH ENLARGE 1'
 run completions tcsh
 check "no completions for other shells" exits 2
 
+# What automatic precision measured is kept, and used the next time.
+export ENLARGE_CACHE="$work/cache"
+run a.ppm -m swift-x2 --device cpu -o measured.ppm -v
+check "the default precision is measured" exits 0
+check "and kept" test -n "$(find cache -name '*.verdict')"
+check "by each network's numbers" test "$(find cache -type f | wc -l)" = 1
+run a.ppm -m swift-x2 --device cpu -o again.ppm -v
+check "the second time" exits 0
+check "it is as measured before" sh -c "! grep -q tried err"
+check "with the same pixels" cmp -s measured.ppm again.ppm
+for file in cache/*.verdict; do echo damaged >"$file"; done
+run a.ppm -m swift-x2 --device cpu -o again.ppm
+check "damage is no harm" cmp -s measured.ppm again.ppm
+ENLARGE_CACHE= run a.ppm -m swift-x2 --device cpu -o again.ppm -v
+check "nothing is kept where that is not wanted" sh -c "grep -q tried err"
+
 # Ctrl-C: a picture that takes long, stopped in the middle.
 (printf 'P6\n1600 1600\n255\n'; head -c 7680000 /dev/urandom) >noise.ppm
 "$program" noise.ppm -o stopped.png --device reference >out 2>err &
