@@ -252,9 +252,10 @@ check "the second time" exits 0
 check "it is as measured before" sh -c "! grep -q tried err"
 check "with the same pixels" cmp -s measured.ppm again.ppm
 for file in cache/*.verdict; do echo damaged >"$file"; done
-run a.ppm -m swift-x2 --device cpu -o again.ppm
-check "damage is no harm" cmp -s measured.ppm again.ppm
-ENLARGE_CACHE= run a.ppm -m swift-x2 --device cpu -o again.ppm -v
+run a.ppm -m swift-x2 --device cpu -f -o again.ppm
+check "damage to it" exits 0
+check "is no harm" cmp -s measured.ppm again.ppm
+ENLARGE_CACHE= run a.ppm -m swift-x2 --device cpu -f -o again.ppm -v
 check "nothing is kept where that is not wanted" sh -c "grep -q tried err"
 
 # Ctrl-C: a picture that takes long, stopped in the middle.
