@@ -106,6 +106,7 @@ typedef struct enlarge_options {
     int32_t tile;         /* largest tile side in input pixels; 0 = from the memory limit */
     int32_t tta;          /* 1: average over the 8 symmetries */
     int32_t alpha;        /* enlarge_alpha */
+    const char* cache_folder; /* where automatic precision keeps what it measured about a network; NULL = nowhere */
 } enlarge_options;
 
 /* `options` may be NULL. The upscaler keeps the model alive by itself. */

@@ -289,6 +289,7 @@ enlarge_status enlarge_upscaler_create(enlarge_context* ctx, const enlarge_model
             engine.tile = known->tile;
             engine.tta = known->tta != 0;
             engine.alpha = known->alpha == ENLARGE_ALPHA_LANCZOS ? enlarge::AlphaMode::lanczos : enlarge::AlphaMode::network;
+            if (known->cache_folder) engine.cache_folder = known->cache_folder;
         }
         auto made = enlarge::Upscaler::create(model->model, engine);
         if (!made) return std::move(made).error();
