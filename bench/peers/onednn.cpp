@@ -2,7 +2,8 @@
 // oneDNN by itself on a Compact network: onednn FEATURES CONVS SCALE WIDTH HEIGHT RUNS; prints milliseconds, one run a
 // line, and "maxrss BYTES" to stderr. Threads by OMP_NUM_THREADS. Layouts and algorithm are oneDNN's own choice, weights are
 // reordered beforehand; 8-bit RGB in and out, as enlarge is measured. One slope for all channels instead of PReLU: with that
-// as a post-operation oneDNN 2.6 takes its plain reference code. Weights are random: no value changes the speed. Build: g++ -O3 -march=native -std=c++20 onednn.cpp -ldnnl -o onednn
+// as a post-operation oneDNN 2.6 takes its plain reference code. Weights are random: no value changes the speed.
+// compare.py builds and runs it.
 #include <sys/resource.h>
 
 #include <algorithm>

@@ -10,6 +10,7 @@
 #include "api/model_state.hpp"
 #include "api/upscaler_state.hpp"
 #include "backend/backend.hpp"
+#include "base/folders.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
 #include "base/thread_pool.hpp"
@@ -84,10 +85,7 @@ std::vector<DeviceInfo> devices() {
 
 std::string cache_folder() {
     if (const char* folder = std::getenv("ENLARGE_CACHE")) return folder;
-    const char* cache = std::getenv("XDG_CACHE_HOME");
-    if (cache && *cache == '/') return std::string(cache) + "/enlarge";  // relative ones are to be ignored
-    const char* home = std::getenv("HOME");
-    return home && *home ? std::string(home) + "/.cache/enlarge" : "";
+    return user_folder("XDG_CACHE_HOME", ".cache");
 }
 
 Upscaler::Upscaler(std::unique_ptr<State> state) : state_(std::move(state)) {}

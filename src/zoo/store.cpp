@@ -9,11 +9,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <utility>
 
+#include "base/folders.hpp"
 #include "zoo/registry.hpp"
 
 namespace enlarge {
@@ -34,10 +34,7 @@ Error io_error(const fs::path& path, const std::string& what) {
 }  // namespace
 
 Result<std::string> models_folder() {
-    const char* data = std::getenv("XDG_DATA_HOME");
-    if (data && *data == '/') return (fs::path(data) / "enlarge" / "models").string();  // relative ones are to be ignored
-    const char* home = std::getenv("HOME");
-    if (home && *home) return (fs::path(home) / ".local" / "share" / "enlarge" / "models").string();
+    if (const std::string folder = user_folder("XDG_DATA_HOME", ".local/share"); !folder.empty()) return folder + "/models";
     return Error{Errc::not_found, "no folder for models: neither XDG_DATA_HOME nor HOME is set"};
 }
 

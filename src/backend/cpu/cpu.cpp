@@ -68,6 +68,9 @@ struct Compilation {
         const bool automatic = options.precision == Precision::automatic;
         const bool keeps = automatic && !options.cache_folder.empty();
         const std::filesystem::path file = keeps ? cpu::verdict_file(options.cache_folder, graph, isa) : std::filesystem::path();
+        const auto keep = [&](const cpu::Verdict& verdict) {
+            if (keeps) cpu::remember(file, verdict);
+        };
         if (keeps)
             if (const auto known = cpu::recall(file))
                 if (auto again = as_before(*known)) return again;
@@ -85,7 +88,7 @@ struct Compilation {
             if (integer) {
                 TRY(const cpu::Fidelity fidelity, calibration.fidelity(*integer));
                 if (!automatic || passes(fidelity, kIntegerGate)) {
-                    if (keeps) cpu::remember(file, {Precision::int16, fidelity, calibration.largest_v()});
+                    keep({Precision::int16, fidelity, calibration.largest_v()});
                     return program(*integer, fidelity);
                 }
             } else if (!automatic) {
@@ -99,13 +102,13 @@ struct Compilation {
         if (half) {
             TRY(const cpu::Fidelity fidelity, calibration.fidelity(*half));
             if (!automatic || passes(fidelity, kHalfGate)) {
-                if (keeps) cpu::remember(file, {Precision::fp16, fidelity, {}});
+                keep({Precision::fp16, fidelity, {}});
                 return program(*half, fidelity);
             }
         } else if (!automatic) {
             return std::move(half).error();
         }
-        if (keeps) cpu::remember(file, {Precision::fp32, {}, {}});
+        keep({Precision::fp32, {}, {}});
         return program(exact, {});
     }
 

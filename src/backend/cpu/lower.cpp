@@ -400,18 +400,21 @@ private:
             if (step.kind == Kind::map && element_of(step.output) != Element::f32)
                 return Error{Errc::unsupported, type + ": " + std::string(op_name(step.op)) + " makes floats here"};
         }
-        if (options_.largest_v)
-            for (const Packing& p : packing_) {
-                const Step& step = network_.steps[p.step];
-                if (step.kind == Kind::winograd && element_of(step.inputs[0].tensor) == Element::f16 &&
-                    (p.step >= options_.largest_v->size() || (*options_.largest_v)[p.step].size() != 36 * input_map(step).size()))
-                    return Error{Errc::format, "these ranges were measured on another network"};
-            }
+        for (const Packing& p : packing_) {
+            const Step& step = network_.steps[p.step];
+            if (multiplies_integers(step) &&
+                (p.step >= options_.largest_v->size() || (*options_.largest_v)[p.step].size() != 36 * input_map(step).size()))
+                return Error{Errc::format, "these ranges were measured on another network"};
+        }
         return {};
     }
 
     const std::vector<int>& input_map(const Step& step) const {
         return network_.tensors[static_cast<std::size_t>(step.inputs[0].tensor)].map;
+    }
+
+    bool multiplies_integers(const Step& step) const {
+        return options_.largest_v && step.kind == Kind::winograd && element_of(step.inputs[0].tensor) == Element::f16;
     }
 
     void pack() {
@@ -425,7 +428,7 @@ private:
         std::size_t bytes = 0;
         for (const Packing& p : packing_) {
             Step& step = network_.steps[p.step];
-            step.integer = options_.largest_v && step.kind == Kind::winograd && element_of(step.inputs[0].tensor) == Element::f16;
+            step.integer = multiplies_integers(step);
             step.weights.offset = bytes;
             step.weights.bytes = packed_bytes(step, input_map(step).size(), p.out_map.size(), kernels_);
             bytes += step.weights.bytes;
