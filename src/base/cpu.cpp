@@ -8,9 +8,10 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <thread>
+
+#include "base/cgroup.hpp"
 
 #if defined(__aarch64__)
 #include <sys/auxv.h>
@@ -29,21 +30,6 @@ constexpr IsaName kNames[] = {
     {Isa::scalar, "scalar"}, {Isa::avx2, "avx2"}, {Isa::avx512, "avx512"}, {Isa::avx512_vnni, "avx512_vnni"},
     {Isa::neon, "neon"},     {Isa::neon_dotprod, "neon_dotprod"},
 };
-
-// The first line of a file, or nothing.
-std::string first_line(const std::string& path) {
-    std::ifstream in(path);
-    std::string line;
-    std::getline(in, line);
-    return line;
-}
-
-// A number from a one-line file such as memory.max; negative when absent or "max".
-std::int64_t number_in(const std::string& path) {
-    const std::string line = first_line(path);
-    if (line.empty() || line[0] < '0' || line[0] > '9') return -1;
-    return std::strtoll(line.c_str(), nullptr, 10);
-}
 
 #if defined(__x86_64__) && !defined(ENLARGE_SCALAR_ONLY)
 // clang 14's __builtin_cpu_supports does not know "f16c". Whether the system saves the registers is asked with "avx2".
@@ -95,10 +81,7 @@ int usable_cores() {
     int cores = static_cast<int>(std::thread::hardware_concurrency());
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
-    std::istringstream quota(first_line("/sys/fs/cgroup/cpu.max"));  // cgroup v2: "quota period" or "max period"
-    double allowed = 0, period = 0;
-    if (quota >> allowed >> period && period > 0)
-        cores = std::min(cores, static_cast<int>(std::ceil(allowed / period)));
+    if (const double quota = cgroup_limits().cpus; quota > 0) cores = std::min(cores, static_cast<int>(std::min(std::ceil(quota), 1e6)));
     return std::max(cores, 1);
 }
 
@@ -113,9 +96,7 @@ std::int64_t free_memory_bytes() {
     }
     if (available < 0)
         available = static_cast<std::int64_t>(sysconf(_SC_AVPHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-    const std::int64_t limit = number_in("/sys/fs/cgroup/memory.max");
-    const std::int64_t used = number_in("/sys/fs/cgroup/memory.current");
-    if (limit > 0 && used >= 0) available = std::min(available, std::max<std::int64_t>(limit - used, 0));
+    if (const std::int64_t left = cgroup_limits().memory_left_bytes; left >= 0) available = std::min(available, left);
     return std::max<std::int64_t>(available, std::int64_t{64} << 20);
 }
 

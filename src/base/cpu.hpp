@@ -30,10 +30,10 @@ std::vector<Isa> supported_isas();
 // names a set that is unknown or cannot run here.
 Result<Isa> chosen_isa();
 
-// Processors this process may use (affinity and cgroup quota counted); at least 1.
+// Processors this process may use (affinity and the quotas of control groups counted); at least 1.
 int usable_cores();
 
-// Memory that can be taken now without swapping (MemAvailable, cgroup limit counted), in bytes; at least 64 MiB.
+// Memory that can be taken now without swapping (MemAvailable, the limits of control groups counted), in bytes; at least 64 MiB.
 std::int64_t free_memory_bytes();
 
 // The processor's name for people: "AMD EPYC", "Intel(R) Xeon(R) ...".
