@@ -10,12 +10,15 @@
 #include <cstdlib>
 #include <cstring>
 #include <random>
+#include <vector>
 
 namespace enlarge::pictures {
 namespace {
 
 Error failure(const std::string& path, const std::string& what, int error) {
     const Errc code = error == ENOENT ? Errc::not_found : error == EEXIST ? Errc::exists : Errc::io;
+    if (error == EFBIG)
+        return {Errc::io, (path == "-" ? "standard output" : path) + ": " + what + ": the file would be larger than the file system, or `ulimit -f`, allows"};
     std::string reason = std::strerror(error);
     for (char& c : reason) c = static_cast<char>(c >= 'A' && c <= 'Z' && &c == reason.data() ? c - 'A' + 'a' : c);
     return {code, (path == "-" ? "standard output" : path) + ": " + what + ": " + reason};
@@ -103,25 +106,30 @@ Result<OutputFile> OutputFile::create(const std::string& path, bool overwrite) {
     file.destination_ = destination.path;
     file.overwrite_ = overwrite;
     file.copy_ = destination.special;
-    std::string folder = folder_of(destination.path);
-    if (file.copy_) {
+    std::vector<std::string> folders{folder_of(destination.path)};
+    if (file.copy_) {  // what TMPDIR names may not be there
         const char* temporary = std::getenv("TMPDIR");
-        folder = temporary && *temporary ? temporary : "/tmp";
+        folders = {temporary && *temporary ? temporary : "/tmp", "/tmp", "/var/tmp"};
     }
-#ifdef O_TMPFILE
-    file.fd_ = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
-#endif
-    if (file.fd_ < 0) {
-        file.temporary_ = beside(file.copy_ ? folder + "/x" : destination.path);
-        file.fd_ = ::open(file.temporary_.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);
-        if (file.fd_ < 0) {
-            file.temporary_.clear();
-            return failure(path, "cannot create", errno);
-        }
+    for (const std::string& folder : folders) {
+        file.open_in(folder);
+        if (file.fd_ >= 0) break;
     }
+    if (file.fd_ < 0)
+        return failure(path, file.copy_ ? "cannot make a temporary file in " + folders.front() + " (TMPDIR), /tmp or /var/tmp" : "cannot create", errno);
     if (destination.mode >= 0 && ::fchmod(file.fd_, static_cast<mode_t>(destination.mode)) != 0)
         return failure(path, "cannot set permissions", errno);
     return file;
+}
+
+void OutputFile::open_in(const std::string& folder) {
+#ifdef O_TMPFILE
+    fd_ = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+    if (fd_ >= 0) return;
+#endif
+    temporary_ = beside(folder + "/x");
+    fd_ = ::open(temporary_.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);
+    if (fd_ < 0) temporary_.clear();
 }
 
 OutputFile::OutputFile(OutputFile&& other) noexcept { *this = std::move(other); }

@@ -34,6 +34,7 @@ public:
 private:
     OutputFile() = default;
     void discard();
+    void open_in(const std::string& folder);  // fd_ stays negative, and errno says why, when it cannot
 
     std::string path_;        // as given, for messages
     std::string destination_; // with symbolic links followed
