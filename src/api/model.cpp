@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
 #include "api/builtin_models.hpp"
 #include "api/model_state.hpp"
+#include "base/text.hpp"
 #include "enlarge/models.hpp"
 
 namespace enlarge {
@@ -65,7 +65,12 @@ std::string builtin_names() {
     return names.empty() ? "none" : names;
 }
 
-// Whether somebody who wrote this meant a file rather than a model's name.
+// Whether this can be a file: a bare word is a name, whatever lies in the working folder.
+bool may_be_path(const std::string& name) {
+    return name.find('/') != std::string::npos || !fs::path(name).extension().empty();
+}
+
+// Whether somebody who wrote this meant a file rather than a model's name ("soft-v1.5" has an ending, too).
 bool looks_like_a_path(const std::string& name) {
     const std::string extension = fs::path(name).extension().string();
     return name.find('/') != std::string::npos || extension == ".pth" || extension == ".pt" ||
@@ -77,7 +82,8 @@ bool looks_like_a_path(const std::string& name) {
 Result<Model> Model::open(const std::string& name) {
     std::error_code ignored;
     std::string path;
-    const bool is_file = fs::exists(name, ignored) && !fs::is_directory(name, ignored);
+    const bool here = fs::exists(name, ignored);
+    const bool is_file = here && may_be_path(name) && !fs::is_directory(name, ignored);
     if (is_file) {
         path = name;
     } else {
@@ -90,7 +96,8 @@ Result<Model> Model::open(const std::string& name) {
                 TRY(read_weights(name));
             }
             if (looks_like_a_path(name)) return Error{Errc::not_found, name + ": no such model file"};
-            return Error{Errc::not_found, stored.error().message + " (built in: " + builtin_names() + ")"};
+            const std::string file = here ? "; a file is given as ./" + name : "";
+            return Error{Errc::not_found, stored.error().message + " (built in: " + builtin_names() + ")" + file};
         }
         path = *stored;
     }
@@ -121,8 +128,7 @@ Result<Model> Model::blend(const Model& other, float share) const {
         if (mine.ok() && theirs.ok()) mixed = enlarge::blend(*mine, *theirs, share);
     }
     if (!mixed.ok()) return std::move(mixed.error()).within("blending " + first + " and " + second);
-    char percent[16];
-    std::snprintf(percent, sizeof percent, "%g%%", std::round(1000.0 * share) / 10);
+    const std::string percent = shortest(std::round(1000.0 * share) / 10) + "%";
     std::string licence = state_->info.licence;
     if (const std::string& theirs = other.state_->info.licence; theirs != licence)
         licence = licence.empty() || theirs.empty() ? "" : licence + " AND " + theirs;

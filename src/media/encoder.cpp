@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "media/encoder.hpp"
 
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
 
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "media/ffmpeg.hpp"
 #include "media/gpu.hpp"
 
@@ -37,9 +39,11 @@ std::string hdr_parameters(const std::string& codec, const AVFrame& frame) {
         if (m.has_primaries && m.has_luminance) {
             const auto& p = m.display_primaries;
             if (codec == "libsvtav1") {
-                std::snprintf(text, sizeof text, "mastering-display=G(%.5f,%.5f)B(%.5f,%.5f)R(%.5f,%.5f)WP(%.5f,%.5f)L(%.4f,%.6f)",
-                              av_q2d(p[1][0]), av_q2d(p[1][1]), av_q2d(p[2][0]), av_q2d(p[2][1]), av_q2d(p[0][0]), av_q2d(p[0][1]),
-                              av_q2d(m.white_point[0]), av_q2d(m.white_point[1]), av_q2d(m.max_luminance), av_q2d(m.min_luminance));
+                const auto pair = [](const AVRational& a, const AVRational& b) { return "(" + fixed(av_q2d(a), 5) + "," + fixed(av_q2d(b), 5) + ")"; };
+                const std::string all = "mastering-display=G" + pair(p[1][0], p[1][1]) + "B" + pair(p[2][0], p[2][1]) + "R" + pair(p[0][0], p[0][1]) +
+                                        "WP" + pair(m.white_point[0], m.white_point[1]) + "L(" + fixed(av_q2d(m.max_luminance), 4) + "," +
+                                        fixed(av_q2d(m.min_luminance), 6) + ")";
+                std::snprintf(text, sizeof text, "%s", all.c_str());
             } else {
                 const auto n = [](AVRational v, int unit) { return static_cast<long long>(scaled(v, unit)); };
                 std::snprintf(text, sizeof text, "%s=G(%lld,%lld)B(%lld,%lld)R(%lld,%lld)WP(%lld,%lld)L(%lld,%lld)",
@@ -78,7 +82,6 @@ Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, co
                                                const Frame& hdr, Rational time_base, Rational frame_rate) {
     TRY(start_ffmpeg());
     forget_av_log();
-    if (choice.codec == "libsvtav1") ::setenv("SVT_LOG", "1", 0);  // it writes to stderr by itself; 1 = errors only
     std::unique_ptr<Encoder> encoder(new Encoder);
     encoder->state_ = std::make_unique<State>();
     State& s = *encoder->state_;
@@ -122,7 +125,7 @@ Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, co
 
     Dict dict;
     const auto [default_crf, default_preset] = default_quality(choice.codec);
-    std::string crf = request.crf ? std::to_string(*request.crf) : default_crf;
+    std::string crf = request.crf ? fixed(*request.crf, 6) : default_crf;
     std::string preset = request.preset.empty() ? default_preset : request.preset;
     bool bit_rate = false;
     for (const auto& [key, value] : request.options) bit_rate = bit_rate || key == "b" || key == "qp" || key == "crf" || key == "q";
@@ -131,7 +134,11 @@ Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, co
                            : choice.codec == "libsvtav1" ? "svtav1-params" : nullptr;
     if (!crf.empty() && !(bit_rate && !request.crf)) {
         const bool whole = choice.codec == "libsvtav1" || choice.codec == "libvpx-vp9" || choice.codec == "libaom-av1" || choice.codec == "libvpx";
-        if (whole) crf = std::to_string(std::lround(std::stod(crf)));
+        if (whole) {
+            double value = 0;
+            std::from_chars(crf.data(), crf.data() + crf.size(), value);
+            crf = std::to_string(std::lround(value));
+        }
         if (av_opt_find(&c, "crf", nullptr, 0, AV_OPT_SEARCH_CHILDREN)) {
             dict.set("crf", crf);
         } else if (request.crf) {  // the old encoders' fixed quantiser
