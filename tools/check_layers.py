@@ -30,7 +30,7 @@ ALLOWED = {
             "pictures", "backend", "run"},
 }
 # Public headers that every module may include, because the types in them are the lowest tier's own.
-PUBLIC_BASE = {"result.hpp", "image.hpp", "engine.hpp", "log.hpp"}
+PUBLIC_BASE = {"result.hpp", "image.hpp", "engine.hpp", "log.hpp", "notice.hpp"}
 # Public headers that a module below api implements or fills in.
 PUBLIC_OF = {"pictures": {"picture.hpp"}, "media": {"media.hpp"}, "zoo": {"models.hpp"}, "run": {"enlarge.hpp"},
              "export": {"models.hpp"}}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // enlarge bench: how fast networks run here, and how near the faster precisions come to fp32.
+#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -11,6 +12,7 @@
 #include "enlarge/bench.hpp"
 #include "quality.hpp"
 #include "reporter.hpp"
+#include "text.hpp"
 
 namespace cli {
 namespace {
@@ -37,13 +39,13 @@ enlarge::Result<enlarge::Size> parse_size(const std::string& text) {
     return size;
 }
 
-void print_json(const enlarge::BenchResult& r) {
+void print_json(const enlarge::BenchResult& r, double open_ms) {
     JsonLine line("bench");
     line.add("model", r.model).add("width", r.size.width).add("height", r.size.height).add("scale", r.scale)
         .add("precision", std::string(enlarge::precision_name(r.precision))).add("threads", r.threads).add("isa", r.isa)
         .add("path", r.path).add("runs", r.runs).add("median_ms", r.median_ms).add("min_ms", r.min_ms).add("fps", r.fps)
         .add("gflops", r.gflops).add("peak_gflops", r.peak_gflops).add("peak_fraction", r.peak_fraction)
-        .add("peak_memory_bytes", r.peak_memory_bytes).add("working_bytes", r.working_bytes).add("load_ms", r.load_ms)
+        .add("peak_memory_bytes", r.peak_memory_bytes).add("working_bytes", r.working_bytes).add("open_ms", open_ms).add("load_ms", r.load_ms)
         .add("calibration_psnr", r.calibration_psnr).add("device_ms", r.device_ms)
         .add("device_fps", r.device_ms > 0 ? 1000 / r.device_ms : 0.0).add("video_fps", r.video_fps)
         .add("copy_gigabytes", r.copy_gigabytes).add("device_memory_bytes", r.device_memory_bytes);
@@ -52,11 +54,11 @@ void print_json(const enlarge::BenchResult& r) {
     std::fflush(stdout);
 }
 
-void print_row(const enlarge::BenchResult& r) {
+void print_row(const enlarge::BenchResult& r, double open_ms) {
     const std::string size = std::to_string(r.size.width) + "x" + std::to_string(r.size.height);
-    std::printf("%-24s %9s %6s %3d %9.1f %9.1f %8.2f %8.0f %7.0f%% %8.0f %7.0f  %s\n", r.model.c_str(), size.c_str(),
+    std::printf("%-24s %9s %6s %3d %9.1f %9.1f %8.2f %8.0f %7.0f%% %8.0f %7.0f %7.0f  %s\n", printable(r.model).c_str(), size.c_str(),
                 std::string(enlarge::precision_name(r.precision)).c_str(), r.threads, r.median_ms, r.min_ms, r.fps, r.gflops,
-                100 * r.peak_fraction, static_cast<double>(r.peak_memory_bytes) / 1048576.0, r.load_ms, r.path.c_str());
+                100 * r.peak_fraction, static_cast<double>(r.peak_memory_bytes) / 1048576.0, open_ms, r.load_ms, r.path.c_str());
     if (r.device_ms > 0) {
         std::printf("    GPU: the network alone %.2f ms, %.1f frames/s, %.1f TFLOP/s of %.1f measured; ", r.device_ms, 1000 / r.device_ms,
                     r.gflops / 1000, r.peak_gflops / 1000);
@@ -90,13 +92,16 @@ int run_quality(const BenchChoice& choice) {
 int run(const BenchChoice& choice) {
     if (!choice.pictures.empty()) return run_quality(choice);
     if (!choice.json)
-        std::printf("%-24s %9s %6s %3s %9s %9s %8s %8s %8s %8s %7s  %s\n", "model", "size", "prec", "thr", "median ms",
-                    "min ms", "fps", "GFLOP/s", "of peak", "mem MiB", "load ms", "path");
+        std::printf("%-24s %9s %6s %3s %9s %9s %8s %8s %8s %8s %7s %7s  %s\n", "model", "size", "prec", "thr", "median ms",
+                    "min ms", "fps", "GFLOP/s", "of peak", "mem MiB", "open ms", "load ms", "path");
+    std::fflush(stdout);
     for (const std::string& name : choice.models) {
         EngineChoice engine;
         engine.model = name;
+        const auto start = std::chrono::steady_clock::now();
         const auto model = open_model(engine);
         if (!model) return fail(model.error());
+        const double open_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
         for (const std::string& size_text : choice.sizes)
             for (const std::string& precision_text : choice.precisions)
                 for (const int threads : choice.threads) {
@@ -113,7 +118,7 @@ int run(const BenchChoice& choice) {
                     options.stages = choice.stages;
                     const auto result = enlarge::bench(*model, options);
                     if (!result) return fail(result.error());
-                    choice.json ? print_json(*result) : print_row(*result);
+                    choice.json ? print_json(*result, open_ms) : print_row(*result, open_ms);
                     if (interrupted()) return kInterrupted;
                 }
     }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "enlarge/notice.hpp"
 #include "enlarge/result.hpp"
 
 namespace CLI {
@@ -45,7 +46,7 @@ Action define_export(CLI::App& app);
 Action define_completions(CLI::App& app);
 Action define_bench(CLI::App& app);
 
-// Exit codes; docs/enlarge.1 and --help list them.
+// Exit codes; docs/json.md and --help list them.
 enum ExitCode : int {
     kOk = 0,
     kInternal = 1,
@@ -71,5 +72,15 @@ int fail(const enlarge::Error& error);
 // True once SIGINT or SIGTERM arrived; install_signal_handlers() is called by main().
 void install_signal_handlers();
 bool interrupted();
+
+// First thing in main(): puts something on standard input, output and error where they are closed, so that no file opened
+// later becomes one of them and takes our messages into it.
+void occupy_standard_streams();
+// What libraries read from the environment, set right while there is one thread.
+void settle_environment();
+// What that has to say to whoever works on files.
+const std::vector<enlarge::Notice>& early_notices();
+// Last thing in main(): the exit code, or kIo when standard output could not take what was printed (a full disk).
+int end_output(int code);
 
 }  // namespace cli

@@ -42,7 +42,8 @@ Manual manual(const std::string& command) {
     if (command == "models")
         return {"Lists networks, fetches public ones, and tells what a weight file holds.",
                 "  enlarge models list\n  enlarge models pull realesr-general-x4v3\n  enlarge models info ~/Downloads/4x_something.pth\n"};
-    if (command == "bench") return {"Measures the speed of a network on this machine.", "  enlarge bench\n  enlarge bench -m realesr-general-x4v3 --size 320x180,640x360 --precision fp32,fp16,int16 --stages\n  enlarge bench --threads 1,2,4 --json\n"};
+    if (command == "bench") return {"Measures the speed of a network on this machine. \"open ms\" is what reading the weights takes, \"load ms\" what follows until the\n"
+                                 "first frame could start: unpacking them for this processor or GPU, and finding out which precision it may use.", "  enlarge bench\n  enlarge bench -m realesr-general-x4v3 --size 320x180,640x360 --precision fp32,fp16,int16 --stages\n  enlarge bench --threads 1,2,4 --json\n"};
     if (command == "export")
         return {"Writes a network as ONNX (opset 17) for ONNX Runtime, TensorRT, OpenVINO or DirectML: one input and one output,\n"
                 "float, batch x channels x height x width with free sizes, values 0 to 1.",

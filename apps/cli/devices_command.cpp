@@ -6,6 +6,7 @@
 #include "command.hpp"
 #include "enlarge/engine.hpp"
 #include "reporter.hpp"
+#include "text.hpp"
 
 namespace cli {
 
@@ -22,8 +23,8 @@ Action define_devices(CLI::App& app) {
                 std::printf("%s\n", line.text().c_str());
                 continue;
             }
-            std::printf("%-10s %s %s\n", device.id.c_str(), device.usable ? "yes" : "no ", device.name.c_str());
-            if (!device.detail.empty()) std::printf("%15s%s\n", "", device.detail.c_str());
+            std::printf("%-10s %s %s\n", device.id.c_str(), device.usable ? "yes" : "no ", printable(device.name).c_str());
+            if (!device.detail.empty()) std::printf("%15s%s\n", "", printable(device.detail).c_str());
             if (device.memory_bytes > 0)
                 std::printf("%15s%.1f GiB of memory\n", "", static_cast<double>(device.memory_bytes) / (1 << 30));
         }

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "CLI/CLI.hpp"
+#include "text.hpp"
 
 namespace cli {
 namespace {
@@ -38,9 +39,9 @@ Result<Model> open_named(const std::string& name) {
 
 Result<Model> mix(const Model& model, const std::string& text) {
     const auto colon = text.rfind(':');
-    char* end = nullptr;
-    const double weight = colon == std::string::npos ? -1 : std::strtod(text.c_str() + colon + 1, &end);
-    if (colon == std::string::npos || colon == 0 || colon + 1 == text.size() || *end || !(weight >= 0 && weight <= 1))
+    std::string_view rest;
+    const double weight = colon == std::string::npos ? -1 : leading_number(std::string_view(text).substr(colon + 1), rest).value_or(-1);
+    if (colon == std::string::npos || colon == 0 || !rest.empty() || !(weight >= 0 && weight <= 1))
         return Error{Errc::argument, "--blend '" + text + "' should be FILE:WEIGHT with a weight from 0 to 1, such as soft.pth:0.3"};
     auto other = open_named(text.substr(0, colon));
     if (!other) return other;
@@ -135,16 +136,16 @@ Result<enlarge::EngineOptions> engine_options(const EngineChoice& choice) {
 }
 
 Result<std::int64_t> parse_bytes(const std::string& text) {
-    char* end = nullptr;
-    const double number = std::strtod(text.c_str(), &end);
-    std::string unit(end);
+    std::string_view rest;
+    const double number = leading_number(text, rest).value_or(-1);
+    std::string unit(rest);
     for (char& c : unit) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     if (unit.size() > 1 && unit.back() == 'B') unit.pop_back();
     if (unit.size() > 1 && unit.back() == 'I') unit.pop_back();
     const std::string units = "BKMGT";
     const auto power = unit.empty() ? 0 : units.find(unit);
     const double bytes = power == std::string::npos || unit.size() > 1 ? -1 : number * std::pow(1024.0, static_cast<double>(power));
-    if (end == text.c_str() || !(bytes >= 1 && bytes < 9e18))
+    if (!(bytes >= 1 && bytes < 9e18))
         return Error{Errc::argument, "'" + text + "' is not a size; write 800M, 2G or a number of bytes"};
     return static_cast<std::int64_t>(bytes);
 }

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exit codes and signals.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 
 #include "command.hpp"
+#include "text.hpp"
 
 namespace cli {
 namespace {
@@ -11,6 +18,8 @@ namespace {
 volatile std::sig_atomic_t signalled = 0;
 
 extern "C" void on_signal(int) { signalled = 1; }
+
+std::vector<enlarge::Notice> notices;  // of settle_environment()
 
 }  // namespace
 
@@ -35,7 +44,7 @@ int exit_code(enlarge::Errc code) {
 }
 
 int fail(const enlarge::Error& error) {
-    std::fprintf(stderr, "enlarge: %s\n", error.message.c_str());
+    std::fprintf(stderr, "enlarge: %s\n", printable(error.message).c_str());
     return exit_code(error.code);
 }
 
@@ -45,9 +54,36 @@ void install_signal_handlers() {
     action.sa_flags = static_cast<int>(SA_RESETHAND);  // a second Ctrl-C ends the program at once
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
-    std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(), reported as one sentence
+    // A closed pipe, and a file larger than `ulimit -f` allows, are errors of write(), reported as one sentence.
+    std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
+}
+
+void occupy_standard_streams() {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+        if (::fcntl(fd, F_GETFD) != -1 || errno != EBADF) continue;
+        // Opened the wrong way round: using it fails as it would have failed.
+        if (::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) std::_Exit(kIo);
+    }
+}
+
+void settle_environment() {
+    // SVT-AV1 talks to standard error by itself; 1: errors only. Set here, because later there are threads.
+    ::setenv("SVT_LOG", "1", 0);
+    const char* folder = std::getenv("TMPDIR");
+    if (!folder || !*folder || ::access(folder, W_OK | X_OK) == 0) return;
+    notices.push_back({"tmpdir-replaced", "TMPDIR is '" + std::string(folder) + "', where nothing can be written (" + std::strerror(errno) + "); /tmp is used"});
+    ::unsetenv("TMPDIR");
+}
+
+int end_output(int code) {
+    if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return code;
+    const std::string reason = std::strerror(errno);
+    return code == kOk ? fail({enlarge::Errc::io, "standard output: cannot write: " + reason}) : code;
 }
 
 bool interrupted() { return signalled != 0; }
+
+const std::vector<enlarge::Notice>& early_notices() { return notices; }
 
 }  // namespace cli

@@ -7,6 +7,7 @@
 #include "command.hpp"
 #include "enlarge/export.hpp"
 #include "reporter.hpp"
+#include "text.hpp"
 
 namespace cli {
 namespace {
@@ -37,7 +38,7 @@ int run(const ExportOptions& options) {
     if (options.json)
         std::printf("%s\n", JsonLine("export").add("model", options.model).add("output", output).add("half", options.half).text().c_str());
     else
-        std::fprintf(stderr, "%s\n", output.c_str());
+        std::fprintf(stderr, "%s\n", printable(output).c_str());
     return kOk;
 }
 

@@ -78,12 +78,20 @@ void roff_options(std::string& page, const CLI::App& app) {
 }
 
 std::string bash_script(const std::vector<Described>& all) {
-    std::string text = "# bash completion for enlarge; source this, or save it as /etc/bash_completion.d/enlarge\n_enlarge() {\n"
-                       "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words\n"
+    std::string text = "# bash completion for enlarge; source this, or save it as /etc/bash_completion.d/enlarge\n"
+                       "# Names of files and networks are data: nothing here expands them (compgen -W would run a name such as $(reboot)).\n"
+                       "_enlarge_files() {\n"
+                       "    local name\n"
+                       "    COMPREPLY=()\n"
+                       "    for name in \"${names[@]}\"; do [[ $name == \"$cur\"* ]] && COMPREPLY+=(\"$name\"); done\n"
+                       "    while IFS= read -r name; do COMPREPLY+=(\"$name\"); done < <(compgen -f -- \"$cur\")\n"
+                       "}\n"
+                       "_enlarge() {\n"
+                       "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} names=()\n"
                        "    case \"$prev\" in\n"
                        "        -d|--device) COMPREPLY=($(compgen -W 'auto cpu cuda reference' -- \"$cur\")); return ;;\n"
                        "        -p|--precision) COMPREPLY=($(compgen -W 'auto fp32 fp16 int16 int8' -- \"$cur\")); return ;;\n"
-                       "        -m|--model) COMPREPLY=($(compgen -W \"$(enlarge models list --names 2>/dev/null)\" -- \"$cur\") $(compgen -f -- \"$cur\")); return ;;\n"
+                       "        -m|--model) mapfile -t names < <(enlarge models list --names 2>/dev/null); _enlarge_files; return ;;\n"
                        "        --alpha) COMPREPLY=($(compgen -W 'network lanczos' -- \"$cur\")); return ;;\n"
                        "    esac\n"
                        "    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n";
@@ -99,9 +107,9 @@ std::string bash_script(const std::vector<Described>& all) {
         if (d->path.empty())
             for (const Command& command : commands()) words += *command.name ? std::string(command.name) + " " : "";
         const std::string pattern = d->path.empty() ? "*" : d->path.find(' ') == std::string::npos ? "\"" + d->path + "\"*" : "\"" + d->path + "\"";
-        text += "        " + pattern + ") words='" + words + "' ;;\n";
+        text += "        " + pattern + ") names=(" + words + ") ;;\n";
     }
-    return text + "    esac\n    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\") $(compgen -f -- \"$cur\"))\n}\ncomplete -o filenames -F _enlarge enlarge\n";
+    return text + "    esac\n    _enlarge_files\n}\ncomplete -o filenames -F _enlarge enlarge\n";
 }
 
 std::string single_quoted(std::string text) {

@@ -6,7 +6,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <map>
+#include <set>
 #include <system_error>
+
+#include "text.hpp"
 
 namespace cli {
 namespace {
@@ -15,29 +19,57 @@ namespace fs = std::filesystem;
 using enlarge::Errc;
 using enlarge::Error;
 
-// Files of a folder in order of name, those of subfolders after.
-void list(const fs::path& folder, const fs::path& into, const InputOptions& options, std::vector<Job>& jobs) {
+// The same for all names of one file or folder, whether it is there or not.
+std::string identity(const fs::path& path) {
     std::error_code error;
-    std::vector<fs::directory_entry> files, folders;
-    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-        if (it->path().filename().string().front() == '.') continue;  // hidden, our temporary files too
-        std::error_code ignored;
-        if (it->is_directory(ignored)) {
-            if (!it->is_symlink(ignored)) folders.push_back(*it);
-        } else if (it->is_regular_file(ignored)) {
-            files.push_back(*it);
+    const fs::path absolute = fs::absolute(path, error);
+    const fs::path real = fs::weakly_canonical(absolute, error);
+    fs::path name = error || real.empty() ? absolute.lexically_normal() : real;
+    if (name.filename().empty()) name = name.parent_path();  // "out/"
+    return name.string();
+}
+
+struct Lister {
+    const InputOptions& options;
+    std::string results;  // identity of the output folder; empty when results lie beside their inputs
+    Plan& plan;
+    std::size_t earlier = 0;  // files taken for results of earlier runs
+    std::string example;
+
+    // Files of a folder in order of name, those of subfolders after.
+    void list(const fs::path& folder, const fs::path& into) {
+        std::error_code error;
+        std::vector<fs::directory_entry> files, folders;
+        for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+            if (it->path().filename().string().front() == '.') continue;  // hidden, our temporary files too
+            std::error_code ignored;
+            if (it->is_directory(ignored)) {
+                if (!it->is_symlink(ignored)) folders.push_back(*it);
+            } else if (it->is_regular_file(ignored)) {
+                files.push_back(*it);
+            }
+        }
+        if (error) plan.jobs.push_back({folder.string(), "", "", folder.string() + ": cannot read the folder: " + error.message(), Errc::io});
+        std::sort(files.begin(), files.end());
+        std::sort(folders.begin(), folders.end());
+        const bool beside = into.empty() || identity(into) == identity(folder);
+        for (const auto& file : files) {
+            const std::string stem = file.path().stem().string();
+            if (!options.wanted(file.path().string())) continue;
+            if (beside && stem.size() > options.suffix.size() && stem.ends_with(options.suffix)) {
+                if (earlier++ == 0) example = file.path().string();
+            } else {
+                plan.jobs.push_back({file.path().string(), "", into.string(), "", {}});
+            }
+        }
+        for (const auto& sub : folders) {
+            if (!results.empty() && identity(sub.path()) == results)
+                plan.notices.push_back({"results-left-out", sub.path().string() + " is left out: it is where the results go"});
+            else
+                list(sub.path(), into.empty() ? into : into / sub.path().filename());
         }
     }
-    if (error) jobs.push_back({folder.string(), "", "", folder.string() + ": cannot read the folder: " + error.message(), Errc::io});
-    std::sort(files.begin(), files.end());
-    std::sort(folders.begin(), folders.end());
-    for (const auto& file : files) {
-        const std::string stem = file.path().stem().string();
-        const bool earlier = options.output.empty() && stem.size() > options.suffix.size() && stem.ends_with(options.suffix);
-        if (!earlier && options.wanted(file.path().string())) jobs.push_back({file.path().string(), "", into.string(), "", {}});
-    }
-    for (const auto& sub : folders) list(sub.path(), into.empty() ? into : into / sub.path().filename(), options, jobs);
-}
+};
 
 std::vector<std::string> expand(const std::string& word) {
     std::error_code error;
@@ -53,10 +85,11 @@ std::vector<std::string> expand(const std::string& word) {
 
 }  // namespace
 
-enlarge::Result<std::vector<Job>> plan_jobs(const InputOptions& options) {
+enlarge::Result<Plan> plan_jobs(const InputOptions& options) {
     std::vector<std::string> words;
     for (const std::string& word : options.inputs)
-        for (std::string& found : expand(word)) words.push_back(std::move(found));
+        for (std::string& found : expand(word))
+            if (std::find(words.begin(), words.end(), found) == words.end()) words.push_back(std::move(found));
     std::error_code error;
     const std::string& output = options.output;
     const bool any_folder = std::any_of(words.begin(), words.end(), [&](auto& word) { return word != "-" && fs::is_directory(word, error); });
@@ -70,21 +103,72 @@ enlarge::Result<std::vector<Job>> plan_jobs(const InputOptions& options) {
         fs::exists(words[0], error) && options.wanted(words[1]))
         return Error{Errc::argument, words[1] + ": no such file; did you mean -o " + words[1] + "?"};
 
-    std::vector<Job> jobs;
+    Plan plan;
+    Lister lister{options, to_folder ? identity(output) : "", plan, 0, {}};
     for (const std::string& word : words) {
         if (word != "-" && fs::is_directory(word, error)) {
             if (!options.recursive) {
-                jobs.push_back({word, "", "", word + ": is a folder; add -r to enlarge what is in it", Errc::argument});
+                plan.jobs.push_back({word, "", "", word + ": is a folder; add -r to enlarge what is in it", Errc::argument});
                 continue;
             }
-            const std::size_t before = jobs.size();
-            list(word, to_folder ? output : "", options, jobs);
-            if (jobs.size() == before) jobs.push_back({word, "", "", word + ": holds no pictures or videos", Errc::not_found});
+            const std::size_t before = plan.jobs.size(), earlier = lister.earlier;
+            lister.list(word, to_folder ? output : "");
+            if (plan.jobs.size() > before) continue;
+            plan.jobs.push_back({word, "", "", word + (lister.earlier > earlier ? ": holds nothing but results of earlier runs (names that end in " + options.suffix + ")"
+                                                                               : ": holds no pictures or videos"), Errc::not_found});
         } else {
-            jobs.push_back({word, to_folder ? "" : output, to_folder ? output : "", "", {}});
+            plan.jobs.push_back({word, to_folder ? "" : output, to_folder ? output : "", "", {}});
         }
     }
-    return jobs;
+    if (lister.earlier > 0)
+        plan.notices.push_back({"results-left-out", lister.example + (lister.earlier > 1 ? " and " + std::to_string(lister.earlier - 1) + " more are" : " is") +
+                                                        " left out as results of earlier runs, since the name ends in " + options.suffix});
+    return plan;
+}
+
+enlarge::Result<void> check_distinct(const std::vector<Job>& jobs, const std::string& suffix, const NameOutput& name_output) {
+    if (jobs.size() < 2) return {};
+    // Without the extension, which may depend on what is in the input: who has none of these in common writes another file.
+    const auto rough = [](const fs::path& path) { return (fs::path(path).parent_path() / path.stem()).string(); };
+    std::map<std::string, std::string> folders;  // identity() asks the file system for every part of a path
+    const auto place = [&](const fs::path& path) {
+        const std::string folder = path.parent_path().string();
+        auto found = folders.find(folder);
+        if (found == folders.end()) found = folders.emplace(folder, identity(folder.empty() ? "." : folder)).first;
+        return fs::path(found->second) / path.filename();
+    };
+    const auto named = [&](const Job& job) {
+        if (job.output.empty() && job.input.find("://") != std::string::npos) return place("live.mkv");  // addresses give no name
+        return job.output.empty() ? place(default_output(job.input, job.folder, suffix, "x")) : place(job.output);
+    };
+    const auto usable = [](const Job& job) { return job.error.empty() && job.input != "-" && job.output != "-"; };
+    std::map<std::string, int> writers;
+    std::map<std::string, const Job*> readers;
+    for (const Job& job : jobs) {
+        if (!usable(job)) continue;
+        ++writers[rough(named(job))];
+        readers.emplace(place(job.input).string(), &job);
+    }
+    std::set<std::string> read;
+    for (const auto& [path, job] : readers) read.insert(rough(path));
+
+    std::map<std::string, const Job*> outputs;
+    for (const Job& job : jobs) {
+        if (!usable(job)) continue;
+        const std::string about = rough(named(job));
+        if (writers[about] < 2 && !read.contains(about)) continue;  // alone with it
+        const auto output = job.output.empty() ? name_output(job) : job.output;
+        if (!output || *output == "-") continue;  // said when it is its turn
+        const std::string path = place(*output).string();
+        const auto [other, first] = outputs.emplace(path, &job);
+        if (!first)
+            return Error{Errc::argument, other->second->input + " and " + job.input + " would both be written to " + *output +
+                                             "; give them different names, or enlarge them one by one with -o"};
+        const auto reader = readers.find(path);
+        if (reader != readers.end() && reader->second != &job)
+            return Error{Errc::argument, job.input + " would be written to " + *output + ", which is itself an input of this run; give -o another folder"};
+    }
+    return {};
 }
 
 std::string size_suffix(double scale, int width, int height) {
@@ -92,7 +176,7 @@ std::string size_suffix(double scale, int width, int height) {
     if (width > 0 && height > 0) std::snprintf(text, sizeof text, "_%dx%d", width, height);
     else if (width > 0) std::snprintf(text, sizeof text, "_%dw", width);
     else if (height > 0) std::snprintf(text, sizeof text, "_%dh", height);
-    else std::snprintf(text, sizeof text, "_x%.6g", scale);
+    else return "_x" + shortest(scale);
     return text;
 }
 

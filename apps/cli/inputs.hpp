@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "enlarge/notice.hpp"
 #include "enlarge/result.hpp"
 
 namespace cli {
@@ -26,9 +27,22 @@ struct InputOptions {
     std::function<bool(const std::string& path)> wanted;  // which files of a folder
 };
 
-// Expands folders (with `recursive`, subfolders too) and patterns. Fails with Errc::argument when inputs and output do
-// not fit together, such as two inputs and one output file.
-enlarge::Result<std::vector<Job>> plan_jobs(const InputOptions& options);
+struct Plan {
+    std::vector<Job> jobs;
+    std::vector<enlarge::Notice> notices;  // what was left out, and why
+};
+
+// Expands folders (with `recursive`, subfolders too) and patterns. Results do not become inputs: the output folder is left
+// out where it lies inside an input folder, and so are files whose names end as results beside their inputs do. An input
+// that is named twice counts once. Fails with Errc::argument when inputs and output do not fit together, such as two
+// inputs and one output file.
+enlarge::Result<Plan> plan_jobs(const InputOptions& options);
+
+// The output's path for a job whose output is not named; may have to read the head of the input.
+using NameOutput = std::function<enlarge::Result<std::string>(const Job& job)>;
+// Fails with Errc::argument, naming both, when two jobs would write one file or when a job would write what another one
+// reads. Asks `name_output` only about jobs that might, so that most inputs are not opened for it.
+enlarge::Result<void> check_distinct(const std::vector<Job>& jobs, const std::string& suffix, const NameOutput& name_output);
 
 // "_x4", "_x1.5", "_1920w", "_1080h", "_1920x1080".
 std::string size_suffix(double scale, int width, int height);

@@ -11,6 +11,7 @@
 #include "command.hpp"
 #include "enlarge/enlarge.hpp"
 #include "help.hpp"
+#include "text.hpp"
 
 namespace {
 
@@ -34,10 +35,10 @@ int run(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         for (int i = 1; i < argc; ++i)
             if (argv[i][0] == '-' && argv[i][1] && ::access(argv[i], F_OK) == 0) {
-                std::fprintf(stderr, "enlarge: a file whose name begins with '-' is given as ./%s\n", argv[i]);
+                std::fprintf(stderr, "enlarge: a file whose name begins with '-' is given as ./%s\n", cli::printable(argv[i]).c_str());
                 return cli::kUsage;
             }
-        std::fprintf(stderr, "enlarge: %s; see `%s --help`\n", error.what(), app.get_name().c_str());
+        std::fprintf(stderr, "enlarge: %s; see `%s --help`\n", cli::printable(error.what()).c_str(), app.get_name().c_str());
         return cli::kUsage;
     }
     return action();
@@ -46,9 +47,11 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    cli::occupy_standard_streams();
     cli::install_signal_handlers();
+    cli::settle_environment();
     try {
-        return run(argc, argv);
+        return cli::end_output(run(argc, argv));
     } catch (const std::bad_alloc&) {
         return cli::fail({enlarge::Errc::memory, "not enough memory; try --memory with a smaller size"});
     } catch (const std::exception& e) {

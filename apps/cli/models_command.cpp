@@ -11,6 +11,7 @@
 #include "enlarge/enlarge.hpp"
 #include "enlarge/models.hpp"
 #include "reporter.hpp"
+#include "text.hpp"
 
 namespace cli {
 namespace {
@@ -33,7 +34,7 @@ int list(const ModelsOptions& options) {
     const auto known = enlarge::public_models();
     if (!known) return fail(known.error());
     if (options.names) {
-        for (const std::string& name : model_names()) std::printf("%s\n", name.c_str());
+        for (const std::string& name : model_names()) std::printf("%s\n", printable(name).c_str());
         return kOk;
     }
     if (!options.json) std::printf("Built in:\n");
@@ -60,14 +61,14 @@ int list(const ModelsOptions& options) {
                                         .add("scale", model.scale).add("bytes", model.bytes).add("licence", model.licence).add("purpose", model.purpose)
                                         .add("path", model.path).text().c_str());
             else
-                std::printf("  %-28s x%d  %-8s %9s  %s\n", model.name.c_str(), model.scale, model.family.c_str(), megabytes(model.bytes).c_str(), model.purpose.c_str());
+                std::printf("  %-28s x%d  %-8s %9s  %s\n", printable(model.name).c_str(), model.scale, model.family.c_str(), megabytes(model.bytes).c_str(), printable(model.purpose).c_str());
         }
         for (const std::string& path : own) {
             ++shown;
             if (options.json)
                 std::printf("%s\n", JsonLine("model").add("name", stem(path)).add("state", "stored").add("path", path).text().c_str());
             else
-                std::printf("  %-28s     %s\n", stem(path).c_str(), path.c_str());
+                std::printf("  %-28s     %s\n", printable(stem(path)).c_str(), printable(path).c_str());
         }
         if (shown == 0 && !options.json) std::printf("  none\n");
     }
@@ -102,7 +103,7 @@ int pull(const ModelsOptions& options) {
             if (model.name == name) licence = model.licence, address = model.licence_address;
         reporter.done(*path, JsonLine("done").add("name", name).add("path", *path).add("licence", licence));
         if (!options.json && !options.quiet)
-            std::printf("%s\nlicence: %s%s%s\n", path->c_str(), licence.c_str(), address.empty() ? "" : ", ", address.c_str());
+            std::printf("%s\nlicence: %s%s%s\n", printable(*path).c_str(), printable(licence).c_str(), address.empty() ? "" : ", ", printable(address).c_str());
     }
     return code;
 }
@@ -122,14 +123,14 @@ int info(const ModelsOptions& options) {
                                 .add("licence", i.licence).text().c_str());
         return kOk;
     }
-    std::printf("name              %s\n", i.name.c_str());
-    if (!i.path.empty()) std::printf("file              %s\n", i.path.c_str());
-    std::printf("family            %s%s%s\n", i.family.c_str(), i.variant.empty() ? "" : ", ", i.variant.c_str());
+    std::printf("name              %s\n", printable(i.name).c_str());
+    if (!i.path.empty()) std::printf("file              %s\n", printable(i.path).c_str());
+    std::printf("family            %s%s%s\n", i.family.c_str(), i.variant.empty() ? "" : ", ", printable(i.variant).c_str());
     std::printf("size              %d features, %d blocks", i.features, i.blocks);
     if (i.growth) std::printf(", growth %d", i.growth);
     std::printf("\nscale             x%d\nchannels          %d\nparameters        %lld\n", i.scale, i.channels, static_cast<long long>(i.parameters));
     std::printf("MAC per pixel     %.0f\nreceptive radius  %d pixels\nlicence           %s\n", i.macs_per_pixel, i.receptive_radius,
-                i.licence.empty() ? "not known" : i.licence.c_str());
+                i.licence.empty() ? "not known" : printable(i.licence).c_str());
     return kOk;
 }
 

@@ -81,11 +81,6 @@ Result<std::string> name_output(const Job& job, const UpscaleOptions& options, c
         write.format = own.format;
     }
     if (job.input == "-") return std::string("-");
-    if (!job.folder.empty()) {
-        std::error_code error;
-        std::filesystem::create_directories(job.folder, error);
-        if (error) return Error{Errc::io, job.folder + ": cannot create the folder: " + error.message()};
-    }
     return default_output(job.input, job.folder, options.inputs.suffix, extension);
 }
 
@@ -99,6 +94,21 @@ std::string describe(const enlarge::PictureInfo& info) {
 }
 
 }  // namespace
+
+Result<std::string> picture_output(const Job& job, const UpscaleOptions& options) {
+    const auto picture = open_picture(job.input, options);
+    if (!picture) return picture.error();
+    enlarge::WriteOptions write;
+    return name_output(job, options, *picture, write);
+}
+
+Result<void> make_folder(const std::string& folder) {
+    if (folder.empty()) return {};
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) return Error{Errc::io, folder + ": cannot create the folder: " + error.message()};
+    return {};
+}
 
 Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engine& engine, Reporter& reporter) {
     const auto started = std::chrono::steady_clock::now();
@@ -126,13 +136,14 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engi
     }
     const auto output = name_output(job, options, *picture, write);
     if (!output) return output.error();
+    if (auto made = make_folder(job.folder); !made) return made;
     const auto wanted = output_size(options.engine);
     if (!wanted) return wanted.error();
     const auto size = enlarge::resolve(*wanted, info.size, (*model)->info().scale);
     if (!size) return Error(size.error()).within(job.input);
 
     // The pixel format of the file decides that of the result, and everything that can be refused is refused here.
-    std::string notice;
+    enlarge::Notice notice;
     enlarge::PixelFormat pixels = rows->format();
     if (!write.format) {
         const auto format = enlarge::format_of_path(*output);
@@ -146,8 +157,8 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engi
     if (!upscaler) return upscaler.error();
     reporter.start(job.input, *output);
     reporter.detail(job.input + ": " + describe(info));
-    for (const std::string& text : picture->notices()) reporter.note(job.input + ": " + text);
-    if (!notice.empty()) reporter.note(notice);
+    for (const enlarge::Notice& said : picture->notices()) reporter.note({said.code, job.input + ": " + said.text});
+    if (!notice.text.empty()) reporter.note(notice);
 
     auto writer = enlarge::PictureWriter::create(*output, *size, pixels, &*picture, write);
     if (!writer) return std::move(writer).error();
@@ -160,9 +171,6 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engi
     if (auto finished = writer->finish(); !finished) return finished;
 
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-    if (report->recomputed_tiles > 0)
-        reporter.note(std::to_string(report->recomputed_tiles) + " of " + std::to_string(report->tiles) +
-                      " tiles overflowed and were computed again in full precision");
     char text[200];
     std::snprintf(text, sizeof text, ": %dx%d to %dx%d in %.2f s (network %.2f s, %lld tiles%s, %s)", info.size.width, info.size.height,
                   size->width, size->height, seconds, report->seconds, static_cast<long long>(report->tiles),

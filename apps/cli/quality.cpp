@@ -10,6 +10,7 @@
 #include "command.hpp"
 #include "enlarge/picture.hpp"
 #include "reporter.hpp"
+#include "text.hpp"
 
 namespace cli {
 namespace {
@@ -26,8 +27,12 @@ enlarge::Result<std::vector<std::string>> picture_files(const std::vector<std::s
             files.push_back(path);
             continue;
         }
-        for (const auto& entry : std::filesystem::recursive_directory_iterator(path, failed))
-            if (entry.is_regular_file(failed)) files.push_back(entry.path().string());
+        std::filesystem::recursive_directory_iterator it(path, failed);
+        for (; !failed && it != std::filesystem::recursive_directory_iterator(); it.increment(failed)) {
+            std::error_code ignored;
+            if (it->is_regular_file(ignored)) files.push_back(it->path().string());
+        }
+        if (failed) return Error{Errc::io, path + ": cannot read the folder: " + failed.message()};
     }
     std::sort(files.begin(), files.end());
     if (files.empty()) return Error{Errc::argument, "--quality: no pictures in what was named"};
@@ -66,9 +71,9 @@ void print(const std::string& model, const std::string& asked, const Seen& seen,
                                 .add("worst_psnr", seen.worst_psnr).add("mean_psnr", mean).add("largest", seen.largest)
                                 .add("worst", seen.worst).add("farthest", seen.farthest).add("kept", kept).text().c_str());
     } else {
-        std::printf("%-30s %5s %5s %8d %10.1f %9.1f %8.0f  %-6s %s\n", model.c_str(), asked.c_str(),
+        std::printf("%-30s %5s %5s %8d %10.1f %9.1f %8.0f  %-6s %s\n", printable(model).c_str(), asked.c_str(),
                     std::string(enlarge::precision_name(seen.precision)).c_str(), seen.pictures, seen.worst_psnr, mean, seen.largest,
-                    kept ? "kept" : "BROKEN", seen.farthest.c_str());
+                    kept ? "kept" : "BROKEN", printable(seen.farthest).c_str());
     }
     std::fflush(stdout);
 }

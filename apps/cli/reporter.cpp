@@ -8,65 +8,21 @@
 
 #include "command.hpp"
 #include "enlarge/log.hpp"
+#include "text.hpp"
 
 namespace cli {
-namespace {
+JsonLine::JsonLine(const char* event) : text_("{\"event\":" + json_quoted(event)) {}
 
-// The length of the valid UTF-8 sequence at text[at], or 0.
-std::size_t utf8_length(const std::string& text, std::size_t at) {
-    const auto byte = [&](std::size_t i) { return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U; };
-    const unsigned lead = byte(0);
-    const std::size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : (lead & 0xF0) == 0xE0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
-    for (std::size_t i = 1; i < length; ++i)
-        if ((byte(i) & 0xC0) != 0x80) return 0;
-    if (lead == 0xE0 && byte(1) < 0xA0) return 0;
-    if (lead == 0xED && byte(1) >= 0xA0) return 0;
-    if (lead == 0xF0 && byte(1) < 0x90) return 0;
-    if (lead == 0xF4 && byte(1) >= 0x90) return 0;
-    return length;
-}
-
-std::string quoted(const std::string& text) {
-    std::string out = "\"";
-    for (std::size_t i = 0; i < text.size();) {
-        const unsigned char c = static_cast<unsigned char>(text[i]);
-        const std::size_t length = utf8_length(text, i);
-        if (length == 0) {
-            out += "\\ufffd";
-            ++i;
-            continue;
-        }
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += static_cast<char>(c);
-        } else if (c < 0x20) {
-            char escape[8];
-            std::snprintf(escape, sizeof escape, "\\u%04x", c);
-            out += escape;
-        } else {
-            out.append(text, i, length);
-        }
-        i += length;
-    }
-    return out + "\"";
-}
-
-}  // namespace
-
-JsonLine::JsonLine(const char* event) : text_("{\"event\":" + quoted(event)) {}
-
-void JsonLine::key(const char* name) { text_ += "," + quoted(name) + ":"; }
+void JsonLine::key(const char* name) { text_ += "," + json_quoted(name) + ":"; }
 
 JsonLine& JsonLine::add(const char* name, const std::string& value) {
     key(name);
-    text_ += quoted(value);
+    text_ += json_quoted(value);
     return *this;
 }
 JsonLine& JsonLine::add(const char* name, double value) {
     key(name);
-    char number[40];
-    std::snprintf(number, sizeof number, "%.6g", value);
-    text_ += std::isfinite(value) ? number : "null";
+    text_ += std::isfinite(value) ? shortest(value) : "null";
     return *this;
 }
 JsonLine& JsonLine::add(const char* name, std::int64_t value) {
@@ -92,11 +48,11 @@ std::string clock(double seconds) {
 
 Reporter::Reporter(const ReportOptions& options)
     : options_(options), terminal_(isatty(STDERR_FILENO) && !options.quiet && !options.json) {
-    enlarge::set_log_sink([this](enlarge::LogLevel level, const std::string& line) {
+    enlarge::set_log_sink([this](enlarge::LogLevel level, const enlarge::Notice& said) {
         if (level == enlarge::LogLevel::warning || level == enlarge::LogLevel::notice)
-            note(line);
+            note(said);
         else
-            detail(line);
+            detail(said);
     });
 }
 
@@ -142,14 +98,12 @@ void Reporter::progress(double fraction, const std::string& detail) {
     std::string text = files_ > 1 ? "[" + std::to_string(index_) + "/" + std::to_string(files_) + "] " : "";
     text += input_ + "  ";
     if (detail.empty()) {
-        char numbers[64];
-        std::snprintf(numbers, sizeof numbers, "%3.0f%%", fraction * 100);
-        text += numbers;
+        text += fixed(fraction * 100, 0) + "%";
         if (left >= 0 && elapsed > 0.5) text += ", " + clock(left) + " left";
     } else {
         text += detail;
     }
-    std::fprintf(stderr, "\r\033[K%s", text.c_str());
+    std::fprintf(stderr, "\r\033[K%s", printable(text).c_str());
     std::fflush(stderr);
     line_shown_ = true;
 }
@@ -160,7 +114,7 @@ void Reporter::done(const std::string& summary, JsonLine line) {
     if (options_.json)
         emit(line);
     else if (terminal_ || options_.verbose)
-        std::fprintf(stderr, "%s\n", summary.c_str());
+        std::fprintf(stderr, "%s\n", printable(summary).c_str());
 }
 
 void Reporter::error(const std::string& input, const enlarge::Error& error) {
@@ -168,23 +122,23 @@ void Reporter::error(const std::string& input, const enlarge::Error& error) {
     clear_line();
     if (options_.json)
         emit(JsonLine("error").add("input", input).add("code", exit_code(error.code)).add("message", error.message));
-    std::fprintf(stderr, "enlarge: %s\n", error.message.c_str());
+    std::fprintf(stderr, "enlarge: %s\n", printable(error.message).c_str());
 }
 
-void Reporter::note(const std::string& text) {
+void Reporter::note(const enlarge::Notice& notice) {
     const std::lock_guard lock(mutex_);
     clear_line();
     if (options_.json)
-        emit(JsonLine("note").add("input", input_).add("message", text));
+        emit(JsonLine("note").add("input", input_).add("code", notice.code).add("message", notice.text));
     else if (!options_.quiet)
-        std::fprintf(stderr, "enlarge: note: %s\n", text.c_str());
+        std::fprintf(stderr, "enlarge: note: %s\n", printable(notice.text).c_str());
 }
 
 void Reporter::detail(const std::string& text) {
     const std::lock_guard lock(mutex_);
     if (!options_.verbose) return;
     clear_line();
-    std::fprintf(stderr, "%s\n", text.c_str());
+    std::fprintf(stderr, "%s\n", printable(text).c_str());
 }
 
 }  // namespace cli

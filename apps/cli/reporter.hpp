@@ -8,6 +8,7 @@
 #include <string>
 
 #include "enlarge/enlarge.hpp"
+#include "enlarge/notice.hpp"
 
 namespace cli {
 
@@ -50,7 +51,7 @@ public:
     void done(const std::string& summary, JsonLine line);
     void error(const std::string& input, const enlarge::Error& error);
     // A remark on the current file: "alpha ignored". Silent with --quiet.
-    void note(const std::string& text);
+    void note(const enlarge::Notice& notice);
     // With -v only.
     void detail(const std::string& text);
 

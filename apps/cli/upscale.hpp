@@ -42,6 +42,11 @@ private:
     std::optional<enlarge::Upscaler> upscaler_;
 };
 
+// Where upscale_picture() will write; the input is opened when the name depends on it.
+enlarge::Result<std::string> picture_output(const Job& job, const UpscaleOptions& options);
+// Makes it and all above it; an empty name is the folder that is there.
+enlarge::Result<void> make_folder(const std::string& folder);
+
 // One picture, from file to file. `output` may be empty (named by default). Errors have been given the file's name.
 enlarge::Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engine& engine, Reporter& reporter);
 

@@ -17,24 +17,34 @@ namespace cli {
 namespace {
 
 int run(UpscaleOptions& options, const VideoChoice& video) {
+    options.report.json_to_stderr = options.inputs.output == "-";
+    Reporter reporter(options.report);
+    const auto fail_all = [&](const enlarge::Error& error) {
+        reporter.error("", error);
+        return exit_code(error.code);
+    };
+    for (const enlarge::Notice& said : early_notices()) reporter.note(said);
     const auto size = output_size(options.engine);
-    if (!size) return fail(size.error());
-    if (const auto engine = engine_options(options.engine); !engine) return fail(engine.error());
+    if (!size) return fail_all(size.error());
+    if (const auto engine = engine_options(options.engine); !engine) return fail_all(engine.error());
     Engine engine(options);
     const auto model = engine.model();
-    if (!model) return fail(model.error());
+    if (!model) return fail_all(model.error());
 
     options.inputs.suffix = size_suffix(size->scale > 0 ? size->scale : (*model)->info().scale, size->width, size->height);
     options.inputs.wanted = [](const std::string& path) { return enlarge::format_of_path(path).ok() || enlarge::is_media_file(path); };
-    const auto jobs = plan_jobs(options.inputs);
-    if (!jobs) return fail(jobs.error());
-    options.report.json_to_stderr = options.inputs.output == "-";
-
-    Reporter reporter(options.report);
-    reporter.expect(jobs->size());
+    const auto plan = plan_jobs(options.inputs);
+    if (!plan) return fail_all(plan.error());
+    const std::vector<Job>& jobs = plan->jobs;
+    const auto distinct = check_distinct(jobs, options.inputs.suffix, [&](const Job& job) -> enlarge::Result<std::string> {
+        return is_video_job(job, options, video) ? video_output(job, options.inputs.suffix) : picture_output(job, options);
+    });
+    if (!distinct) return fail_all(distinct.error());
+    for (const enlarge::Notice& said : plan->notices) reporter.note(said);
+    reporter.expect(jobs.size());
     std::size_t failed = 0;
     int code = kOk;
-    for (const Job& job : *jobs) {
+    for (const Job& job : jobs) {
         const bool moving = job.error.empty() && is_video_job(job, options, video);
         auto result = !job.error.empty() ? enlarge::Result<void>(enlarge::Error{job.code, job.error})
                       : moving           ? upscale_video(job, options, video, engine, reporter)
@@ -52,8 +62,8 @@ int run(UpscaleOptions& options, const VideoChoice& video) {
         ++failed;
         code = exit_code(result.error().code);
     }
-    if (jobs->size() > 1 && failed > 0) {
-        if (!options.report.json) std::fprintf(stderr, "enlarge: %zu of %zu inputs failed\n", failed, jobs->size());
+    if (jobs.size() > 1 && failed > 0) {
+        if (!options.report.json) std::fprintf(stderr, "enlarge: %zu of %zu inputs failed\n", failed, jobs.size());
         return kSomeFailed;
     }
     return code;

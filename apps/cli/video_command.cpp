@@ -10,6 +10,7 @@
 #include "CLI/CLI.hpp"
 #include "command.hpp"
 #include "enlarge/picture.hpp"
+#include "text.hpp"
 
 namespace cli {
 namespace {
@@ -36,8 +37,10 @@ std::string extension(const std::string& path) {
     return ext.empty() ? ext : ext.substr(1);
 }
 
-// clip.mkv -> clip_x2.mkv; what cannot be written as video becomes Matroska.
-std::string name_output(const Job& job, const std::string& suffix) {
+}  // namespace
+
+// What cannot be written as video becomes Matroska.
+std::string video_output(const Job& job, const std::string& suffix) {
     if (!job.output.empty()) return job.output;
     if (job.input == "-") return "-";
     std::string ext = extension(job.input);
@@ -46,6 +49,8 @@ std::string name_output(const Job& job, const std::string& suffix) {
     if (job.input.find("://") != std::string::npos) return "live" + suffix + ".mkv";
     return default_output(job.input, job.folder, suffix, ext);
 }
+
+namespace {
 
 std::string detail_of(const enlarge::VideoProgress& p) {
     char text[200];
@@ -76,15 +81,14 @@ void print_stats(const enlarge::VideoReport& r) {
 
 Result<double> parse_time(const std::string& text) {
     double total = 0;
-    const char* at = text.c_str();
+    std::string_view rest = text;
     for (int part = 0; part < 3; ++part) {
-        char* end = nullptr;
-        const double value = std::strtod(at, &end);
-        if (end == at || !(value >= 0) || !std::isfinite(value)) break;
-        total = total * 60 + value;
-        if (*end == 0) return total;
-        if (*end != ':') break;
-        at = end + 1;
+        const auto value = leading_number(rest, rest);
+        if (!value || !(*value >= 0) || !std::isfinite(*value)) break;
+        total = total * 60 + *value;
+        if (rest.empty()) return total;
+        if (rest.front() != ':') break;
+        rest.remove_prefix(1);
     }
     return Error{Errc::argument, "'" + text + "' is not a time; write seconds (90.5) or 1:30 or 0:01:30.5"};
 }
@@ -155,23 +159,19 @@ Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const 
         if (!time) return Error{time.error().code, "--to: " + time.error().message};
         video.to_s = *time;
     }
-    const std::string output = name_output(job, options.inputs.suffix);
-    if (!job.folder.empty()) {
-        std::error_code error;
-        std::filesystem::create_directories(job.folder, error);
-        if (error) return Error{Errc::io, job.folder + ": cannot create the folder: " + error.message()};
-    }
+    const std::string output = video_output(job, options.inputs.suffix);
+    if (auto made = make_folder(job.folder); !made) return made;
     const auto upscaler = engine.upscaler();
     if (!upscaler) return upscaler.error();
 
     reporter.start(job.input, output);
     reporter.detail("engine: " + (*upscaler)->path());
-    video.notice = [&](const std::string& text) { reporter.note(text); };
+    video.notice = [&](const enlarge::Notice& said) { reporter.note(said); };
     bool told = false;
     video.progress = [&](const enlarge::VideoProgress& p) {
         if (interrupted() && !told) {
             told = true;
-            reporter.note(p.frames_to_stop > 0 ? "stopping when this segment is closed; Ctrl-C again stops at once" : "stopping; Ctrl-C again stops at once");
+            reporter.note({"stopping", p.frames_to_stop > 0 ? "stopping when this segment is closed; Ctrl-C again stops at once" : "stopping; Ctrl-C again stops at once"});
         }
         reporter.progress(p.fraction, reporter.json() ? std::string() : detail_of(p));
         return interrupted() ? enlarge::VideoControl::stop_soon : enlarge::VideoControl::go_on;
@@ -180,10 +180,10 @@ Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const 
     if (!done) return Error{done.error().code, job.input + ": " + done.error().message};
     const enlarge::VideoReport& r = *done;
     if (r.damaged > 0)
-        reporter.note("warning: " + std::to_string(r.damaged) + " damaged packets or frames; what the decoder could conceal is in the output");
-    if (r.input_cut_short) reporter.note("warning: the input ends before its end; what could be read is in the output");
-    if (r.retimed_frames > 0) reporter.note(std::to_string(r.retimed_frames) + " frames had no usable time stamp of their own");
-    if (r.dropped_frames > 0) reporter.note(std::to_string(r.dropped_frames) + " late frames were dropped");
+        reporter.note({"input-damaged", "warning: " + std::to_string(r.damaged) + " damaged packets or frames; what the decoder could conceal is in the output"});
+    if (r.input_cut_short) reporter.note({"input-ended-early", "warning: the input ends before its end; what could be read is in the output"});
+    if (r.retimed_frames > 0) reporter.note({"frames-retimed", std::to_string(r.retimed_frames) + " frames had no usable time stamp of their own"});
+    if (r.dropped_frames > 0) reporter.note({"frames-dropped", std::to_string(r.dropped_frames) + " late frames were dropped"});
     if (choice.stats && !reporter.json()) print_stats(r);
     char text[256];
     std::snprintf(text, sizeof text, "%dx%d -> %dx%d, %lld frames, %.1f MB", r.input.width, r.input.height, r.output.width, r.output.height,

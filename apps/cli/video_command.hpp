@@ -25,6 +25,9 @@ void define_video_options(CLI::App& app, VideoChoice& choice);
 // Whether this job is for enlarge_video(): by the input's content, or because an option or the output says so.
 bool is_video_job(const Job& job, const UpscaleOptions& options, const VideoChoice& choice);
 
+// Where upscale_video() will write: clip.mkv -> clip_x2.mkv.
+std::string video_output(const Job& job, const std::string& suffix);
+
 // One video. Errors have been given the file's name.
 enlarge::Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const VideoChoice& choice, Engine& engine,
                                     Reporter& reporter);

@@ -5,16 +5,19 @@
 #include <functional>
 #include <string>
 
+#include "enlarge/notice.hpp"
+
 namespace enlarge {
 
 enum class LogLevel { debug, info, notice, warning };
 
-using LogSink = std::function<void(LogLevel, const std::string&)>;
+// The line is without a newline; notices and warnings carry a code.
+using LogSink = std::function<void(LogLevel, const Notice& line)>;
 
 // Sets the sink for the whole process; an empty function silences. Thread-safe. Calls to the sink are serialised.
 void set_log_sink(LogSink sink);
 
-// Hands one line, without a newline, to the sink.
-void log(LogLevel level, const std::string& line);
+// Hands one line, without a newline, to the sink: log(LogLevel::warning, {"input-ended-early", path + ": ..."}).
+void log(LogLevel level, const Notice& line);
 
 }  // namespace enlarge

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "enlarge/enlarge.hpp"
+#include "enlarge/notice.hpp"
 
 namespace enlarge {
 
@@ -84,7 +85,7 @@ struct VideoOptions {
     // Called about ten times a second on the caller's thread.
     std::function<VideoControl(const VideoProgress&)> progress;
     // Decisions and remarks: "encoder: libx264 (crf 17, medium) ...". Called from several threads, one call at a time.
-    std::function<void(const std::string&)> notice;
+    std::function<void(const Notice&)> notice;
 };
 
 struct StageReport {
@@ -115,6 +116,9 @@ struct VideoReport {
     std::string encoder;              // "libx264 (crf 17, preset medium), 1280x720 yuv420p"
 };
 
+// SVT-AV1 writes to standard error unless SVT_LOG=1 is in the environment; set it before there are threads, as the program
+// does: a library cannot do so safely.
+//
 // Enlarges `input` (a file, a pattern like "f_%06d.png", an address, or "-") into `output` (a file, a pattern, or "-").
 Result<VideoReport> enlarge_video(Upscaler& upscaler, const std::string& input, const std::string& output,
                                   const VideoOptions& options = {});

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "enlarge/image.hpp"
+#include "enlarge/notice.hpp"
 #include "enlarge/result.hpp"
 
 namespace enlarge {
@@ -90,7 +91,7 @@ public:
 
     [[nodiscard]] const PictureInfo& info() const;
     // Remarks for the user, in sentences: "3 pages; the first is used".
-    [[nodiscard]] const std::vector<std::string>& notices() const;
+    [[nodiscard]] const std::vector<Notice>& notices() const;
     // The pixels from top to bottom, once. Damage found on the way fails with Errc::format (see allow_damaged).
     RowSource& rows();
     // All rows at once; a convenience for small pictures.
@@ -123,8 +124,8 @@ Result<PictureFormat> check_output(const std::string& path, Size size, const Pix
 
 // The pixel format in which a result for a file of `format` should be computed: the input's, with samples that the file
 // can hold (16 bit becomes 8 for JPEG and WebP; float becomes 16 bit where there is no float). `notice` says what is
-// lost, or is left empty.
-PixelFormat output_pixels(const PixelFormat& input, PictureFormat format, std::string* notice = nullptr);
+// lost, or has an empty text.
+PixelFormat output_pixels(const PixelFormat& input, PictureFormat format, Notice* notice = nullptr);
 
 // Writes one picture file from rows. The file gets its name in finish(), complete and on disk (written beside it, synced,
 // renamed); until then, and when the writer is destroyed without finish(), there is nothing under that name and no

@@ -13,6 +13,7 @@
 #include "base/folders.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "base/thread_pool.hpp"
 #include "enlarge/enlarge.hpp"
 #include "run/enlarger.hpp"
@@ -54,7 +55,7 @@ Result<Size> resolve(const OutputSize& wanted, Size input, int model_scale) {
     double across = model_scale, down = model_scale;
     if (wanted.scale != 0) {
         if (!std::isfinite(wanted.scale) || wanted.scale <= 0)
-            return Error{Errc::argument, "a scale must be larger than 0; found " + std::to_string(wanted.scale)};
+            return Error{Errc::argument, "a scale must be larger than 0; found " + shortest(wanted.scale)};
         across = down = wanted.scale;
     } else if (wanted.width && wanted.height) {
         across = static_cast<double>(wanted.width) / input.width;
@@ -111,7 +112,7 @@ Result<Upscaler> Upscaler::create(const Model& model, const EngineOptions& optio
     auto compiled = backend->compile(*graph, compile);
     if (!compiled.ok() && options.device == "auto" && !std::getenv("ENLARGE_BACKEND") && backend->name() != "cpu") {
         // A driver that is too old, memory that is taken, a precision that GPUs do not have: said, and the CPU takes over.
-        log(LogLevel::notice, std::string(backend->name()) + " is not used: " + compiled.error().message);
+        log(LogLevel::notice, {"device-not-used", std::string(backend->name()) + " is not used: " + compiled.error().message});
         TRY(backend, choose_backend("cpu"));
         compiled = backend->compile(*graph, compile);
     }

@@ -197,7 +197,7 @@ void open_gpu(VideoJob& job) {
         else why = gpu.error().message;
     }
     if (job.gpu && job.options.gpu_decode) job.source->decode_on(job.gpu);
-    if (!job.gpu && job.options.gpu_decode) job.notice("the processor decodes: " + why);
+    if (!job.gpu && job.options.gpu_decode) job.notice({"decoder", "the processor decodes: " + why});
 }
 
 // Decisions that need the first frame and the container.
@@ -214,22 +214,22 @@ Result<void> decide(VideoJob& job) {
     job.request.to_pipe = job.output == "-";
     job.request.threads = o.codec_threads;
     TRY(job.plan, media::plan_streams(input, job.request.container, job.output, o.skip_unsupported));
-    for (const std::string& text : job.plan.notices) job.notice(text);
+    for (const Notice& said : job.plan.notices) job.notice(said);
     const media::Orientation orientation = media::orientation(input);
     if (!job.plan.holds_rotation && (orientation.turn || orientation.mirror)) {
         job.source->turn(orientation);
-        job.notice("frames are turned upright, because " + job.request.container + " cannot say that they should be");
+        job.notice({"turned-upright", "frames are turned upright, because " + job.request.container + " cannot say that they should be"});
     }
 
     const auto is_video = [](const media::StreamInfo& stream) { return stream.kind == "video"; };
     if (const auto videos = std::count_if(input.streams().begin(), input.streams().end(), is_video); videos > 1)
-        job.notice("there are " + std::to_string(videos) + " video streams: stream " + std::to_string(input.video_stream()) + " is enlarged, the others are " +
-                   (job.plan.pictures_only ? "left out" : "copied as they are"));
+        job.notice({"several-videos", "there are " + std::to_string(videos) + " video streams: stream " + std::to_string(input.video_stream()) + " is enlarged, the others are " +
+                   (job.plan.pictures_only ? "left out" : "copied as they are")});
 
     TRY(job.first, job.source->prime());
     job.in = job.first.format();
     if (job.gpu && o.gpu_decode)
-        job.notice(media::on_gpu(job.first) ? "the GPU decodes" : "the processor decodes: the GPU does not take this video, or a filter needs it here");
+        job.notice({"decoder", media::on_gpu(job.first) ? "the GPU decodes" : "the processor decodes: the GPU does not take this video, or a filter needs it here"});
     job.frame_rate = input.frame_rate();
     FrameFormat& samples = job.in.samples;
     const std::string container_in = input.format_name();
@@ -237,13 +237,13 @@ Result<void> decide(VideoJob& job) {
     if (samples.family == FrameFamily::grey && samples.tags.range == Range::unspecified && pictures_in) samples.tags.range = Range::full;
     const bool guessed = samples.family == FrameFamily::yuv && samples.tags.matrix == 2;
     samples.tags = guess_missing(samples.tags, job.in.size, samples.family == FrameFamily::rgb);
-    job.notice("input: " + describe(job.in) + (guessed ? " (matrix guessed from the height)" : "") + ", " + container_in);
+    job.notice({"input", "input: " + describe(job.in) + (guessed ? " (matrix guessed from the height)" : "") + ", " + container_in});
     const int dolby_vision = input.dolby_vision();
     if (dolby_vision == 5)
-        job.notice("warning: Dolby Vision profile 5 has colours that only Dolby Vision players understand; the output shows them wrong (green and purple)");
+        job.notice({"dolby-vision-colours", "warning: Dolby Vision profile 5 has colours that only Dolby Vision players understand; the output shows them wrong (green and purple)"});
     else if (const std::string lost = media::dynamic_metadata(job.first, dolby_vision >= 0); !lost.empty())
-        job.notice("warning: the " + lost + " metadata of single frames cannot be carried and is dropped; static HDR data is kept");
-    if (job.source->filters().deinterlacing()) job.notice("the video is interlaced: it is deinterlaced (bwdif); --no-deinterlace keeps it as it is");
+        job.notice({"dynamic-hdr-dropped", "warning: the " + lost + " metadata of single frames cannot be carried and is dropped; static HDR data is kept"});
+    if (job.source->filters().deinterlacing()) job.notice({"deinterlaced", "the video is interlaced: it is deinterlaced (bwdif); --no-deinterlace keeps it as it is"});
 
     job.out = job.in;
     TRY(job.out.size, output_size(o, job.in, job.upscaler.model().scale));
@@ -252,19 +252,19 @@ Result<void> decide(VideoJob& job) {
     if (const std::string other = media::processor_encoder(o.video_codec); !other.empty()) {
         const auto works = media::probe_gpu_encoder(o.video_codec, job.gpu.get(), samples.bits <= 8 ? 8 : 10, job.out.size);
         if (!works.ok()) {
-            job.notice(o.video_codec + " cannot be used here (" + works.error().message + "): " + other + " is");
+            job.notice({"encoder-replaced", o.video_codec + " cannot be used here (" + works.error().message + "): " + other + " is"});
             job.request.codec = other;
         }
     }
     TRY(job.choice, media::choose_encoder(job.request, job.out, !whole || o.square_pixels));
     job.out.size = job.choice.size;
-    for (const std::string& text : job.choice.notices) job.notice(text);
+    for (const Notice& said : job.choice.notices) job.notice(said);
     job.out.sar = output_sar(o, job.in, job.out.size);
     const bool alpha = samples.alpha;
     job.frame_pixels = media::plain_name(job.choice.pixel_format, alpha);
     TRY(const media::VideoFormat target, media::video_format(job.frame_pixels, job.out));
     job.out.samples = output_samples(job, target.samples);
-    if (o.filter_after.empty()) job.notice("encoder: " + job.choice.sentence);
+    if (o.filter_after.empty()) job.notice({"encoder", "encoder: " + job.choice.sentence});
 
     const double pixels = static_cast<double>(job.out.size.width) * job.out.size.height + static_cast<double>(job.in.size.width) * job.in.size.height;
     if (const double need = pixels * 3 * 4 * 4; need > 0.9 * static_cast<double>(free_memory_bytes()))
@@ -280,7 +280,7 @@ Result<void> decide(VideoJob& job) {
     job.mux.from_s = o.from_s > 0 ? job.source->from_s() : 0;
     job.mux.to_s = job.source->to_s();
     job.mux.keep_rotation = job.plan.holds_rotation;
-    if (job.mux.offset_us != 0 && o.from_s == 0) job.notice("the input's clock starts at " + number(static_cast<double>(job.mux.offset_us) / 1e6) + " s; the output's starts at 0");
+    if (job.mux.offset_us != 0 && o.from_s == 0) job.notice({"clock-moved", "the input's clock starts at " + number(static_cast<double>(job.mux.offset_us) / 1e6) + " s; the output's starts at 0"});
     return {};
 }
 
@@ -375,7 +375,7 @@ Result<VideoReport> work(VideoJob& job) {
         if (taken && !job.journal->complete()) return exists;
         job.skip = job.journal->frames();
         job.bytes = job.journal->bytes();
-        if (job.skip > 0) job.notice("continuing after " + std::to_string(job.skip) + " frames of an earlier run");
+        if (job.skip > 0) job.notice({"work-resumed", "continuing after " + std::to_string(job.skip) + " frames of an earlier run"});
         job.source->only_video();
     } else {
         if (taken) return exists;
@@ -422,10 +422,10 @@ Result<VideoReport> work(VideoJob& job) {
 
 }  // namespace
 
-void VideoJob::notice(const std::string& text) {
+void VideoJob::notice(const Notice& said) {
     const std::lock_guard lock(notice_mutex);
-    if (options.notice) options.notice(text);
-    else log(LogLevel::notice, text);
+    if (options.notice) options.notice(said);
+    else log(LogLevel::notice, said);
 }
 
 Result<VideoReport> enlarge_video(Upscaler& upscaler, const std::string& input, const std::string& output, const VideoOptions& options) {

@@ -90,7 +90,7 @@ Result<void> FrameWorkers::run(int number, const media::Frame& in, media::Frame&
         } else {
             worker.frames = nullptr;
             worker.session.reset();  // its memory is wanted for tiles
-            if (!said_memory_.exchange(true)) log(LogLevel::notice, "frames go over RGB: " + report.error().message);
+            if (!said_memory_.exchange(true)) log(LogLevel::notice, {"frames-over-rgb", "frames go over RGB: " + report.error().message});
         }
     }
     return over_rgb(worker, in, out, go_on);

@@ -49,7 +49,7 @@ struct VideoJob {
     std::int64_t frame_memory = 0;
     std::mutex notice_mutex;
 
-    void notice(const std::string& text);
+    void notice(const Notice& said);
     // Runs all stages until the last frame is written (or, with stop_soon, a segment closed: Errc::cancelled).
     Result<void> run_line(VideoReport& report);
     VideoProgress progress_now(std::chrono::steady_clock::time_point start);

@@ -166,7 +166,7 @@ Result<void> VideoJob::run_line(VideoReport& report) {
     const bool tiles = options.reuse && !options.live && work_channels == 3;
     // On their way: one being made, `depth` waiting, one in use; two more are remembered for comparison.
     TRY(const auto workers, FrameWorkers::create(upscaler, in, out, frame_pixels));
-    if (workers) notice(workers->sentence());
+    if (workers) notice({"frames-on-gpu", workers->sentence()});
     const int count = workers ? 0 : static_cast<int>(depth) + 2 + (tiles ? 1 : 0);
     auto& in_pictures = line.recycler(pictures(in.size, in_channels, count, frame_memory));
     auto& out_pictures = line.recycler(pictures(out.size, work_channels, count, frame_memory));

@@ -24,7 +24,7 @@ void set_log_sink(LogSink function) {
     sink().function = std::move(function);
 }
 
-void log(LogLevel level, const std::string& line) {
+void log(LogLevel level, const Notice& line) {
     const std::lock_guard lock(sink().mutex);
     if (sink().function) sink().function(level, line);
 }

@@ -230,8 +230,8 @@ Result<std::unique_ptr<Converter::State>> Converter::State::make(bool to_rgb, co
         ColorTags untagged = frame.tags;
         untagged.matrix = 2;
         state->frame.tags.matrix = guess_missing(untagged, size, false).matrix;
-        log(LogLevel::notice, "the colour matrix is tagged " + std::to_string(matrix) + ", which cannot be used here; " +
-                                  std::to_string(state->frame.tags.matrix) + " is taken instead");
+        log(LogLevel::notice, {"matrix-replaced", "the colour matrix is tagged " + std::to_string(matrix) + ", which cannot be used here; " +
+                                  std::to_string(state->frame.tags.matrix) + " is taken instead"});
     }
     state->workers.resize(static_cast<std::size_t>(options.pool ? options.pool->size() : 1));
     const FloatPlanes shape(state->frame, to_rgb ? size : Size{size.width, 1});

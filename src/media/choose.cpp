@@ -220,12 +220,12 @@ Result<EncoderChoice> choose_encoder(const EncoderRequest& request, const VideoF
             format = avcodec_find_best_pix_fmt_of_list(codec->pix_fmts, source, wanted.alpha, &loss);
             const AVPixFmtDescriptor* d = av_pix_fmt_desc_get(format);
             if (wanted.alpha && !(d->flags & (AV_PIX_FMT_FLAG_ALPHA | AV_PIX_FMT_FLAG_PAL)))
-                choice.notices.push_back("transparency is lost: " + choice.codec + " does not hold it");
+                choice.notices.push_back({"alpha-dropped", "transparency is lost: " + choice.codec + " does not hold it"});
             if (opaque_yet)
-                choice.notices.push_back("the transparency channel is left out: the first frame is opaque; --pixel-format yuva420p with .webm keeps it");
+                choice.notices.push_back({"alpha-dropped", "the transparency channel is left out: the first frame is opaque; --pixel-format yuva420p with .webm keeps it"});
             if (d->comp[0].depth < wanted.bits && !(d->flags & AV_PIX_FMT_FLAG_PAL))
-                choice.notices.push_back(std::to_string(wanted.bits) + " bits become " + std::to_string(d->comp[0].depth) +
-                                         ": " + choice.codec + " does not hold more");
+                choice.notices.push_back({"samples-reduced", std::to_string(wanted.bits) + " bits become " + std::to_string(d->comp[0].depth) +
+                                         ": " + choice.codec + " does not hold more"});
         }
     }
     const AVPixFmtDescriptor* d = av_pix_fmt_desc_get(format);
@@ -237,12 +237,12 @@ Result<EncoderChoice> choose_encoder(const EncoderRequest& request, const VideoF
         for (const AVPixelFormat* p = codec->pix_fmts; p && *p != AV_PIX_FMT_NONE; ++p) has_full = has_full || *p == full;
         if (!may_resize && has_full && request.pixel_format.empty()) {
             format = full;
-            choice.notices.push_back("4:4:4 is used because 4:2:0 in " + choice.codec + " cannot hold the odd size " + was);
+            choice.notices.push_back({"chroma-kept-full", "4:4:4 is used because 4:2:0 in " + choice.codec + " cannot hold the odd size " + was});
         } else if (may_resize) {
             choice.size.width += choice.size.width & ((1 << d->log2_chroma_w) - 1);
             choice.size.height += choice.size.height & ((1 << d->log2_chroma_h) - 1);
-            choice.notices.push_back("the size becomes " + std::to_string(choice.size.width) + "x" + std::to_string(choice.size.height) +
-                                     " because " + choice.codec + " needs even sides");
+            choice.notices.push_back({"size-made-even", "the size becomes " + std::to_string(choice.size.width) + "x" + std::to_string(choice.size.height) +
+                                     " because " + choice.codec + " needs even sides"});
         } else {
             return Error{Errc::unsupported, choice.codec + " needs even sides, and the output is " + was + "; use --video-codec libx264 or .webm"};
         }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "enlarge/notice.hpp"
 #include "media/filters.hpp"
 #include "media/frame.hpp"
 
@@ -36,7 +37,7 @@ struct EncoderChoice {
     std::string codec;          // "libx264"
     std::string pixel_format;   // "yuv420p"
     std::string sentence;       // "libx264 (crf 17, medium), 1920x1080 4:2:0 8 bit"
-    std::vector<std::string> notices;
+    std::vector<Notice> notices;
     Size size;                  // the wanted size, or the nearest the encoder takes
 };
 // `output` is what the frames are like before encoding, at the output size; `may_resize`: the size may grow by a pixel to

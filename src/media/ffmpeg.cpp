@@ -38,6 +38,7 @@ Errc kind_of(int code, Errc fallback) {
         case AVERROR(EACCES):
         case AVERROR(EPERM):
         case AVERROR(ENOSPC):
+        case AVERROR(EFBIG):
         case AVERROR(EPIPE):
         case AVERROR(EIO):
         case AVERROR(EROFS):
@@ -81,7 +82,7 @@ void forget_av_log() { last_line.clear(); }
 Error av_error(int code, const std::string& what, Errc fallback) {
     char text[AV_ERROR_MAX_STRING_SIZE] = {};
     av_strerror(code, text, sizeof text);
-    std::string message = what + ": " + text;
+    std::string message = what + ": " + (code == AVERROR(EFBIG) ? "the file would be larger than the file system, or `ulimit -f`, allows" : text);
     if (!last_line.empty() && last_line.find(text) == std::string::npos) message += " (" + last_line + ")";
     last_line.clear();
     return {kind_of(code, fallback), message};

@@ -182,9 +182,9 @@ Result<void> Filters::process(const Frame& frame, const Sink& out) {
         if (interlaced) s.deinterlacing = true;
         if (s.first.width > 0 && s.width > 0 && (s.width != raw.width || s.height != raw.height) && !s.resizing) {
             s.resizing = true;
-            log(LogLevel::warning, "the video changes its size from " + std::to_string(s.width) + "x" + std::to_string(s.height) +
+            log(LogLevel::warning, {"size-changes", "the video changes its size from " + std::to_string(s.width) + "x" + std::to_string(s.height) +
                                        " to " + std::to_string(raw.width) + "x" + std::to_string(raw.height) +
-                                       "; later frames are brought to the first size");
+                                       "; later frames are brought to the first size"});
         }
         TRY(s.build(raw, frame.time_base));
     }

@@ -339,13 +339,13 @@ Result<Packet> Input::read() {
             if (ended_by_caller()) return Packet{};
             if (network_ && rc == AVERROR_EXIT) {
                 // A sender that has gone quiet has ended, as far as anybody can tell.
-                log(LogLevel::warning, options_.path + ": nothing arrived for " +
-                                           std::to_string(static_cast<int>(options_.timeout_s)) + " s; taken as its end");
+                log(LogLevel::warning, {"input-silent", options_.path + ": nothing arrived for " +
+                                           std::to_string(static_cast<int>(options_.timeout_s)) + " s; taken as its end"});
                 return Packet{};
             }
             if (rc == AVERROR(ENOMEM)) return av_error(rc, "reading", Errc::memory);
             cut_short_ = true;
-            log(LogLevel::warning, options_.path + ": reading stopped early (" + av_error(rc, "damaged").message + ")");
+            log(LogLevel::warning, {"input-ended-early", options_.path + ": reading stopped early (" + av_error(rc, "damaged").message + ")"});
             return Packet{};
         }
         if (webp_) packet->duration = av_rescale_q(webp_->duration_ms(av_rescale_q(packet->pts, video()->time_base, {1, 1000})), {1, 1000}, video()->time_base);

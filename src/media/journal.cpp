@@ -232,7 +232,7 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::string& folder, const 
         std::size_t good = 0;
         while (good < s->segments.size() && s->whole(good)) ++good;
         if (good < s->segments.size()) {
-            log(LogLevel::warning, s->segment_path(good) + " is damaged; the work continues from there");
+            log(LogLevel::warning, {"segment-damaged", s->segment_path(good) + " is damaged; the work continues from there"});
             s->segments.resize(good);
             s->complete = false;
         }

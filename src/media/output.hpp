@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "enlarge/notice.hpp"
 #include "media/encoder.hpp"
 #include "media/input.hpp"
 
@@ -17,7 +18,7 @@ namespace enlarge::media {
 // Which of the input's streams go where. Made before any work, so that what cannot be held is named first.
 struct StreamPlan {
     std::vector<int> streams;          // of the input, in the output's order; the video among them
-    std::vector<std::string> notices;  // what is left out, and why
+    std::vector<Notice> notices;  // what is left out, and why
     bool pictures_only = false;        // the container holds no sound: GIF, y4m, pictures
     bool holds_rotation = true;        // else the frames must be turned
 };

@@ -103,7 +103,7 @@ Result<StreamPlan> plan_streams(const Input& input, const std::string& container
         } else if (stream.kind == "data" && (av.codecpar->codec_tag == MKTAG('t', 'e', 'x', 't') || av.codecpar->codec_tag == MKTAG('t', 'm', 'c', 'd'))) {
             continue;  // chapters and time codes: written anew from what was read
         } else if (av.codecpar->codec_id == AV_CODEC_ID_NONE && stream.kind != "attachment") {
-            plan.notices.push_back(name + " is left out: FFmpeg's libraries here do not know what it is");
+            plan.notices.push_back({"stream-dropped", name + " is left out: FFmpeg's libraries here do not know what it is"});
         } else if (holds(*muxer, container, av)) {
             plan.streams.push_back(stream.index);
         } else if (stream.kind == "data" || leave_out) {
@@ -119,7 +119,7 @@ Result<StreamPlan> plan_streams(const Input& input, const std::string& container
                                             (container == "matroska" ? "--skip-unsupported to leave it out"
                                                                      : "-o " + mkv + ", or --skip-unsupported to leave it out")};
     }
-    if (!left_out.empty()) plan.notices.push_back("left out, since " + container + " cannot hold it: " + left_out);
+    if (!left_out.empty()) plan.notices.push_back({"stream-dropped", "left out, since " + container + " cannot hold it: " + left_out});
     return plan;
 }
 

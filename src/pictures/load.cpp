@@ -145,7 +145,7 @@ Result<void> check_pages(Picture::State& state, VipsImage* image) {
     if (state.options.page >= pages)
         return Error{Errc::argument, "has " + std::to_string(pages) + (pages == 1 ? " page" : " pages") + ", so there is no page " + std::to_string(state.options.page + 1)};
     if (pages > 1 && state.options.page < 0)
-        state.notices.push_back("has " + std::to_string(pages) + " pages; the first is used (choose another with --page)");
+        state.notices.push_back({"first-page-only", "has " + std::to_string(pages) + " pages; the first is used (choose another with --page)"});
     return {};
 }
 
@@ -376,7 +376,7 @@ Result<Picture> Picture::read(std::span<const std::byte> bytes, const std::strin
 }
 
 const PictureInfo& Picture::info() const { return state_->info; }
-const std::vector<std::string>& Picture::notices() const { return state_->notices; }
+const std::vector<Notice>& Picture::notices() const { return state_->notices; }
 
 RowSource& Picture::rows() {
     if (!state_->rows) state_->rows = std::make_unique<PictureRows>(*state_);

@@ -22,7 +22,7 @@ struct Picture::State {
     pictures::Input input;
     ReadOptions options;
     PictureInfo info;
-    std::vector<std::string> notices;
+    std::vector<Notice> notices;
     pictures::ImagePtr image;   // upright, in the format that rows() delivers, but for `shift`
     int shift = 0;              // 16-bit samples hold info.format.bits in their high end
     VipsFailOn fail_on = VIPS_FAIL_ON_ERROR;

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -253,12 +254,12 @@ Result<PictureFormat> check_output(const std::string& path, Size size, const Pix
     return format;
 }
 
-PixelFormat output_pixels(const PixelFormat& input, PictureFormat format, std::string* notice) {
+PixelFormat output_pixels(const PixelFormat& input, PictureFormat format, Notice* notice) {
     const PictureFormatInfo& info = format_info(format);
     PixelFormat out = input;
-    if (notice) notice->clear();
+    if (notice) *notice = {};
     const auto say = [&](const std::string& text) {
-        if (notice) *notice = text;
+        if (notice) *notice = {"samples-reduced", text};
     };
     out.planar = false;
     if (input.sample == SampleType::f32 || input.sample == SampleType::f16) {
@@ -314,12 +315,17 @@ Result<void> PictureWriter::write(const ImageView& rows) {
         s.written += rows.size.height;
         return write_pnm_rows(s.file, rows, s.format, s.size, s.written);
     }
-    if (!s.saver.joinable())
-        s.saver = std::thread([&s] {
-            s.outcome = s.save();
-            s.queue.stop();
-            vips_thread_shutdown();
-        });
+    if (!s.saver.joinable()) {
+        try {
+            s.saver = std::thread([&s] {
+                s.outcome = s.save();
+                s.queue.stop();
+                vips_thread_shutdown();
+            });
+        } catch (const std::system_error& e) {
+            return Error{Errc::memory, s.path + ": cannot be written: a thread cannot be started (" + e.what() + ")"};
+        }
+    }
     const std::size_t samples = static_cast<std::size_t>(s.size.width) * s.pixels.channels;
     const bool scale = s.pixels.sample == SampleType::u16 && s.pixels.bits < 16;
     if (scale) s.row.resize(samples * 2);

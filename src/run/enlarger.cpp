@@ -2,6 +2,7 @@
 #include "run/enlarger.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@ namespace {
 
 constexpr int kSourceRows = 64;
 constexpr int kMostPasses = 6;
+constexpr double kMostWaste = 256;  // pixels computed for one that is wanted
 
 std::string describe(Size size) { return std::to_string(size.width) + "x" + std::to_string(size.height); }
 
@@ -47,8 +49,13 @@ Result<void> check(Size size, const PixelFormat& format, const char* what) {
 int passes_for(int scale, Size in, Size out) {
     if (scale <= 1) return 1;
     const double factor = std::max(static_cast<double>(out.width) / in.width, static_cast<double>(out.height) / in.height);
+    // A picture that is stretched one way and shrunk the other (1x1000000 to 4096x16) is not enlarged in vain.
+    const double area = static_cast<double>(in.width) * in.height, most = kMostWaste * static_cast<double>(out.width) * out.height;
     int passes = 1;
-    for (double reached = scale; reached * 1.1 < factor && passes < kMostPasses; reached *= scale) ++passes;
+    for (double reached = scale; reached * 1.1 < factor && passes < kMostPasses; reached *= scale) {
+        if (area * reached * scale * reached * scale > most) break;
+        ++passes;
+    }
     return passes;
 }
 
@@ -91,12 +98,18 @@ Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStag
 
     const int passes = passes_for(scale, chain->in_size, out_size);
     Size reached = chain->in_size;
-    for (int i = 0; i < passes; ++i) reached = {reached.width * scale, reached.height * scale};
+    for (int i = 0; i < passes; ++i) {
+        const std::int64_t width = std::int64_t{reached.width} * scale, height = std::int64_t{reached.height} * scale;
+        if (std::max(width, height) > std::numeric_limits<int>::max())
+            return Error{Errc::limit, describe(reached) + " pixels cannot be enlarged " + std::to_string(scale) + " times: at most " +
+                                          std::to_string(std::numeric_limits<int>::max()) + " a side"};
+        reached = {static_cast<int>(width), static_cast<int>(height)};
+    }
     const bool exact = reached == out_size;
     if (passes > 1)
-        log(LogLevel::notice, "from " + describe(chain->in_size) + " to " + describe(out_size) + ": the x" +
+        log(LogLevel::notice, {"several-passes", "from " + describe(chain->in_size) + " to " + describe(out_size) + ": the x" +
                                   std::to_string(scale) + " network runs " + std::to_string(passes) + " times" +
-                                  (exact ? "" : ", then the result is resampled from " + describe(reached)));
+                                  (exact ? "" : ", then the result is resampled from " + describe(reached))});
     else if (!exact)
         log(LogLevel::info, "the network's " + describe(reached) + " are resampled to " + describe(out_size));
 
@@ -201,8 +214,8 @@ Result<UpscaleReport> Enlarger::drive(Chain& chain, RowSink* sink, const Mutable
         report.seconds += stage->counts().seconds;
     }
     if (report.recomputed_tiles)
-        log(LogLevel::notice, std::to_string(report.recomputed_tiles) + " of " + std::to_string(report.tiles) +
-                                  " tiles overflowed and were computed again in full precision");
+        log(LogLevel::notice, {"tiles-recomputed", std::to_string(report.recomputed_tiles) + " of " + std::to_string(report.tiles) +
+                                  " tiles overflowed and were computed again in full precision"});
     return report;
 }
 

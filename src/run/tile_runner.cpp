@@ -97,7 +97,7 @@ Result<void> TileRunner::run(const Band& band, const Rect& core, const MutableIm
     const bool across = core.width >= core.height;
     const int length = across ? core.width : core.height;
     if (length <= a) return Error{Errc::memory, "not enough memory for a tile of " + describe(core)};
-    log(LogLevel::notice, "not enough memory for a tile of " + describe(core) + "; it is cut in two");
+    log(LogLevel::notice, {"tile-reduced", "not enough memory for a tile of " + describe(core) + "; it is cut in two"});
     const int half = round_up((length + 1) / 2, a) < length ? round_up((length + 1) / 2, a) : length / 2;
     Rect first = core, second = core;
     (across ? first.width : first.height) = half;

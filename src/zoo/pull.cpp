@@ -46,7 +46,7 @@ Result<std::string> pull(const PublicModel& model, const PullProgress& progress)
                                                "; " + model.sha256 + " expected"};
             }
         }
-        log(LogLevel::notice, "the partial download of " + model.name + " does not fit; starting over");
+        log(LogLevel::notice, {"download-restarted", "the partial download of " + model.name + " does not fit; starting over"});
         fs::remove(part, error);
         continued = false;
     }

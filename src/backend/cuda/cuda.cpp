@@ -39,7 +39,7 @@ public:
 
     std::vector<DeviceInfo> probe() const override {
         const auto unusable = [](std::string why) { return std::vector<DeviceInfo>{{"cuda", "NVIDIA GPU", 0, false, std::move(why)}}; };
-        if (options_.images.empty()) return unusable("this build has no CUDA kernels (nvcc was not found when it was made)");
+        if (options_.images.empty()) return unusable("this build has no CUDA kernels (it was made without nvcc, or only for the GPUs of a machine that has none)");
         const auto driver = this->driver();
         if (!driver.ok()) return unusable(driver.error().message);
         std::vector<DeviceInfo> found;
@@ -51,7 +51,7 @@ public:
         if (options.precision == Precision::int16)
             return Error{Errc::unsupported, "CUDA has no precision int16; it has fp16, fp32 and int8"};
         if (options_.images.empty())
-            return Error{Errc::device, "this build has no CUDA kernels (nvcc was not found when it was made)"};
+            return Error{Errc::device, "this build has no CUDA kernels (it was made without nvcc, or only for the GPUs of a machine that has none)"};
         TRY(const auto driver, this->driver());
         Devices devices;
         for (int i = 0; i < driver->devices; ++i) {
@@ -81,7 +81,7 @@ public:
             } else if (devices.openers.size() == 1) {
                 return std::move(opened).error();
             } else {
-                log(LogLevel::notice, devices.names[0] + " is left out: " + opened.error().message);
+                log(LogLevel::notice, {"device-not-used", devices.names[0] + " is left out: " + opened.error().message});
                 devices.openers.erase(devices.openers.begin());
                 devices.names.erase(devices.names.begin());
                 devices.architectures.erase(devices.architectures.begin());

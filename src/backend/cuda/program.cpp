@@ -124,7 +124,7 @@ Result<std::unique_ptr<Session>> CudaProgram::session() const {
         made = attempt();
         if (made.ok()) break;
         if (state_->devices() > 1 && !state_->said_device.exchange(true))
-            log(LogLevel::notice, "GPU " + std::to_string(turn) + " is left out: " + made.error().message);
+            log(LogLevel::notice, {"device-not-used", "GPU " + std::to_string(turn) + " is left out: " + made.error().message});
     }
     return made;
 }

@@ -91,8 +91,8 @@ Result<TileReport> CudaSession::run_halves(const TileJob& job, Error error) {
     while ((known == 0 || mine < known) && !program_->too_large.compare_exchange_weak(known, mine)) {
     }
     if (!program_->said_memory.exchange(true))
-        log(LogLevel::notice, device_->name + ": not enough memory for a tile of " + std::to_string(job.in.size.width) + "x" +
-                                  std::to_string(job.in.size.height) + "; going on with smaller ones");
+        log(LogLevel::notice, {"tile-reduced", device_->name + ": not enough memory for a tile of " + std::to_string(job.in.size.width) + "x" +
+                                  std::to_string(job.in.size.height) + "; going on with smaller ones"});
     TileReport report;
     for (const bool second : {false, true}) {
         Rect core = job.core;

@@ -139,6 +139,12 @@ TEST(log, goes_to_the_sink_and_nowhere_else) {
     set_log_sink({});
     log(LogLevel::warning, "three");
     EXPECT_EQ(seen, "W:one-:two");
+
+    std::string code;
+    set_log_sink([&](LogLevel, const Notice& said) { code = said.code + "=" + said.text; });
+    log(LogLevel::notice, {"its-code", "a sentence"});
+    set_log_sink({});
+    EXPECT_EQ(code, "its-code=a sentence");
 }
 
 }  // namespace

@@ -326,7 +326,7 @@ TEST(picture_files, pages_of_a_tiff_can_be_chosen) {
     EXPECT_EQ(first->info().size, (Size{8, 8}));
     EXPECT_EQ(first->info().pages, 3);
     ASSERT_EQ(first->notices().size(), 1U);
-    EXPECT_NE(first->notices()[0].find("3 pages"), std::string::npos);
+    EXPECT_NE(first->notices()[0].text.find("3 pages"), std::string::npos);
     ReadOptions third;
     third.page = 2;
     const Image page = load(folder / "p.tif", third);
