@@ -7,13 +7,16 @@
 
 #include <climits>
 #include <condition_variable>
+#include <deque>
 #include <exception>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/cpu.hpp"
+#include "base/log.hpp"
 
 namespace enlarge {
 namespace {
@@ -67,10 +70,18 @@ struct ThreadPool::State {
         std::thread thread;
     };
 
-    explicit State(int threads) : workers(static_cast<std::size_t>(threads - 1)) {
-        for (Worker& worker : workers) {
-            idle.push_back(&worker);
-            worker.thread = std::thread([this, &worker] { loop(worker); });
+    explicit State(int threads) {
+        idle.reserve(static_cast<std::size_t>(threads));
+        try {
+            for (int i = 1; i < threads; ++i) {
+                Worker& worker = workers.emplace_back();
+                worker.thread = std::thread([this, &worker] { loop(worker); });
+                idle.push_back(&worker);
+            }
+        } catch (const std::exception& e) {  // no more threads, or no memory for their stacks: those that run suffice
+            if (!workers.empty() && !workers.back().thread.joinable()) workers.pop_back();
+            log(LogLevel::notice, {"fewer-threads", "only " + std::to_string(workers.size() + 1) + " of " + std::to_string(threads) +
+                                                        " threads could be started (" + e.what() + ")"});
         }
     }
 
@@ -100,7 +111,7 @@ struct ThreadPool::State {
     }
 
     std::mutex mutex;
-    std::vector<Worker> workers;
+    std::deque<Worker> workers;  // they do not move
     std::vector<Worker*> idle;
     bool stopping = false;
 };

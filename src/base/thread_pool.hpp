@@ -12,7 +12,7 @@ namespace enlarge {
 // A fixed set of threads. Several callers may use it at once: each team() call gets the threads it can.
 class ThreadPool {
 public:
-    // `threads` includes the caller of team(); 0 = usable_cores().
+    // `threads` includes the caller of team(); 0 = usable_cores(). Where no more can be started, fewer, said in a notice.
     explicit ThreadPool(int threads = 0);
     ~ThreadPool();
     ThreadPool(const ThreadPool&) = delete;

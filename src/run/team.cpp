@@ -3,13 +3,20 @@
 
 #include <exception>
 #include <new>
+#include <system_error>
+
+#include "base/log.hpp"
 
 namespace enlarge {
 
 Team::Team(int workers) {
     for (int i = 0; i < workers; ++i) workers_.push_back(std::make_unique<Worker>());
-    for (int i = 0; i < workers; ++i)
-        workers_[static_cast<std::size_t>(i)]->thread = std::thread(work, std::ref(*workers_[static_cast<std::size_t>(i)]), i);
+    try {
+        for (int i = 0; i < workers; ++i)
+            workers_[static_cast<std::size_t>(i)]->thread = std::thread(work, std::ref(*workers_[static_cast<std::size_t>(i)]), i);
+    } catch (const std::system_error& e) {  // no more threads: submit() does what those that are missing would do
+        log(LogLevel::notice, {"fewer-threads", std::string("a thread cannot be started (") + e.what() + "); the work goes on without it"});
+    }
 }
 
 Team::~Team() {
@@ -20,7 +27,19 @@ Team::~Team() {
         }
         worker->changed.notify_all();
     }
-    for (auto& worker : workers_) worker->thread.join();
+    for (auto& worker : workers_)
+        if (worker->thread.joinable()) worker->thread.join();
+}
+
+// What became of a job; nothing is thrown.
+Result<void> Team::outcome(const Job& job, int number) {
+    try {
+        return job(number);
+    } catch (const std::bad_alloc&) {
+        return Error{Errc::memory, "not enough memory for a frame"};
+    } catch (const std::exception& e) {
+        return Error{Errc::internal, e.what()};
+    }
 }
 
 void Team::work(Worker& w, int number) {
@@ -31,14 +50,7 @@ void Team::work(Worker& w, int number) {
         const Job job = std::move(*w.job);
         w.job.reset();
         lock.unlock();
-        Result<void> result;
-        try {
-            result = job(number);
-        } catch (const std::bad_alloc&) {
-            result = Error{Errc::memory, "not enough memory for a frame"};
-        } catch (const std::exception& e) {
-            result = Error{Errc::internal, e.what()};
-        }
+        Result<void> result = outcome(job, number);
         lock.lock();
         w.result.emplace(std::move(result));
         lock.unlock();
@@ -49,8 +61,13 @@ void Team::work(Worker& w, int number) {
 Result<void> Team::submit(Job job) {
     ENSURE(order_.size() < workers_.size());
     Worker& worker = *workers_[turn_];
+    const int number = static_cast<int>(turn_);
     order_.push_back(turn_);
     turn_ = (turn_ + 1) % workers_.size();
+    if (!worker.thread.joinable()) {
+        worker.result.emplace(outcome(job, number));
+        return {};
+    }
     {
         const std::lock_guard lock(worker.mutex);
         worker.job = std::move(job);

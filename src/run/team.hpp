@@ -22,6 +22,7 @@ public:
     // What worker number `worker` (0 ... size() - 1) does; it runs on that worker's own thread.
     using Job = std::function<Result<void>(int worker)>;
 
+    // Where a thread cannot be started, submit() does the work of that one itself, and a notice says so.
     explicit Team(int workers);
     ~Team();  // waits for the jobs under way
     Team(const Team&) = delete;
@@ -44,6 +45,7 @@ private:
         std::thread thread;
     };
     static void work(Worker& worker, int number);
+    static Result<void> outcome(const Job& job, int number);
     std::vector<std::unique_ptr<Worker>> workers_;
     std::deque<std::size_t> order_;  // workers, oldest job first
     std::size_t turn_ = 0;

@@ -2,15 +2,21 @@
 #include "base/thread_pool.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "base/log.hpp"
 
 namespace enlarge {
 namespace {
@@ -140,6 +146,37 @@ TEST(thread_pool, for_each_covers_any_range_once) {
             for (const auto& count : seen) EXPECT_EQ(count, 1);
         }
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they need the address space that is taken away here
+// Ends with 0 when a pool that cannot have its threads works with fewer.
+[[noreturn]] void use_a_pool_without_room_for_threads() {
+    // Each thread wants a stack of 8 MiB or so; there is room for very few.
+    std::ifstream in("/proc/self/statm");
+    rlim_t pages = 0;
+    in >> pages;
+    const rlim_t most = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (rlim_t{40} << 20);
+    const rlimit limit{most, most};
+    if (setrlimit(RLIMIT_AS, &limit) != 0) std::_Exit(2);
+    std::atomic<int> sum{0};
+    std::string said;
+    set_log_sink([&](LogLevel, const Notice& notice) { said = notice.code; });
+    int size = 0;
+    {
+        ThreadPool pool(64);
+        size = pool.size();
+        pool.for_each(1000, 1, [&](std::int64_t) { ++sum; });
+    }
+    set_log_sink({});
+    if (sum != 1000) std::_Exit(3);
+    if (size < 1 || size >= 64) std::_Exit(4);
+    std::_Exit(said == "fewer-threads" ? 0 : 5);
+}
+
+TEST(thread_pool_death, goes_on_with_fewer_threads_where_the_system_gives_no_more) {
+    testing::FLAGS_gtest_death_test_style = "threadsafe";
+    EXPECT_EXIT(use_a_pool_without_room_for_threads(), testing::ExitedWithCode(0), "");
+}
+#endif
 
 }  // namespace
 }  // namespace enlarge

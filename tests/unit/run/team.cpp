@@ -2,9 +2,13 @@
 #include "run/team.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
+#include <fstream>
 #include <stdexcept>
 
 namespace enlarge {
@@ -49,6 +53,36 @@ TEST(team, turns_exceptions_into_errors_and_ends_with_jobs_under_way) {
     }
     EXPECT_TRUE(ran);
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they need the address space that is taken away here
+[[noreturn]] void use_a_team_without_room_for_threads() {
+    std::ifstream in("/proc/self/statm");
+    rlim_t pages = 0;
+    in >> pages;
+    const rlim_t most = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (rlim_t{2} << 20);
+    const rlimit limit{most, most};
+    if (setrlimit(RLIMIT_AS, &limit) != 0) std::_Exit(2);
+    int done = 0;
+    {
+        Team team(3);
+        for (int i = 0; i < 3; ++i)
+            if (!team.submit([&done, i](int worker) -> Result<void> {
+                        if (worker != i) return Error{Errc::internal, "another worker"};
+                        ++done;
+                        return {};
+                    }).ok())
+                std::_Exit(3);
+        for (int i = 0; i < 3; ++i)
+            if (!team.next().ok()) std::_Exit(4);
+    }
+    std::_Exit(done == 3 ? 0 : 5);
+}
+
+TEST(team_death, does_the_work_itself_where_no_thread_can_be_started) {
+    testing::FLAGS_gtest_death_test_style = "threadsafe";
+    EXPECT_EXIT(use_a_team_without_room_for_threads(), testing::ExitedWithCode(0), "");
+}
+#endif
 
 }  // namespace
 }  // namespace enlarge
