@@ -87,8 +87,39 @@ constexpr int kKinds = 5;
 constexpr float kRange = 0.5F;
 // The least share of its position's largest that a channel gets: it may sleep here and wake elsewhere.
 constexpr float kShare = 0.1F;
+// The least range, of a position where everything sleeps.
+constexpr float kLeast = 1e-6F;
+// Rows hold halves, and a transformed feature is a sum of 36 of them whose weights add up to 10 * 10 at most.
+constexpr float kMost = 65504.0F * 100 * kRange;
+
+// From the largest of each position and channel to ranges.
+void to_ranges(LargestV& largest_v) {
+    for (std::vector<float>& most : largest_v) {
+        const std::size_t channels = most.size() / 36;
+        for (std::size_t p = 0; p < 36 && channels > 0; ++p) {
+            const auto begin = most.begin() + static_cast<std::ptrdiff_t>(p * channels), end = begin + static_cast<std::ptrdiff_t>(channels);
+            const float position = *std::max_element(begin, end);
+            for (auto m = begin; m != end; ++m) *m = std::max({*m, position * kShare, kLeast}) * kRange;
+        }
+    }
+}
 
 }  // namespace
+
+bool can_be_ranges(const LargestV& ranges) {
+    return std::all_of(ranges.begin(), ranges.end(), [](const std::vector<float>& step) {
+        const std::size_t channels = step.size() / 36;
+        if (step.size() % 36 != 0) return false;
+        for (std::size_t p = 0; p < 36 && channels > 0; ++p) {
+            const auto begin = step.begin() + static_cast<std::ptrdiff_t>(p * channels), end = begin + static_cast<std::ptrdiff_t>(channels);
+            for (auto m = begin; m != end; ++m)
+                if (!(*m >= kLeast * kRange && *m <= kMost)) return false;
+            const auto [least, most] = std::minmax_element(begin, end);
+            if (*least < *most * kShare * 0.999F) return false;
+        }
+        return true;
+    });
+}
 
 Calibration::Calibration(const Network& network, const KernelTable& kernels, ThreadPool* pool, double macs_per_pixel)
     : kernels_(kernels), pool_(pool) {
@@ -120,15 +151,30 @@ Result<std::vector<Image>> Calibration::outputs(const std::shared_ptr<const Netw
 Result<bool> Calibration::run(const std::shared_ptr<const Network>& exact) {
     bool finite = true;
     TRY(exact_outputs_, outputs(exact, &largest_v_, finite));
-    for (std::vector<float>& most : largest_v_) {
-        const std::size_t channels = most.size() / 36;
+    to_ranges(largest_v_);
+    return finite;
+}
+
+Result<bool> Calibration::agrees(const std::shared_ptr<const Network>& integer, const LargestV& ranges) {
+    // Rounding on the way changes the largest values by parts of a hundred at most, next to nothing in large ones.
+    constexpr float kOff = 0.1F, kOffOfPosition = 0.02F;
+    bool finite = true;
+    LargestV seen;
+    TRY(outputs(integer, &seen, finite));
+    if (!finite) return false;
+    to_ranges(seen);
+    for (std::size_t s = 0; s < integer->steps.size(); ++s) {
+        if (!integer->steps[s].integer) continue;
+        if (s >= ranges.size() || s >= seen.size() || ranges[s].size() != seen[s].size()) return false;
+        const std::size_t channels = seen[s].size() / 36;
         for (std::size_t p = 0; p < 36 && channels > 0; ++p) {
-            const auto begin = most.begin() + static_cast<std::ptrdiff_t>(p * channels), end = begin + static_cast<std::ptrdiff_t>(channels);
-            const float position = *std::max_element(begin, end);
-            for (auto m = begin; m != end; ++m) *m = std::max({*m, position * kShare, 1e-6F}) * kRange;
+            const auto begin = seen[s].begin() + static_cast<std::ptrdiff_t>(p * channels);
+            const float position = *std::max_element(begin, begin + static_cast<std::ptrdiff_t>(channels));
+            for (std::size_t i = p * channels; i < (p + 1) * channels; ++i)
+                if (!(std::fabs(ranges[s][i] - seen[s][i]) <= kOff * seen[s][i] + kOffOfPosition * position)) return false;
         }
     }
-    return finite;
+    return true;
 }
 
 Result<Fidelity> Calibration::fidelity(const std::shared_ptr<const Network>& other) {
@@ -152,7 +198,7 @@ Result<Fidelity> Calibration::fidelity(const std::shared_ptr<const Network>& oth
             count += samples;
         }
     }
-    fidelity.psnr = squares > 0 ? 10 * std::log10(255.0 * 255.0 * count / squares) : 120.0;
+    fidelity.psnr = squares > 0 ? 10 * std::log10(255.0 * 255.0 * count / squares) : kSamePsnr;
     return fidelity;
 }
 

@@ -10,11 +10,18 @@
 
 namespace enlarge::cpu {
 
+// The psnr of equal pictures.
+inline constexpr double kSamePsnr = 120;
+
 // How far two results are apart.
 struct Fidelity {
-    double psnr = 0;    // dB over all pictures, of 8-bit pixels; 120 when equal
+    double psnr = 0;    // dB over all pictures, of 8-bit pixels; kSamePsnr when equal
     float largest = 0;  // difference of one sample, in 1/255 before rounding: above 1, 8-bit pixels may differ by 2
 };
+
+// Whether numbers can be what Calibration::largest_v() gave for some network: 36 positions of as many channels each,
+// none smaller or larger than rows of halves allow, no channel below its least share of a position.
+bool can_be_ranges(const LargestV& ranges);
 
 // Calibration of one network. Everything it does is deterministic.
 class Calibration {
@@ -32,6 +39,10 @@ public:
 
     // Another path against the exact one. Largest = 256 when a result was not finite.
     Result<Fidelity> fidelity(const std::shared_ptr<const Network>& other);
+
+    // Whether a network that multiplies in int16 sees on these pictures the ranges it was made with, `ranges`: if it does,
+    // they were measured on it. Needs no exact path, so it takes a small part of the time that measuring them takes.
+    Result<bool> agrees(const std::shared_ptr<const Network>& integer, const LargestV& ranges);
 
 private:
     Result<std::vector<Image>> outputs(const std::shared_ptr<const Network>& network, LargestV* seen, bool& finite);

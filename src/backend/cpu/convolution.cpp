@@ -128,8 +128,7 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
             input(window, n, channels, v + std::ptrdiff_t{index} * channels, v_stride, context.scratch->unit + index);
         });
         watch.add(times.input);
-        if constexpr (std::is_same_v<V, float>)
-            if (learning_) learn(context, step, v, v_stride, count, channels);
+        if (learning_) learn(context, step, v, v_stride, count, channels);
         for (const Group& group : step.groups) {
             const int width = group.granules * kernels_.lanes;
             const auto* weights = step.weights.as<const V>() + group.weights;
@@ -174,8 +173,9 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
     }
 }
 
-// Keeps the largest magnitude of each position and channel.
-void Runner::learn(const Context& context, const Step& step, const float* v, std::ptrdiff_t v_stride, int blocks, int channels) {
+// Keeps the largest magnitude of each position and channel. Integers count in units of their scale and block.
+template <class V>
+void Runner::learn(const Context& context, const Step& step, const V* v, std::ptrdiff_t v_stride, int blocks, int channels) {
     LargestV& seen = context.scratch->largest_v;
     seen.resize(network_->steps.size());
     std::vector<float>& most = seen[static_cast<std::size_t>(&step - network_->steps.data())];
@@ -183,8 +183,13 @@ void Runner::learn(const Context& context, const Step& step, const float* v, std
     for (int p = 0; p < 36; ++p) {
         float* const m = most.data() + p * channels;
         for (int b = 0; b < blocks; ++b) {
-            const float* const from = v + p * v_stride + b * channels;
-            for (int c = 0; c < channels; ++c) m[c] = std::max(m[c], std::fabs(from[c]));
+            const V* const from = v + p * v_stride + b * channels;
+            for (int c = 0; c < channels; ++c) {
+                float value = static_cast<float>(from[c]);
+                if constexpr (std::is_integral_v<V>)
+                    value *= context.scratch->unit[b] / step.v_scale[static_cast<std::size_t>(p * channels + c)];
+                m[c] = std::max(m[c], std::fabs(value));
+            }
         }
     }
 }

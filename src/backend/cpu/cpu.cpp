@@ -53,6 +53,13 @@ struct Gate {
 constexpr Gate kHalfGate{"fp16", 60, 0.6F};      // promised: 58 dB, 1
 constexpr Gate kIntegerGate{"int16", 52, 3.5F};  // promised: 48 dB, 6
 
+bool is_within(const cpu::Fidelity& fidelity, const Gate& gate) {
+    return fidelity.psnr >= gate.psnr && fidelity.largest <= gate.largest;
+}
+bool is_within_gate(Precision precision, const cpu::Fidelity& fidelity) {
+    return is_within(fidelity, precision == Precision::int16 ? kIntegerGate : kHalfGate);
+}
+
 constexpr std::int64_t kManyParameters = 4'000'000;
 
 // Packed weights beyond this many bytes are not held in two precisions at once.
@@ -67,13 +74,17 @@ struct Compilation {
     Result<std::unique_ptr<Program>> run() const {
         const bool automatic = options.precision == Precision::automatic;
         const bool keeps = automatic && !options.cache_folder.empty();
-        const std::filesystem::path file = keeps ? cpu::verdict_file(options.cache_folder, graph, isa) : std::filesystem::path();
+        const cpu::VerdictKey key = keeps ? cpu::verdict_key(graph, isa, table) : cpu::VerdictKey{};
+        const std::filesystem::path file = keeps ? cpu::verdict_file(options.cache_folder, key) : std::filesystem::path();
         const auto keep = [&](const cpu::Verdict& verdict) {
-            if (keeps) cpu::remember(file, verdict);
+            if (keeps) cpu::remember(file, key, verdict);
         };
-        if (keeps)
-            if (const auto known = cpu::recall(file))
-                if (auto again = as_before(*known)) return again;
+        if (keeps) {
+            if (const auto known = cpu::recall(file, key, is_within_gate)) {
+                auto again = as_before(*known);
+                if (again.ok() && *again) return again;
+            }
+        }
         TRY(std::shared_ptr<const Network> exact, lower({Element::f32, nullptr, nullptr, options.pool}));
         if (options.precision == Precision::fp32) return program(exact, {});
 
@@ -112,22 +123,37 @@ struct Compilation {
         return program(exact, {});
     }
 
-    // The program that calibration chose at an earlier start.
+    // The program that calibration chose at an earlier start; null when the network does not bear out what was kept.
     Result<std::unique_ptr<Program>> as_before(const cpu::Verdict& known) const {
-        if (known.precision != Precision::fp32) {
-            char text[120];
-            std::snprintf(text, sizeof text, "%s: %.1f dB, at most %.2f of 255 off, as measured before", std::string(precision_name(known.precision)).c_str(),
-                          known.fidelity.psnr, static_cast<double>(known.fidelity.largest));
-            log(LogLevel::info, text);
-        }
         if (known.precision == Precision::int16) {
             TRY(const auto integer, lower({Element::f16, &known.largest_v, nullptr, options.pool}));
+            cpu::Calibration calibration(*integer, table, options.pool, graph.macs_per_pixel());
+            TRY(const bool agrees, calibration.agrees(integer, known.largest_v));
+            if (!agrees) {
+                log(LogLevel::info, "int16: the ranges measured before are not this network's; measured again");
+                return std::unique_ptr<Program>();
+            }
+            say_before(known);
             return program(integer, known.fidelity);
         }
         TRY(const auto exact, lower({Element::f32, nullptr, nullptr, options.pool}));
         if (known.precision != Precision::fp16) return program(exact, {});
+        // Both are at hand, so that the gate is asked again.
         TRY(const auto half, lower({Element::f16, nullptr, exact.get(), options.pool}));
-        return program(half, known.fidelity);
+        cpu::Calibration calibration(*exact, table, options.pool, graph.macs_per_pixel());
+        TRY(const bool finite, calibration.run(exact));
+        if (!finite) return std::unique_ptr<Program>();
+        TRY(const cpu::Fidelity fidelity, calibration.fidelity(half));
+        if (!is_within(fidelity, kHalfGate)) return std::unique_ptr<Program>();
+        say_before({Precision::fp16, fidelity, {}});
+        return program(half, fidelity);
+    }
+
+    static void say_before(const cpu::Verdict& known) {
+        char text[120];
+        std::snprintf(text, sizeof text, "%s: %.1f dB, at most %.2f of 255 off, as measured before", std::string(precision_name(known.precision)).c_str(),
+                      known.fidelity.psnr, static_cast<double>(known.fidelity.largest));
+        log(LogLevel::info, text);
     }
 
     Result<std::shared_ptr<const Network>> lower(const cpu::LowerOptions& how) const {
@@ -136,7 +162,7 @@ struct Compilation {
     }
 
     static bool passes(const cpu::Fidelity& fidelity, const Gate& gate) {
-        const bool passed = fidelity.psnr >= gate.psnr && fidelity.largest <= gate.largest;
+        const bool passed = is_within(fidelity, gate);
         char text[160];
         std::snprintf(text, sizeof text, "%s tried: %.1f dB (%.0f wanted), at most %.2f of 255 off (%.2f allowed): %s", gate.name,
                       fidelity.psnr, gate.psnr, static_cast<double>(fidelity.largest), static_cast<double>(gate.largest),

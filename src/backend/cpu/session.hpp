@@ -35,7 +35,7 @@ public:
 
     Result<TileReport> run(const TileJob& job) override;
 
-    // Keeps the largest V of every Winograd step of a float network, for calibration.
+    // Keeps the largest V of every Winograd step, for calibration.
     void learn_largest_v(bool on) { learning_ = on; }
     [[nodiscard]] LargestV largest_v() const;
 
@@ -68,7 +68,8 @@ private:
     void load(const Context& context, const Step& step, const Share& share);
     void direct(const Context& context, const Step& step, const Share& share);
     void winograd(const Context& context, const Step& step, const Share& share);
-    void learn(const Context& context, const Step& step, const float* v, std::ptrdiff_t v_stride, int blocks, int channels);
+    template <class V>
+    void learn(const Context& context, const Step& step, const V* v, std::ptrdiff_t v_stride, int blocks, int channels);
     void map(const Context& context, const Step& step, const Share& share);
     void store_rows(const Context& context, const Step& step, const Share& share);
     // Writes pixels [x, x + n) of row y of a last step to the picture.

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cpu/verdict.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
+#include <memory>
 #include <system_error>
 #include <type_traits>
 
@@ -21,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Raised whenever calibration, its gates or this file would come out otherwise.
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr char kMagic[16] = "enlarge verdict";
 constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 
@@ -44,7 +47,7 @@ public:
     }
     bool take(void* to, std::size_t n) {
         if (bytes_.size() - at_ < n) return false;
-        std::memcpy(to, bytes_.data() + at_, n);
+        if (n > 0) std::memcpy(to, bytes_.data() + at_, n);  // `to` of nothing may be null
         at_ += n;
         return true;
     }
@@ -57,9 +60,33 @@ private:
 
 std::uint64_t checksum(const std::string& bytes, std::size_t n) { return XXH3_64bits(bytes.data(), n); }
 
+// The whole of a plain file that is this user's and that nobody else can write; a link at the end of the path is not
+// followed. Nothing otherwise.
+std::optional<std::string> read_own(const fs::path& file) {
+    const int descriptor = ::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0) return {};
+    const std::unique_ptr<const int, void (*)(const int*)> closes(&descriptor, [](const int* fd) { ::close(*fd); });
+    struct stat info {};
+    if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) return {};
+    if (info.st_uid != ::geteuid() || (info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        log(LogLevel::warning, "what was measured before is not used: " + file.string() +
+                                   " belongs to another user, or others can write it");
+        return {};
+    }
+    if (info.st_size < 0 || static_cast<std::uint64_t>(info.st_size) > kMostBytes) return {};
+    std::string bytes(static_cast<std::size_t>(info.st_size), '\0');
+    for (std::size_t have = 0; have < bytes.size();) {
+        const ssize_t got = ::read(descriptor, bytes.data() + have, bytes.size() - have);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return {};
+        have += static_cast<std::size_t>(got);
+    }
+    return bytes;
+}
+
 }  // namespace
 
-fs::path verdict_file(const fs::path& folder, const Graph& graph, Isa isa) {
+VerdictKey verdict_key(const Graph& graph, Isa isa, const KernelTable& kernels) {
     XXH3_state_t state;
     XXH3_128bits_reset(&state);
     const auto add = [&](const void* data, std::size_t bytes) { XXH3_128bits_update(&state, data, bytes); };
@@ -71,6 +98,9 @@ fs::path verdict_file(const fs::path& folder, const Graph& graph, Isa isa) {
     const auto number = [&](auto value) { add(&value, sizeof value); };
     number(kVersion);
     number(static_cast<int>(isa));
+    number(kernels.lanes);
+    number(static_cast<int>(kernels.fast_i16));
+    number(graph.nodes().size());
     for (const Node& node : graph.nodes()) {
         number(static_cast<int>(node.op));
         number(node.inputs.size());
@@ -82,19 +112,20 @@ fs::path verdict_file(const fs::path& folder, const Graph& graph, Isa isa) {
         add_values(node.bias);
     }
     const XXH128_hash_t hash = XXH3_128bits_digest(&state);
+    return {hash.high64, hash.low64};
+}
+
+fs::path verdict_file(const fs::path& folder, const VerdictKey& key) {
     char name[48];
-    std::snprintf(name, sizeof name, "%016llx%016llx.verdict", static_cast<unsigned long long>(hash.high64),
-                  static_cast<unsigned long long>(hash.low64));
+    std::snprintf(name, sizeof name, "%016llx%016llx.verdict", static_cast<unsigned long long>(key.high),
+                  static_cast<unsigned long long>(key.low));
     return folder / name;
 }
 
-std::optional<Verdict> recall(const fs::path& file) {
-    std::error_code error;
-    const std::uintmax_t size = fs::file_size(file, error);
-    if (error || size > kMostBytes || size < sizeof kMagic + sizeof(std::uint64_t)) return {};
-    std::string bytes(size, '\0');
-    std::ifstream in(file, std::ios::binary);
-    if (!in.read(bytes.data(), static_cast<std::streamsize>(size))) return {};
+std::optional<Verdict> recall(const fs::path& file, const VerdictKey& key, PassesGate gate) {
+    std::optional<std::string> whole = read_own(file);
+    if (!whole || whole->size() < sizeof kMagic + sizeof(std::uint64_t)) return {};
+    std::string& bytes = *whole;
     const std::size_t covered = bytes.size() - sizeof(std::uint64_t);
     std::uint64_t sum = 0;
     std::memcpy(&sum, bytes.data() + covered, sizeof sum);
@@ -104,9 +135,18 @@ std::optional<Verdict> recall(const fs::path& file) {
     Reader reader(bytes);
     char magic[sizeof kMagic];
     std::uint32_t version = 0, steps = 0;
+    std::int32_t precision = 0;
+    VerdictKey whose;
     Verdict verdict;
-    if (!reader.get(magic) || !reader.get(version) || version != kVersion || !reader.get(verdict.precision) ||
-        !reader.get(verdict.fidelity) || !reader.get(steps) || steps > reader.left())
+    if (!reader.get(magic) || !reader.get(version) || version != kVersion || !reader.get(whose) || whose != key ||
+        !reader.get(precision) || !reader.get(verdict.fidelity.psnr) || !reader.get(verdict.fidelity.largest) ||
+        !reader.get(steps) || steps > reader.left() / sizeof(std::uint32_t))
+        return {};
+    const auto is = [&](Precision one) { return precision == static_cast<std::int32_t>(one); };
+    if (!is(Precision::fp32) && !is(Precision::fp16) && !is(Precision::int16)) return {};
+    verdict.precision = static_cast<Precision>(precision);
+    if (!is(Precision::fp32) && (!std::isfinite(verdict.fidelity.psnr) || !(verdict.fidelity.psnr <= kSamePsnr) ||
+                                 !(verdict.fidelity.largest >= 0) || !gate(verdict.precision, verdict.fidelity)))
         return {};
     verdict.largest_v.resize(steps);
     for (std::vector<float>& largest : verdict.largest_v) {
@@ -114,19 +154,19 @@ std::optional<Verdict> recall(const fs::path& file) {
         if (!reader.get(count) || count > reader.left() / sizeof(float)) return {};
         largest.resize(count);
         reader.take(largest.data(), count * sizeof(float));
-        for (const float value : largest)
-            if (!std::isfinite(value) || value <= 0) return {};
     }
-    if (reader.left()) return {};
+    if (reader.left() > 0 || !(is(Precision::int16) ? can_be_ranges(verdict.largest_v) : verdict.largest_v.empty())) return {};
     return verdict;
 }
 
-void remember(const fs::path& file, const Verdict& verdict) {
+void remember(const fs::path& file, const VerdictKey& key, const Verdict& verdict) {
     Writer writer;
     writer.put(kMagic);
     writer.put(kVersion);
-    writer.put(verdict.precision);
-    writer.put(verdict.fidelity);
+    writer.put(key);
+    writer.put(static_cast<std::int32_t>(verdict.precision));
+    writer.put(verdict.fidelity.psnr);
+    writer.put(verdict.fidelity.largest);
     writer.put(static_cast<std::uint32_t>(verdict.largest_v.size()));
     for (const std::vector<float>& largest : verdict.largest_v) {
         writer.put(static_cast<std::uint32_t>(largest.size()));
@@ -135,15 +175,20 @@ void remember(const fs::path& file, const Verdict& verdict) {
     writer.put(checksum(writer.bytes, writer.bytes.size()));
 
     std::error_code error;
-    fs::create_directories(file.parent_path(), error);
+    if (fs::create_directories(file.parent_path(), error))
+        fs::permissions(file.parent_path(), fs::perms::group_write | fs::perms::others_write, fs::perm_options::remove, error);
     const fs::path part = file.string() + "." + std::to_string(::getpid()) + ".part";
-    bool written = false;
-    {
-        std::ofstream out(part, std::ios::binary);
-        out.write(writer.bytes.data(), static_cast<std::streamsize>(writer.bytes.size()));
-        out.close();
-        written = out.good();
+    // A new file, never one that lies there already: it may be a link to another, or another user's.
+    ::unlink(part.c_str());
+    const int descriptor = ::open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    bool written = descriptor >= 0;
+    for (std::size_t done = 0; written && done < writer.bytes.size();) {
+        const ssize_t put = ::write(descriptor, writer.bytes.data() + done, writer.bytes.size() - done);
+        if (put < 0 && errno == EINTR) continue;
+        written = put > 0;
+        done += written ? static_cast<std::size_t>(put) : 0;
     }
+    if (descriptor >= 0 && ::close(descriptor) != 0) written = false;
     if (written) fs::rename(part, file, error);
     if (!written || error) {
         fs::remove(part, error);

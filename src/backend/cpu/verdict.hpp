@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What calibration found out about a network, kept in a folder, so that it is found out once per computer and not at
 // every start: for RRDB 64/23 that is most of a second.
+//
+// A file is believed only when it is whole, says itself whose it is, holds what calibration can have found, and nobody
+// but this user can have written it. Whether the numbers are true is asked of the network: Calibration::agrees().
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -19,13 +23,24 @@ struct Verdict {
     LargestV largest_v;                     // int16: the ranges its scales are made from
 };
 
-// The file for a graph, whatever file it was read from: all its numbers and the instruction set are in the name.
-std::filesystem::path verdict_file(const std::filesystem::path& folder, const Graph& graph, Isa isa);
+// Whose verdict: a hash of all of a graph's operations, shapes and numbers, of the kernels that ran it, and of the
+// version of what is measured and how.
+struct VerdictKey {
+    std::uint64_t high = 0, low = 0;
+    bool operator==(const VerdictKey&) const = default;
+};
+VerdictKey verdict_key(const Graph& graph, Isa isa, const KernelTable& kernels);
 
-// Nothing when there is no such file, or one that is damaged or of another version.
-std::optional<Verdict> recall(const std::filesystem::path& file);
+// The key is the name. The same network has the same file, whatever file it was read from.
+std::filesystem::path verdict_file(const std::filesystem::path& folder, const VerdictKey& key);
 
-// Creates the folder too. Whole or not at all; a failure is only logged, at debug level.
-void remember(const std::filesystem::path& file, const Verdict& verdict);
+// Nothing when there is no such file, or when it is damaged, of another version, network or instruction set, not a plain
+// file of this user that only he can write, or holds numbers that cannot be: unknown precisions, ranges that are no
+// ranges, a fidelity beyond `gate` (asked of the precision that the file names; see Gate in cpu.cpp).
+using PassesGate = bool (*)(Precision, const Fidelity&);
+std::optional<Verdict> recall(const std::filesystem::path& file, const VerdictKey& key, PassesGate gate);
+
+// Creates the folder too, for this user alone. Whole or not at all; a failure is only logged, at debug level.
+void remember(const std::filesystem::path& file, const VerdictKey& key, const Verdict& verdict);
 
 }  // namespace enlarge::cpu

@@ -4,6 +4,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -11,7 +16,9 @@
 #include <string>
 #include <vector>
 
+#include "backend/cpu/verdict.hpp"
 #include "backend/reference/reference.hpp"
+#include "base/cpu.hpp"
 #include "support/run_program.hpp"
 
 namespace enlarge {
@@ -256,9 +263,11 @@ TEST(cpu, what_was_measured_is_kept_and_damage_to_it_is_noticed) {
     EXPECT_EQ(fs::last_write_time(file), written);
 
     // Damage anywhere, or another network's file under this name: measured again, kept again.
-    std::ifstream in(file, std::ios::binary);
-    const std::string whole((std::istreambuf_iterator<char>(in)), {});
-    in.close();
+    const auto read_bytes = [](const fs::path& from) {
+        std::ifstream in(from, std::ios::binary);
+        return std::string((std::istreambuf_iterator<char>(in)), {});
+    };
+    const std::string whole = read_bytes(file);
     const auto put = [&](const std::string& bytes) { std::ofstream(file, std::ios::binary) << bytes; };
     for (const std::size_t at : {std::size_t{0}, whole.size() / 2, whole.size() - 1}) {
         std::string bad = whole;
@@ -267,21 +276,118 @@ TEST(cpu, what_was_measured_is_kept_and_damage_to_it_is_noticed) {
             put(bytes);
             EXPECT_TRUE(test::same_bits(want, run(graph, again))) << at;
             EXPECT_EQ(again, first);
-            std::ifstream now(file, std::ios::binary);
-            EXPECT_EQ(std::string((std::istreambuf_iterator<char>(now)), {}), whole) << at;
+            EXPECT_EQ(read_bytes(file), whole) << at;
         }
     }
-    const Graph other = test::compact_graph(48, {.features = 24, .convs = 2, .scale = 2});
+    // Another network's, of as many channels once padded to lanes, whatever their number: 26 and 32.
+    const Graph other = test::compact_graph(48, {.features = 26, .convs = 3, .scale = 2});
     const FloatPicture other_want = run(other, again);
     ASSERT_EQ(files().size(), 2U);
     const fs::path other_file = files()[0] == file ? files()[1] : files()[0];
     fs::copy_file(file, other_file, fs::copy_options::overwrite_existing);
     EXPECT_TRUE(test::same_bits(other_want, run(other, again)));
+    EXPECT_NE(read_bytes(other_file), whole) << "written anew";
 
     // A folder that cannot be: no harm.
     put("");
     options.cache_folder = (file / "cache").string();
     EXPECT_TRUE(test::same_bits(want, run(graph, again)));
+    fs::remove_all(folder);
+}
+
+// A file that is whole to the last bit of its checksum, and yet tells what is not so.
+TEST(cpu, a_kept_verdict_that_lies_is_not_believed) {
+    namespace fs = std::filesystem;
+    ThreadPool pool(2);
+    const KernelTable& table = kernels(test::must(chosen_isa()));
+    if (!table.fast_i16) GTEST_SKIP() << "no kernels here whose precision is measured and kept";
+    const fs::path folder = fs::path(testing::TempDir()) / ("enlarge_lies_" + std::to_string(::getpid()));
+    fs::remove_all(folder);
+    CompileOptions options;
+    options.pool = &pool;
+    options.cache_folder = folder.string();
+    const Graph graph = test::compact_graph(49, {.features = 32, .convs = 3, .scale = 2});
+    const FloatPicture picture = test::random_picture(3, 3, {36, 28});
+    Precision taken{};
+    const auto run = [&] {
+        const auto program = test::must(cpu_backend().compile(graph, options));
+        taken = program->info().precision;
+        return test::run_tiled(*program, picture, 64);
+    };
+    const FloatPicture want = run();
+    ASSERT_EQ(taken, Precision::int16);
+    const fs::path file = cpu::verdict_file(folder, cpu::verdict_key(graph, test::must(chosen_isa()), table));
+    const auto read_bytes = [&] {
+        std::ifstream in(file, std::ios::binary);
+        return std::string((std::istreambuf_iterator<char>(in)), {});
+    };
+    const std::string whole = read_bytes();
+    ASSERT_GT(whole.size(), 1000U);
+    // After magic, version and key: precision, dB, largest; from `ranges` on a count and so many floats for each step.
+    constexpr std::size_t kPrecision = 16 + 4 + 16, kPsnr = kPrecision + 4, kLargest = kPsnr + 8, kRanges = kLargest + 4 + 4;
+    const auto sealed = [](std::string bytes) {
+        const std::uint64_t sum = XXH3_64bits(bytes.data(), bytes.size() - sizeof sum);
+        std::memcpy(bytes.data() + bytes.size() - sizeof sum, &sum, sizeof sum);
+        return bytes;
+    };
+    const auto with = [&](std::size_t at, auto value) {
+        std::string bytes = whole;
+        std::memcpy(bytes.data() + at, &value, sizeof value);
+        return sealed(bytes);
+    };
+    const auto with_ranges = [&](auto change) {
+        std::string bytes = whole;
+        for (std::size_t at = kRanges; at + 8 < bytes.size();) {
+            std::uint32_t count = 0;
+            std::memcpy(&count, bytes.data() + at, sizeof count);
+            at += sizeof count;
+            for (std::uint32_t i = 0; i < count; ++i, at += sizeof(float)) {
+                float value = 0;
+                std::memcpy(&value, bytes.data() + at, sizeof value);
+                value = change(value, i);
+                std::memcpy(bytes.data() + at, &value, sizeof value);
+            }
+        }
+        return sealed(bytes);
+    };
+    ASSERT_EQ(with_ranges([](float value, std::uint32_t) { return value; }), whole) << "the layout is as this test has it";
+    const std::pair<const char*, std::string> lies[] = {
+        {"ranges a thousand times too large", with_ranges([](float v, std::uint32_t) { return v * 1000; })},
+        {"ranges twice too large", with_ranges([](float v, std::uint32_t) { return v * 2; })},
+        {"ranges a thousand times too small", with_ranges([](float v, std::uint32_t) { return v / 1000; })},
+        {"one range infinite", with_ranges([](float v, std::uint32_t i) { return i == 7 ? INFINITY : v; })},
+        {"one range zero", with_ranges([](float v, std::uint32_t i) { return i == 7 ? 0.0F : v; })},
+        {"one range beyond what rows can hold", with_ranges([](float v, std::uint32_t i) { return i == 7 ? 1e30F : v; })},
+        {"a precision that is none", with(kPrecision, std::int32_t{77})},
+        {"automatic as a result", with(kPrecision, static_cast<std::int32_t>(Precision::automatic))},
+        {"fp16 with ranges", with(kPrecision, static_cast<std::int32_t>(Precision::fp16))},
+        {"a fidelity below the gate", with(kPsnr, 30.0)},
+        {"a fidelity beyond equal", with(kPsnr, 1e9)},
+        {"a fidelity that is no number", with(kPsnr, std::nan(""))},
+        {"a negative difference", with(kLargest, -1.0F)},
+    };
+    for (const auto& [what, bytes] : lies) {
+        std::ofstream(file, std::ios::binary) << bytes;
+        EXPECT_TRUE(test::same_bits(want, run())) << what;
+        EXPECT_EQ(taken, Precision::int16) << what;
+        EXPECT_EQ(read_bytes(), whole) << what << ": measured again, kept again";
+    }
+
+    // Files that another can have written: a link, and one that a group may write.
+    const auto gate = [](Precision, const cpu::Fidelity&) { return true; };
+    const cpu::VerdictKey key = cpu::verdict_key(graph, test::must(chosen_isa()), table);
+    EXPECT_TRUE(cpu::recall(file, key, gate).has_value());
+    EXPECT_FALSE(cpu::recall(file, {key.high, key.low + 1}, gate).has_value());
+    const fs::perms usual = fs::status(file).permissions();
+    EXPECT_EQ(usual & (fs::perms::group_write | fs::perms::others_write), fs::perms::none);
+    for (const fs::perms more : {fs::perms::group_write, fs::perms::others_write}) {
+        fs::permissions(file, usual | more);
+        EXPECT_FALSE(cpu::recall(file, key, gate).has_value());
+    }
+    fs::permissions(file, usual);
+    fs::rename(file, folder / "elsewhere");
+    fs::create_symlink(folder / "elsewhere", file);
+    EXPECT_FALSE(cpu::recall(file, key, gate).has_value());
     fs::remove_all(folder);
 }
 
