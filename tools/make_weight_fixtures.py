@@ -77,6 +77,54 @@ def checkpoint():
     }
 
 
+class Compact(torch.nn.Module):
+    """compact() as a module, with what state_dict() leaves out: a buffer that is not saved, a child that is None."""
+
+    def __init__(self):
+        super().__init__()
+        layers = [torch.nn.Conv2d(3, 4, 3, 1, 1), torch.nn.PReLU(4), torch.nn.Conv2d(4, 4, 3, 1, 1), torch.nn.PReLU(4),
+                  torch.nn.Conv2d(4, 12, 3, 1, 1)]
+        self.body = torch.nn.ModuleList(layers)
+        self.upsampler = torch.nn.PixelShuffle(2)
+        self.register_module("unused", None)
+        self.load_state_dict(compact())
+
+    def forward(self, x):
+        y = x
+        for layer in self.body:
+            y = layer(y)
+        return self.upsampler(y) + torch.nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def make_programs(folder):
+    """Whole modules and TorchScript programs."""
+    net = Compact().eval()
+    net.register_buffer("cache", values(3), persistent=False)
+    save(torch.nn.DataParallel(net), folder / "module.pth")
+    small = torch.nn.PReLU(4)  # older files hold the source of every class
+    small.weight.data = values(4)
+    save({"epoch": 3, "model": small}, folder / "module_legacy.pth", _use_new_zipfile_serialization=False)
+    net = Compact().eval()
+    programs = {"scripted": torch.jit.script(net), "traced": torch.jit.trace(net, torch.zeros(1, 3, 8, 8)),
+                "frozen": torch.jit.freeze(torch.jit.script(net))}
+    for name, program in programs.items():
+        plain = io.BytesIO()
+        torch.jit.save(program, plain)
+        recompressed(plain, folder / f"{name}.pt")
+
+
+def make_clutter(folder):
+    """What training leaves beside weights, as PyTorch and NumPy write it."""
+    import numpy
+    average = torch.optim.swa_utils.AveragedModel(Compact())
+    save({"params_ema": average.state_dict(), "best": numpy.float64(28.5), "seen": {"a", "b"}, "means": numpy.ones(3),
+          "when": pathlib.PurePosixPath("runs/1"), "device": torch.device("cpu"), "act": torch.nn.functional.gelu}, folder / "clutter.pth")
+    state = collections.OrderedDict((f"net_g._orig_mod.{k}", v) for k, v in compact().items())
+    state["net_d.conv0.weight"] = values(4)
+    save({"callbacks": {torch.optim.Adam: {"best_score": torch.tensor(1.0)}}, "state_dict": state,
+          "optimizer_states": [torch.optim.Adam([torch.nn.Parameter(values(2))]).state_dict()]}, folder / "lightning.pth")
+
+
 def save(what, path, **options):
     torch.save(what, path, **options)
 
@@ -94,7 +142,8 @@ def recompressed(source, path):
     """The same content with deflated entries, as some tools repack files."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w") as new:
         for name in old.namelist():
-            new.writestr(zipfile.ZipInfo(name), old.read(name), zipfile.ZIP_DEFLATED)
+            if not name.endswith(".debug_pkl"):  # TorchScript's notes on its source
+                new.writestr(zipfile.ZipInfo(name), old.read(name), zipfile.ZIP_DEFLATED)
 
 
 def make_pth(folder):
@@ -115,6 +164,8 @@ def make_pth(folder):
     for protocol in (1, 3, 4, 5):
         save({"state_dict": {"a": values(2, 3)}}, folder / f"protocol{protocol}_legacy.pth", pickle_protocol=protocol,
              _use_new_zipfile_serialization=False)
+    make_programs(folder)
+    make_clutter(folder)
     recompressed(folder / "zip.pth", folder / "deflated.pth")
     bomb(folder / "bomb.pth")
 
@@ -200,7 +251,7 @@ def ncnn_bins():
 def make_seeds(folder, pth):
     for target in ("pth_zip", "pth_legacy", "pickle", "safetensors", "ncnn", "onnx"):
         (folder / target).mkdir(parents=True, exist_ok=True)
-    for path in sorted(pth.glob("*.pth")):
+    for path in sorted(pth.glob("*.p*t*")):
         if path.name == "bomb.pth":
             continue
         data = path.read_bytes()

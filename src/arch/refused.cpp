@@ -59,6 +59,7 @@ constexpr Signature kSignatures[] = {
     {"DITN", {"sft.weight", "UFONE.0*"}},
     {"CRAFT", {"layers.0.residual_group.hf_blocks*"}},
     {"LaMa", {"model.model.1.ffc.convl2l.weight"}},
+    {"LaMa", {"model.1.ffc.convl2l.weight"}},  // where every name had one more "model."
     {"DDColor", {"encoder.arch.downsample_layers.0.0.weight"}},
     {"BasicVSR", {"spynet*"}},
     {"EDVR", {"pcd_align*"}},

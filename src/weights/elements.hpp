@@ -31,13 +31,16 @@ public:
 
     Budget(const Limits& limits, std::uint64_t file_bytes);
 
+    // Another file belongs to it, of so many bytes.
+    void grow(std::uint64_t file_bytes);
+
     // Number of elements of a tensor of this shape, taken off the account. Fails with Errc::format for negative sides or
     // more than 8 dimensions, Errc::limit for too much; `name` is for the message.
     Result<std::int64_t> take(const std::vector<std::int64_t>& shape, std::string_view name);
 
 private:
     Limits limits_;
-    std::int64_t elements_left_;
+    std::int64_t elements_left_ = 0, elements_allowed_ = 0;
     std::int64_t tensors_left_;
 };
 

@@ -2,6 +2,7 @@
 // The readers behind read_weights(), one per container (torch's two are in torch.hpp), and what tells them apart.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,10 @@ namespace enlarge {
 Result<WeightFormat> sniff(Bytes file);
 
 Result<StateDict> read_safetensors(Bytes file, const Limits& limits);
-Result<StateDict> read_onnx(Bytes file, const Limits& limits);
+// Gives a file that lies beside the model, whole; needed until the reader returns. The name comes from the model.
+using FileBeside = std::function<Result<Bytes>(const std::string& name)>;
+
+// Without `beside`, models whose tensors are kept in other files are refused.
+Result<StateDict> read_onnx(Bytes file, const Limits& limits, const FileBeside& beside = {});
 
 }  // namespace enlarge

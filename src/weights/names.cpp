@@ -2,39 +2,95 @@
 #include "weights/names.hpp"
 
 #include <algorithm>
+#include <cctype>
 
 namespace enlarge {
 namespace {
 
-// "model." is not among them: it belongs to the names of the first ESRGAN files.
-constexpr std::string_view kPrefixes[] = {"module.",    "_orig_mod.", "netG.",       "net_g.",     "generator_ema.",
-                                          "generator.", "params_ema.", "params.",    "state_dict."};
+// What wraps a network: removed wherever all names share it.
+constexpr std::string_view kWrappings[] = {"module.",     "_orig_mod.", "_forward_module.", "_fsdp_wrapped_module.",
+                                           "params_ema.", "params.",    "state_dict."};
+
+// What training programs call the network that makes pictures; the one to prefer first.
+constexpr std::string_view kGenerators[] = {
+    "net_g_ema.", "netG_ema.", "generator_ema.", "g_ema.",     "ema_model.", "model_ema.", "ema.",   "net_g.",
+    "netG.",      "net_G.",    "generator.",     "gen.",       "G.",         "model_g.",   "sr_model.", "online_model.",
+    "network.",   "net.",      "model.",
+};
+// Those that networks have in their own names, too: "model.0.weight" is an ESRGAN of the old kind.
+constexpr std::string_view kOwnNames[] = {"model.", "net.", "network.", "gen.", "G.", "ema."};
+
+constexpr std::string_view kOthers[] = {"discriminator", "net_d", "netD", "net_D", "disc", "D.", "critic", "model_d"};
+constexpr std::string_view kLosses[] = {"loss",   "cri_",  "criterion", "lpips",  "perceptual", "percep", "vgg",
+                                        "metric", "train_", "val_",     "test_", "teacher",    "ssim",   "psnr"};
+// Single integers that averages and training keep at the top.
+constexpr std::string_view kCounters[] = {"n_averaged", "num_updates", "initted", "step",  "steps", "global_step",
+                                          "iter",       "iteration",   "epoch",   "count", "updates"};
+constexpr std::string_view kNever[] = {"optim", "opt_", "sched", "lr_", "callbacks", "hyper_", "scaler", "amp", "loops", "rng"};
+
+template <std::size_t n>
+bool starts_with_any(std::string_view text, const std::string_view (&list)[n]) {
+    return std::any_of(std::begin(list), std::end(list), [&](std::string_view one) { return text.starts_with(one); });
+}
+
+bool is_digit(std::string_view text, std::size_t at) {
+    return at < text.size() && std::isdigit(static_cast<unsigned char>(text[at]));
+}
 
 }  // namespace
 
-std::size_t shared_prefix(const std::vector<std::string_view>& names) {
-    std::size_t length = 0;
-    for (bool again = !names.empty(); again;) {
-        again = false;
-        for (const std::string_view prefix : kPrefixes) {
-            if (!std::all_of(names.begin(), names.end(),
-                             [&](std::string_view name) { return name.substr(length).starts_with(prefix); }))
-                continue;
-            length += prefix.size();
-            again = true;
-        }
-    }
-    return length;
-}
+bool is_never_weights(std::string_view key) { return starts_with_any(key, kNever); }
+bool is_other_network(std::string_view key) { return key == "D" || starts_with_any(key, kOthers) || starts_with_any(key, kLosses); }
 
-std::string_view generator_prefix(const std::vector<std::string_view>& names) {
-    const auto any = [&](std::string_view prefix) {
-        return std::any_of(names.begin(), names.end(), [&](std::string_view name) { return name.starts_with(prefix); });
+TidyNames tidy_names(const std::vector<TensorName>& names) {
+    TidyNames tidy;
+    tidy.keep.assign(names.size(), true);
+    // Counters have no say in what the others share, and are dropped where they do not share it.
+    std::vector<bool> weights(names.size());
+    for (std::size_t i = 0; i < names.size(); ++i) weights[i] = names[i].elements > 1;
+    if (std::none_of(weights.begin(), weights.end(), [](bool w) { return w; })) weights.assign(names.size(), true);
+    const auto rest = [&](std::size_t i) { return names[i].name.substr(tidy.prefix); };
+    const auto all = [&](auto is) {
+        for (std::size_t i = 0; i < names.size(); ++i)
+            if (tidy.keep[i] && weights[i] && !is(rest(i))) return false;
+        return true;
     };
-    if (!any("discriminator.")) return {};
-    for (const std::string_view prefix : {"generator_ema.", "generator."})
-        if (any(prefix)) return prefix;
-    return {};
+    const auto any = [&](auto is) { return !all([&](std::string_view name) { return !is(name); }); };
+    const auto keep_only = [&](std::string_view prefix) {
+        for (std::size_t i = 0; i < names.size(); ++i) tidy.keep[i] = tidy.keep[i] && rest(i).starts_with(prefix);
+    };
+    const auto strip = [&](std::string_view prefix) {
+        if (!all([&](std::string_view name) { return name.size() > prefix.size() && name.starts_with(prefix); })) return false;
+        const bool own = std::find(std::begin(kOwnNames), std::end(kOwnNames), prefix) != std::end(kOwnNames);
+        if (own && any([&](std::string_view name) { return is_digit(name, prefix.size()); })) return false;
+        keep_only(prefix);
+        tidy.prefix += prefix.size();
+        return true;
+    };
+    const auto choose = [&](std::string_view prefix) {
+        const auto wanted = [&](std::string_view name) { return name.starts_with(prefix); };
+        if (!any(wanted) || all(wanted)) return false;
+        const bool beside_other = any([](std::string_view name) { return starts_with_any(name, kOthers); });
+        if (!beside_other && !all([&](std::string_view name) {
+                return wanted(name) || is_other_network(name) || starts_with_any(name, kGenerators);
+            }))
+            return false;
+        keep_only(prefix);
+        return true;
+    };
+    if (names.empty()) return tidy;
+    constexpr int kMostRounds = 16;
+    bool again = true;
+    for (int round = 0; again && round < kMostRounds; ++round) {
+        again = std::any_of(std::begin(kWrappings), std::end(kWrappings), strip) ||
+                std::any_of(std::begin(kGenerators), std::end(kGenerators), choose) ||
+                std::any_of(std::begin(kGenerators), std::end(kGenerators), strip);
+    }
+    for (std::size_t i = 0; i < names.size(); ++i)
+        if (tidy.keep[i] && !weights[i] && names[i].integers &&
+            std::find(std::begin(kCounters), std::end(kCounters), rest(i)) != std::end(kCounters))
+            tidy.keep[i] = false;
+    return tidy;
 }
 
 }  // namespace enlarge

@@ -1,19 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tidies the names of tensors: what training programs put in front of them.
+// Which tensors of a file are the network's, and what training programs put in front of their names.
 #pragma once
 
 #include <cstddef>
-#include <string>
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
 namespace enlarge {
 
-// How many characters to remove from the front of every name: known prefixes ("module.", "netG.") that all names share.
-std::size_t shared_prefix(const std::vector<std::string_view>& names);
+struct TensorName {
+    std::string_view name;
+    std::int64_t elements = 0;
+    bool integers = false;
+};
 
-// When the names are those of a generator beside its discriminator and losses ("generator_ema.", "generator." and
-// others), the prefix of the part that makes pictures; else empty.
-std::string_view generator_prefix(const std::vector<std::string_view>& names);
+struct TidyNames {
+    std::vector<bool> keep;  // for each name; what is dropped are counters, discriminators, losses
+    std::size_t prefix = 0;  // characters to remove from the front of every name that is kept
+};
+
+// A counter (one integer) beside the weights is no part of them; of a generator beside its discriminator and losses
+// ("net_g.", "generator_ema." and others) only the generator is, averaged where there is an average; and prefixes that
+// all names share ("module.", "_orig_mod.") are wrapping.
+TidyNames tidy_names(const std::vector<TensorName>& names);
+
+// Whether a key in a checkpoint says that what is below is of no use: optimizers, callbacks, schedules.
+bool is_never_weights(std::string_view key);
+// The same for networks that are not the wanted one: discriminators, losses.
+bool is_other_network(std::string_view key);
 
 }  // namespace enlarge

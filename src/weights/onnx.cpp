@@ -27,8 +27,8 @@ struct Node {
 
 class GraphReader {
 public:
-    GraphReader(const Limits& limits, std::uint64_t file_bytes)
-        : limits_(limits), budget_(limits, file_bytes), parts_left_(std::max<std::int64_t>(limits.tensors, 0) * kNodePartsPerTensor) {
+    GraphReader(const Limits& limits, std::uint64_t file_bytes, const FileBeside& beside)
+        : limits_(limits), beside_(beside), budget_(limits, file_bytes), parts_left_(std::max<std::int64_t>(limits.tensors, 0) * kNodePartsPerTensor) {
         out_.format = WeightFormat::onnx;
     }
 
@@ -53,8 +53,17 @@ public:
     }
 
 private:
+    Result<onnx::NamedTensor> read_tensor(Bytes proto) {
+        if (!beside_) return onnx::read_tensor_proto(proto, budget_);
+        return onnx::read_tensor_proto(proto, budget_, [this](const std::string& name) -> Result<Bytes> {
+            TRY(const Bytes file, beside_(name));
+            if (files_.insert(name).second) budget_.grow(file.size());
+            return file;
+        });
+    }
+
     Result<void> read_initialiser(Bytes proto) {
-        TRY(onnx::NamedTensor read, onnx::read_tensor_proto(proto, budget_));
+        TRY(onnx::NamedTensor read, read_tensor(proto));
         if (!defined_.insert(read.name).second)
             return Error{Errc::format, "two tensors are named \"" + printable(read.name) + "\""};
         TRY(budget_.take(read.tensor.shape, read.name));  // kept twice: by name, and for the nodes
@@ -84,7 +93,7 @@ private:
                 case 3: number = static_cast<double>(static_cast<std::int64_t>(field.value)); break;
                 case 4: text = std::string(as_text(field.data)); break;
                 case 5: {
-                    TRY(onnx::NamedTensor read, onnx::read_tensor_proto(field.data, budget_));
+                    TRY(onnx::NamedTensor read, read_tensor(field.data));
                     tensor = std::make_shared<const Tensor>(std::move(read.tensor));
                     break;
                 }
@@ -229,6 +238,8 @@ private:
     }
 
     Limits limits_;
+    const FileBeside& beside_;
+    std::set<std::string> files_;  // those that were read
     Budget budget_;
     std::int64_t parts_left_;
     StateDict out_;
@@ -239,7 +250,7 @@ private:
 
 }  // namespace
 
-Result<StateDict> read_onnx(Bytes file, const Limits& limits) {
+Result<StateDict> read_onnx(Bytes file, const Limits& limits, const FileBeside& beside) {
     std::optional<Bytes> graph;
     for (ByteReader in(file); !in.done();) {
         TRY(const Field field, protobuf::read_field(in));
@@ -248,7 +259,7 @@ Result<StateDict> read_onnx(Bytes file, const Limits& limits) {
         graph = field.data;
     }
     if (!graph) return Error{Errc::format, "damaged ONNX model: no graph in it"};
-    return GraphReader(limits, file.size()).read(*graph);
+    return GraphReader(limits, file.size(), beside).read(*graph);
 }
 
 }  // namespace enlarge

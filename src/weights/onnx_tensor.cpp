@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "weights/onnx_tensor.hpp"
 
+#include <charconv>
 #include <cmath>
 #include <optional>
 
@@ -32,8 +33,15 @@ std::optional<ElementType> element_type(std::uint64_t type) {
     }
 }
 
-// The "location" of a StringStringEntryProto, if this is one.
-Result<std::string> external_file(Bytes entry) {
+// Where a tensor lies in another file.
+struct External {
+    std::string file;
+    std::uint64_t offset = 0;
+    std::optional<std::uint64_t> length;
+};
+
+// One StringStringEntryProto of it: "location", "offset" or "length".
+Result<void> read_external(Bytes entry, External& external) {
     std::string key, value;
     for (ByteReader in(entry); !in.done();) {
         TRY(const Field field, protobuf::read_field(in));
@@ -41,15 +49,23 @@ Result<std::string> external_file(Bytes entry) {
         if (field.number == 1) key = as_text(field.data);
         if (field.number == 2) value = as_text(field.data);
     }
-    return key == "location" ? value : std::string();
+    if (key == "location") external.file = value;
+    if (key != "offset" && key != "length") return {};
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error != std::errc() || end != value.data() + value.size())
+        return Error{Errc::format, "the " + key + " of external data is \"" + printable(value) + "\"; a number expected"};
+    if (key == "offset") external.offset = number;
+    else external.length = number;
+    return {};
 }
 
 struct Head {
     std::string name;
     std::vector<std::int64_t> shape;
     std::uint64_t type = 0;
-    bool external = false;
-    std::string external_file;
+    bool is_external = false;
+    External external;
     std::optional<Bytes> raw;
 };
 
@@ -68,13 +84,11 @@ Result<Head> read_head(Bytes proto) {
             case 2: head.type = field.value; break;
             case 8: if (field.wire == Wire::bytes) head.name = as_text(field.data); break;
             case 9: if (field.wire == Wire::bytes) head.raw = field.data; break;
-            case 13: {
-                TRY(const std::string file, external_file(field.data));
-                head.external = true;
-                if (!file.empty()) head.external_file = file;
+            case 13:
+                head.is_external = true;
+                TRY(read_external(field.data, head.external));
                 break;
-            }
-            case 14: if (field.value == 1) head.external = true; break;
+            case 14: if (field.value == 1) head.is_external = true; break;
             default: break;
         }
     }
@@ -120,24 +134,40 @@ Result<std::vector<float>> read_lists(Bytes proto, ElementType type, std::int64_
     return values;
 }
 
+// The bytes of a tensor that is kept in another file.
+Result<Bytes> external_bytes(const External& external, std::uint64_t needed, const FileBeside& beside) {
+    TRY(const Bytes file, beside(external.file));
+    if (external.length.value_or(needed) != needed)
+        return Error{Errc::format, "holds " + std::to_string(*external.length) + " bytes; its shape needs " + std::to_string(needed)};
+    if (external.offset > file.size() || needed > file.size() - external.offset)
+        return Error{Errc::format, "lies outside of " + printable(external.file) + ": " + std::to_string(needed) + " bytes from byte " +
+                                       std::to_string(external.offset) + " of " + std::to_string(file.size())};
+    return file.subspan(static_cast<std::size_t>(external.offset), static_cast<std::size_t>(needed));
+}
+
 }  // namespace
 
-Result<NamedTensor> read_tensor_proto(Bytes proto, Budget& budget) {
+Result<NamedTensor> read_tensor_proto(Bytes proto, Budget& budget, const FileBeside& beside) {
     TRY(Head head, read_head(proto));
     const std::string label = "tensor \"" + printable(head.name) + "\"";
-    if (head.external)
+    if (head.is_external && (!beside || head.external.file.empty()))
         return Error{Errc::unsupported, label + " is kept in another file" +
-                                            (head.external_file.empty() ? "" : ", " + printable(head.external_file)) +
+                                            (head.external.file.empty() ? "" : ", " + printable(head.external.file)) +
                                             "; save the model as one file"};
     const auto type = element_type(head.type);
     if (!type)
         return Error{Errc::unsupported, label + " has the ONNX data type " + std::to_string(head.type) +
                                             "; floats and integers are read"};
-    if (head.raw) {
+    if (head.is_external || head.raw) {
         TRY(const std::int64_t count, element_count(head.shape, head.name));
         std::uint64_t bytes;
         if (__builtin_mul_overflow(static_cast<std::uint64_t>(count), std::uint64_t{element_bytes(*type)}, &bytes))
             return Error{Errc::limit, label + ": its size overflows"};
+        if (head.is_external) {
+            auto found = external_bytes(head.external, bytes, beside);
+            if (!found) return std::move(found.error()).within(label);
+            head.raw = *found;
+        }
         if (bytes != head.raw->size())
             return Error{Errc::format, label + " holds " + std::to_string(head.raw->size()) + " bytes; its shape needs " +
                                            std::to_string(bytes)};

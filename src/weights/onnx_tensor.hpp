@@ -5,6 +5,7 @@
 #include <string>
 
 #include "weights/elements.hpp"
+#include "weights/formats.hpp"
 
 namespace enlarge::onnx {
 
@@ -19,8 +20,9 @@ struct NamedTensor {
     Tensor tensor;
 };
 
-// Reads a TensorProto. Fails with Errc::unsupported for data kept in another file, naming it, and for other types.
-Result<NamedTensor> read_tensor_proto(Bytes proto, Budget& budget);
+// Reads a TensorProto. Fails with Errc::unsupported for other types, and for data kept in another file without `beside`,
+// naming it.
+Result<NamedTensor> read_tensor_proto(Bytes proto, Budget& budget, const FileBeside& beside = {});
 
 // What Cast to `type` makes of a value: rounded to half or bfloat16, cut to whole numbers.
 Result<Tensor> cast(Tensor tensor, DataType type);

@@ -17,10 +17,65 @@ struct KnownGlobal {
 constexpr KnownGlobal kGlobals[] = {
     {"collections", "OrderedDict", Symbol::ordered_dict},
     {"typing", "OrderedDict", Symbol::ordered_dict},
+    {"collections", "defaultdict", Symbol::ordered_dict},
+    {"collections", "Counter", Symbol::ordered_dict},
+    {"builtins", "dict", Symbol::ordered_dict},
     {"torch", "Size", Symbol::size},
+    {"builtins", "tuple", Symbol::size},
+    {"builtins", "list", Symbol::list},
+    {"collections", "deque", Symbol::list},
+    {"builtins", "set", Symbol::set},
+    {"builtins", "frozenset", Symbol::set},
+    {"copyreg", "_reconstructor", Symbol::reconstructor},
+    {"torch.jit._pickle", "build_intlist", Symbol::first_argument},
+    {"torch.jit._pickle", "build_doublelist", Symbol::first_argument},
+    {"torch.jit._pickle", "build_boollist", Symbol::first_argument},
+    {"torch.jit._pickle", "build_tensorlist", Symbol::first_argument},
+    {"torch.jit._pickle", "restore_type_tag", Symbol::first_argument},
+    {"builtins", "bytearray", Symbol::data},
+    {"builtins", "complex", Symbol::data},
+    {"builtins", "slice", Symbol::data},
+    {"builtins", "range", Symbol::data},
+    {"builtins", "object", Symbol::data},
+    {"_codecs", "encode", Symbol::data},  // how Python 3 writes bytes in protocol 2
+    {"numpy", "dtype", Symbol::data},
+    {"numpy", "ndarray", Symbol::data},
+    {"numpy.core.multiarray", "scalar", Symbol::data},
+    {"numpy._core.multiarray", "scalar", Symbol::data},
+    {"numpy.core.multiarray", "_reconstruct", Symbol::data},
+    {"numpy._core.multiarray", "_reconstruct", Symbol::data},
+    {"torch", "device", Symbol::data},
+    {"torch.serialization", "_get_layout", Symbol::data},
+    {"torch.nn.backends.thnn", "_get_thnn_function_backend", Symbol::data},
+    {"functools", "partial", Symbol::data},
+    {"argparse", "Namespace", Symbol::data},
+    {"types", "SimpleNamespace", Symbol::data},
+    {"pathlib", "Path", Symbol::data},
+    {"pathlib", "PosixPath", Symbol::data},
+    {"pathlib", "WindowsPath", Symbol::data},
+    {"pathlib", "PurePosixPath", Symbol::data},
+    {"pathlib", "PureWindowsPath", Symbol::data},
+    {"pathlib._local", "PosixPath", Symbol::data},
+    {"pathlib._local", "WindowsPath", Symbol::data},
+    {"datetime", "datetime", Symbol::data},
+    {"datetime", "date", Symbol::data},
+    {"datetime", "time", Symbol::data},
+    {"datetime", "timedelta", Symbol::data},
+    {"datetime", "timezone", Symbol::data},
+    {"decimal", "Decimal", Symbol::data},
+    {"uuid", "UUID", Symbol::data},
     {"torch._utils", "_rebuild_tensor", Symbol::rebuild_tensor},
     {"torch._utils", "_rebuild_tensor_v2", Symbol::rebuild_tensor_v2},
+    {"torch._utils", "_rebuild_tensor_v3", Symbol::rebuild_tensor_v3},
+    {"torch._tensor", "_rebuild_from_type_v2", Symbol::rebuild_subclass},
+    {"torch._utils", "_rebuild_qtensor", Symbol::rebuild_quantised},
+    {"torch._utils", "_rebuild_sparse_tensor", Symbol::rebuild_sparse},
+    {"torch._utils", "_rebuild_sparse_csr_tensor", Symbol::rebuild_sparse},
+    {"torch._utils", "_rebuild_wrapper_subclass", Symbol::rebuild_sharded},
+    {"torch.distributed.tensor", "DTensor", Symbol::rebuild_sharded},
+    {"torch.distributed._tensor.api", "DTensor", Symbol::rebuild_sharded},
     {"torch._utils", "_rebuild_parameter", Symbol::rebuild_parameter},
+    {"torch._utils", "_rebuild_parameter_with_state", Symbol::rebuild_parameter},
     {"torch", "DoubleStorage", Symbol::storage_f64},
     {"torch", "FloatStorage", Symbol::storage_f32},
     {"torch", "HalfStorage", Symbol::storage_f16},
@@ -32,6 +87,11 @@ constexpr KnownGlobal kGlobals[] = {
     {"torch", "ByteStorage", Symbol::storage_u8},
     {"torch", "BoolStorage", Symbol::storage_bool},
 };
+
+// Python 2's names of modules.
+std::string_view today(std::string_view module) {
+    return module == "__builtin__" ? "builtins" : module == "copy_reg" ? "copyreg" : module;
+}
 
 // A text number with an optional 'L', as protocol 0 writes it. Nothing when it does not fit 64 bits.
 std::optional<std::int64_t> parse_integer(std::string_view text) {
@@ -102,7 +162,8 @@ std::string_view kind_name(Kind kind) {
         case list: return "a list";
         case dict: return "a dict";
         case set: return "a set";
-        case symbol: return "a type";
+        case symbol: case global: return "a class or function";
+        case object: return "an object";
         case call: return "an object";
         case persistent: return "a storage";
     }
@@ -110,7 +171,7 @@ std::string_view kind_name(Kind kind) {
 }
 
 std::optional<Value> Document::find(Value dict, std::string_view key) const {
-    if (dict.kind != Kind::dict) return std::nullopt;
+    if (dict.kind != Kind::dict && dict.kind != Kind::object) return std::nullopt;
     const auto& all = entries(dict);
     for (auto it = all.rbegin(); it != all.rend(); ++it)
         if (it->first.kind == Kind::text && text(it->first) == key) return it->second;
@@ -204,8 +265,8 @@ private:
 
     static bool holds_values(Kind kind) {
         switch (kind) {
-            case Kind::tuple: case Kind::list: case Kind::dict: case Kind::set: case Kind::call: case Kind::persistent:
-                return true;
+            case Kind::tuple: case Kind::list: case Kind::dict: case Kind::set: case Kind::object: case Kind::call:
+            case Kind::persistent: return true;
             default: return false;
         }
     }
@@ -245,13 +306,14 @@ private:
         return push_sequence(Kind::tuple, items);
     }
     Result<void> set_entries(Value dict, const std::vector<Value>& items) {
-        if (dict.kind != Kind::dict) return damaged("items set on " + std::string(kind_name(dict.kind)));
+        if (dict.kind != Kind::dict && dict.kind != Kind::object) return damaged("items set on " + std::string(kind_name(dict.kind)));
         if (items.size() % 2) return damaged("a key without a value");
         for (std::size_t i = 0; i < items.size(); i += 2) TRY(set_entry(dict, items[i], items[i + 1]));
         return {};
     }
 
     Result<void> push_global(std::string_view module, std::string_view name) {
+        module = today(module);
         for (const KnownGlobal& known : kGlobals) {
             if (known.module != module || known.name != name) continue;
             Value v{Kind::symbol};
@@ -259,32 +321,99 @@ private:
             push(v);
             return {};
         }
-        const std::string full = printable(module) + "." + printable(name);
-        if (module.starts_with("__torch__"))
-            return Error{Errc::unsupported, "a TorchScript program (" + full + "); only files of weights are read"};
-        return Error{Errc::unsupported, "the file wants to run " + full + "; refused"};
+        constexpr std::size_t kLongestName = 1000;  // the memo can repeat what it is made of
+        if (module.size() + name.size() > kLongestName)
+            return damaged("a global whose name has " + std::to_string(module.size() + name.size()) + " bytes");
+        std::string full(module);
+        full += '.';
+        full += name;
+        doc_.unescaped_.push_back(std::move(full));
+        return push_text(Kind::global, doc_.unescaped_.back());
     }
 
-    // callee(arguments): OrderedDict and Size become plain data, the rest is remembered as a call.
+    [[nodiscard]] Error refused(Value callee) const {
+        return {Errc::unsupported, "the file wants to run " + printable(doc_.text(callee), 160) + "; refused"};
+    }
+
+    // A class's name, from the global itself or from what older files store beside it: ("module", class, file, source).
+    [[nodiscard]] std::optional<std::string_view> class_of(Value callee) const {
+        if (callee.kind == Kind::global) return doc_.text(callee);
+        if (callee.kind != Kind::persistent) return std::nullopt;
+        const Value id = doc_.items(callee)[0];
+        if (id.kind != Kind::tuple) return std::nullopt;
+        const std::vector<Value>& parts = doc_.items(id);
+        if (parts.size() < 2 || parts[0].kind != Kind::text || doc_.text(parts[0]) != "module" || parts[1].kind != Kind::global)
+            return std::nullopt;
+        return doc_.text(parts[1]);
+    }
+
+    // An object that its class makes without being called: class.__new__(class, arguments).
+    Result<void> push_object(Value callee, const std::vector<Value>& arguments) {
+        const auto name = class_of(callee);
+        if (!name) return reduce(callee, arguments);
+        if (name->starts_with("builtins.")) return refused(callee);  // a function, or it would be among the known
+        TRY(push_sequence(Kind::object, arguments));
+        doc_.objects_[stack_.back().index].class_name = *name;
+        return {};
+    }
+
+    // callee(arguments): what is plain data becomes that, the rest of what is known is remembered as a call.
     Result<void> reduce(Value callee, const std::vector<Value>& arguments) {
+        if (callee.kind == Kind::global) return refused(callee);
         if (callee.kind != Kind::symbol) return damaged("a call of " + std::string(kind_name(callee.kind)));
-        if (callee.symbol == Symbol::ordered_dict) return push_ordered_dict(arguments);
-        if (callee.symbol == Symbol::size) {
-            if (arguments.size() != 1 || (arguments[0].kind != Kind::tuple && arguments[0].kind != Kind::list))
-                return damaged("torch.Size of something else than a tuple");
-            const std::vector<Value> sides = doc_.items(arguments[0]);
-            return push_sequence(Kind::tuple, sides);
+        const bool sequence = arguments.size() == 1 && (arguments[0].kind == Kind::tuple || arguments[0].kind == Kind::list);
+        switch (callee.symbol) {
+            case Symbol::ordered_dict: return push_ordered_dict(arguments);
+            case Symbol::size: {
+                if (!sequence) return damaged("torch.Size of something else than a tuple");
+                const std::vector<Value> sides = doc_.items(arguments[0]);
+                return push_sequence(Kind::tuple, sides);
+            }
+            case Symbol::list: case Symbol::set: {
+                const Kind kind = callee.symbol == Symbol::list ? Kind::list : Kind::set;
+                if (arguments.empty() || (arguments[0].kind != Kind::tuple && arguments[0].kind != Kind::list))
+                    return push_sequence(kind, {});
+                const std::vector<Value> items = doc_.items(arguments[0]);
+                return push_sequence(kind, items);
+            }
+            case Symbol::reconstructor:
+                if (arguments.empty() || !class_of(arguments[0])) return damaged("an object without a class");
+                return push_object(arguments[0], {});
+            case Symbol::first_argument:
+                if (arguments.empty()) return damaged("a call without arguments");
+                push(arguments[0]);
+                return {};
+            default: break;
         }
         TRY(push_sequence(Kind::call, arguments));
         doc_.objects_[stack_.back().index].symbol = callee.symbol;
         return {};
     }
+
+    // object.__setstate__(state), which is its attributes in a dict, or two dicts for classes with slots.
+    Result<void> set_state(Value target, Value state) {
+        if (target.kind == Kind::call || target.kind == Kind::dict) return {};  // a _metadata that nobody needs
+        if (target.kind != Kind::object) return damaged("a state set on " + std::string(kind_name(target.kind)));
+        const auto set_all = [&](Value dict) -> Result<void> {
+            if (dict.kind != Kind::dict) return {};
+            const auto entries = doc_.entries(dict);  // a copy: an object may be its own state
+            for (const auto& [key, value] : entries) TRY(set_entry(target, key, value));
+            return {};
+        };
+        if (state.kind != Kind::tuple) return set_all(state);
+        const std::vector<Value> parts = doc_.items(state);
+        for (const Value part : parts) TRY(set_all(part));
+        return {};
+    }
+
     Result<void> push_ordered_dict(const std::vector<Value>& arguments) {
         TRY(const Value dict, make(Kind::dict));
         if (arguments.size() > 1) return damaged("OrderedDict with several arguments");
-        if (!arguments.empty() && arguments[0].kind != Kind::list && arguments[0].kind != Kind::tuple)
-            return damaged("OrderedDict made from " + std::string(kind_name(arguments[0].kind)));
-        if (!arguments.empty()) {
+        const Kind from = arguments.empty() ? Kind::none : arguments[0].kind;
+        if (from == Kind::dict) {  // a Counter of what it counted
+            const auto entries = doc_.entries(arguments[0]);
+            for (const auto& [key, value] : entries) TRY(set_entry(dict, key, value));
+        } else if (from == Kind::list || from == Kind::tuple) {
             for (const Value pair : doc_.items(arguments[0])) {
                 if ((pair.kind != Kind::list && pair.kind != Kind::tuple) || doc_.items(pair).size() != 2)
                     return damaged("OrderedDict made from something else than pairs");
@@ -491,13 +620,13 @@ Result<void> Machine::step_object(Op op) {
         case Op::append: {
             TRY(const Value item, pop());
             TRY(const Value list, top());
-            if (list.kind != Kind::list) return damaged("an item appended to " + std::string(kind_name(list.kind)));
+            if (list.kind != Kind::list && list.kind != Kind::object) return damaged("an item appended to " + std::string(kind_name(list.kind)));
             return append(list, item);
         }
         case Op::appends: case Op::add_items: {
             TRY(const auto items, pop_to_mark());
             TRY(const Value list, top());
-            if (list.kind != (op == Op::appends ? Kind::list : Kind::set))
+            if (list.kind != (op == Op::appends ? Kind::list : Kind::set) && list.kind != Kind::object)
                 return damaged("items appended to " + std::string(kind_name(list.kind)));
             for (const Value v : items) TRY(append(list, v));
             return {};
@@ -537,19 +666,18 @@ Result<void> Machine::step_object(Op op) {
             if (items.empty()) return damaged("an object without a class");
             return reduce(items[0], {items.begin() + 1, items.end()});
         }
-        case Op::reduce: case Op::new_obj: {
+        case Op::reduce: case Op::new_obj: case Op::new_obj_ex: {
+            if (op == Op::new_obj_ex) TRY(pop());  // arguments by name
             TRY(const Value arguments, pop());
             TRY(const Value callee, pop());
             if (arguments.kind != Kind::tuple) return damaged("arguments that are not a tuple");
             const std::vector<Value> items = doc_.items(arguments);
-            return reduce(callee, items);
+            return op == Op::reduce ? reduce(callee, items) : push_object(callee, items);
         }
-        case Op::build: {  // obj.__setstate__(state): state dicts carry a _metadata attribute that nobody needs
-            TRY(pop());
+        case Op::build: {
+            TRY(const Value state, pop());
             TRY(const Value target, top());
-            if (target.kind != Kind::dict && target.kind != Kind::call)
-                return damaged("a state set on " + std::string(kind_name(target.kind)));
-            return {};
+            return set_state(target, state);
         }
         case Op::bin_persid: { TRY(const Value id, pop()); return push_persistent(id); }
         default:

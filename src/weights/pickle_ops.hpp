@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The opcodes of Python's pickle, protocols 0 to 5. Those missing (EXT1, NEWOBJ_EX, buffers) occur in no weight file.
+// The opcodes of Python's pickle, protocols 0 to 5. Those missing (EXT1, buffers) occur in no weight file.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ enum class Op : std::uint8_t {
     long1 = 0x8a, long4 = 0x8b,
     bin_bytes = 'B', short_bin_bytes = 'C',
     short_bin_unicode = 0x8c, bin_unicode8 = 0x8d, bin_bytes8 = 0x8e, empty_set = 0x8f, add_items = 0x90,
-    frozenset = 0x91, stack_global = 0x93, memoize = 0x94, frame = 0x95,
+    frozenset = 0x91, new_obj_ex = 0x92, stack_global = 0x93, memoize = 0x94, frame = 0x95,
     byte_array8 = 0x96,
 };
 

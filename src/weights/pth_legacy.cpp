@@ -40,6 +40,7 @@ Result<StateDict> read_legacy(Bytes file, const Limits& limits) {
     // Where each storage lies. Their sizes come from the object's pickle: all of them, not only those of the weights.
     std::map<std::string_view, Storage> described;
     for (const pickle::Value persistent : doc.persistents()) {
+        if (is_module_source(doc, persistent)) continue;
         TRY(const Storage storage, read_storage(doc, persistent));
         described.emplace(storage.key, storage);
     }

@@ -97,6 +97,9 @@ private:
             const std::string_view name = entry(i);
             if (name.ends_with("saved_model.pb") || name.ends_with("model.weights.h5")) return " (TensorFlow or Keras?)";
             if (name.ends_with(".npy")) return " (NumPy arrays)";
+            if (name.ends_with("models/model.json") || name.ends_with("archive_format"))
+                return " (a program of torch.export; save its state_dict instead)";
+            if (name.ends_with(".distcp")) return " (a sharded checkpoint; join its parts first)";
             if (name.ends_with(".pth") || name.ends_with(".safetensors") || name.ends_with(".onnx") || name.ends_with(".bin"))
                 return "; unpack it and give the file inside, " + printable(name);
         }
@@ -127,7 +130,12 @@ Result<StateDict> read_zip(Bytes file, const Limits& limits) {
 
     ByteReader in(*pickled);
     TRY(const pickle::Document doc, pickle::Document::read(in, limits));
-    TRY(std::vector<TensorRef> refs, find_weights(doc, limits));
+    auto weights = find_weights(doc, limits);
+    // TorchScript programs carry their constants beside; when they are frozen, weights are among them, without names.
+    if (!weights && weights.error().code == Errc::format && archive.has(prefix + "constants.pkl"))
+        return Error{Errc::unsupported, "a TorchScript program without parameters: it was frozen (torch.jit.freeze, or made for "
+                                        "mobile), so that its weights have no names; save it before that, or save a state_dict"};
+    TRY(std::vector<TensorRef> refs, std::move(weights));
     Budget budget(limits, file.size());
     StateDict out;
     out.format = WeightFormat::pth_zip;

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <regex>
 #include <system_error>
 
 #include "weights/formats.hpp"
@@ -48,8 +50,53 @@ Result<StateDict> read_ncnn_pair(const std::string& param_path, const std::strin
     return read_ncnn({reinterpret_cast<const char*>(param->data()), param->size()}, *bin, limits);
 }
 
+// "model-00001-of-00003.safetensors": a model in several files, each with some of its tensors.
+Result<void> refuse_part(const fs::path& file) {
+    static const std::regex part(R"(.*-(\d{1,5})-of-(\d{1,5})(\.[^.]*)?)");
+    std::smatch found;
+    const std::string name = file.filename().string();
+    if (name.size() > 255 || !std::regex_match(name, found, part) || std::stoi(found[2]) < 2) return {};
+    return Error{Errc::unsupported, "part " + std::to_string(std::stoi(found[1])) + " of " + std::to_string(std::stoi(found[2])) +
+                                        " of a model that is kept in several files; join those into one file first"};
+}
+
+// A file that a model names, beside that model: a plain name, and a file of that folder. A link only where the model is
+// one as well, as in caches that keep all contents in another place.
+Result<std::vector<std::byte>> read_beside(const fs::path& model, std::string name, const Limits& limits) {
+    const std::string label = "its data file " + printable(name);
+    if (name.starts_with("./")) name.erase(0, 2);
+    if (name.empty() || name == "." || name == ".." || name.size() > 255 ||
+        name.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos)
+        return Error{Errc::unsupported, label + " is not in the model's own folder, where it is expected"};
+    const fs::path path = model.parent_path() / name;
+    std::error_code error;
+    if (fs::is_symlink(path, error) && !fs::is_symlink(model, error))
+        return Error{Errc::unsupported, label + " is a link; a file in the model's own folder expected"};
+    auto bytes = read_file(path.string(), limits);
+    if (!bytes) return std::move(bytes.error()).within(label);
+    return bytes;
+}
+
+Result<StateDict> read_onnx_file(const fs::path& path, Bytes file, const Limits& limits) {
+    constexpr std::size_t kMostFiles = 16;
+    std::map<std::string, std::vector<std::byte>> files;
+    std::int64_t left = limits.file_bytes - static_cast<std::int64_t>(file.size());
+    return read_onnx(file, limits, [&](const std::string& name) -> Result<Bytes> {
+        const auto known = files.find(name);
+        if (known != files.end()) return Bytes(known->second);
+        if (files.size() >= kMostFiles)
+            return Error{Errc::limit, "data in more than " + std::to_string(kMostFiles) + " other files"};
+        Limits rest = limits;
+        rest.file_bytes = left;
+        TRY(std::vector<std::byte> bytes, read_beside(path, name, rest));
+        left -= static_cast<std::int64_t>(bytes.size());
+        return Bytes(files.emplace(name, std::move(bytes)).first->second);
+    });
+}
+
 Result<StateDict> read_path(const std::string& path, const Limits& limits) {
     const fs::path file(path);
+    TRY(refuse_part(file));
     TRY(const std::vector<std::byte> bytes, read_file(path, limits));
     const auto format = sniff(bytes);
     if (format.ok() && *format == WeightFormat::ncnn)
@@ -61,6 +108,7 @@ Result<StateDict> read_path(const std::string& path, const Limits& limits) {
         if (!format)
             return Error{Errc::not_found, "an ncnn .bin needs its partner " + fs::path(param).filename().string() + " beside it"};
     }
+    if (format.ok() && *format == WeightFormat::onnx) return read_onnx_file(file, bytes, limits);
     return read_weights(bytes, limits);
 }
 

@@ -212,12 +212,19 @@ Result<StateDict> read_safetensors(Bytes file, const Limits& limits) {
     StateDict out;
     out.format = WeightFormat::safetensors;
     out.metadata = std::move(sax.metadata);
-    std::vector<std::string_view> names;
-    for (const Entry& entry : sax.entries) names.push_back(entry.name);
-    const std::size_t prefix = shared_prefix(names);
+    std::vector<TensorName> names;
     for (const Entry& entry : sax.entries) {
-        TRY(Tensor tensor, read_entry(entry, data, budget));
-        out.tensors.emplace(entry.name.substr(prefix), std::move(tensor));
+        std::int64_t elements = 1;
+        for (const std::int64_t side : entry.shape)
+            if (__builtin_mul_overflow(elements, side, &elements)) elements = INT64_MAX;
+        const auto type = parse_dtype(entry.dtype);
+        names.push_back({entry.name, elements, type.ok() && is_integer(*type)});
+    }
+    const TidyNames tidy = tidy_names(names);
+    for (std::size_t i = 0; i < sax.entries.size(); ++i) {
+        const Entry& entry = sax.entries[i];
+        TRY(Tensor tensor, read_entry(entry, data, budget));  // what is dropped must be sound, too
+        if (tidy.keep[i]) out.tensors.emplace(entry.name.substr(tidy.prefix), std::move(tensor));
     }
     TRY(check_coverage(std::move(sax.entries), data.size()));
     if (out.tensors.empty()) return Error{Errc::format, "no tensors in it"};

@@ -23,16 +23,19 @@ struct Storage {
     std::int64_t view_offset = 0;  // older files: the tensor sees the storage from here on
 };
 Result<Storage> read_storage(const pickle::Document& doc, pickle::Value persistent);
+// Whether a persistent value is a class with its source, which older files store for each module, and no storage.
+bool is_module_source(const pickle::Document& doc, pickle::Value persistent);
 
 struct TensorRef {
-    std::string_view name;
+    std::string name;
     Storage storage;
     Layout layout;
 };
 
 // Finds the weights in what was saved: the dict of tensors inside any wrappers ("params_ema" before "params", then
-// "state_dict", "model" ...), without prefixes that all names share ("module."). Fails with Errc::format when there is
-// none, or a name occurs twice.
+// "state_dict", "model" ...), or the module whose parameters and buffers are weights under the names that its state_dict()
+// gives them (whole modules and TorchScript programs), without what names.hpp drops. Fails with Errc::format when there is
+// none, or a name occurs twice, with Errc::unsupported for quantised, sparse and sharded weights.
 Result<std::vector<TensorRef>> find_weights(const pickle::Document& doc, const Limits& limits);
 
 // Gives the bytes of a storage, exactly `elements` long. They are needed until the next call.

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include "unit/weights/builders.hpp"
 #include "weights/elements.hpp"
@@ -44,6 +45,56 @@ TEST(onnx, resolves_constants_casts_and_identities) {
     EXPECT_EQ(model->layers[1].tensors.at(0).values, numbers(4, 2));
     EXPECT_EQ(model->layers[2].numbers.at("blocksize"), 2);
     EXPECT_EQ(model->layers[2].texts.at("mode"), "CRD");
+}
+
+std::string kept_in(const std::string& file, const std::string& offset = "", const std::string& length = "") {
+    std::string entries = field(13, field(1, "location") + field(2, file));
+    if (!offset.empty()) entries += field(13, field(1, "offset") + field(2, offset));
+    if (!length.empty()) entries += field(13, field(1, "length") + field(2, length));
+    return entries + field(14, 1);
+}
+std::string external(const std::string& data) {
+    return onnx(initialiser(tensor_proto("w", {2, 3}, 1, data)) + node("Mul", {"x", "w"}, {"y"}));
+}
+
+TEST(onnx, reads_tensors_that_are_kept_in_a_file_beside_the_model) {
+    const ScratchFolder folder;
+    folder.write("m.onnx.data", "12345678" + raw(numbers(6)));
+    for (const auto& data : {kept_in("m.onnx.data", "8", "24"), kept_in("./m.onnx.data", "8")}) {
+        const auto model = read_weights(folder.write("m.onnx", external(data)));
+        ASSERT_TRUE(model.ok()) << model.error().message;
+        EXPECT_EQ(model->tensors.at("w").values, numbers(6));
+    }
+    // Many elements for each byte of the model, but not of both files.
+    folder.write("large.data", std::string(4 << 16, '\0'));
+    EXPECT_TRUE(read_weights(folder.write("m.onnx", onnx(initialiser(tensor_proto("w", {1 << 16}, 1, kept_in("large.data")))))).ok());
+}
+
+TEST(onnx, data_files_are_looked_for_in_the_models_folder_alone) {
+    const ScratchFolder folder;
+    const std::string elsewhere = folder.write("secret", raw(numbers(6)));
+    std::filesystem::create_directory(folder.path("models"));
+    std::filesystem::create_directory(folder.path("models/sub"));
+    folder.write("models/sub/in", raw(numbers(6)));
+    const auto expect_refused = [&](const std::string& data, Errc code, const std::string& says) {
+        expect_error(read_weights(folder.write("models/m.onnx", external(data))), code, says);
+    };
+    for (const std::string name : {std::string("../secret"), elsewhere, std::string("sub/in"), std::string(".."), std::string("./"), std::string("a\\b"), std::string("a\0b", 3)})
+        expect_refused(kept_in(name), Errc::unsupported, "is not in the model's own folder");
+    expect_refused(kept_in("none.data"), Errc::not_found, "its data file none.data: no such file");
+    std::filesystem::create_symlink(elsewhere, folder.path("models/link"));
+    expect_refused(kept_in("link"), Errc::unsupported, "its data file link is a link");
+    std::filesystem::create_directory(folder.path("models/folder"));
+    expect_refused(kept_in("folder"), Errc::unsupported, "a directory");
+    folder.write("models/d", raw(numbers(6)));
+    expect_refused(kept_in("d", "4"), Errc::format, "tensor \"w\": lies outside of d: 24 bytes from byte 4 of 24");
+    expect_refused(kept_in("d", "18446744073709551615"), Errc::format, "lies outside of d");
+    expect_refused(kept_in("d", "0", "20"), Errc::format, "holds 20 bytes; its shape needs 24");
+    expect_refused(kept_in("d", "-1"), Errc::format, "the offset of external data is \"-1\"; a number expected");
+    Limits limits;
+    limits.file_bytes = 150;
+    folder.write("models/d", std::string(200, 'x'));
+    expect_error(read_weights(folder.write("models/m.onnx", external(kept_in("d"))), limits), Errc::limit, "its data file d: 200 bytes; at most");
 }
 
 TEST(onnx, activations_skip_casts_and_identities_too) {

@@ -34,6 +34,12 @@ std::string show(const Document& doc, Value v) {
             return "{" + out + "}";
         }
         case Kind::symbol: return "symbol";
+        case Kind::global: return "<" + std::string(doc.text(v)) + ">";
+        case Kind::object: {
+            std::string out = std::string(doc.class_name(v)) + "(" + list(doc.items(v));
+            for (const auto& [key, value] : doc.entries(v)) out += " " + show(doc, key) + "=" + show(doc, value);
+            return out + ")";
+        }
         case Kind::call: return "call(" + list(doc.items(v)) + ")";
         case Kind::persistent: return "stored(" + list(doc.items(v)) + ")";
     }
@@ -160,6 +166,47 @@ TEST(pickle, containers_refuse_what_does_not_belong) {
     EXPECT_NE(show("S'\\x4'\n.").find("broken escape"), std::string::npos);
 }
 
+TEST(pickle, a_class_or_function_that_nobody_calls_is_its_name) {
+    EXPECT_EQ(show("cos\nsystem\n."), "<os.system>");
+    EXPECT_EQ(show("}ca.b\nModelCheckpoint\nK\x01s."), "{<a.b.ModelCheckpoint>: 1}");
+}
+
+TEST(pickle, an_instance_of_an_unknown_class_is_its_attributes) {
+    const std::string state = "}(" + p_text("a") + p_int(1) + p_text("b") + "]u";
+    EXPECT_EQ(show("cmy.net\nNet\n)\x81" + state + "b."), "my.net.Net( 'a'=1 'b'=[])");
+    EXPECT_EQ(show("cmy.net\nNet\n)}\x92" + state + "b."), "my.net.Net( 'a'=1 'b'=[])");
+    EXPECT_EQ(show("ccopy_reg\n_reconstructor\n(cmy.net\nNet\nc__builtin__\nobject\nNtR" + state + "b."), "my.net.Net( 'a'=1 'b'=[])");
+    EXPECT_EQ(show("cmy\nSlots\n)\x81N" + state + "\x86" "b."), "my.Slots( 'a'=1 'b'=[])") << "a tuple of two states";
+    EXPECT_EQ(show("cmy\nDict\n)\x81(" + p_text("k") + p_int(2) + "u."), "my.Dict( 'k'=2)");
+    EXPECT_EQ(show("cmy\nList\n)\x81(" + p_int(2) + "e."), "my.List(2)");
+    EXPECT_EQ(show("cmy\nPair\n(" + p_int(1) + p_int(2) + "t\x81."), "my.Pair(1, 2)");
+    EXPECT_EQ(show("(" + p_text("module") + "cmy\nNet\n" + p_text("net.py") + p_text("source") + "tQ)\x81" + state + "b."), "my.Net( 'a'=1 'b'=[])")
+        << "older files store a class with its source";
+}
+
+TEST(pickle, plain_data_of_python_and_numpy_is_read_past) {
+    EXPECT_EQ(show("ccollections\ndefaultdict\n(cmy\nfactory\ntR(" + p_text("k") + p_int(1) + "u."), "{'k': 1}");
+    EXPECT_EQ(show("ccollections\nCounter\n(}(" + p_text("k") + p_int(3) + "utR."), "{'k': 3}");
+    EXPECT_EQ(show("cbuiltins\nset\n(](" + p_int(1) + p_int(2) + "etR."), "{1, 2}");
+    EXPECT_EQ(show("c__builtin__\nset\n(]tR."), "{}");
+    EXPECT_EQ(show("ccollections\ndeque\n()K\x05tR(" + p_int(1) + "e."), "[1]");
+    EXPECT_EQ(show("cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(" + p_text("f8") + "\x89\x88tR(K\x03" + p_text("<") +
+                   "NNNtbc_codecs\nencode\n(" + p_text("x") + p_text("latin1") + "tRtR."),
+              "call(call('f8', False, True), call('x', 'latin1'))");
+    EXPECT_EQ(show("ctorch.jit._pickle\nbuild_intlist\n](" + p_int(3) + "e\x85R."), "[3]");
+    EXPECT_EQ(show("cfunctools\npartial\n(cos\nsystem\ntR(cos\nsystem\n)}Ntb."), "call(<os.system>)") << "nothing is called";
+}
+
+TEST(pickle, a_long_name_cannot_be_repeated_by_the_memo) {
+    EXPECT_NE(show(p_text(std::string(5000, 'a')) + "q\x01" "0h\x01h\x01\x93.").find("a global whose name has 10000 bytes"), std::string::npos);
+}
+
+TEST(pickle, an_object_that_is_its_own_attribute_ends_at_the_nesting_limit) {
+    std::string text = "cmy\nNet\n)\x81q\x01";
+    for (int i = 0; i < 70; ++i) text += "}(" + p_text("a") + "h\x01ub";
+    EXPECT_EQ(show(text + "."), "error: objects nested more than 64 deep");
+}
+
 struct Attack {
     const char* name;
     std::string text;
@@ -173,20 +220,24 @@ TEST_P(pickle_attack, is_refused_by_name) {
 INSTANTIATE_TEST_SUITE_P(all, pickle_attack, ::testing::Values(
     Attack{"reduce", "cos\nsystem\n(S'true'\ntR.", "os.system"},
     Attack{"posix", "cposix\nsystem\n(S'true'\ntR.", "posix.system"},
-    Attack{"stack_global", p_text("builtins") + p_text("exec") + "\x93.", "builtins.exec"},
-    Attack{"stack_global_through_the_memo", p_text("subprocess") + "q\x01" "0h\x01" + p_text("Popen") + "\x93.", "subprocess.Popen"},
+    Attack{"stack_global", p_text("builtins") + p_text("exec") + "\x93)R.", "builtins.exec"},
+    Attack{"stack_global_through_the_memo", p_text("subprocess") + "q\x01" "0h\x01" + p_text("Popen") + "\x93)R.", "subprocess.Popen"},
     Attack{"inst", "(S'true'\nios\nsystem\n.", "os.system"},
     Attack{"obj", "(cos\nsystem\nS'true'\no.", "os.system"},
     Attack{"newobj", "cbuiltins\ngetattr\n)\x81.", "builtins.getattr"},
     Attack{"torch_load", "ctorch\nload\n(S'x'\ntR.", "torch.load"},
     Attack{"torch_hub", "ctorch.hub\nload_state_dict_from_url\n)R.", "torch.hub.load_state_dict_from_url"},
     Attack{"known_name_in_another_module", "cevil\nOrderedDict\n)R.", "evil.OrderedDict"},
-    Attack{"dotted_name", "ctorch._utils\n_rebuild_tensor_v2.__globals__\n.", "torch._utils._rebuild_tensor_v2.__globals__"},
-    Attack{"never_called", "cos\nsystem\n0N.", "os.system"}),
+    Attack{"dotted_name", "ctorch._utils\n_rebuild_tensor_v2.__globals__\n)R.", "torch._utils._rebuild_tensor_v2.__globals__"},
+    Attack{"a_class_that_is_called", "cpathlib2\nPath\n)R.", "pathlib2.Path"},
+    Attack{"inside_a_reconstructor", "ccopyreg\n_reconstructor\n(cbuiltins\neval\ncbuiltins\nobject\nNtR.", "builtins.eval"},
+    Attack{"python_2", "c__builtin__\neval\n(S'1'\ntR.", "builtins.eval"},
+    Attack{"from_the_memo_of_another_place", "cos\nsystem\nq\x01" "0}h\x01(S'true'\ntRs.", "os.system"},
+    Attack{"storage_loader", "ctorch.storage\n_load_from_bytes\n)R.", "torch.storage._load_from_bytes"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST(pickle, extension_codes_and_out_of_band_buffers_are_refused) {
-    for (const char* text : {"\x82\x01.", "\x83\x01\x01.", "\x84\x01\x01\x01\x01.", "\x97.", "\x98.", "(\x92."})
+    for (const char* text : {"\x82\x01.", "\x83\x01\x01.", "\x84\x01\x01\x01\x01.", "\x97.", "\x98."})
         EXPECT_NE(show(text).find("unknown opcode"), std::string::npos);
 }
 

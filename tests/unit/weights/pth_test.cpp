@@ -166,6 +166,129 @@ TEST(pth, removes_only_prefixes_that_all_names_share) {
     EXPECT_EQ(names({"generator.a", "generator_ema.b", "discriminator.a"}), std::vector<std::string>{"b"});
 }
 
+std::string small_tensor() { return p_tensor(p_storage("0", 6), 0, {2, 3}, {3, 1}); }
+// An instance of class "module.Name" with these attributes.
+std::string module(const std::string& name, const std::vector<std::pair<std::string, std::string>>& attributes) {
+    const std::size_t dot = name.rfind('.');
+    return p_global(name.substr(0, dot), name.substr(dot + 1)) + ")\x81" + p_dict(attributes) + "b";
+}
+// The same of torch.nn.Module, which keeps its parts in dicts.
+std::string nn_module(const std::string& name, const std::vector<std::pair<std::string, std::string>>& parameters,
+                      const std::vector<std::pair<std::string, std::string>>& modules,
+                      const std::vector<std::pair<std::string, std::string>>& buffers = {}, const std::string& passing = "\x8f") {
+    return module(name, {{"training", "\x89"}, {"_parameters", p_dict(parameters)}, {"_buffers", p_dict(buffers)},
+                         {"_non_persistent_buffers_set", passing}, {"_modules", p_dict(modules)}});
+}
+// A module that is its own child.
+std::string ring() {
+    return "c__torch__\nNet\n)\x81q\x01" + p_dict({{"w", small_tensor()}, {"child", "h\x01"}}) + "b";
+}
+// Forty modules, each twice the child of the next: 2^40 paths.
+std::string doubling() {
+    std::string inner = module("__torch__.Net", {{"training", "\x89"}, {"n", p_int(1)}});
+    std::string text;
+    for (int i = 0; i < 40; ++i) {
+        const std::string get = std::string("h") + static_cast<char>(i + 1);
+        text += inner + "q" + static_cast<char>(i + 1) + "0";
+        inner = module("__torch__.Net", {{"training", "\x89"}, {"a", get}, {"b", get}});
+    }
+    return text + module("__torch__.Net", {{"training", "\x89"}, {"w", small_tensor()}, {"c", std::string("h") + static_cast<char>(40)}});
+}
+
+std::vector<std::string> names_in(const std::string& pickle) {
+    const auto weights = read(torch_zip(p_file(pickle)));
+    if (!weights.ok()) return {weights.error().message};
+    std::vector<std::string> found;
+    for (const auto& [name, unused] : weights->tensors) found.push_back(name);
+    return found;
+}
+
+using Names = std::vector<std::string>;
+
+TEST(pth, reads_whole_modules_as_their_state_dict) {
+    // Buffers that are not saved, None, and attributes that are no parameters are left out.
+    const std::string conv = nn_module("torch.nn.modules.conv.Conv2d", {{"weight", small_tensor()}, {"bias", "N"}}, {});
+    const std::string norm = nn_module("my.Norm", {}, {}, {{"mean", small_tensor()}, {"cache", small_tensor()}}, "\x8f(" + p_text("cache") + "\x90");
+    const std::string net = nn_module("my.Net", {{"scale", small_tensor()}}, {{"0", conv}, {"norm", norm}, {"gone", "N"}});
+    EXPECT_EQ(names_in(net), (Names{"0.weight", "norm.mean", "scale"}));
+    EXPECT_EQ(names_in(nn_module("torch.nn.parallel.DataParallel", {}, {{"module", net}})), (Names{"0.weight", "norm.mean", "scale"}));
+    EXPECT_EQ(names_in(p_dict({{"epoch", p_int(3)}, {"model", net}})), (Names{"0.weight", "norm.mean", "scale"}));
+    EXPECT_EQ(names_in("(" + net + p_int(3) + "t"), (Names{"0.weight", "norm.mean", "scale"}));
+    EXPECT_EQ(names_in(module("my.Trainer", {{"loss", p_int(1)}, {"whatever", net}})), (Names{"0.weight", "norm.mean", "scale"}));
+}
+
+TEST(pth, reads_modules_that_older_files_store_with_their_source) {
+    const std::string source = "(" + p_text("module") + p_global("my", "Net") + p_text("net.py") + p_text("class Net") + "tQ";
+    const std::string object = source + ")\x81" + p_dict({{"_backend", p_global("torch.nn.backends.thnn", "_get_thnn_function_backend") + ")R"},
+                                                          {"_parameters", p_dict({{"a", small_tensor()}})}, {"_modules", "}"}}) + "b";
+    const auto weights = read(torch_legacy(p_file(object)));
+    ASSERT_TRUE(weights.ok()) << weights.error().message;
+    EXPECT_EQ(weights->tensors.at("a").values, numbers(6));
+}
+
+TEST(pth, reads_a_module_that_torch_saved_whole) {
+    READ(weights, "whole_program.pth");  // Sequential(Conv2d(1, 1, 1))
+    EXPECT_EQ(weights.tensors.at("0.weight").shape, (Shape{1, 1, 1, 1}));
+    EXPECT_EQ(weights.tensors.at("0.bias").shape, Shape{1});
+    EXPECT_EQ(weights.tensors.size(), 2U);
+}
+
+TEST(pth, reads_torchscript_programs_as_their_parameters) {
+    const std::string conv = module("__torch__.torch.nn.modules.conv.___torch_mangle_0.Conv2d",
+                                    {{"weight", small_tensor()}, {"bias", "N"}, {"training", "\x89"}, {"stride", p_int(1)},
+                                     {"padding", p_global("torch.jit._pickle", "build_intlist") + "](" + p_int(1) + p_int(1) + "e\x85R"}});
+    const std::string net = module("__torch__.Net", {{"training", "\x89"}, {"_is_full_backward_hook", "N"}, {"body", module("__torch__.L", {{"0", conv}, {"1", conv}})}});
+    const auto weights = read(torch_zip(p_file(net), raw(numbers(6)), {{"net/constants.pkl", "\x80\x02)."}, {"net/code/__torch__.py", "os.system()"}}));
+    ASSERT_TRUE(weights.ok()) << weights.error().message;
+    EXPECT_EQ(weights->tensors.size(), 2U);
+    EXPECT_EQ(weights->tensors.at("body.0.weight").values, numbers(6));
+    EXPECT_EQ(names_in(module("__torch__.Wrapper", {{"training", "\x89"}, {"model", net}})), (Names{"body.0.weight", "body.1.weight"}));
+}
+
+TEST(pth, tells_weights_from_what_training_leaves_beside_them) {
+    const std::string t = small_tensor(), count = p_tensor(p_storage("1", 1, "LongStorage"), 0, {}, {});
+    const auto file = [&](const std::vector<std::pair<std::string, std::string>>& entries) {
+        const auto weights = read(torch_zip(p_file(p_dict(entries)), raw(numbers(6)), {{"net/data/1", std::string(8, '\1')}}));
+        if (!weights.ok()) return Names{weights.error().message};
+        Names found;
+        for (const auto& [name, unused] : weights->tensors) found.push_back(name);
+        return found;
+    };
+    const Names ab = {"a", "b"};
+    EXPECT_EQ(file({{"n_averaged", count}, {"module.a", t}, {"module.b", t}}), ab);
+    EXPECT_EQ(file({{"n_averaged", count}, {"a", t}, {"b", t}}), ab);
+    EXPECT_EQ(file({{"a", t}, {"norm.num_batches_tracked", count}}), (Names{"a", "norm.num_batches_tracked"})) << "a layer's own";
+    EXPECT_EQ(file({{"net_g.a", t}, {"net_g.b", t}, {"net_d.conv0", t}, {"cri_pix.w", t}}), ab);
+    EXPECT_EQ(file({{"net_g.x", t}, {"net_g_ema.a", t}, {"net_g_ema.b", t}, {"net_d.conv0", t}}), ab);
+    EXPECT_EQ(file({{"netG._orig_mod.a", t}, {"netG._orig_mod.b", t}, {"lpips.x", t}}), ab);
+    EXPECT_EQ(file({{"initted", count}, {"step", count}, {"online_model.x", t}, {"ema_model.a", t}, {"ema_model.b", t}}), ab);
+    EXPECT_EQ(file({{"model.net_g.a", t}, {"model.net_g.b", t}}), ab);
+    EXPECT_EQ(file({{"epoch", count}, {"whatever", p_dict({{"a", t}, {"b", t}})}}), ab) << "a counter is no state dict";
+    EXPECT_EQ(file({{"ema", p_dict({{"decay", p_int(1)}, {"shadow_params", "](" + t + "e"}})}, {"state_dict", p_dict({{"a", t}, {"b", t}})}}), ab);
+    EXPECT_EQ(file({{"discriminator", p_dict({{"x", t}})}, {"optimizer_g", p_dict({{"y", t}})}, {"mine", p_dict({{"a", t}, {"b", t}})}}), ab);
+    EXPECT_EQ(file({{"optimizer_g", p_dict({{"y", t}})}}), Names{"no tensors found; the keys are: optimizer_g"});
+    const std::string callbacks = "}(" + p_global("pytorch_lightning.callbacks", "ModelCheckpoint") + p_dict({{"best_model_score", count}}) + "u";
+    EXPECT_EQ(file({{"callbacks", callbacks}, {"hyper_parameters", module("omegaconf.DictConfig", {{"x", p_int(1)}})}, {"state_dict", p_dict({{"net_g.a", t}, {"net_g.b", t}})}}), ab);
+}
+
+TEST(pth, reads_what_torch_makes_of_whole_modules_and_programs) {
+    for (const char* name : {"module.pth", "scripted.pt", "traced.pt", "lightning.pth", "clutter.pth"}) {
+        READ(weights, name);
+        SCOPED_TRACE(name);
+        expect_compact(weights);
+    }
+    READ(legacy, "module_legacy.pth");
+    EXPECT_EQ(legacy.tensors.size(), 1U);
+    EXPECT_EQ(legacy.tensors.at("weight").values, numbers(4));
+    expect_error(read(fixture("frozen.pt")), Errc::unsupported, "it was frozen");
+}
+
+TEST(pth, a_part_of_a_model_in_several_files_is_named_as_one) {
+    const ScratchFolder folder;
+    expect_error(read_weights(folder.write("model-00002-of-00003.safetensors", "x")), Errc::unsupported, "part 2 of 3 of a model");
+    expect_error(read(R"({"metadata": {}, "weight_map": {"a": "model-00001-of-00002.safetensors"}})"), Errc::unsupported, "the index of a model that is kept in several files");
+}
+
 TEST(pth, a_dict_repeated_by_the_memo_is_searched_once) {
     std::string inner = "}q\x01(", outer = "}(";  // 30000 references to a dict of 30000 entries: 9e8 steps if each were searched
     for (int i = 0; i < 30000; ++i) inner += "K\x01K\x02";
@@ -248,7 +371,8 @@ MUTATIONS(pth_zip, {
     {"too_many_dimensions", [] { return tensor_zip(6, 0, Shape(9, 1), Shape(9, 1)); }, Errc::format, "9 dimensions"},
     {"pickle_cut_off", [] { return torch_zip(without_end(small_pickle(), 3)); }, Errc::format, "truncated after"},
     {"no_tensors", [] { return torch_zip(p_file(p_dict({{"epoch", p_int(3)}}))); }, Errc::format, "no tensors found; the keys are: epoch"},
-    {"a_dict_that_contains_itself", [] { return torch_zip(p_file(std::string("}q\x00", 3) + p_text("model") + std::string("h\x00s", 3))); }, Errc::format, "a dict that contains itself"},
+    {"a_dict_that_contains_itself", [] { return torch_zip(p_file(std::string("}q\x00", 3) + p_text("model") + std::string("h\x00s", 3))); }, Errc::format, "no tensors found; the keys are: model"},
+    {"a_dict_of_tensors_that_contains_itself", [] { return torch_zip(p_file(std::string("}q\x00", 3) + p_text("model") + std::string("h\x00s", 3) + p_text("a") + small_tensor() + "s")); }, Errc::format, "a dict that contains itself"},
     {"empty_dict", [] { return torch_zip(p_file("}")); }, Errc::format, "an empty dict"},
     {"a_list", [] { return torch_zip(p_file("]")); }, Errc::format, "it holds a list"},
     {"a_single_tensor", [] { return torch_zip(p_file(p_tensor(p_storage("0", 6), 0, {2, 3}, {3, 1}))); }, Errc::format, "a single tensor"},
@@ -257,14 +381,23 @@ MUTATIONS(pth_zip, {
     {"storage_described_twice", [] { return torch_zip(p_file(p_dict({{"a", p_tensor(p_storage("0", 6), 0, {6}, {1})}, {"b", p_tensor(p_storage("0", 3, "DoubleStorage"), 0, {3}, {1})}}))); }, Errc::format, "two different ways"},
     {"storage_type_unknown", [] { return torch_zip(p_file(p_dict({{"a", p_tensor(p_storage("0", 6, "ComplexFloatStorage"), 0, {6}, {1})}}))); }, Errc::unsupported, "torch.ComplexFloatStorage"},
     {"storage_is_a_number", [] { return torch_zip(p_file(p_dict({{"a", p_tensor(p_int(5), 0, {6}, {1})}}))); }, Errc::format, "an integer where a storage belongs"},
-    {"whole_program", [] { return fixture("whole_program.pth"); }, Errc::unsupported, "the file wants to run torch.nn.modules.container.Sequential; refused"},
-    {"torchscript", [] { return torch_zip(p_file(p_global("__torch__.net", "Net"))); }, Errc::unsupported, "TorchScript"},
+    {"a_class_alone", [] { return torch_zip(p_file(p_global("__torch__.net", "Net"))); }, Errc::format, "it holds a class or function"},
+    {"an_object_without_tensors", [] { return torch_zip(p_file(module("my.Net", {{"epoch", p_int(1)}}))); }, Errc::format, "an object (my.Net) without tensors"},
+    {"frozen_torchscript", [] { return torch_zip(p_file(module("__torch__.Net", {{"training", "\x89"}})), raw(numbers(6)), {{"net/constants.pkl", "\x80\x02)."}, {"net/code/__torch__.py", "x"}}); }, Errc::unsupported, "a TorchScript program without parameters: it was frozen"},
+    {"quantised_torchscript", [] { return torch_zip(p_file(module("__torch__.Net", {{"training", "\x89"}, {"w", small_tensor()}, {"conv", module("__torch__.torch.ao.nn.quantized.modules.conv.Conv2d", {{"scale", p_int(1)}})}}))); }, Errc::unsupported, "the weights are quantised (__torch__.torch.ao.nn.quantized"},
+    {"quantised_tensor", [] { return torch_zip(p_file(p_dict({{"a", p_global("torch._utils", "_rebuild_qtensor") + "(" + p_storage("0", 6, "QInt8Storage") + p_int(0) + p_tuple({2, 3}) + p_tuple({3, 1}) + "tR"}}))); }, Errc::unsupported, "tensor \"a\" is quantised"},
+    {"sharded_tensor", [] { return torch_zip(p_file(p_dict({{"a", p_global("torch._utils", "_rebuild_wrapper_subclass") + "()tR"}}))); }, Errc::unsupported, "tensor \"a\" is one part of a sharded tensor"},
+    {"sparse_tensor", [] { return torch_zip(p_file(p_dict({{"a", p_global("torch._utils", "_rebuild_sparse_tensor") + "()tR"}}))); }, Errc::unsupported, "tensor \"a\" is sparse"},
+    {"sharded_checkpoint", [] { return make_zip({{"x/__0_0.distcp", "x"}}); }, Errc::unsupported, "a sharded checkpoint"},
+    {"torch_export", [] { return make_zip({{"net/models/model.json", "{}"}}); }, Errc::unsupported, "a program of torch.export"},
+    {"modules_in_a_ring", [] { return torch_zip(p_file(ring())); }, Errc::limit, "nested more than 64 deep"},
+    {"two_modules_of_two_twice_over", [] { return torch_zip(p_file(doubling())); }, Errc::limit, "modules that repeat each other too often"},
     {"malicious_system", [] { return torch_zip(p_file(p_global("posix", "system") + "(" + p_text("rm -rf /") + "tR")); }, Errc::unsupported, "the file wants to run posix.system; refused"},
     {"malicious_eval_inside_a_tensor", [] { return torch_zip(p_file(p_dict({{"a", p_global("builtins", "eval") + "(" + p_text("1") + "tR"}}))); }, Errc::unsupported, "builtins.eval"},
 });
 
 TEST(pth, nothing_is_left_of_a_message_that_a_file_tries_to_forge) {
-    const auto weights = read(torch_zip(p_file("X" + le<std::uint32_t>(9) + "os\x1b[31m\r\n" + p_text("system") + "\x93")));
+    const auto weights = read(torch_zip(p_file("X" + le<std::uint32_t>(9) + "os\x1b[31m\r\n" + p_text("system") + "\x93)R")));
     expect_error(weights, Errc::unsupported, "os?[31m??.system");
 }
 
@@ -288,9 +421,9 @@ MUTATIONS(pth_legacy, {
     {"huge_storage_announced", [] { return torch_legacy(p_file(p_dict({{"a", p_tensor(p_storage("0", 1LL << 50), 0, {2, 3}, {3, 1})}})), p_file("](" + p_text("0") + "e"), le<std::int64_t>(1LL << 50) + raw(numbers(6))); }, Errc::format, "truncated after"},
     {"view_outside_its_storage", [] { return legacy_with(p_file(p_dict({{"a", p_tensor(p_storage("0", 6, "FloatStorage", "(" + p_text("v") + p_int(4) + p_int(3) + "t"), 0, {3}, {1})}}))); }, Errc::format, "view outside its storage"},
     {"view_with_a_negative_offset", [] { return legacy_with(p_file(p_dict({{"a", p_tensor(p_storage("0", 6, "FloatStorage", "(" + p_text("v") + p_int(-1) + p_int(3) + "t"), 0, {3}, {1})}}))); }, Errc::format, "negative offset"},
-    {"a_saved_module", [] { return legacy_with(p_file("(" + p_text("module") + p_text("Net") + p_text("net.py") + p_text("source") + "tQ" + "0" + p_dict({{"a", p_tensor("(" + p_text("module") + p_text("Net") + "tQ", 0, {1}, {1})}}))); }, Errc::unsupported, "whole program"},
+    {"a_class_for_a_storage", [] { return legacy_with(p_file("(" + p_text("module") + p_text("Net") + p_text("net.py") + p_text("source") + "tQ" + "0" + p_dict({{"a", p_tensor("(" + p_text("module") + p_text("Net") + "tQ", 0, {1}, {1})}}))); }, Errc::format, "a class where a storage belongs"},
     {"malicious_reduce", [] { return legacy_with(p_file(p_global("os", "system") + "(" + p_text("true") + "tR")); }, Errc::unsupported, "os.system"},
-    {"malicious_in_the_magic", [] { return p_file(p_global("nt", "system")); }, Errc::unsupported, "nt.system"},
+    {"malicious_in_the_magic", [] { return p_file(p_global("nt", "system") + ")R"); }, Errc::unsupported, "nt.system"},
 });
 
 TEST(pth, reads_views_as_older_files_describe_them) {
