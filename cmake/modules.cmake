@@ -39,17 +39,28 @@ function(enlarge_module name)
   set_property(GLOBAL APPEND PROPERTY ENLARGE_LIBS ${arg_LIBS})
 endfunction()
 
-# enlarge_test(NAME LABEL sources...): a GoogleTest program whose tests ctest lists one by one.
+# enlarge_add_test(NAME LABEL COMMAND...): a test whose cases are counted and whose skips are judged, see
+# tests/run/run_cases.py and tests/expected_skips.
+function(enlarge_add_test name label)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+  add_test(NAME ${name} COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/run/run_cases.py ${name}
+           ${PROJECT_BINARY_DIR}/cases ${PROJECT_SOURCE_DIR}/tests/expected_skips ${ARGN})
+  set_tests_properties(${name} PROPERTIES LABELS "${label}" TIMEOUT 600 SKIP_RETURN_CODE 77)
+  if(ENLARGE_SANITIZE)  # everything takes longer, and tests ask for more memory than there is
+    set(suppressions ${PROJECT_SOURCE_DIR}/tests/run/suppressions)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 3600 ENVIRONMENT "ASAN_OPTIONS=allocator_may_return_null=1;\
+LSAN_OPTIONS=suppressions=${suppressions}/leaks.txt:print_suppressions=0;\
+UBSAN_OPTIONS=print_stacktrace=1;\
+TSAN_OPTIONS=suppressions=${suppressions}/threads.txt:ignore_noninstrumented_modules=1:history_size=4")
+  endif()
+endfunction()
+
+# enlarge_test(NAME LABEL sources...): a GoogleTest program.
 function(enlarge_test name label)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE enlarge_flags enlarge GTest::gtest_main)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(${name} PRIVATE ENLARGE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)  # half the time to compile; the library keeps -O3
-  add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS "${label}" TIMEOUT 600)
-  if(ENLARGE_SANITIZE)  # tests ask for more memory than there is; x265 keeps some of its own
-    set_tests_properties(${name} PROPERTIES ENVIRONMENT
-      "ASAN_OPTIONS=allocator_may_return_null=1;LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/leaks.supp")
-  endif()
+  enlarge_add_test(${name} "${label}" $<TARGET_FILE:${name}>)
 endfunction()

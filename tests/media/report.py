@@ -168,7 +168,8 @@ def main():
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             row, problems = check(options.program, options.model, clip, pathlib.Path(folder), options.most_frames)
-        print(("FAIL " if problems else "ok   ") + " | ".join(row) + f" ({time.monotonic() - began:.1f} s)", flush=True)
+        word = "FAILED: " if problems else "ok   "
+        print(word + " | ".join(row) + f" ({time.monotonic() - began:.1f} s)", flush=True)
         return row, problems
 
     clips = sorted(clip for clip in pathlib.Path(data, "clips").iterdir() if options.only in clip.name)
@@ -179,7 +180,7 @@ def main():
     text = "| " + " | ".join(head) + " |\n|" + "---|" * len(head) + "\n" + "".join("| " + " | ".join(r) + " |\n" for r in rows)
     if options.out:
         pathlib.Path(options.out).write_text("# Every test clip through the whole path with a 1x identity network\n\nMade by tests/media/report.py.\n\n" + text)
-    print(f"{len(rows)} clips, {failures} with problems")
+    print(f"{len(rows)} checks, {failures} failures")
     return min(failures, 70) if rows else 1
 
 
