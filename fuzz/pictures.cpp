@@ -5,6 +5,7 @@
 #include <span>
 
 #include "enlarge/picture.hpp"
+#include "fuzz/outcome.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto bytes = std::as_bytes(std::span(data, size));
@@ -20,6 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         }
         const auto image = picture->load();
         if (!image && image.error().code == enlarge::Errc::internal) __builtin_trap();
+        if (!lenient) enlarge::fuzz::accepted = image.ok();
     }
     return 0;
 }

@@ -5,7 +5,7 @@
 Usage: make_weight_fixtures.py [SOURCE_DIR]
 
 tests/unit/weights/data/  files made by torch.save, as real ones are
-fuzz/seeds/<target>/      those, and small valid files of the other formats
+fuzz/seeds/<target>/      those, and small valid files of the other formats (what is refused: fuzz/regressions)
 """
 import collections
 import io
@@ -256,10 +256,14 @@ def make_seeds(folder, pth):
             continue
         data = path.read_bytes()
         if data.startswith(b"PK"):
-            shutil.copy(path, folder / "pth_zip" / path.name)
+            # A seed must be read; what wants to run code is refused, and need only do no harm.
+            to = folder.parent / "regressions" if path.name == "whole_program.pth" else folder
+            for target in ("pth_zip", "pickle"):
+                (to / target).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, to / "pth_zip" / path.name)
             with zipfile.ZipFile(path) as archive:
                 name = next(n for n in archive.namelist() if n.endswith("data.pkl"))
-                (folder / "pickle" / path.with_suffix(".pkl").name).write_bytes(archive.read(name))
+                (to / "pickle" / path.with_suffix(".pkl").name).write_bytes(archive.read(name))
         else:
             shutil.copy(path, folder / "pth_legacy" / path.name)
     sample = {"a": [1, -2, 2**40, 2**80, 1.5, True, None, "text", (1, 2), []], "empty": ()}

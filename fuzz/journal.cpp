@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// A folder of unfinished work that somebody else made: a journal and a segment, both with right checksums, as a forger
+// would write them. The input is the journal's text up to the first zero byte, without its last line ("end ..."), then
+// the segment. Where the text says "segment FRAMES PACKETS", bytes, duration and checksum are filled in; an "end" is
+// added.
+#include "media/journal.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <sstream>
+#include <string>
+
+#include "fuzz/outcome.hpp"
+#include "fuzz/scratch.hpp"
+#include "fuzz/weights.hpp"
+#include "media/ffmpeg.hpp"
+
+extern "C" {
+#include <libavutil/crc.h>
+}
+
+namespace {
+
+std::string crc(const std::string& bytes) {
+    return std::to_string(
+        av_crc(av_crc_get_table(AV_CRC_32_IEEE), 0, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()));
+}
+
+// The text as a forger finishes it.
+std::string finished(const std::string& text, const std::string& segment) {
+    std::istringstream lines(text);
+    std::string out, line;
+    while (std::getline(lines, line)) {
+        std::istringstream words(line);
+        std::string word, frames, packets, more;
+        words >> word >> frames >> packets;
+        if (word == "segment" && !packets.empty() && !(words >> more))
+            line = word + " " + frames + " " + packets + " " + std::to_string(segment.size()) + " 40 " + crc(segment);
+        out += line + "\n";
+    }
+    return out + "end " + crc(out) + "\n";
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    using namespace enlarge;
+    static const fuzz::ScratchFolder scratch;
+    if (size > (1 << 18)) return 0;
+    const std::string all(reinterpret_cast<const char*>(data), size);
+    const std::size_t zero = std::min(all.find('\0'), all.size());
+    const std::string segment = all.substr(std::min(zero + 1, all.size()));
+    const std::string folder = scratch / "out.mkv.enlarge";
+    std::filesystem::create_directory(folder);
+    fuzz::write_file(folder + "/journal", finished(all.substr(0, zero), segment));
+    fuzz::write_file(folder + "/segment-000000", segment);
+    {
+        const auto journal = media::Journal::open(folder, {{"a fact", "its value"}}, false);
+        if (!journal) {
+            fuzz::require(!journal.error().message.empty() && journal.error().code != Errc::internal,
+                          "a folder is never an internal error");
+        } else if ((*journal)->segments() > 0) {
+            const auto packets = (*journal)->packets();
+            int count = 0;
+            bool good = packets.ok();
+            while (good) {
+                const auto packet = (*packets)->next();
+                good = packet.ok();
+                if (!good || !*packet || ++count > 1000) break;
+            }
+            fuzz::accepted = good && count > 0;
+        }
+    }
+    std::filesystem::remove_all(folder);
+    return 0;
+}
