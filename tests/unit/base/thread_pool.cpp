@@ -21,11 +21,12 @@
 namespace enlarge {
 namespace {
 
-// Runs a team whose first member waits until `helpers` others are there, for at most ten seconds; how many there were.
+// Runs a team whose first member waits until `helpers` others are there (two minutes at most, on a busy machine); how
+// many there were.
 int gather(ThreadPool& pool, int helpers, int want = 0) {
     std::atomic<int> here{0};
     std::atomic<bool> enough{false};
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(2);
     pool.team(
         [&](int index, int) {
             if (++here > helpers) enough = true;
