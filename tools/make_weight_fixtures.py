@@ -227,6 +227,14 @@ def onnx():
     return field(1, 8) + field(2, "fixture") + field(7, graph) + field(8, field(2, 17))
 
 
+def external_onnx():
+    """A model whose tensor is kept in another file."""
+    entries = b"".join(field(13, field(1, key) + field(2, value))
+                       for key, value in (("location", "small.data"), ("offset", "8"), ("length", "24")))
+    tensor = field(1, 2) + field(1, 3) + field(2, 1) + field(8, "w") + entries + field(14, 1)
+    return field(1, 8) + field(2, "fixture") + field(7, node("Mul", ["x", "w"], ["y"]) + field(5, tensor))
+
+
 NCNN_PARAM = """7767517
 4 5
 Input            data   0 1 data
@@ -280,6 +288,7 @@ def make_seeds(folder, pth):
     for name, data in ncnn_bins().items():
         (folder / "ncnn" / name).write_bytes(NCNN_PARAM.encode() + b"\0" + data)
     (folder / "onnx" / "small.onnx").write_bytes(onnx())
+    (folder / "onnx" / "external.onnx").write_bytes(external_onnx())
 
 
 def main():

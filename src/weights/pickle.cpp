@@ -44,6 +44,8 @@ constexpr KnownGlobal kGlobals[] = {
     {"numpy._core.multiarray", "scalar", Symbol::data},
     {"numpy.core.multiarray", "_reconstruct", Symbol::data},
     {"numpy._core.multiarray", "_reconstruct", Symbol::data},
+    {"numpy.core.numeric", "_frombuffer", Symbol::data},
+    {"numpy._core.numeric", "_frombuffer", Symbol::data},
     {"torch", "device", Symbol::data},
     {"torch.serialization", "_get_layout", Symbol::data},
     {"torch.nn.backends.thnn", "_get_thnn_function_backend", Symbol::data},

@@ -99,6 +99,7 @@ private:
             if (name.ends_with(".npy")) return " (NumPy arrays)";
             if (name.ends_with("models/model.json") || name.ends_with("archive_format"))
                 return " (a program of torch.export; save its state_dict instead)";
+            if (name.ends_with("/model.json")) return " by a PyTorch of today (TorchScript of before 1.4: save it again)";
             if (name.ends_with(".distcp")) return " (a sharded checkpoint; join its parts first)";
             if (name.ends_with(".pth") || name.ends_with(".safetensors") || name.ends_with(".onnx") || name.ends_with(".bin"))
                 return "; unpack it and give the file inside, " + printable(name);

@@ -61,15 +61,18 @@ Result<void> refuse_part(const fs::path& file) {
 }
 
 // A file that a model names, beside that model: a plain name, and a file of that folder. A link only where the model is
-// one as well, as in caches that keep all contents in another place.
+// one as well, as in caches that keep all contents in another place. Where both were renamed, the model's new name tells.
 Result<std::vector<std::byte>> read_beside(const fs::path& model, std::string name, const Limits& limits) {
     const std::string label = "its data file " + printable(name);
     if (name.starts_with("./")) name.erase(0, 2);
     if (name.empty() || name == "." || name == ".." || name.size() > 255 ||
         name.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos)
         return Error{Errc::unsupported, label + " is not in the model's own folder, where it is expected"};
-    const fs::path path = model.parent_path() / name;
+    fs::path path = model.parent_path() / name;
     std::error_code error;
+    if (!fs::exists(fs::symlink_status(path, error)))
+        for (const char* ending : {".data", "_data"})
+            if (const fs::path renamed = model.string() + ending; fs::exists(fs::symlink_status(renamed, error))) path = renamed;
     if (fs::is_symlink(path, error) && !fs::is_symlink(model, error))
         return Error{Errc::unsupported, label + " is a link; a file in the model's own folder expected"};
     auto bytes = read_file(path.string(), limits);

@@ -65,6 +65,10 @@ TEST(onnx, reads_tensors_that_are_kept_in_a_file_beside_the_model) {
         ASSERT_TRUE(model.ok()) << model.error().message;
         EXPECT_EQ(model->tensors.at("w").values, numbers(6));
     }
+    folder.write("renamed.onnx.data", raw(numbers(6)));
+    const auto renamed = read_weights(folder.write("renamed.onnx", external(kept_in("as_it_was.data"))));
+    ASSERT_TRUE(renamed.ok()) << renamed.error().message;
+    EXPECT_EQ(renamed->tensors.at("w").values, numbers(6));
     // Many elements for each byte of the model, but not of both files.
     folder.write("large.data", std::string(4 << 16, '\0'));
     EXPECT_TRUE(read_weights(folder.write("m.onnx", onnx(initialiser(tensor_proto("w", {1 << 16}, 1, kept_in("large.data")))))).ok());
