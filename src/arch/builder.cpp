@@ -38,14 +38,21 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
 }
 
 Builder::Builder(const StateDict& weights, int channels) : weights_(weights) {
-    if (channels != 1 && channels != 3)
+    if (channels != 1 && channels != 3 && channels != 4)
         fail(Errc::unsupported, "a network for pictures of " + std::to_string(channels) +
-                                    " channels; only grey (1) and RGB (3) are supported");
+                                    " channels; only grey (1), RGB (3) and RGBA (4) are supported");
     else if (auto input = graph_.input(channels); !input.ok()) error_ = input.error();
 }
 
 void Builder::fail(Errc code, const std::string& message) {
     if (!error_) error_ = Error{code, message};
+}
+
+bool Builder::expand(std::int64_t numbers) {
+    constexpr std::int64_t kMost = std::int64_t{1} << 25;  // SPAN with 48 features: 1.3 million
+    expanded_ += numbers;
+    if (expanded_ > kMost) fail(Errc::limit, "a network that takes more than " + std::to_string(kMost) + " numbers to merge");
+    return !error_;
 }
 
 std::vector<float> Builder::take(const std::string& name, const std::vector<std::int64_t>& shape) {
@@ -96,7 +103,7 @@ int Builder::channels(int node) const {
 
 int Builder::conv(int from, const std::string& name, int out, int kernel, bool bias) {
     std::vector<float> weights = take(name + ".weight", {out, channels(from), kernel, kernel});
-    std::vector<float> biases = bias ? take(name + ".bias", {out}) : std::vector<float>(static_cast<std::size_t>(out));
+    std::vector<float> biases = bias ? take(name + ".bias", {out}) : std::vector<float>(static_cast<std::size_t>(std::max(out, 0)));
     return conv(from, std::move(weights), std::move(biases), kernel);
 }
 
@@ -115,7 +122,7 @@ int Builder::prelu(int from, const std::string& name) {
     const Tensor* tensor = find(weights_, name + ".weight");
     const bool shared = tensor && tensor->shape == std::vector<std::int64_t>{1};
     std::vector<float> slopes = take(name + ".weight", {shared ? 1 : count});
-    if (shared && slopes.size() == 1) slopes.assign(static_cast<std::size_t>(count), slopes[0]);
+    if (shared && slopes.size() == 1 && expand(count)) slopes.assign(static_cast<std::size_t>(count), slopes[0]);
     Node node;
     node.op = Op::prelu;
     node.inputs = {from};

@@ -33,6 +33,9 @@ public:
     std::vector<float> take(const std::string& name, const std::vector<std::int64_t>& shape);
     // Marks as used whatever its shape; no failure when it is not there.
     void ignore(const std::string& name) { used_.insert(name); }
+    // Accounts for numbers that the family makes beyond those the file holds. False, and a failure, when all of them together
+    // are more than any network needs.
+    bool expand(std::int64_t numbers);
     // Reports a failure of the family's own.
     void fail(Errc code, const std::string& message);
 
@@ -63,6 +66,7 @@ private:
 
     const StateDict& weights_;
     std::set<std::string> used_;
+    std::int64_t expanded_ = 0;
     Graph graph_;
     std::optional<Error> error_;
 };

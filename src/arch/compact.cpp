@@ -40,7 +40,7 @@ Result<Network> build_compact(const StateDict& weights) {
                                        "'; expected an even number of 2 or more (convolution, PReLU, ..., convolution)"};
     const int outputs = dimension(weights, body(last) + ".weight", 0);
     const int scale = channels > 0 ? static_cast<int>(std::lround(std::sqrt(outputs / channels))) : 0;
-    if (scale < 1 || scale * scale * channels != outputs)
+    if (scale < 1 || std::int64_t{scale} * scale * channels != outputs)
         return Error{Errc::unsupported, "a Compact network from " + std::to_string(channels) + " channels to " +
                                             std::to_string(outputs) + " values per pixel, which is no whole scale"};
 

@@ -57,8 +57,9 @@ Result<ImportedGraph> import_layers(const StateDict& file) {
     const auto import = file.format == WeightFormat::ncnn ? import_ncnn : import_onnx;
     auto rgb = import(file.layers, 3);
     if (rgb.ok()) return rgb;
-    auto grey = import(file.layers, 1);
-    return grey.ok() ? std::move(grey) : std::move(rgb);
+    for (const int channels : {1, 4})
+        if (auto other = import(file.layers, channels); other.ok()) return other;
+    return rgb;
 }
 
 Result<StateDict> named_tensors(const StateDict& file) {

@@ -9,6 +9,7 @@ namespace enlarge {
 namespace {
 
 constexpr float kSlope = 0.2F;     // of every LeakyReLU
+constexpr int kMostUps = 6;        // x64
 constexpr float kResidual = 0.2F;  // how much of a block's result is added to its input
 
 // How a style names the layers.
@@ -68,10 +69,10 @@ const Keys* style_of(const StateDict& weights) {
 int count_ups(const StateDict& weights, const Keys& keys) {
     int ups = 0;
     if (&keys != &kOld) {
-        while (has(weights, keys.up(ups + 1) + ".weight")) ++ups;
+        while (ups <= kMostUps && has(weights, keys.up(ups + 1) + ".weight")) ++ups;
         return ups;
     }
-    for (int n = 0; n <= 6; ++n)
+    for (int n = 0; n <= kMostUps; ++n)
         if (has(weights, keys.last(n) + ".weight") && has(weights, keys.hr(n) + ".weight")) ups = n;
     return ups;
 }
@@ -103,11 +104,14 @@ Result<Sizes> sizes_of(const StateDict& weights, const Keys& keys) {
     sizes.growth = dimension(weights, dense_conv(keys, 0, 1, 1) + ".weight", 0);
     while (has(weights, dense_conv(keys, sizes.blocks, 1, 1) + ".weight")) ++sizes.blocks;
     sizes.ups = count_ups(weights, keys);
+    if (sizes.ups > kMostUps)
+        return Error{Errc::unsupported, "an RRDB network that doubles " + to_string(sizes.ups) + " times; at most " +
+                                            to_string(kMostUps) + " are supported"};
     sizes.shortcuts = has(weights, keys.dense(0, 1) + "conv1x1.weight");
     const std::string last = keys.last(sizes.ups) + ".weight";
     const int inputs = dimension(weights, first, 1), outputs = dimension(weights, last, 0);
     if (!has(weights, last)) return Error{Errc::format, "tensor '" + last + "' is missing"};
-    for (const int factor : {1, 2, 4})
+    for (const int factor : {1, 2, 4})  // both are at most 2^20 (dimension())
         if (inputs == outputs * factor * factor) sizes.unshuffle = factor;
     sizes.channels = outputs;
     if (inputs != outputs * sizes.unshuffle * sizes.unshuffle)

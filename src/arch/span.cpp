@@ -22,6 +22,16 @@ struct Merged {
 // W = W3 * W2 * W1 + the 1x1 in the middle, in channels -> middle -> wide -> out channels.
 Merged merge(Builder& b, const StateDict& weights, const std::string& name, int in, int out) {
     const int mid = dimension(weights, name + ".conv.0.weight", 0), wide = dimension(weights, name + ".conv.1.weight", 0);
+    // Training widens by two. A file may repeat few numbers many times, and what is merged here grows with the product.
+    constexpr int kMostWidening = 16;
+    const std::int64_t most = std::int64_t{kMostWidening} * std::max(in, out);
+    if (mid > most || wide > most) {
+        b.fail(Errc::unsupported, "'" + name + "' widens " + std::to_string(in) + " channels to " + std::to_string(std::max(mid, wide)) +
+                                      "; at most " + std::to_string(most) + " are expected");
+        return {};
+    }
+    // Numbers, and for what takes longer than memory a thousandth of the multiplications.
+    if (!b.expand(std::int64_t{9} * in * (std::int64_t{wide} + out) + std::int64_t{9} * wide * mid / 1024 * in)) return {};
     const std::vector<float> w1 = b.take(name + ".conv.0.weight", {mid, in, 1, 1}), b1 = b.take(name + ".conv.0.bias", {mid});
     const std::vector<float> w2 = b.take(name + ".conv.1.weight", {wide, mid, 3, 3}), b2 = b.take(name + ".conv.1.bias", {wide});
     const std::vector<float> w3 = b.take(name + ".conv.2.weight", {out, wide, 1, 1}), b3 = b.take(name + ".conv.2.bias", {out});
@@ -89,7 +99,7 @@ Result<Network> build_span(const StateDict& weights) {
     const std::string suffix = slim ? ".c1_r.eval_conv.weight" : ".c1_r.sk.weight";
     const int blocks = count_blocks(weights, "block_", suffix, 1);
     const int joined = dimension(weights, "conv_cat.weight", 0), outputs = dimension(weights, "upsampler.0.weight", 0);
-    int scale = 1;
+    std::int64_t scale = 1;
     while (channels > 0 && scale * scale * channels < outputs) ++scale;
     if (scale * scale * channels != outputs)
         return Error{Errc::unsupported, "a SPAN network from " + std::to_string(channels) + " channels to " +
@@ -100,6 +110,11 @@ Result<Network> build_span(const StateDict& weights) {
 
     Builder b(weights, channels);
     b.ignore("no_norm");
+    if (norm && has(weights, "mean")) {  // programs keep it as a tensor; it is no parameter, so state dicts do not
+        const std::vector<float> mean = b.take("mean", {1, 3, 1, 1});
+        if (!mean.empty() && !std::equal(mean.begin(), mean.end(), kMean))
+            b.fail(Errc::unsupported, "a SPAN network with another mean than the usual one");
+    }
     int x = 0;
     if (norm)
         x = b.scale_shift(x, {kRange, kRange, kRange}, {-kMean[0] * kRange, -kMean[1] * kRange, -kMean[2] * kRange});
@@ -114,7 +129,7 @@ Result<Network> build_span(const StateDict& weights) {
     }
     // The activation was done in place in training, so the c1 of the last block that is joined here is after SiLU.
     const int joint = b.concat({first, conv(b, weights, y, "conv_2", features), after_first, last_c1});
-    b.pixel_shuffle(b.conv(b.conv(joint, "conv_cat", joined, 1), "upsampler.0", outputs), scale);
+    b.pixel_shuffle(b.conv(b.conv(joint, "conv_cat", joined, 1), "upsampler.0", outputs), static_cast<int>(scale));
 
     Network network;
     TRY(network.graph, b.finish());
@@ -122,7 +137,7 @@ Result<Network> build_span(const StateDict& weights) {
     network.variant = std::string(slim ? "slim" : "full") + (norm ? "" : ", no normalisation");
     network.features = features;
     network.blocks = blocks;
-    network.scale = scale;
+    network.scale = static_cast<int>(scale);
     return network;
 }
 

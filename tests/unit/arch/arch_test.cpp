@@ -26,7 +26,7 @@ std::string refusal(const StateDict& weights, Errc code) {
 }
 
 TEST(arch, reads_the_sizes_of_compact_networks_from_the_keys) {
-    for (const test::CompactSpec spec : {test::CompactSpec{64, 32, 4, 3}, {24, 8, 2, 3}, {7, 0, 1, 3}, {16, 3, 3, 1}, {8, 1, 8, 3}}) {
+    for (const test::CompactSpec spec : {test::CompactSpec{64, 32, 4, 3}, {24, 8, 2, 3}, {7, 0, 1, 3}, {16, 3, 3, 1}, {8, 1, 8, 3}, {8, 1, 2, 4}}) {
         const Network network = must(recognise(test::compact_weights(1, spec)));
         EXPECT_EQ(network.family, "Compact");
         EXPECT_EQ(network.features, spec.features);
@@ -219,11 +219,50 @@ TEST(arch, other_families_are_refused_by_name) {
 }
 
 TEST(arch, networks_that_cannot_run_are_refused_with_the_reason) {
-    EXPECT_NE(refusal(test::compact_weights(1, {8, 1, 2, 4}), Errc::unsupported).find("4 channels"), std::string::npos);
+    EXPECT_NE(refusal(test::compact_weights(1, {8, 1, 2, 5}), Errc::unsupported).find("5 channels; only grey (1), RGB (3) and RGBA (4)"), std::string::npos);
     StateDict relu = test::compact_weights(1);
     for (const char* key : {"body.1.weight", "body.3.weight", "body.5.weight"}) relu.tensors.erase(key);
     EXPECT_NE(refusal(relu, Errc::unsupported).find("without PReLU"), std::string::npos);
     EXPECT_NE(refusal(test::rrdb_weights(1, RrdbKeys::real, {8, 4, 1, 1, 4, 3}), Errc::unsupported).find("smaller"), std::string::npos);
+}
+
+TEST(arch, numbers_from_a_file_are_bounded_before_they_are_shifted_or_multiplied) {
+    StateDict many = test::rrdb_weights(1, RrdbKeys::real, {8, 4, 1, 2, 1, 3});
+    for (int up = 3; up <= 40; ++up) many.tensors["conv_up" + std::to_string(up) + ".weight"] = many.tensors.at("conv_up1.weight");
+    EXPECT_NE(refusal(many, Errc::unsupported).find("doubles 7 times; at most 6 are supported"), std::string::npos);
+
+    // A branch that is far wider than its layer, as only a file of repeated numbers has it.
+    StateDict wide = test::span_weights(1, SpanForm::full);
+    const auto set = [&](const std::string& name, std::vector<std::int64_t> shape) {
+        std::size_t count = 1;
+        for (const std::int64_t side : shape) count *= static_cast<std::size_t>(side);
+        wide.tensors[name] = {std::move(shape), std::vector<float>(count, 0.0F)};
+    };
+    set("conv_1.conv.0.weight", {4096, 3, 1, 1});
+    set("conv_1.conv.0.bias", {4096});
+    EXPECT_NE(refusal(wide, Errc::unsupported).find("'conv_1' widens 3 channels to 4096"), std::string::npos);
+}
+
+TEST(arch, merging_large_layers_is_bounded_in_memory_and_time) {
+    // 1000 features of zeros: 9 * 1000 * 4000 numbers to merge one layer of them.
+    StateDict large;
+    const auto set = [&](const std::string& name, std::vector<std::int64_t> shape) {
+        std::size_t count = 1;
+        for (const std::int64_t side : shape) count *= static_cast<std::size_t>(side);
+        large.tensors[name] = {std::move(shape), std::vector<float>(count, 0.0F)};
+    };
+    const auto conv3xc = [&](const std::string& name, std::int64_t in, std::int64_t out) {
+        set(name + ".sk.weight", {out, in, 1, 1}), set(name + ".sk.bias", {out});
+        set(name + ".conv.0.weight", {1, in, 1, 1}), set(name + ".conv.0.bias", {1});
+        set(name + ".conv.1.weight", {3 * out, 1, 3, 3}), set(name + ".conv.1.bias", {3 * out});
+        set(name + ".conv.2.weight", {out, 3 * out, 1, 1}), set(name + ".conv.2.bias", {out});
+    };
+    constexpr std::int64_t kFeatures = 1000;
+    conv3xc("conv_1", 3, kFeatures);
+    conv3xc("block_1.c1_r", kFeatures, kFeatures);
+    set("no_norm", {1}), set("conv_cat.weight", {kFeatures, 4 * kFeatures, 1, 1}), set("conv_cat.bias", {kFeatures});
+    set("upsampler.0.weight", {12, kFeatures, 3, 3}), set("upsampler.0.bias", {12});
+    EXPECT_NE(refusal(large, Errc::limit).find("numbers to merge"), std::string::npos);
 }
 
 TEST(arch, blending_mixes_every_number) {
