@@ -121,7 +121,8 @@ public:
     ~Upscaler();
 
     // Enlarges a whole picture in memory: grey, grey + alpha, RGB or RGBA in, the same format out.
-    // Grey runs as three equal channels and comes back as luma (BT.601 weights). Alpha goes through the network too.
+    // Grey runs as three equal channels and comes back as luma (BT.601 weights). Alpha goes through the network too. A
+    // network for RGBA gets the four channels as they are and gives four; pictures without alpha are opaque to it.
     Result<Image> upscale(const ImageView& in, const OutputSize& size = {}, const Progress& progress = {});
     // The same into memory of the caller's; out.size decides the output size. Buffers are kept: from the second picture of
     // the same size and format on, nothing is allocated.

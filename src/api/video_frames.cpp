@@ -37,6 +37,10 @@ FrameSurface surface_of(const media::Frame& frame) {
 
 }  // namespace
 
+Result<UpscaleReport> FrameWorkers::run_alone(Upscaler& upscaler, const ImageView& in, const MutableImageView& out, const Progress& progress) {
+    return upscaler.state_->enlarger->run(in, out, progress, InputKind::frame);
+}
+
 void* FrameWorkers::context(Upscaler& upscaler) {
     const Program& program = upscaler.state_->enlarger->shared_engine()->program();
     return program.devices() == 1 ? program.context() : nullptr;
@@ -130,7 +134,7 @@ Result<void> FrameWorkers::over_rgb(Worker& worker, const media::Frame& in, medi
     FrameView view = in.view();
     view.format = now;
     TRY(worker.to_rgb->convert(view, worker.in.view()));
-    TRY(const UpscaleReport done, worker.enlarger->run(with_channels(std::as_const(worker.in).view(), work), worker.out.view(), go_on));
+    TRY(const UpscaleReport done, worker.enlarger->run(with_channels(std::as_const(worker.in).view(), work), worker.out.view(), go_on, InputKind::frame));
     recomputed_.fetch_add(done.recomputed_tiles);
     return worker.from_rgb->convert(with_channels(std::as_const(worker.out).view(), out_channels), out.view());
 }

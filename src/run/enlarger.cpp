@@ -61,6 +61,8 @@ int passes_for(int scale, Size in, Size out) {
 
 // The steps for one input size and format and one output size and format.
 struct Enlarger::Chain {
+    std::shared_ptr<Engine> engine;
+    InputKind kind = InputKind::picture;
     Size in_size, out_size;
     PixelFormat in_format, out_format;
     std::unique_ptr<RowStage> first;
@@ -78,9 +80,18 @@ Enlarger::Enlarger(std::shared_ptr<Engine> engine, const EnlargerOptions& option
 Enlarger::~Enlarger() = default;
 
 Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStage> first, Size out_size,
-                                                         const PixelFormat& out_format, bool in_memory) {
+                                                         const PixelFormat& out_format, bool in_memory, InputKind kind) {
     auto chain = std::make_unique<Chain>();
     const PixelFormat in_format = first->format();
+    chain->engine = engine_;
+    chain->kind = kind;
+    if (kind == InputKind::picture && in_format.sample != SampleType::u8) {
+        TRY(auto exact, engine_->exact());
+        if (exact) {
+            chain->engine = std::move(exact);
+            log(LogLevel::info, "samples of more than 8 bits: computed in fp32, by " + chain->engine->info().description);
+        }
+    }
     const int model = engine_->info().channels, scale = engine_->info().scale;
     chain->in_size = first->size();
     chain->in_format = in_format;
@@ -91,7 +102,8 @@ Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStag
 
     const bool alpha = in_format.channels % 2 == 0;
     const int colours = in_format.channels - (alpha ? 1 : 0);
-    if (alpha || (!in_format.planar && colours == 3 && model == 1)) {
+    // A network for RGBA takes alpha as it is: what colours mean below it is the network's own business.
+    if (in_format.channels != model && (alpha || (!in_format.planar && colours == 3 && model != 3))) {
         chain->split = std::make_unique<SplitStage>(*chain->last);
         chain->last = chain->split.get();
     }
@@ -129,7 +141,7 @@ Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStag
         options.clamp = i + 1 < passes && is_integer(in_format);
         const Size size = chain->last->size();
         chain->work += static_cast<double>(size.width) * size.height;
-        TRY(auto stage, NetworkStage::create(*engine_, *chain->last, options));
+        TRY(auto stage, NetworkStage::create(*chain->engine, *chain->last, options));
         log(LogLevel::debug, "run " + std::to_string(i + 1) + ": tiles of " + describe(stage->core()) + " of " +
                                  describe(size));
         chain->last = stage.get();
@@ -219,17 +231,17 @@ Result<UpscaleReport> Enlarger::drive(Chain& chain, RowSink* sink, const Mutable
     return report;
 }
 
-Result<UpscaleReport> Enlarger::run(const ImageView& in, const MutableImageView& out, const Progress& progress) {
+Result<UpscaleReport> Enlarger::run(const ImageView& in, const MutableImageView& out, const Progress& progress, InputKind kind) {
     TRY(check(in.size, in.format, "the picture"));
     TRY(check(out.size, out.format, "the output"));
     if (in.format.channels != out.format.channels)
         return Error{Errc::argument, "the output has " + std::to_string(out.format.channels) +
                                          " channels; the picture has " + std::to_string(in.format.channels)};
-    const bool fits = kept_ && kept_->in_size == in.size && kept_->in_format == in.format &&
+    const bool fits = kept_ && kept_->kind == kind && kept_->in_size == in.size && kept_->in_format == in.format &&
                       kept_->out_size == out.size && kept_->out_format == out.format;
     if (!fits) {
         kept_.reset();
-        TRY(kept_, build(std::make_unique<ViewStage>(in), out.size, out.format, true));
+        TRY(kept_, build(std::make_unique<ViewStage>(in), out.size, out.format, true, kind));
     }
     static_cast<ViewStage&>(*kept_->first).set(in);
     return drive(*kept_, nullptr, &out, progress);
@@ -242,7 +254,7 @@ Result<UpscaleReport> Enlarger::run(RowSource& in, RowSink& out, Size out_size, 
     if (in.format().channels != out_format.channels)
         return Error{Errc::argument, "the output has " + std::to_string(out_format.channels) +
                                          " channels; the picture has " + std::to_string(in.format().channels)};
-    TRY(auto chain, build(std::make_unique<SourceStage>(in, kSourceRows), out_size, out_format, false));
+    TRY(auto chain, build(std::make_unique<SourceStage>(in, kSourceRows), out_size, out_format, false, InputKind::picture));
     return drive(*chain, &out, nullptr, progress);
 }
 

@@ -21,6 +21,10 @@ struct EnlargerOptions {
     AlphaMode alpha = AlphaMode::network;
 };
 
+// What samples of more than 8 bits ask of automatic precision, which is measured with 8: fp32 for pictures; nothing more for
+// frames of video, which are floats on the way and have bits of their own.
+enum class InputKind { picture, frame };
+
 // How often a network of `scale` runs to get from `in` to `out`: the fewest runs that reach the larger of the two
 // factors; up to a tenth is left to the resampling filter. 1 for networks that do not enlarge.
 int passes_for(int scale, Size in, Size out);
@@ -33,7 +37,7 @@ public:
     Enlarger& operator=(const Enlarger&) = delete;
 
     // As Upscaler::upscale. Buffers are kept for the next picture of the same size and format.
-    Result<UpscaleReport> run(const ImageView& in, const MutableImageView& out, const Progress& progress);
+    Result<UpscaleReport> run(const ImageView& in, const MutableImageView& out, const Progress& progress, InputKind kind = InputKind::picture);
     Result<UpscaleReport> run(RowSource& in, RowSink& out, Size out_size, PixelFormat out_format,
                               const Progress& progress);
 
@@ -45,7 +49,7 @@ public:
 private:
     struct Chain;
     Result<std::unique_ptr<Chain>> build(std::unique_ptr<class RowStage> first, Size out_size,
-                                         const PixelFormat& out_format, bool in_memory);
+                                         const PixelFormat& out_format, bool in_memory, InputKind kind);
     Result<UpscaleReport> drive(Chain& chain, RowSink* sink, const MutableImageView* target, const Progress& progress);
 
     std::shared_ptr<Engine> engine_;

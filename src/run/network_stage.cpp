@@ -6,6 +6,7 @@
 
 #include "base/log.hpp"
 #include "image/format.hpp"
+#include "image/samples.hpp"
 #include "plan/tile_plan.hpp"
 
 namespace enlarge {
@@ -62,7 +63,7 @@ bool is_deep(const Graph& graph) {
 Result<std::unique_ptr<NetworkStage>> NetworkStage::create(Engine& engine, RowStage& stage,
                                                            const StageOptions& options) {
     const ProgramInfo& info = engine.info();
-    ENSURE(info.channels == 1 || info.channels == 3);
+    ENSURE(info.channels == 1 || info.channels == 3 || info.channels == 4);
     const PixelFormat in = stage.format();
     int halo = std::max(info.halo, has_alpha(in) ? std::max(kAlphaReach, AlphaFilter::kReach) : 0);
     const TileRunner probe(engine, halo, options.tta);
@@ -112,7 +113,13 @@ NetworkStage::NetworkStage(Engine& engine, RowStage& stage, const StageOptions& 
     if (!direct(stage.format(), engine.info().channels, options.tta))
         scratch_ = Image({largest.width * s, largest.height * s},
                          {SampleType::f32, 32, static_cast<std::uint8_t>(engine.info().channels), true});
-    if (has_alpha(stage.format()) && options.alpha == AlphaMode::lanczos) alpha_filter_.emplace(stage.size(), s);
+    const bool own_alpha = engine.info().channels == 4;
+    if (has_alpha(stage.format()) && !own_alpha && options.alpha == AlphaMode::lanczos) alpha_filter_.emplace(stage.size(), s);
+    if (own_alpha && !has_alpha(stage.format())) {
+        opaque_ = Image({padded_.width, 1}, {stage.format().sample, stage.format().bits, 1, true});
+        const std::vector<float> ones(static_cast<std::size_t>(padded_.width), 1.0F);
+        store_row(ones.data(), opaque_.view(), 0, 0);
+    }
     tile_progress_ = [this](double done) { return !progress_ || progress_(done_ + done * tile_pixels_); };
 }
 
@@ -148,7 +155,8 @@ Result<void> NetworkStage::tile(const ImageView& rows, int top, const Rect& core
     const int model = engine_.info().channels, channels = rows.format.channels;
     const bool alpha = has_alpha(rows.format);
     const int colours = channels - (alpha ? 1 : 0);
-    if (!alpha && colours == model) return runner_.run({rows, top, padded_}, core, out, tile_progress_);
+    if (channels == model) return runner_.run({rows, top, padded_}, core, out, tile_progress_);
+    if (model == 4) return with_alpha(rows, top, core, out);
     if (colours == model) {
         TRY(runner_.run({planes(rows, 0, colours, false), top, padded_}, core, planes(out, 0, colours), tile_progress_));
     } else {  // grey through a colour network, or each colour through a grey one
@@ -168,11 +176,37 @@ Result<void> NetworkStage::tile(const ImageView& rows, int top, const Rect& core
     return {};
 }
 
+// A picture without colours or without alpha through a network for RGBA, which has its own ways with alpha: grey is R = G
+// = B, and what has no alpha is opaque.
+Result<void> NetworkStage::with_alpha(const ImageView& rows, int top, const Rect& core, const MutableImageView& out) {
+    const int channels = rows.format.channels;
+    const bool alpha = has_alpha(rows.format);
+    const int colours = channels - (alpha ? 1 : 0);
+    ImageView in = planes(rows, 0, 3, colours == 1);
+    in.format.channels = 4;
+    in.plane[3] = alpha ? rows.plane[static_cast<std::size_t>(colours)] : opaque_.view().plane[0];
+    in.stride_bytes[3] = alpha ? rows.stride_bytes[static_cast<std::size_t>(colours)] : 0;  // one row for all
+    const MutableImageView result = scratch_.view().part({0, 0, out.size.width, out.size.height});
+    TRY(runner_.run({in, top, padded_}, core, result, tile_progress_));
+    if (colours == 1) {
+        luma(result, planes(out, 0, 1));
+    } else {
+        copy_pixels(ImageView(planes(result, 0, 3)), planes(out, 0, 3));
+    }
+    if (alpha) copy_pixels(ImageView(planes(result, 3, 1)), planes(out, colours, 1));
+    return {};
+}
+
 // One plane, given as `model` equal channels; the result's luma is what counts.
 Result<void> NetworkStage::grey(const Band& band, const Rect& core, const MutableImageView& out) {
     if (engine_.info().channels == 1) return runner_.run(band, core, out, tile_progress_);
     const MutableImageView rgb = scratch_.view().part({0, 0, out.size.width, out.size.height});
     TRY(runner_.run(band, core, rgb, tile_progress_));
+    luma(rgb, out);
+    return {};
+}
+
+void NetworkStage::luma(const MutableImageView& rgb, const MutableImageView& out) {
     for (int y = 0; y < out.size.height; ++y) {
         const auto* r = reinterpret_cast<const float*>(rgb.row(0, y));
         const auto* g = reinterpret_cast<const float*>(rgb.row(1, y));
@@ -180,7 +214,6 @@ Result<void> NetworkStage::grey(const Band& band, const Rect& core, const Mutabl
         auto* to = reinterpret_cast<float*>(out.row(0, y));
         for (int x = 0; x < out.size.width; ++x) to[x] = 0.299F * r[x] + 0.587F * g[x] + 0.114F * b[x];
     }
-    return {};
 }
 
 }  // namespace enlarge

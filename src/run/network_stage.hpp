@@ -27,7 +27,8 @@ struct StageOptions {
 
 class NetworkStage : public RowStage {
 public:
-    // `stage` gives grey, grey + alpha (planar), RGB (planar for grey networks) or RGBA (planar).
+    // `stage` gives grey, grey + alpha (planar), RGB (planar unless the network is for RGB) or RGBA (planar unless the
+    // network is for RGBA).
     static Result<std::unique_ptr<NetworkStage>> create(Engine& engine, RowStage& stage, const StageOptions& options);
 
     // Whether a network with `channels` computes pictures of this format in one call, so that its own rounding can
@@ -55,6 +56,8 @@ private:
     Result<void> tile(const ImageView& rows, int top, const Rect& core, const MutableImageView& out);
     Result<void> colour(const Band& band, const Rect& core, const MutableImageView& out);
     Result<void> grey(const Band& band, const Rect& core, const MutableImageView& out);
+    Result<void> with_alpha(const ImageView& rows, int top, const Rect& core, const MutableImageView& out);
+    static void luma(const MutableImageView& rgb, const MutableImageView& out);
 
     Engine& engine_;
     RowStage& stage_;
@@ -65,6 +68,7 @@ private:
     TileGrid grid_;
     RowWindow window_;
     Image band_, scratch_;
+    Image opaque_;  // a row of alpha, for pictures without through a network for RGBA
     MutableImageView target_;
     int row_ = 0;  // of the grid
     double done_ = 0, tile_pixels_ = 0;

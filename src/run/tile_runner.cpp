@@ -63,6 +63,19 @@ Result<const Program*> Engine::fallback(int level) {
     return static_cast<const Program*>(reference_.get());
 }
 
+Result<std::shared_ptr<Engine>> Engine::exact() {
+    if (options_.precision != Precision::automatic) return std::shared_ptr<Engine>();
+    TRY(const Program* const program, fallback(0));
+    if (!program) return std::shared_ptr<Engine>();
+    const std::lock_guard lock(mutex_);
+    if (!exact_engine_) {
+        CompileOptions options = options_;
+        options.precision = Precision::fp32;
+        exact_engine_ = std::make_shared<Engine>(graph_, backend_, options, exact_);
+    }
+    return exact_engine_;
+}
+
 TileRunner::TileRunner(Engine& engine, int halo, bool tta) : engine_(engine), tta_(tta) {
     rules_.halo = halo;
     // Both the network's own grid and whole blocks of pixel_unshuffle.

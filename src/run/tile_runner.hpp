@@ -29,6 +29,9 @@ public:
     // Programs to fall back on, most alike first: this backend in fp32 (level 0, null when that is what program() is),
     // then the reference backend (level 1). Compiled when first asked for.
     Result<const Program*> fallback(int level);
+    // An engine that runs this one's network in fp32, for pictures that ask for more than automatic precision was measured
+    // for; null when this one does so already, or when its precision was asked for by name. Compiled when first asked for.
+    Result<std::shared_ptr<Engine>> exact();
 
 private:
     std::shared_ptr<const Graph> graph_;
@@ -36,7 +39,9 @@ private:
     CompileOptions options_;
     std::shared_ptr<const Program> program_;
     std::mutex mutex_;
-    std::unique_ptr<Program> exact_, reference_;
+    std::shared_ptr<const Program> exact_;
+    std::shared_ptr<Engine> exact_engine_;
+    std::unique_ptr<Program> reference_;
 };
 
 struct TileCounts {

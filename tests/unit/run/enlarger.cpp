@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "base/cpu.hpp"
+#include "kernels/table.hpp"
 #include "support/images.hpp"
 #include "support/networks.hpp"
 
@@ -274,6 +276,82 @@ TEST(enlarger, a_grey_network_takes_colour_one_channel_at_a_time) {
         for (int y = 0; y < 28; ++y)
             for (int x = 0; x < 38; ++x) EXPECT_EQ(alone.view().row(0, y)[x], out.view().row(0, y)[3 * x + c]);
     }
+}
+
+TEST(enlarger, a_network_for_rgba_gets_four_channels_and_gives_four) {
+    for (const Backend* backend : exact_backends()) {
+        const auto engine = make_engine(*backend, compact_graph(1, {16, 1, 2, 4}));
+        // What lies below transparent pixels goes in as it is, and alpha comes out as the network makes it.
+        const Image rgba = make_picture({29, 22}, format_of(SampleType::u8, 4));
+        Image planes({29, 22}, format_of(SampleType::f32, 4, true)), want({58, 44}, format_of(SampleType::f32, 4, true));
+        std::vector<float> line(29);
+        for (int c = 0; c < 4; ++c)
+            for (int y = 0; y < 22; ++y) {
+                load_row(rgba.view(), y, c, line.data());
+                store_row(line.data(), planes.view(), y, c);
+            }
+        const auto session = must(engine->program().session());
+        must(session->run({std::as_const(planes).view(), {0, 0, 29, 22}, want.view()}));
+        const Image got = enlarge_picture(engine, rgba.view(), {58, 44}, format_of(SampleType::f32, 4, true));
+        EXPECT_LE(largest_difference(want.view(), got.view()), 1e-6) << backend->name();
+        EnlargerOptions tiles;
+        tiles.tile = 8;
+        EXPECT_TRUE(same_bits(got.view(), enlarge_picture(engine, rgba.view(), {58, 44}, got.format(), tiles).view()));
+
+        // RGB is the same as opaque RGBA, without its alpha; grey is that of equal colours.
+        const Image rgb = make_picture({29, 22}, kRgb8), grey = make_picture({29, 22}, format_of(SampleType::u8, 1));
+        for (const Image* in : {&rgb, &grey}) {
+            const int colours = in->format().channels;
+            Image opaque({29, 22}, format_of(SampleType::u8, 4));
+            for (int y = 0; y < 22; ++y)
+                for (int x = 0; x < 29; ++x) {
+                    for (int c = 0; c < 3; ++c)
+                        opaque.view().row(0, y)[4 * x + c] = std::as_const(*in).view().row(0, y)[colours * x + (colours == 1 ? 0 : c)];
+                    opaque.view().row(0, y)[4 * x + 3] = std::byte{255};
+                }
+            const Image four = enlarge_picture(engine, opaque.view(), {58, 44}, format_of(SampleType::f32, 4, true));
+            const Image out = enlarge_picture(engine, in->view(), {58, 44}, format_of(SampleType::f32, colours, true));
+            for (int y = 0; y < 44; ++y)
+                for (int x = 0; x < 58; ++x) {
+                    const auto at = [&](int c) { return reinterpret_cast<const float*>(four.view().row(c, y))[x]; };
+                    for (int c = 0; c < colours; ++c)
+                        ASSERT_NEAR(reinterpret_cast<const float*>(out.view().row(c, y))[x],
+                                    colours == 3 ? at(c) : 0.299F * at(0) + 0.587F * at(1) + 0.114F * at(2), 1e-6);
+                }
+        }
+    }
+}
+
+TEST(enlarger, automatic_precision_is_exact_where_a_picture_has_more_than_8_bits) {
+    const Backend* cpu = exact_backends().front();
+    ASSERT_EQ(cpu->name(), "cpu");
+    ThreadPool pool(2);
+    CompileOptions options;
+    options.pool = &pool;
+    auto graph = std::make_shared<const Graph>(compact_graph(47, {32, 3, 2, 3}));
+    const std::shared_ptr<const Program> program = must(cpu->compile(*graph, options));
+    const auto exact = make_engine(*cpu, compact_graph(47, {32, 3, 2, 3}), &pool);
+    const auto automatic = std::make_shared<Engine>(graph, *cpu, options, program);
+    const bool fast = automatic->info().precision != Precision::fp32;
+    Image beyond = make_picture({40, 32}, kRgbF32Planar);  // floats far beyond 0..1
+    for (int y = 0; y < 32; ++y)
+        for (int x = 0; x < 40; ++x) reinterpret_cast<float*>(beyond.view().row(1, y))[x] *= 50.0F;
+    const Image words = make_picture({40, 32}, format_of(SampleType::u16, 3, false, 16)), bytes = make_picture({40, 32}, kRgb8);
+    for (const Image* in : {&std::as_const(beyond), &words, &bytes}) {
+        const Image want = enlarge_picture(exact, in->view(), {80, 64}, in->format());
+        const bool same = same_bits(want.view(), enlarge_picture(automatic, in->view(), {80, 64}, in->format()).view());
+        EXPECT_TRUE(same || in == &bytes);
+        // A frame of video stays in the precision that was measured, and so does one that was asked for by name.
+        if (in != &bytes && fast) {
+            Image frame({80, 64}, in->format());
+            Enlarger enlarger(automatic, {});
+            must(enlarger.run(in->view(), frame.view(), {}, InputKind::frame));
+            EXPECT_FALSE(same_bits(want.view(), std::as_const(frame).view()));
+            must(enlarger.run(in->view(), frame.view(), {}));
+            EXPECT_TRUE(same_bits(want.view(), std::as_const(frame).view())) << "what was kept for frames is not used";
+        }
+    }
+    EXPECT_TRUE(fast || !kernels(must(chosen_isa())).fast_i16) << "nothing was shown";
 }
 
 TEST(enlarger, stops_when_the_progress_says_so_and_ends_at_one) {
