@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "checks.hpp"
 #include "command.hpp"
 #include "engine_options.hpp"
 #include "enlarge/bench.hpp"
@@ -132,12 +133,12 @@ Action define_bench(CLI::App& app) {
     app.add_option("-m,--model", choice->models, "Networks: names or weight files")->type_name("NAME|FILE")->delimiter(',')->group("What");
     app.add_option("--size", choice->sizes, "Sizes of the input frame")->type_name("WxH")->delimiter(',')->capture_default_str()->group("What");
     app.add_option("--precision", choice->precisions, "auto, fp32, fp16, int16, int8")->type_name("NAME")->delimiter(',')->capture_default_str()->group("What");
-    app.add_option("--threads", choice->threads, "Numbers of threads; 0 = all cores")->type_name("N")->delimiter(',')->check(CLI::Range(0, 1024))->capture_default_str()->group("What");
+    app.add_option("--threads", choice->threads, "Numbers of threads; 0 = all cores")->type_name("N")->delimiter(',')->check(whole(0, 1024))->capture_default_str()->group("What");
     app.add_option("--device", choice->device, "auto, cpu, cuda, cuda:N, reference")->type_name("NAME")->capture_default_str()->group("What");
-    app.add_option("--runs", choice->runs, "Frames measured, after one that warms up")->type_name("N")->check(CLI::Range(1, 100000))->capture_default_str()->group("What");
+    app.add_option("--runs", choice->runs, "Frames measured, after one that warms up")->type_name("N")->check(whole(1, 100'000))->capture_default_str()->group("What");
     app.add_flag("--stages", choice->stages, "Show where the time goes")->group("Output");
     app.add_option("--quality", choice->pictures, "Instead: PSNR and the largest difference to fp32 on these pictures, and whether the precision keeps its promise")->type_name("FILE|FOLDER")->group("What");
-    app.add_option("--crop", choice->crop, "With --quality: only the middle of each picture, at most so many pixels wide and high")->type_name("N")->check(CLI::PositiveNumber)->group("What");
+    app.add_option("--crop", choice->crop, "With --quality: only the middle of each picture, at most so many pixels wide and high")->type_name("N")->check(whole(1, 1'000'000))->group("What");
     app.add_flag("--json", choice->json, "One JSON object per measurement and line")->group("Output");
     return [choice] { return run(*choice); };
 }

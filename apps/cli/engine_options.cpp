@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "CLI/CLI.hpp"
+#include "checks.hpp"
 #include "text.hpp"
 
 namespace cli {
@@ -15,6 +16,8 @@ using enlarge::Errc;
 using enlarge::Error;
 using enlarge::Model;
 using enlarge::Result;
+
+constexpr long long kMostPixels = 1 << 24;  // of one side
 
 // The partner that --denoise mixes in, for either way of naming the first: the registry's name, or a path whose file
 // name holds "general-x4v3".
@@ -54,18 +57,18 @@ void define_model_options(CLI::App& app, EngineChoice& choice) {
     app.add_option("-m,--model", choice.model, "Network: a name (`enlarge models` lists them) or a weight file")
         ->type_name("NAME|FILE")->capture_default_str()->group("Model");
     app.add_option("--denoise", choice.denoise, "With realesr-general-x4v3: how strongly noise is removed, 0 to 1")
-        ->type_name("STRENGTH")->check(CLI::Range(0.0, 1.0))->group("Model");
+        ->type_name("STRENGTH")->check(number(0, 1))->group("Model");
     app.add_option("--blend", choice.blend, "Mix in another network of the same shape with this weight (0 to 1)")
         ->type_name("FILE:WEIGHT")->group("Model");
 }
 
 void define_size_options(CLI::App& app, EngineChoice& choice) {
     auto* scale = app.add_option("-s,--scale", choice.scale, "Enlarge by this factor; any number (default: the network's own)")
-                      ->type_name("FACTOR")->check(CLI::Range(0.01, 1024.0))->group("Size");
+                      ->type_name("FACTOR")->check(number(0.01, 1024))->group("Size");
     auto* width = app.add_option("--width", choice.width, "Output width; the height follows")
-                      ->type_name("PIXELS")->check(CLI::PositiveNumber)->group("Size")->excludes(scale);
+                      ->type_name("PIXELS")->check(whole(1, kMostPixels))->group("Size")->excludes(scale);
     auto* height = app.add_option("--height", choice.height, "Output height; the width follows")
-                       ->type_name("PIXELS")->check(CLI::PositiveNumber)->group("Size")->excludes(scale);
+                       ->type_name("PIXELS")->check(whole(1, kMostPixels))->group("Size")->excludes(scale);
     app.add_option("--size", choice.size, "Output width and height")
         ->type_name("WxH")->group("Size")->excludes(scale)->excludes(width)->excludes(height);
     auto* fit = app.add_flag("--fit", choice.fit, "With two sides given: fit inside them, keeping the shape (default)")->group("Size");
@@ -79,9 +82,9 @@ void define_engine_options(CLI::App& app, EngineChoice& choice) {
         ->type_name("PRECISION")->capture_default_str()->group("Engine");
     app.add_flag("--tta", choice.engine.tta, "Average over the 8 mirrorings and rotations: 8 times slower, slightly better")->group("Engine");
     app.add_option("--tile", choice.engine.tile, "Largest tile side in input pixels; 0: from the memory limit")
-        ->type_name("PIXELS")->check(CLI::NonNegativeNumber)->capture_default_str()->group("Engine");
+        ->type_name("PIXELS")->check(whole(0, kMostPixels))->capture_default_str()->group("Engine");
     app.add_option("--threads", choice.engine.threads, "Processor threads; 0: all usable cores")
-        ->type_name("N")->check(CLI::Range(0, 4096))->capture_default_str()->group("Engine");
+        ->type_name("N")->check(whole(0, 4096))->capture_default_str()->group("Engine");
     app.add_option("--memory", choice.memory, "Working memory besides the network's weights, such as 800M or 2G (default: half of what is free)")
         ->type_name("SIZE")->group("Engine");
 }

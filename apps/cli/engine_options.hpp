@@ -36,6 +36,8 @@ enlarge::Result<enlarge::EngineOptions> engine_options(const EngineChoice& choic
 
 // Networks that can be used now by name: built in or stored.
 std::vector<std::string> model_names();
+// Whichever of `names` was probably meant by `name`; empty when none is near, or one is the same.
+std::string nearest(const std::string& name, const std::vector<std::string>& names);
 // "; did you mean 'realesr-general-x4v3'?", or nothing when no name is near.
 std::string suggestion(const std::string& name);
 

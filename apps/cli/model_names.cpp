@@ -33,10 +33,7 @@ std::vector<std::string> model_names() {
     return names;
 }
 
-std::string suggestion(const std::string& name) {
-    std::vector<std::string> names = model_names();
-    if (const auto known = enlarge::public_models())
-        for (const enlarge::PublicModel& model : *known) names.push_back(model.name);
+std::string nearest(const std::string& name, const std::vector<std::string>& names) {
     std::string best;
     std::size_t least = std::max<std::size_t>(2, name.size() / 3) + 1;
     for (const std::string& candidate : names) {
@@ -45,7 +42,15 @@ std::string suggestion(const std::string& name) {
         if (name.size() >= 4 && candidate.find(name) != std::string::npos) d = std::min<std::size_t>(d, 1);
         if (d < least) least = d, best = candidate;
     }
-    return best.empty() || best == name ? "" : "; did you mean '" + best + "'?";
+    return best == name ? "" : best;
+}
+
+std::string suggestion(const std::string& name) {
+    std::vector<std::string> names = model_names();
+    if (const auto known = enlarge::public_models())
+        for (const enlarge::PublicModel& model : *known) names.push_back(model.name);
+    const std::string best = nearest(name, names);
+    return best.empty() ? "" : "; did you mean '" + best + "'?";
 }
 
 }  // namespace cli

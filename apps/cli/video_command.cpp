@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "CLI/CLI.hpp"
+#include "checks.hpp"
 #include "command.hpp"
 #include "enlarge/picture.hpp"
 #include "text.hpp"
@@ -97,7 +98,7 @@ void define_video_options(CLI::App& app, VideoChoice& c) {
     enlarge::VideoOptions& o = c.options;
     const char* g = "Video";
     app.add_option("--video-codec", o.video_codec, "Encoder: libx264, libx265, libsvtav1, libvpx-vp9, ffv1 ... (default: by container and size)")->type_name("NAME")->group(g);
-    app.add_option_function<double>("--crf", [&c](const double& value) { c.crf = value; c.crf_given = true; }, "Quality in the encoder's own scale; smaller is better (default: libx264 17, libx265 19)")->type_name("N")->group(g);
+    app.add_option_function<double>("--crf", [&c](const double& value) { c.crf = value; c.crf_given = true; }, "Quality in the encoder's own scale; smaller is better (default: libx264 17, libx265 19)")->type_name("N")->check(number(-100, 1000))->group(g);
     app.add_option("--preset", o.preset, "The encoder's speed: ultrafast ... veryslow, or a number")->type_name("NAME")->group(g);
     app.add_option("--encoder-option", c.encoder_options, "Passed to the encoder; may be given several times")->type_name("KEY=VALUE")->group(g);
     app.add_option("--pixel-format", o.pixel_format, "Of the output, by FFmpeg's name: yuv420p10le, yuv444p (default: as the input)")->type_name("NAME")->group(g);
@@ -111,24 +112,25 @@ void define_video_options(CLI::App& app, VideoChoice& c) {
     app.add_flag("--square-pixels", o.square_pixels, "Stretch to square pixels")->group(g);
     app.add_flag("--skip-unsupported", o.skip_unsupported, "Leave out streams that the container cannot hold")->group(g);
     app.add_flag("--restart", o.restart, "Throw away the unfinished work of an earlier run")->group(g);
-    app.add_option("--segment-frames", o.segment_frames, "How many frames can be lost to a crash")->type_name("N")->check(CLI::Range(1, 1'000'000))->capture_default_str()->group(g);
+    app.add_option("--segment-frames", o.segment_frames, "How many frames can be lost to a crash")->type_name("N")->check(whole(1, 1'000'000))->capture_default_str()->group(g);
     app.add_flag("--no-reuse", c.no_reuse, "Compute every frame, even if nothing changed")->group(g);
-    app.add_option("--codec-threads", o.codec_threads, "Threads of decoder and encoder (default: theirs to choose)")->type_name("N")->check(CLI::Range(0, 1024))->group(g);
+    app.add_option("--codec-threads", o.codec_threads, "Threads of decoder and encoder (default: theirs to choose)")->type_name("N")->check(whole(0, 1024))->group(g);
     app.add_flag("--gpu-decode", o.gpu_decode, "Let the NVIDIA GPU that runs the network decode too; with --video-codec hevc_nvenc frames never leave it")->group(g);
-    app.add_option("--frame-rate", o.frame_rate, "Of an image sequence (default 25)")->type_name("N")->check(CLI::PositiveNumber)->group(g);
+    app.add_option("--frame-rate", o.frame_rate, "Of an image sequence (default 25)")->type_name("N")->check(number(0.001, 1000))->group(g);
     app.add_flag("--stats", c.stats, "How long each stage was at work, and which is the bottleneck")->group(g);
     const char* l = "Live input";
     app.add_option("--input-format", o.input_format, "Of a pipe or address: y4m, nut, mpegts ... (default: found out)")->type_name("NAME")->group(l);
     app.add_option("--input-option", c.input_options, "Passed to the input's reader")->type_name("KEY=VALUE")->group(l);
     app.add_flag("--live", o.live, "Short queues, no look-ahead, output at once")->group(l);
-    app.add_option("--drop-after", o.drop_after_s, "With --live: drop frames that are this late")->type_name("SECONDS")->check(CLI::PositiveNumber)->group(l);
-    app.add_option("--timeout", o.timeout_s, "How long an address may be silent")->type_name("SECONDS")->check(CLI::PositiveNumber)->capture_default_str()->group(l);
+    app.add_option("--drop-after", o.drop_after_s, "With --live: drop frames that are this late")->type_name("SECONDS")->check(number(0.001, 1e6))->group(l);
+    app.add_option("--timeout", o.timeout_s, "How long an address may be silent")->type_name("SECONDS")->check(number(0.001, 1e6))->capture_default_str()->group(l);
     app.add_option("--allow-protocol", o.allow_protocols, "Also open addresses of this protocol")->type_name("NAME")->group(l);
 }
 
 bool is_video_job(const Job& job, const UpscaleOptions& options, const VideoChoice& choice) {
     if (!options.format.empty() && enlarge::parse_picture_format(options.format).ok()) return false;
-    if (!choice.options.container.empty() || !choice.options.input_format.empty() || !options.format.empty()) return true;
+    if (!choice.options.container.empty() || !choice.options.input_format.empty()) return true;
+    if (!options.format.empty() && job.input == "-") return true;
     return enlarge::is_media_file(job.input);
 }
 

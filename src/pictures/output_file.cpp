@@ -84,6 +84,8 @@ Result<Destination> look(const std::string& path, bool overwrite) {
         }
     }
     const std::string folder = folder_of(found.path);
+    if (::stat(folder.c_str(), &info) != 0 && errno == ENOENT)
+        return Error{Errc::not_found, path + ": cannot be created: there is no folder " + folder};
     if (::stat(folder.c_str(), &info) != 0) return failure(path, "cannot create", errno);
     if (!S_ISDIR(info.st_mode)) return Error{Errc::io, path + ": " + folder + " is not a folder"};
     if (::access(folder.c_str(), W_OK) != 0) return failure(path, "cannot create", errno);

@@ -33,6 +33,10 @@ exits() { [ "$code" -eq "$1" ]; }
 says() { grep -q -e "$1" err; }
 prints() { grep -q -e "$1" out; }
 one_line() { [ "$(wc -l <err)" -eq 1 ]; }
+names_both() { says "$1" && says "$2"; }
+# No byte that a terminal would act on.
+is_plain() { ! LC_ALL=C grep -q -e "[$(printf '\001-\010\013-\037\177')]" "$1"; }
+notes_have_codes() { grep -q '"event":"note"' "$1" && ! grep '"event":"note"' "$1" | grep -v -q '"code":"[a-z][a-z0-9-]*"'; }
 is_size() { [ "$("$program" compare --json "$1" "$1" | grep -c '"equal":true')" = 1 ] && [ "$(header_size "$1")" = "$2" ]; }
 # Width x height of a PNM file.
 header_size() { head -c 40 "$1" | tr '\n' ' ' | awk '{print $2 "x" $3}'; }
@@ -63,6 +67,19 @@ done
 run a.ppm --no-such-option
 check "an unknown option is a usage error" exits 2
 check "and is named" says no-such-option
+run a.ppm --modle swift-x2
+check "a misspelt option" exits 2
+check "gets a suggestion" says 'did you mean --model?'
+run model list
+check "a misspelt command" exits 2
+check "gets one, too" says 'did you mean `enlarge models`'
+run models lst
+check "as do words of commands" says 'did you mean list?'
+for wrong in "--scale nan" "--scale 0" "--scale 2,5" "--denoise nan" "--crf nan" "--width 0" "--width 1e3" "--threads -1" "--quality 101" "--frame-rate 0" "--timeout nan"; do
+    run a.ppm $wrong
+    check "$wrong is a usage error" exits 2
+    check "$wrong: what was expected" says 'expected a .*number from .*, found'
+done
 
 run a.ppm
 check "the default output is beside the input" test -f a_x4.ppm
@@ -106,6 +123,7 @@ for format in png jpg webp tif avif jxl; do
     run a.ppm -o "out.$format"
     check "writes $format" exits 0
     "$program" compare "out.$format" a_x4.ppm --json >cmp 2>&1
+    case $format in png | tif) check "$format loses nothing" grep -q '"equal":true' cmp ;; esac
     check "$format shows the same picture" grep -q -E '"psnr_rgb":(null|[3-9][0-9]|1[0-9][0-9])' cmp
 done
 run a.ppm -o out.xyz
@@ -115,6 +133,10 @@ run a.ppm -o out.gif
 check "a format that is only read is refused" exits 7
 run a.ppm -o none/out.png
 check "a folder that is not there is found out" exits 3
+check "and named" says 'there is no folder none'
+run a.ppm --format jpgg
+check "a format that is none" exits 2
+check "gets the list of formats" says 'jpg.*png'
 run missing.png
 check "a missing input" exits 3
 echo "no picture" >text.png
@@ -187,6 +209,7 @@ run a.ppm -o -
 check "standard output needs a format" exits 2
 
 run a.ppm -o noprov.webp --no-provenance
+check "--no-provenance" test "$code" -eq 0 -a -s noprov.webp
 check "provenance is written" grep -q algorithmicallyEnhanced out.webp
 check "with the model's name" grep -q swift-x4 out.webp
 check "unless told not to" test -z "$(grep -l algorithmicallyEnhanced noprov.webp)"
@@ -250,6 +273,7 @@ check "no completions for other shells" exits 2
 export ENLARGE_CACHE="$work/cache"
 run a.ppm -m swift-x2 --device cpu -o measured.ppm -v
 check "the default precision is measured" exits 0
+check "and that is said" says tried
 check "and kept" test -n "$(find cache -name '*.verdict')"
 check "by each network's numbers" test "$(find cache -type f | wc -l)" = 1
 run a.ppm -m swift-x2 --device cpu -o again.ppm -v
@@ -262,6 +286,134 @@ check "damage to it" exits 0
 check "is no harm" cmp -s measured.ppm again.ppm
 ENLARGE_CACHE= run a.ppm -m swift-x2 --device cpu -f -o again.ppm -v
 check "nothing is kept where that is not wanted" sh -c "grep -q tried err"
+
+# Several inputs never meet in one output.
+mkdir two p q && cp a.ppm two/ && cp out.png two/a.png && cp a.ppm p/ && cp b.ppm q/a.ppm
+run -r two -o two-out --format png --force
+check "two inputs that would give one output are refused" exits 2
+check "naming both" names_both two/a.png two/a.ppm
+check "before any work" test ! -e two-out
+run -r two -o two-out --force --json
+check "where their formats differ they are not" test -f two-out/a_x4.ppm -a -f two-out/a_x4.png
+run -r p q -o pq --force
+check "nor do two folders" exits 2
+check "whose files are named" names_both p/a.ppm q/a.ppm
+run p/a.ppm ./p/../q/a.ppm -o ./pq/ --force
+check "nor files by other paths" exits 2
+check "nothing is made" test ! -e pq
+run p/a.ppm p/a.ppm -o twice/
+check "a file that is named twice is done once" test "$code" -eq 0 -a -f twice/a_x4.ppm
+cp a_x4.ppm p/ && cp a_x4.ppm kept.ppm
+run p/a.ppm p/a_x4.ppm --force
+check "an output that is an input of the same run" exits 2
+check "is named" says 'p/a_x4.ppm, which is itself an input'
+check "and not touched" cmp -s p/a_x4.ppm kept.ppm
+
+# Results do not become inputs.
+mkdir -p pics/sub && cp a.ppm pics/ && cp b.ppm pics/sub/
+run -r pics -o pics/out
+check "results may go into the folder itself" test -f pics/out/a_x4.ppm -a -f pics/out/sub/b_x4.ppm
+run -r pics -o ./pics/../pics/out/ --force --json
+check "the second time too" exits 0
+check "they are not enlarged again" test "$(find pics -name '*x4_x4*' -o -path '*out/out*' | wc -l)" -eq 0
+check "which is said" prints '"code":"results-left-out".*pics/out is left out'
+run -r pics/sub -o pics/sub
+run -r pics/sub -o pics/sub/ --force
+check "results beside their inputs neither" test ! -e pics/sub/b_x4_x4.ppm
+check "which is said, too" says 'b_x4.ppm is left out'
+run -r pics -o pics/out --force --json
+check "every note has a code" notes_have_codes out
+
+# A bare word is a network's name, whatever lies in the folder.
+echo "not a network" >swift-x4
+run a.ppm -f
+check "a file does not replace a built-in network" test "$code" -eq 0
+check "whose result it is" cmp -s a_x4.ppm kept.ppm
+rm swift-x4
+run export swift-x2 --force -o net.onnx
+cp net.onnx mynet
+run a.ppm -m mynet -f -o m.ppm
+check "a file without an ending is no name" exits 3
+check "and told how to say it" says './mynet'
+run a.ppm -m ./mynet -f -o m.ppm
+check "with a folder it is a file" exits 0
+run --json a.ppm -m no-such-model
+check "JSON: an error before any input" prints '"event":"error","input":"","code":3'
+
+# Messages do not get into pictures when standard streams are closed.
+"$program" a.ppm -v -f -o closed.ppm <&- 2>&- >out
+check "standard input and error closed" cmp -s closed.ppm kept.ppm
+"$program" a.ppm --json -v -f -o closed.ppm <&- >&- 2>err
+check "standard input and output closed" cmp -s closed.ppm kept.ppm
+"$program" a.ppm -v -f -o closed.ppm <&- >&- 2>&-
+check "all closed" cmp -s closed.ppm kept.ppm
+"$program" a.ppm -o - --format ppm <&- >&- 2>err
+code=$?
+check "a picture to a closed output is an error" exits 4
+
+# A file larger than allowed, of pictures, on standard output and of video.
+(for ((i = 0; i < 12; i++)); do
+    [ $i = 0 ] && printf 'YUV4MPEG2 W32 H32 F25:1 Ip A1:1 C420jpeg\n'
+    printf 'FRAME\n'
+    head -c 1536 a_x4.ppm
+done) >clip.y4m
+run clip.y4m -m swift-x2 -o clip.mkv --json
+check "a clip" exits 0
+check "every note on it has a code" notes_have_codes out
+limited() {
+    (ulimit -f 8; exec "$program" "$@" 2>err >limited-out </dev/null)
+    code=$?
+}
+limited a.ppm -s 8 -o large.ppm
+check "a picture larger than allowed is an error" exits 4
+check "that says why" says 'ulimit -f'
+check "and leaves nothing" test ! -e large.ppm
+limited a.ppm -s 8 -o - --format ppm
+check "on standard output" exits 4
+check "that says why, too" says 'ulimit -f'
+limited clip.y4m -m swift-x2 -o large.y4m
+check "a video larger than allowed" exits 4
+check "says why" says 'ulimit -f\|too large'
+
+# The folder for temporary files is not there.
+export TMPDIR="$work/nope"
+"$program" a.ppm -o - --format png --json >piped.png 2>err
+code=$?
+check "TMPDIR that is not there" exits 0
+check "does no harm" "$program" compare piped.png out.png
+check "and is said" says '"code":"tmpdir-replaced"'
+unset TMPDIR
+
+# What comes from files does not reach the terminal as it is.
+nasty=$(printf 'a\033[2J\302\233\342\200\256b.png')
+cp text.png "$nasty"
+run "$nasty"
+check "a name that would clear the screen" exits 6
+check "is shown, not obeyed" says 'a\\x1b\[2J\\u{9b}\\u{202e}b.png'
+check "nothing else gets through" is_plain err
+mkdir -p data/enlarge/models
+cp net.onnx "data/enlarge/models/$(printf 'n\033]0;x\007').onnx"
+run models list
+check "stored networks are listed" prints 'n.x1b'
+check "whatever their names" is_plain out
+rm data/enlarge/models/*
+
+# Names of stored networks and files are data to the completions.
+cp net.onnx 'data/enlarge/models/$(touch ran1).onnx'
+cp net.onnx 'data/enlarge/models/`touch ran2`.onnx'
+cp net.onnx 'data/enlarge/models/my net*.onnx'
+: >'$(touch ran3).png'
+completed=$(bash -c 'source ./completions.bash; enlarge() { "'"$program"'" "$@"; }
+    COMP_WORDS=(enlarge --model ""); COMP_CWORD=2; _enlarge; printf "<%s>" "${COMPREPLY[@]}"
+    COMP_WORDS=(enlarge ""); COMP_CWORD=1; _enlarge; printf "<%s>" "${COMPREPLY[@]}"')
+check "completion runs no names" test ! -e ran1 -a ! -e ran2 -a ! -e ran3
+for name in '<$(touch ran1)>' '<`touch ran2`>' '<my net*>' '<$(touch ran3).png>' '<swift-x4>' '<--scale>'; do
+    check "it offers $name" test "${completed#*"$name"}" != "$completed"
+done
+rm -r data/enlarge
+
+run bench -m swift-x2 --size 32x32 --runs 1 --threads 1 --json
+check "bench tells how long reading the network took" prints '"open_ms":[0-9]'
 
 # Ctrl-C: a picture that takes long, stopped in the middle.
 (printf 'P6\n1600 1600\n255\n'; head -c 7680000 /dev/urandom) >noise.ppm
@@ -280,6 +432,9 @@ if [ -w /dev/full ]; then
     code=$?
     check "a full disk is an error" exits 4
     check "and is said" says 'no space left'
+    "$program" models list >/dev/full 2>err
+    code=$?
+    check "a full disk is an error of every command" exits 4
 else
     skip "a full disk is an error" "no /dev/full here"
 fi
