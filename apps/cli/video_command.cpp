@@ -114,7 +114,8 @@ void define_video_options(CLI::App& app, VideoChoice& c) {
     app.add_flag("--restart", o.restart, "Throw away the unfinished work of an earlier run")->group(g);
     app.add_option("--segment-frames", o.segment_frames, "How many frames can be lost to a crash")->type_name("N")->check(whole(1, 1'000'000))->capture_default_str()->group(g);
     app.add_flag("--no-reuse", c.no_reuse, "Compute every frame, even if nothing changed")->group(g);
-    app.add_option("--codec-threads", o.codec_threads, "Threads of decoder and encoder (default: theirs to choose)")->type_name("N")->check(whole(0, 1024))->group(g);
+    app.add_option("--codec-threads", o.codec_threads, "Threads of decoder and encoder (default: 8 from file to file, so that every machine makes the same file; else theirs to choose)")
+        ->type_name("N")->check(whole(0, 1024))->group(g);
     app.add_flag("--gpu-decode", o.gpu_decode, "Let the NVIDIA GPU that runs the network decode too; with --video-codec hevc_nvenc frames never leave it")->group(g);
     app.add_option("--frame-rate", o.frame_rate, "Of an image sequence (default 25)")->type_name("N")->check(number(0.001, 1000))->group(g);
     app.add_flag("--stats", c.stats, "How long each stage was at work, and which is the bottleneck")->group(g);

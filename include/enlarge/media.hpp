@@ -59,7 +59,9 @@ struct VideoOptions {
     std::string preset;
     std::vector<std::pair<std::string, std::string>> encoder_options;
     std::string pixel_format;        // of the output, by FFmpeg's name
-    int codec_threads = 0;           // of decoder and encoder; 0 = theirs to choose
+    // Of decoder and encoder. 0: where work is journalled 8 on every machine, because many encoders' bytes depend on it;
+    // else theirs to choose.
+    int codec_threads = 0;
     // NVIDIA GPUs that run the network may decode too; with an encoder like "hevc_nvenc" frames never leave the GPU. What
     // the GPU cannot do the processor does, said in a notice.
     bool gpu_decode = false;

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // enlarge_video(): decide everything, run the line, put the file together.
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <deque>
 #include <filesystem>
-#include <sstream>
 
 #include "api/video_frames.hpp"
 #include "api/video_job.hpp"
+#include "api/video_room.hpp"
 #include "base/cpu.hpp"
 #include "base/log.hpp"
 #include "image/format.hpp"
@@ -60,21 +60,30 @@ Result<std::string> fingerprint(Upscaler& upscaler) {
 
 std::string joined(const std::vector<std::pair<std::string, std::string>>& options) {
     std::string out;
-    for (const auto& [key, value] : options) out += (out.empty() ? "" : " ") + key + "=" + value;
+    for (const auto& [key, value] : options) {
+        if (!out.empty()) out += ' ';
+        for (const char c : key + "=" + value) out += c == ' ' || c == '\\' ? std::string{'\\', c} : std::string{c};
+    }
     return out;
 }
 
+// The shortest text that is this number again: what is rounded here is not told apart when work is continued.
 std::string number(double value) {
-    std::ostringstream out;
-    out << value;
-    return out.str();
+    char text[40];
+    return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+// Whether work is kept in a journal, as far as names tell.
+bool may_be_journalled(const VideoJob& job) {
+    return job.output != "-" && job.input != "-" && !is_address(job.output) && !is_address(job.input) && !job.options.live;
 }
 
 // Everything that changes packets.
 Result<media::Facts> facts_of(const VideoJob& job) {
     media::Facts facts;
     const VideoOptions& o = job.options;
-    if (is_pattern(job.input) && !fs::exists(job.input)) {
+    std::error_code ignored;
+    if (is_pattern(job.input) && !fs::exists(job.input, ignored)) {
         std::uint64_t hash = 14695981039346656037u;
         int count = 0;
         char name[4096];
@@ -96,6 +105,9 @@ Result<media::Facts> facts_of(const VideoJob& job) {
         {"the network's results (checksum)", network},
         {"the output size", std::to_string(job.choice.size.width) + "x" + std::to_string(job.choice.size.height)},
         {"the encoder", job.choice.sentence},
+        {"--crf", o.crf ? number(*o.crf) : ""},
+        {"--preset", o.preset},
+        {"the encoder's own parameters", job.choice.parameters},
         {"--encoder-option", joined(o.encoder_options)},
         {"the container", job.request.container},
         {"--container-option", joined(o.container_options)},
@@ -158,36 +170,6 @@ media::Rational output_sar(const VideoOptions& options, const media::VideoFormat
     return media::reduced(std::int64_t{in.sar.num} * in.size.width * out.height, std::int64_t{in.sar.den} * in.size.height * out.width);
 }
 
-// Where unfinished work lies: beside the output.
-std::string work_folder(const std::string& output) {
-    std::string folder = output + ".enlarge";
-    const std::size_t name = folder.rfind('/') == std::string::npos ? 0 : folder.rfind('/') + 1;
-    std::replace(folder.begin() + static_cast<std::ptrdiff_t>(name), folder.end(), '%', '_');  // of a pattern
-    return folder;
-}
-
-std::string temporary_name(const VideoJob& job) {
-    if (!job.journal) return job.output + ".part";
-    const std::string folder = work_folder(job.output) + "/";
-    return folder + (is_pattern(job.output) ? "output-%06d" + fs::path(job.output).extension().string() : "output.part");
-}
-
-Result<void> rename_to(const std::string& from, const std::string& to) {
-    if (::rename(from.c_str(), to.c_str()) != 0) return Error{Errc::io, to + ": " + std::strerror(errno)};
-    return {};
-}
-
-Result<void> give_final_names(const VideoJob& job) {
-    if (!is_pattern(job.output) || job.mux.container != "image2") return rename_to(job.mux.path, job.output);
-    for (int i = job.mux.first_number;; ++i) {
-        char from[4096], to[4096];
-        if (!media::sequence_name(job.mux.path, i, from, sizeof from) || !media::sequence_name(job.output, i, to, sizeof to)) break;
-        if (!fs::exists(from)) break;
-        TRY(rename_to(from, to));
-    }
-    return {};
-}
-
 // FFmpeg's side of the GPU that runs the network, when the GPU's own codecs are asked for.
 void open_gpu(VideoJob& job) {
     const bool encodes = !media::processor_encoder(job.options.video_codec).empty();
@@ -215,6 +197,7 @@ Result<void> decide(VideoJob& job) {
     job.request.live = o.live;
     job.request.to_pipe = job.output == "-";
     job.request.threads = o.codec_threads;
+    job.request.repeatable = may_be_journalled(job);
     TRY(job.plan, media::plan_streams(input, job.request.container, job.output, o.skip_unsupported));
     for (const Notice& said : job.plan.notices) job.notice(said);
     const media::Orientation orientation = media::orientation(input);
@@ -292,7 +275,7 @@ Result<void> assemble(VideoJob& job) {
     TRY(const auto input, media::Input::open(again));
     if (job.options.from_s > 0) TRY(input->seek(job.source->from_s()));
     TRY(const auto packets, job.journal->packets());
-    job.mux.path = temporary_name(job);
+    job.mux.path = work_file(job);
     // The first packets tell how the streams begin, which the header must say.
     bool others = job.plan.streams.size() > 1;
     std::deque<Packet> ahead;
@@ -341,26 +324,27 @@ Result<void> assemble(VideoJob& job) {
     }
     TRY(output->finish());
     job.bytes = output->bytes();
-    TRY(give_final_names(job));
-    return job.journal->remove();
+    TRY(give_final_names(job, output->path()));
+    if (const auto removed = job.journal->remove(); !removed)
+        job.notice({"work-folder-left", "warning: the folder of the finished work is left: " + removed.error().message});
+    return {};
 }
 
 Result<VideoReport> work(VideoJob& job) {
     VideoReport report;
+    if (job.options.codec_threads == 0 && may_be_journalled(job)) job.options.codec_threads = media::kRepeatableThreads;
     TRY(job.source, VideoSource::open(job.input, job.options, job.cancel, job.end_input));
     open_gpu(job);
     TRY(decide(job));
     const media::Input& input = job.source->input();
     const bool to_file = job.output != "-" && !is_address(job.output);
+    if (to_file) {
+        TRY(job.standing, OutputStanding::look(job));
+    }
+    const bool taken = to_file && !job.options.overwrite && !job.standing.taken.empty();
+    const Error exists{Errc::exists, job.standing.taken + ": there already; use --force to overwrite it, or -o with another name"};
     // A run that was killed between giving the output its name and removing its journal is finished by the same command.
-    const bool taken = to_file && !job.options.overwrite && fs::exists(job.output);
-    const Error exists{Errc::exists, job.output + ": there already; use --force to overwrite it, or -o with another name"};
-    std::error_code ignored;
-    if (const fs::path folder = fs::path(job.output).parent_path(); to_file && !folder.empty() && !fs::is_directory(folder, ignored))
-        return Error{Errc::not_found, "there is no folder " + folder.string() + " for the output"};
-    if (taken && (job.options.restart || !fs::exists(work_folder(job.output), ignored))) return exists;
-    if (to_file && fs::exists(job.output, ignored) && fs::exists(job.input, ignored) && fs::equivalent(job.input, job.output, ignored))
-        return Error{Errc::argument, "the output is the input"};
+    if (taken && (job.options.restart || !has_work_folder(job))) return exists;
     const bool journalled = to_file && input.repeatable() && !job.options.live;
     if (is_address(job.output)) return Error{Errc::unsupported, "output to an address; write to stdout (-o -) and send that"};
 
@@ -373,15 +357,17 @@ Result<VideoReport> work(VideoJob& job) {
         TRY(const media::Facts facts, facts_of(job));
         const bool stateful = job.request.container == "gif" || job.request.container == "apng" || job.request.container == "webp";
         if (stateful) job.options.segment_frames = std::numeric_limits<int>::max();  // their frames build on all before
-        TRY(job.journal, media::Journal::open(work_folder(job.output), facts, job.options.restart));
+        TRY(job.journal, media::Journal::open(work_folder(job), facts, job.options.restart));
         if (taken && !job.journal->complete()) return exists;
         job.skip = job.journal->frames();
         job.bytes = job.journal->bytes();
         if (job.skip > 0) job.notice({"work-resumed", "continuing after " + std::to_string(job.skip) + " frames of an earlier run"});
         job.source->only_video();
+        TRY(check_room(job));
     } else {
         if (taken) return exists;
-        job.mux.path = to_file ? temporary_name(job) : "-";
+        job.mux.path = "-";
+        if (to_file) TRY(write_beside(job));
     }
 
     Result<void> ran;
@@ -389,7 +375,6 @@ Result<VideoReport> work(VideoJob& job) {
     const std::int64_t done = job.journal ? job.journal->frames() : job.encoded.load();
     if (!ran) {
         job.direct.reset();
-        if (!job.journal && to_file) ::unlink(job.mux.path.c_str());
         if (ran.error().code == Errc::cancelled)
             return Error{Errc::cancelled, job.journal && done > 0 ? "stopped after " + std::to_string(done) + " frames, which are kept; the same command continues" : "stopped; nothing was kept"};
         Error error = std::move(ran).error();
@@ -405,7 +390,10 @@ Result<VideoReport> work(VideoJob& job) {
         if (!job.direct) return Error{Errc::format, "no frame was written"};
         TRY(job.direct->finish());
         job.bytes = job.direct->bytes();
-        if (to_file) TRY(give_final_names(job));
+        if (auto named = to_file ? give_final_names(job, job.direct->path()) : Result<void>(); !named) {
+            job.part_folder.clear();  // what is in it stays
+            return std::move(named).error();
+        }
         report.frames_out = job.encoded;
     }
     const media::Decoder& decoder = job.source->decoder();
@@ -423,6 +411,11 @@ Result<VideoReport> work(VideoJob& job) {
 }
 
 }  // namespace
+
+VideoJob::~VideoJob() {
+    std::error_code ignored;
+    if (!part_folder.empty()) fs::remove_all(part_folder, ignored);
+}
 
 void VideoJob::notice(const Notice& said) {
     const std::lock_guard lock(notice_mutex);

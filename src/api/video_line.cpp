@@ -9,6 +9,7 @@
 #include "api/video_frames.hpp"
 #include "api/video_job.hpp"
 #include "api/video_planes.hpp"
+#include "api/video_room.hpp"
 #include "color/convert.hpp"
 #include "image/format.hpp"
 #include "media/gpu.hpp"
@@ -126,6 +127,7 @@ public:
                 return job_.journal->add(item.packet);
             }
             TRY(job_.journal->close(item.frames, item.last_duration));
+            watch_room(job_);
             if (job_.stop_soon) return Error{Errc::cancelled, "stopped at a segment border"};
             return {};
         }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
+#include <sstream>
 
 #include "media/encoder.hpp"
 #include "media/ffmpeg.hpp"
@@ -46,6 +48,12 @@ Traits traits_of(const std::string& codec) {
     return {codec.c_str(), hardware && codec.rfind("h264", 0) == 0 ? 4096 : hardware ? 8192 : 65535, hardware, nullptr, nullptr};
 }
 
+// The shortest text that is this number again.
+std::string exact(double value) {
+    char text[40];
+    return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
 bool have(const char* encoder) { return avcodec_find_encoder_by_name(encoder) != nullptr; }
 
 // The plain format with these properties; full-range duplicates (yuvj420p) are not meant.
@@ -67,6 +75,43 @@ AVPixelFormat find_format(const FrameFormat& wanted) {
 std::string lossy_name(const FrameFormat& f, bool full_chroma) {
     const std::string chroma = full_chroma ? "444" : "420";
     return "yuv" + chroma + "p" + (f.bits <= 8 ? "" : f.bits <= 10 ? "10le" : "12le");
+}
+
+// The keys of "key=value:key=value", as x264 compares them: "no-mbtree" and "mb_tree" are "mbtree".
+std::vector<std::string> keys_of(const std::string& list) {
+    std::vector<std::string> keys;
+    std::istringstream words(list);
+    for (std::string word; std::getline(words, word, ':');) {
+        std::string key;
+        for (const char c : word.substr(0, word.find('='))) key += c == '_' ? '-' : c;
+        if (key.rfind("no-", 0) == 0) key.erase(0, 3);
+        keys.push_back(std::move(key));
+    }
+    return keys;
+}
+
+// What makes an encoder's bytes a matter of frames and settings only, without what the user set himself. SVT-AV1 needs
+// nothing (one file with 1, 2, 8 and 16 threads), libvpx, libaom and FFmpeg's own encoders the number of threads only.
+std::string repeatable_parameters(const std::string& codec, const EncoderRequest& request) {
+    std::vector<std::pair<std::string, std::string>> wanted;
+    std::string list;
+    const std::string threads = std::to_string(request.threads);
+    if (codec == "libx264" || codec == "libx264rgb") {
+        // Without cpu-independent its AVX-512 code reads memory that nobody wrote, and each kind of processor gives other bytes.
+        wanted = {{"cpu-independent", "1"}, {"lookahead-threads", std::to_string(std::max(1, request.threads / 4))}};
+        list = "x264-params";
+    } else if (codec == "libx265") {
+        wanted = {{"pools", threads}, {"frame-threads", std::to_string(std::clamp(request.threads / 4, 1, 16))}};
+        list = "x265-params";
+    }
+    std::vector<std::string> given;
+    for (const auto& [key, value] : request.options)
+        if (key == list || key == "x264opts")
+            for (std::string& word : keys_of(value)) given.push_back(std::move(word));
+    std::string out;
+    for (const auto& [key, value] : wanted)
+        if (std::find(given.begin(), given.end(), key) == given.end()) out += (out.empty() ? "" : ":") + key + "=" + value;
+    return out;
 }
 
 Result<std::string> choose_codec(const EncoderRequest& request, const VideoFormat& output) {
@@ -249,10 +294,11 @@ Result<EncoderChoice> choose_encoder(const EncoderRequest& request, const VideoF
     }
     choice.pixel_format = av_get_pix_fmt_name(format);
     std::string settings;
-    const std::string crf = request.crf ? std::to_string(*request.crf) : traits.crf ? traits.crf : "";
-    if (!crf.empty()) settings += "crf " + crf.substr(0, crf.find('.') == std::string::npos ? crf.size() : crf.find('.') + 2);
+    const std::string crf = request.crf ? exact(*request.crf) : traits.crf ? traits.crf : "";
+    if (!crf.empty()) settings += "crf " + crf;
     const std::string preset = !request.preset.empty() ? request.preset : traits.preset ? traits.preset : "";
     if (!preset.empty()) settings += (settings.empty() ? "" : ", ") + ("preset " + preset);
+    if (request.repeatable) choice.parameters = repeatable_parameters(choice.codec, request);
     choice.sentence = choice.codec + (settings.empty() ? "" : " (" + settings + ")") + ", " + std::to_string(choice.size.width) + "x" +
                       std::to_string(choice.size.height) + " " + choice.pixel_format;
     return choice;

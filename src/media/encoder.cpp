@@ -130,7 +130,7 @@ Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, co
     bool bit_rate = false;
     for (const auto& [key, value] : request.options) bit_rate = bit_rate || key == "b" || key == "qp" || key == "crf" || key == "q";
     std::string own;  // the encoder's own parameter list
-    const char* own_name = choice.codec == "libx264" ? "x264-params" : choice.codec == "libx265" ? "x265-params"
+    const char* own_name = choice.codec == "libx264" || choice.codec == "libx264rgb" ? "x264-params" : choice.codec == "libx265" ? "x265-params"
                            : choice.codec == "libsvtav1" ? "svtav1-params" : nullptr;
     if (!crf.empty() && !(bit_rate && !request.crf)) {
         const bool whole = choice.codec == "libsvtav1" || choice.codec == "libvpx-vp9" || choice.codec == "libaom-av1" || choice.codec == "libvpx";
@@ -170,6 +170,7 @@ Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, co
     }
     if (request.live && (choice.codec == "libx264" || choice.codec == "libx265")) dict.set("tune", "zerolatency");
     if (choice.codec == "libx265") own = "log-level=none";
+    if (!choice.parameters.empty()) own += (own.empty() ? "" : ":") + choice.parameters;
     if (choice.codec == "png" || choice.codec == "apng") c.compression_level = 6;
     if (codec->id == AV_CODEC_ID_FFV1) dict.set("level", "3");
     if (choice.codec == "libwebp_anim" && !request.crf) dict.set("quality", "90");

@@ -30,13 +30,19 @@ struct EncoderRequest {
     bool to_pipe = false;            // raw frames rather than compressed ones, for NUT
     bool transparent = false;        // frames with alpha are not all opaque: an encoder that keeps it is preferred
     int threads = 0;
+    bool repeatable = false;         // the same frames give the same bytes on every machine; needs `threads`
 };
+
+// Threads of work that must come out the same everywhere. Of x264, x265, libvpx, libaom, MPEG-2 and MPEG-4 each number
+// gives other bytes, and by themselves they take as many as there are processors. 8 keep up with a GPU.
+constexpr int kRepeatableThreads = 8;
 
 // The decision. Say `sentence` to the user.
 struct EncoderChoice {
     std::string codec;          // "libx264"
     std::string pixel_format;   // "yuv420p"
     std::string sentence;       // "libx264 (crf 17, medium), 1920x1080 4:2:0 8 bit"
+    std::string parameters;     // what EncoderRequest::repeatable adds to the encoder's own list: "cpu-independent=1:..."
     std::vector<Notice> notices;
     Size size;                  // the wanted size, or the nearest the encoder takes
 };

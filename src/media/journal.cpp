@@ -10,12 +10,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "base/log.hpp"
 #include "media/ffmpeg.hpp"
+#include "media/own_folder.hpp"
 
 extern "C" {
 #include <libavutil/crc.h>
@@ -25,8 +25,10 @@ namespace enlarge::media {
 
 namespace {
 
-namespace fs = std::filesystem;
 constexpr char kMagic[8] = {'E', 'N', 'L', 'S', 'E', 'G', '1', '\n'};
+// First words of a journal, and the number of its kind: to be raised when facts or lines get another meaning.
+constexpr const char* kTitle = "enlarge journal ";
+constexpr int kVersion = 2;
 
 std::uint32_t crc(std::uint32_t start, const void* data, std::size_t size) {
     return av_crc(av_crc_get_table(AV_CRC_32_IEEE), start, static_cast<const std::uint8_t*>(data), size);
@@ -45,13 +47,19 @@ struct PacketHeader {
     std::int32_t flags, side_data, size, reserved;
 };
 
-Result<void> sync_folder(const std::string& folder) {
-    const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return failed(folder);
-    const int rc = ::fsync(fd);
-    ::close(fd);
-    if (rc != 0 && errno != EINVAL) return failed(folder);
-    return {};
+bool digits(const std::string& text) { return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos; }
+
+// Names of files that enlarge makes in its folder for unfinished work; no other is ever touched.
+bool is_ours(const std::string& name) {
+    for (const char* known : {"lock", "journal", "journal.new", "journal.owner", "output.part"})
+        if (name == known) return true;
+    const auto numbered = [&](const std::string& start) {
+        if (name.rfind(start, 0) != 0 || name.size() < start.size() + 6) return false;
+        const std::size_t dot = name.find('.');
+        if (!digits(name.substr(start.size(), dot == std::string::npos ? dot : dot - start.size()))) return false;
+        return dot == std::string::npos || (start == "segment-" ? name.substr(dot) == ".part" : name.find('.', dot + 1) == std::string::npos);
+    };
+    return numbered("segment-") || numbered("output-");
 }
 
 std::string escape(const std::string& text) {
@@ -75,7 +83,7 @@ std::string unescape(const std::string& text) {
 }  // namespace
 
 struct Journal::State {
-    std::string folder;
+    OwnFolder folder;
     Facts facts;
     std::vector<Segment> segments;
     bool complete = false;
@@ -84,10 +92,20 @@ struct Journal::State {
     std::FILE* file = nullptr;
     Segment current;
 
-    [[nodiscard]] std::string segment_path(std::size_t index, const char* ending = "") const {
+    State() = default;
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+    ~State() {
+        if (file) std::fclose(file);
+        if (lock >= 0) ::close(lock);
+    }
+    [[nodiscard]] static std::string segment_name(std::size_t index, const char* ending = "") {
         char name[64];
-        std::snprintf(name, sizeof name, "/segment-%06zu%s", index, ending);
-        return folder + name;
+        std::snprintf(name, sizeof name, "segment-%06zu%s", index, ending);
+        return name;
+    }
+    [[nodiscard]] std::string segment_path(std::size_t index, const char* ending = "") const {
+        return folder.path() + "/" + segment_name(index, ending);
     }
     Result<void> write(const void* data, std::size_t size) {
         if (size && std::fwrite(data, 1, size, file) != size) return failed(segment_path(segments.size()));
@@ -99,11 +117,13 @@ struct Journal::State {
     Result<void> save() const;
     Result<bool> load();
     [[nodiscard]] bool whole(std::size_t index) const;
+    Result<void> take_lock();
+    void clean() const;
 };
 
 std::string Journal::State::text() const {
     std::ostringstream out;
-    out << "enlarge journal 1\n";
+    out << kTitle << kVersion << '\n';
     for (const auto& [name, value] : facts) out << "fact " << escape(name) << '\t' << escape(value) << '\n';
     for (const Segment& s : segments)
         out << "segment " << s.frames << ' ' << s.packets << ' ' << s.bytes << ' ' << s.last_duration << ' ' << s.sum << '\n';
@@ -114,40 +134,42 @@ std::string Journal::State::text() const {
 
 // A new file under another name, put on disk, then renamed: at any moment the old journal or the new one is there.
 Result<void> Journal::State::save() const {
-    const std::string body = text(), path = folder + "/journal", fresh = path + ".new";
-    const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0) return failed(fresh);
-    std::size_t done = 0;
-    while (done < body.size()) {
-        const ssize_t n = ::write(fd, body.data() + done, body.size() - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            Error error = failed(fresh);
-            ::close(fd);
-            return error;
-        }
-        done += static_cast<std::size_t>(n);
+    const std::string body = text();
+    TRY(std::FILE* const out, folder.stream("journal.new", "w"));
+    bool good = std::fwrite(body.data(), 1, body.size(), out) == body.size() && std::fflush(out) == 0 && ::fsync(::fileno(out)) == 0;
+    const int reason = errno;
+    good = std::fclose(out) == 0 && good;
+    if (!good) {
+        errno = reason;
+        return failed(folder.path() + "/journal.new");
     }
-    if (::fsync(fd) != 0) {
-        Error error = failed(fresh);
-        ::close(fd);
-        return error;
-    }
-    ::close(fd);
-    if (::rename(fresh.c_str(), path.c_str()) != 0) return failed(path);
-    return sync_folder(folder);
+    TRY(folder.rename("journal.new", "journal"));
+    return folder.sync();
 }
 
 // False when there is no journal.
 Result<bool> Journal::State::load() {
-    std::ifstream in(folder + "/journal", std::ios::binary);
-    if (!in) return false;
-    const std::string all((std::istreambuf_iterator<char>(in)), {});
+    auto in = folder.stream("journal", "r");
+    if (!in && in.error().code == Errc::not_found) return false;
+    if (!in) return std::move(in).error();
+    std::string all;
+    char block[65536];
+    for (std::size_t got = 0; (got = std::fread(block, 1, sizeof block, *in)) > 0;) all.append(block, got);
+    std::fclose(*in);
+    const std::string path = folder.path() + "/journal";
+    const Error damaged{Errc::format, path + " is damaged; --restart begins anew"};
     const auto end = all.rfind("end ");
-    const Error damaged{Errc::format, folder + "/journal is damaged; --restart begins anew"};
-    if (all.rfind("enlarge journal 1\n", 0) != 0 || end == std::string::npos ||
+    if (all.rfind(kTitle, 0) != 0 || end == std::string::npos ||
         all.substr(end) != "end " + std::to_string(crc(0, all.data(), end)) + "\n")
         return damaged;
+    const std::size_t title = std::strlen(kTitle);
+    if (const std::string version = all.substr(title, all.find('\n') - title); version != std::to_string(kVersion)) {
+        if (!digits(version)) return damaged;
+        const bool earlier = version.size() == 1 && version[0] - '0' < kVersion;
+        return Error{Errc::exists, "unfinished work of " + std::string(earlier ? "an earlier" : "a later") + " version of enlarge is there (" + path + " is of kind " +
+                                       version + "; this version continues kind " + std::to_string(kVersion) +
+                                       "): that version can finish it, or --restart throws it away and begins anew"};
+    }
     std::istringstream lines(all.substr(0, end));
     std::string line;
     while (std::getline(lines, line)) {
@@ -168,25 +190,49 @@ Result<bool> Journal::State::load() {
 }
 
 bool Journal::State::whole(std::size_t index) const {
-    std::ifstream in(segment_path(index), std::ios::binary);
+    auto in = folder.stream(segment_name(index), "r");
+    if (!in) return false;
     std::vector<char> block(1 << 20);
     std::uint32_t sum = 0;
     std::int64_t bytes = 0;
-    while (in) {
-        in.read(block.data(), static_cast<std::streamsize>(block.size()));
-        sum = crc(sum, block.data(), static_cast<std::size_t>(in.gcount()));
-        bytes += in.gcount();
+    for (std::size_t got = 0; (got = std::fread(block.data(), 1, block.size(), *in)) > 0;) {
+        sum = crc(sum, block.data(), got);
+        bytes += static_cast<std::int64_t>(got);
     }
+    std::fclose(*in);
     return bytes == segments[index].bytes && sum == segments[index].sum;
+}
+
+Result<void> Journal::State::take_lock() {
+    TRY(const std::vector<std::string> names, folder.names());
+    if (!names.empty() && std::none_of(names.begin(), names.end(), is_ours))
+        return Error{Errc::exists, folder.path() + ": unfinished work is kept under this name, and a folder with other things has it (" + names.front() +
+                                       "); give the output another name"};
+    TRY(lock, folder.file("lock", O_RDWR | O_CREAT));
+    struct stat info {};
+    // Without a name: its owner finished between our opening and our locking it, and removed it.
+    if (::flock(lock, LOCK_EX | LOCK_NB) != 0 || ::fstat(lock, &info) != 0 || info.st_nlink == 0)
+        return Error{Errc::exists, "another process is working on this output (" + folder.path() + " is locked)"};
+    return {};
+}
+
+// Removes what a killed run left and the journal does not name.
+void Journal::State::clean() const {
+    const auto names = folder.names();
+    if (!names) return;
+    for (const std::string& name : *names) {
+        bool listed = !is_ours(name) || name == "lock" || name == "journal";
+        for (std::size_t i = 0; i < segments.size() && !listed; ++i) listed = name == segment_name(i);
+        if (!listed) folder.unlink(name);
+    }
 }
 
 Journal::~Journal() {
     if (!state_) return;
     if (state_->file) {
-        std::fclose(state_->file);
-        ::unlink(state_->segment_path(state_->segments.size(), ".part").c_str());
+        std::fclose(std::exchange(state_->file, nullptr));
+        state_->folder.unlink(State::segment_name(state_->segments.size(), ".part"));
     }
-    if (state_->lock >= 0) ::close(state_->lock);
     // A folder in which nothing was finished says nothing.
     if (state_->segments.empty() && !state_->complete) {
         const auto removed = remove();
@@ -195,24 +241,13 @@ Journal::~Journal() {
 }
 
 Result<std::unique_ptr<Journal>> Journal::open(const std::string& folder, const Facts& facts, bool restart) {
-    std::unique_ptr<State> s(new State);
-    s->folder = folder;
-    if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) return failed(folder);
-    s->lock = ::open((folder + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (s->lock < 0) return failed(folder + "/lock");
-    if (::flock(s->lock, LOCK_EX | LOCK_NB) != 0) {
-        ::close(s->lock);
-        return Error{Errc::exists, "another process is working on this output (" + folder + " is locked)"};
-    }
+    auto s = std::make_unique<State>();
+    TRY(s->folder, OwnFolder::open(folder));
+    TRY(s->take_lock());
     std::unique_ptr<Journal> journal(new Journal);
     bool found = false;
     if (!restart) {
-        auto loaded = s->load();
-        if (!loaded) {
-            ::close(s->lock);
-            return std::move(loaded).error();
-        }
-        found = *loaded;
+        TRY(found, s->load());
     }
     if (found) {
         std::string differs;
@@ -223,11 +258,9 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::string& folder, const 
             if (was != fact.second)
                 differs += (differs.empty() ? "" : "; ") + fact.first + " was " + shown(was) + " and is " + shown(fact.second);
         }
-        if (!differs.empty()) {
-            ::close(s->lock);
+        if (!differs.empty())
             return Error{Errc::exists, "unfinished work of an earlier run is there (" + folder + "), and it was different: " + differs +
                                            "; --restart throws it away and begins anew"};
-        }
         // What the journal names was on disk before it was named; this finds a failing disk.
         std::size_t good = 0;
         while (good < s->segments.size() && s->whole(good)) ++good;
@@ -238,14 +271,7 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::string& folder, const 
         }
     }
     s->facts = facts;
-    for (const auto& entry : fs::directory_iterator(folder)) {  // leftovers of a killed run
-        const std::string name = entry.path().filename().string();
-        if (name == "lock" || name == "journal") continue;
-        bool listed = false;
-        for (std::size_t i = 0; i < s->segments.size(); ++i) listed = listed || entry.path().string() == s->segment_path(i);
-        std::error_code ignored;
-        if (!listed && (name.rfind("segment-", 0) == 0 || name == "journal.new" || name.rfind("output", 0) == 0)) fs::remove(entry.path(), ignored);
-    }
+    s->clean();
     auto saved = s->save();
     journal->state_ = std::move(s);
     TRY(std::move(saved));
@@ -269,9 +295,7 @@ Result<void> Journal::begin(const VideoTrack& track) {
     State& s = *state_;
     ENSURE(!s.file);
     s.current = {};
-    const std::string path = s.segment_path(s.segments.size(), ".part");
-    s.file = std::fopen(path.c_str(), "wbe");
-    if (!s.file) return failed(path);
+    TRY(s.file, s.folder.stream(State::segment_name(s.segments.size(), ".part"), "w"));
     TRY(s.write(kMagic, sizeof kMagic));
     const std::string header = store(track);
     const auto size = static_cast<std::uint32_t>(header.size());
@@ -297,19 +321,19 @@ Result<void> Journal::add(const Packet& packet) {
 Result<void> Journal::close(std::int64_t frames, std::int64_t last_duration) {
     State& s = *state_;
     ENSURE(s.file);
-    const std::string part = s.segment_path(s.segments.size(), ".part"), path = s.segment_path(s.segments.size());
+    const std::string part = State::segment_name(s.segments.size(), ".part");
     bool good = std::fflush(s.file) == 0 && ::fsync(::fileno(s.file)) == 0;
     const int reason = errno;
     good = std::fclose(s.file) == 0 && good;
     s.file = nullptr;
     if (!good) {
         errno = reason;
-        Error error = failed(part);
-        ::unlink(part.c_str());
+        Error error = failed(s.segment_path(s.segments.size()));
+        s.folder.unlink(part);
         return error;
     }
-    if (::rename(part.c_str(), path.c_str()) != 0) return failed(path);
-    TRY(sync_folder(s.folder));
+    TRY(s.folder.rename(part, State::segment_name(s.segments.size())));
+    TRY(s.folder.sync());
     s.current.frames = frames;
     s.current.last_duration = last_duration;
     s.segments.push_back(s.current);
@@ -326,13 +350,12 @@ Result<void> Journal::finish() {
 }
 
 Result<void> Journal::remove() {
-    std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator(state_->folder, ignored)) {
-        const std::string name = entry.path().filename().string();
-        if (name == "lock" || name.rfind("journal", 0) == 0 || name.rfind("segment-", 0) == 0 || name.rfind("output", 0) == 0)
-            fs::remove(entry.path(), ignored);
-    }
-    if (::rmdir(state_->folder.c_str()) != 0) return failed(state_->folder);
+    const OwnFolder& folder = state_->folder;
+    TRY(const std::vector<std::string> names, folder.names());
+    for (const std::string& name : names)
+        if (is_ours(name) && name != "lock") folder.unlink(name);
+    folder.unlink("lock");  // last: a folder of ours has one
+    if (::rmdir(folder.path().c_str()) != 0) return failed(folder.path());
     return {};
 }
 
@@ -340,7 +363,8 @@ namespace {
 
 class SegmentPackets final : public Journal::Packets {
 public:
-    SegmentPackets(std::vector<std::string> paths, std::vector<Segment> segments) : paths_(std::move(paths)), segments_(std::move(segments)) {}
+    SegmentPackets(const OwnFolder& folder, std::vector<std::string> names, std::vector<Segment> segments)
+        : folder_(folder), names_(std::move(names)), segments_(std::move(segments)) {}
     ~SegmentPackets() override {
         if (file_) std::fclose(file_);
     }
@@ -385,27 +409,26 @@ public:
 private:
     Result<void> get(void* data, std::size_t size) {
         if (size && std::fread(data, 1, size, file_) != size)
-            return Error{Errc::io, paths_[segment_] + ": shorter than the journal says"};
+            return Error{Errc::io, path(segment_) + ": shorter than the journal says"};
         return {};
     }
     Result<void> open(std::size_t index) {
         if (file_) std::fclose(file_);
         file_ = nullptr;
         left_ = 0;
-        if (index >= paths_.size()) return {};
-        file_ = std::fopen(paths_[index].c_str(), "rbe");
-        if (!file_) return failed(paths_[index]);
+        if (index >= names_.size()) return {};
+        TRY(file_, folder_.stream(names_[index], "r"));
         char magic[sizeof kMagic];
         TRY(get(magic, sizeof magic));
         std::uint32_t size = 0;
         TRY(get(&size, sizeof size));
-        if (std::memcmp(magic, kMagic, sizeof magic) != 0 || size > (64u << 20)) return Error{Errc::format, paths_[index] + ": not a segment"};
+        if (std::memcmp(magic, kMagic, sizeof magic) != 0 || size > (64u << 20)) return Error{Errc::format, path(index) + ": not a segment"};
         std::string bytes(size, '\0');
         TRY(get(bytes.data(), size));
         TRY(VideoTrack track, restore_track(bytes));
         if (index == 0) track_ = std::move(track);
         else if (track.extradata != track_.extradata || track.time_base != track_.time_base)
-            return Error{Errc::internal, paths_[index] + ": the encoder's headers differ from the first segment's"};
+            return Error{Errc::internal, path(index) + ": the encoder's headers differ from the first segment's"};
         left_ = segments_[index].packets;
         return {};
     }
@@ -413,7 +436,7 @@ private:
     Result<bool> read(bool data) {
         while (left_ == 0) {
             if (file_) ++segment_;
-            if (segment_ >= paths_.size()) return false;
+            if (segment_ >= names_.size()) return false;
             TRY(open(segment_));
         }
         --left_;
@@ -422,16 +445,16 @@ private:
         for (int i = 0; i < header_.side_data; ++i) {
             std::int32_t words[2];
             TRY(get(words, sizeof words));
-            if (words[1] < 0) return Error{Errc::format, paths_[segment_] + ": damaged"};
+            if (words[1] < 0) return Error{Errc::format, path(segment_) + ": damaged"};
             if (data) {
                 std::uint8_t* side = av_packet_new_side_data(packet_.get(), static_cast<AVPacketSideDataType>(words[0]), static_cast<std::size_t>(words[1]));
                 if (!side) throw std::bad_alloc();
                 TRY(get(side, static_cast<std::size_t>(words[1])));
             } else if (std::fseek(file_, words[1], SEEK_CUR) != 0) {
-                return failed(paths_[segment_]);
+                return failed(path(segment_));
             }
         }
-        if (header_.size < 0) return Error{Errc::format, paths_[segment_] + ": damaged"};
+        if (header_.size < 0) return Error{Errc::format, path(segment_) + ": damaged"};
         if (data) {
             AVBufferRef* buffer = av_buffer_alloc(static_cast<std::size_t>(header_.size) + AV_INPUT_BUFFER_PADDING_SIZE);
             if (!buffer) throw std::bad_alloc();
@@ -441,12 +464,15 @@ private:
             std::memset(buffer->data + header_.size, 0, AV_INPUT_BUFFER_PADDING_SIZE);
             TRY(get(packet_->data, static_cast<std::size_t>(header_.size)));
         } else if (std::fseek(file_, header_.size, SEEK_CUR) != 0) {
-            return failed(paths_[segment_]);
+            return failed(path(segment_));
         }
         return true;
     }
 
-    std::vector<std::string> paths_;
+    [[nodiscard]] std::string path(std::size_t index) const { return folder_.path() + "/" + names_[index]; }
+
+    const OwnFolder& folder_;  // the journal's
+    std::vector<std::string> names_;
     std::vector<Segment> segments_;
     VideoTrack track_;
     std::FILE* file_ = nullptr;
@@ -461,9 +487,9 @@ private:
 
 Result<std::unique_ptr<Journal::Packets>> Journal::packets() const {
     ENSURE(!state_->segments.empty() && !state_->file);
-    std::vector<std::string> paths;
-    for (std::size_t i = 0; i < state_->segments.size(); ++i) paths.push_back(state_->segment_path(i));
-    auto packets = std::make_unique<SegmentPackets>(std::move(paths), state_->segments);
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < state_->segments.size(); ++i) names.push_back(State::segment_name(i));
+    auto packets = std::make_unique<SegmentPackets>(state_->folder, std::move(names), state_->segments);
     TRY(packets->prepare());
     return std::unique_ptr<Packets>(std::move(packets));
 }
@@ -488,7 +514,7 @@ Result<Facts> file_facts(const std::string& path) {
     char text[16];
     std::snprintf(text, sizeof text, "%08x", sum);
     facts.emplace_back("the input's contents (checksum)", text);
-    if (!whole) facts.emplace_back("the input's date", std::to_string(info.st_mtime));
+    if (!whole) facts.emplace_back("the input's date", std::to_string(info.st_mtim.tv_sec) + " s " + std::to_string(info.st_mtim.tv_nsec) + " ns");
     return facts;
 }
 

@@ -24,8 +24,9 @@ std::string library_versions();
 
 class Journal {
 public:
-    // Opens the folder, or makes it. When it holds work done with other facts, fails with Errc::exists and says what
-    // differs; `restart` removes that work. Only one process may hold a folder.
+    // Opens the folder, or makes it. When it holds work done with other facts or by a version with another kind of journal,
+    // fails with Errc::exists and says what differs; `restart` removes that work. A folder that is a link, or another
+    // user's, or holds something else, is refused. Only one process may hold a folder.
     static Result<std::unique_ptr<Journal>> open(const std::string& folder, const Facts& facts, bool restart);
     ~Journal();
 
@@ -44,6 +45,7 @@ public:
 
     // The packets of all segments in order, as one stream: decoding times and durations are made from all presentation
     // times, so they do not depend on where segments begin.
+    // Lives no longer than the journal.
     class Packets {
     public:
         virtual ~Packets() = default;
@@ -52,7 +54,7 @@ public:
     };
     Result<std::unique_ptr<Packets>> packets() const;
 
-    // Removes the folder and all in it that is ours.
+    // Removes all in the folder that is ours, and the folder. Fails when something else is in it.
     Result<void> remove();
 
     struct State;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "media/output.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 
 #include "base/log.hpp"
 #include "media/ffmpeg.hpp"
+#include "media/place.hpp"
 
 namespace enlarge::media {
 
@@ -107,13 +107,37 @@ struct Output::State {
     int video = 0;
     Rational video_base;
     bool header = false, to_file = false, complete = false, y4m = false;
+    int file = -1;  // what is written, where it is a file
 };
 
 Output::~Output() {
     if (!state_ || !state_->context) return;
     if (state_->context->pb && !(state_->context->oformat->flags & AVFMT_NOFILE)) avio_closep(&state_->context->pb);
     avformat_free_context(state_->context);
+    if (state_->file < 0) return;
+    ::close(state_->file);
+    if (!state_->complete) ::unlink(state_->options.path.c_str());
 }
+
+const std::string& Output::path() const { return state_->options.path; }
+
+namespace {
+
+// Makes the file and returns its address for FFmpeg: by the open file, since FFmpeg would follow a link and empty a file
+// that took the name meanwhile.
+Result<std::string> make_file(OutputOptions& options, int& file) {
+    if (options.part) {
+        TRY(const NewFile made, create_part(options.path));
+        file = made.fd;
+        options.path = made.path;
+    } else {
+        TRY(file, create_new(options.path));
+    }
+    const std::string open_file = "/proc/self/fd/" + std::to_string(file);
+    return "file:" + (::access(open_file.c_str(), W_OK) == 0 ? open_file : options.path);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const Input& input, const StreamPlan& plan,
                                              const VideoTrack& track) {
@@ -125,7 +149,12 @@ Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const
     s.options = options;
     s.input = &input;
     const bool to_stdout = options.path == "-";
-    const std::string url = to_stdout ? "pipe:1" : options.container == "image2" ? options.path : "file:" + options.path;
+    const AVOutputFormat* muxer = av_guess_format(options.container.c_str(), nullptr, nullptr);
+    s.to_file = !to_stdout && !(muxer && (muxer->flags & AVFMT_NOFILE));
+    std::string url = to_stdout ? "pipe:1" : options.path;
+    if (s.to_file) {
+        TRY(url, make_file(s.options, s.file));
+    }
     s.y4m = options.container == "yuv4mpegpipe";
     if (const int rc = avformat_alloc_output_context2(&s.context, nullptr, s.y4m ? "rawvideo" : options.container.c_str(), url.c_str()); rc < 0)
         return av_error(rc, "the container " + options.container, Errc::argument);
@@ -250,7 +279,6 @@ Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const
     if (options.container == "webp") dict.set("loop", "0");
     if (options.container == "mpegts") dict.set("mpegts_copyts", "1");
     for (const auto& [key, value] : options.options) dict.set(key.c_str(), value);
-    s.to_file = !to_stdout && !(oc.oformat->flags & AVFMT_NOFILE);
     if (!(oc.oformat->flags & AVFMT_NOFILE))
         if (const int rc = avio_open2(&oc.pb, url.c_str(), AVIO_FLAG_WRITE, nullptr, nullptr); rc < 0)
             return av_error(rc, "cannot be written", Errc::io);
@@ -348,7 +376,6 @@ Result<void> Output::write_other(const Packet& packet) {
 Result<void> Output::finish() {
     State& s = *state_;
     ENSURE(s.header && !s.complete);
-    s.complete = true;
     if (const int rc = av_write_trailer(s.context); rc < 0) return av_error(rc, "writing failed", Errc::io);
     if (s.context->pb && !(s.context->oformat->flags & AVFMT_NOFILE)) {
         bytes_ = avio_seek(s.context->pb, 0, SEEK_CUR);
@@ -358,12 +385,9 @@ Result<void> Output::finish() {
         if (error < 0 || rc < 0) return av_error(error < 0 ? error : rc, "writing failed", Errc::io);
     }
     if (s.to_file) {  // on disk before it gets its final name
-        const int fd = ::open(s.options.path.c_str(), O_RDONLY | O_CLOEXEC);
-        const bool synced = fd >= 0 && ::fsync(fd) == 0;
-        const int reason = errno;
-        if (fd >= 0) ::close(fd);
-        if (!synced) return Error{Errc::io, std::string("writing failed: ") + std::strerror(reason)};
+        if (::fsync(s.file) != 0) return Error{Errc::io, std::string("writing failed: ") + std::strerror(errno)};
     }
+    s.complete = true;
     return {};
 }
 

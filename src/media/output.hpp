@@ -53,7 +53,8 @@ struct StreamStart {
 std::vector<StreamStart> stream_starts(const std::vector<Packet>& packets, const Input& input, const StreamPlan& plan);
 
 struct OutputOptions {
-    std::string path;       // what to write; "-" for stdout
+    std::string path;       // what to write, a file that is not there yet; "-" for stdout
+    bool part = false;      // "<path>.part" is written instead, or "<path>.part2" ... when that is there: see Output::path()
     std::string container;  // FFmpeg muxer
     std::vector<std::pair<std::string, std::string>> options;  // passed to the muxer
     bool live = false;      // each packet goes out at once
@@ -77,8 +78,10 @@ public:
 
     Result<void> write_video(const Packet& packet);  // times in track.time_base
     Result<void> write_other(const Packet& packet);  // as read from the input
-    // Writes what is still held, closes the file and puts it on disk.
+    // Writes what is still held, closes the file and puts it on disk. Without this call the file goes away again.
     Result<void> finish();
+    // What is written: the options' path, or the part's.
+    [[nodiscard]] const std::string& path() const;
     [[nodiscard]] std::int64_t bytes() const { return bytes_; }
 
 private:
