@@ -184,11 +184,20 @@ void open_gpu(VideoJob& job) {
     if (!job.gpu && job.options.gpu_decode) job.notice({"decoder", "the processor decodes: " + why});
 }
 
+// What the output's name does not say: y4m out of a pipe when y4m went in, and an animated picture named .png.
+std::string container_name(const VideoJob& job) {
+    if (!job.options.container.empty()) return job.options.container;
+    const std::string from = job.source->input().format_name();
+    if (job.output == "-") return from == "yuv4mpegpipe" ? "y4m" : "";
+    const bool animation = from == "gif" || from == "apng" || from == "animated webp";
+    return animation && !is_pattern(job.output) && fs::path(job.output).extension() == ".png" ? "apng" : "";
+}
+
 // Decisions that need the first frame and the container.
 Result<void> decide(VideoJob& job) {
     const VideoOptions& o = job.options;
     media::Input& input = job.source->input();
-    TRY(job.request.container, media::container_for(job.output, o.container.empty() && job.output == "-" && input.format_name() == "yuv4mpegpipe" ? "y4m" : o.container));
+    TRY(job.request.container, media::container_for(job.output, container_name(job)));
     job.request.codec = o.video_codec;
     job.request.crf = o.crf;
     job.request.preset = o.preset;
@@ -261,6 +270,7 @@ Result<void> decide(VideoJob& job) {
     job.mux.options = o.container_options;
     job.mux.live = o.live;
     job.mux.first_number = is_pattern(job.input) ? input.first_number() : 1;
+    job.mux.plays = input.plays().value_or(0);
     job.mux.offset_us = job.source->offset_us();
     job.mux.from_s = o.from_s > 0 ? job.source->from_s() : 0;
     job.mux.to_s = job.source->to_s();
@@ -269,8 +279,8 @@ Result<void> decide(VideoJob& job) {
     return {};
 }
 
-// The final file from the journal's packets and the input's other streams.
-Result<void> assemble(VideoJob& job) {
+// The final file from the journal's packets and the input's other streams. `cut_short`: the input ends before its end.
+Result<void> assemble(VideoJob& job, bool& cut_short) {
     media::InputOptions again = job.source->input().options();
     TRY(const auto input, media::Input::open(again));
     if (job.options.from_s > 0) TRY(input->seek(job.source->from_s()));
@@ -322,6 +332,7 @@ Result<void> assemble(VideoJob& job) {
             }
         }
     }
+    cut_short = cut_short || input->cut_short();
     TRY(output->finish());
     job.bytes = output->bytes();
     TRY(give_final_names(job, output->path()));
@@ -384,7 +395,7 @@ Result<VideoReport> work(VideoJob& job) {
     report.resumed_frames = job.skip;
     if (job.journal) {
         if (!job.journal->complete()) TRY(job.journal->finish());
-        TRY(assemble(job));
+        TRY(assemble(job, report.input_cut_short));
         report.frames_out = done;
     } else {
         if (!job.direct) return Error{Errc::format, "no frame was written"};
@@ -405,7 +416,7 @@ Result<VideoReport> work(VideoJob& job) {
     report.dropped_frames = job.dropped;
     report.retimed_frames = decoder.retimed();
     report.recomputed_tiles = job.recomputed;
-    report.input_cut_short = input.cut_short();
+    report.input_cut_short = report.input_cut_short || input.cut_short();
     report.output_bytes = job.bytes;
     return report;
 }

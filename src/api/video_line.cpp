@@ -89,6 +89,11 @@ private:
         }
         const auto base = encoder_->time_base();
         const double seconds = frame.duration > 0 ? static_cast<double>(frame.duration) * frame.time_base.value() : 1 / job_.frame_rate.value();
+        if (!said_captions_ && encoder_->loses_captions(frame)) {
+            said_captions_ = true;
+            job_.notice({"captions-dropped", "warning: closed captions in the video are lost: " + job_.choice.codec +
+                                                 " does not write them; --video-codec libx264 does"});
+        }
         last_duration_ = std::max<std::int64_t>(1, std::llround(seconds / base.value()));
         return encoder_->encode(frame, [this](Packet packet) { return send(std::move(packet)); });
     }
@@ -102,7 +107,7 @@ private:
     std::unique_ptr<media::Filters> after_;
     std::unique_ptr<media::Encoder> encoder_;
     std::int64_t frames_ = 0, last_duration_ = 0;
-    bool alive_ = true;
+    bool alive_ = true, said_captions_ = false;
 };
 
 // Puts what was encoded where it belongs.
@@ -138,6 +143,8 @@ public:
         } else if (item.kind == Kind::packet) {
             TRY(job_.direct->write_video(item.packet));
             job_.bytes = job_.direct->bytes();
+        } else {
+            job_.direct->last_frame_lasts(item.last_duration);
         }
         return {};
     }

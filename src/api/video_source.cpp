@@ -3,23 +3,54 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 namespace enlarge {
 
 using media::Frame;
 using media::Packet;
 
+namespace {
+
+constexpr std::int64_t kRateUnit = 100'000;
+
+std::string text_of(double number) {
+    std::ostringstream out;
+    out << number;
+    return out.str();
+}
+
+// Not-a-number compares false with everything, so that what is allowed is asked, not what is forbidden.
+Result<void> check_numbers(const VideoOptions& options) {
+    if (!(options.frame_rate == 0 || (options.frame_rate > 0.001 && options.frame_rate < 1000)))
+        return Error{Errc::argument, "a frame rate of " + text_of(options.frame_rate) +
+                                         "; more than 0.001 and less than 1000 frames a second are possible"};
+    if (options.crf && !(std::fabs(*options.crf) <= 1000))
+        return Error{Errc::argument,
+                     "a quality (crf) of " + text_of(*options.crf) + "; encoders know small numbers only"};
+    if (!(options.timeout_s > 0 && options.timeout_s <= 1e6))
+        return Error{Errc::argument, "a timeout of " + text_of(options.timeout_s) +
+                                         " s; more than 0 and at most 1000000 s are possible"};
+    if (!(options.drop_after_s >= 0))
+        return Error{Errc::argument,
+                     "frames that are " + text_of(options.drop_after_s) + " s late cannot be told from others"};
+    return {};
+}
+
+}  // namespace
+
 Result<std::unique_ptr<VideoSource>> VideoSource::open(const std::string& path, const VideoOptions& options,
                                                        const std::atomic<bool>& cancel, const std::atomic<bool>& end) {
     if (!(options.from_s >= 0) || !(options.to_s > options.from_s))
         return Error{Errc::argument, "the part to enlarge must end after it begins (from " + std::to_string(options.from_s) +
                                          " s to " + std::to_string(options.to_s) + " s)"};
+    TRY(check_numbers(options));
     std::unique_ptr<VideoSource> source(new VideoSource);
     source->options_ = options;
     media::InputOptions in;
     in.path = path;
     in.format = options.input_format;
-    if (options.frame_rate > 0) in.frame_rate = {static_cast<int>(std::lround(options.frame_rate * 1000)), 1000};
+    if (options.frame_rate > 0) in.frame_rate = media::reduced(std::llround(options.frame_rate * kRateUnit), kRateUnit);
     in.allow_protocols = options.allow_protocols;
     in.timeout_s = options.timeout_s;
     in.low_latency = options.live;

@@ -11,11 +11,11 @@ namespace enlarge::media {
 
 struct Decoder::State {
     Av<AVCodecContext> codec;
-    AVStream* stream = nullptr;
+    const AVStream* stream = nullptr;  // of Input::known()
     Rational time_base, frame_rate;
     std::optional<std::int64_t> last_pts;
     std::int64_t step = 1;  // one frame of the nominal rate, at least 1
-    bool drained = false;
+    bool draining = false, drained = false;
 };
 
 namespace {
@@ -79,6 +79,7 @@ Result<void> Decoder::decode(const Packet& packet, const Sink& sink) {
     State& s = *state_;
     if (s.drained) return {};
     if (packet && (packet.av()->flags & AV_PKT_FLAG_CORRUPT)) ++damaged_;
+    s.draining = !packet;
     for (;;) {
         const int rc = avcodec_send_packet(s.codec.get(), packet ? packet.av() : nullptr);
         if (rc == AVERROR(EAGAIN)) {
@@ -112,10 +113,13 @@ Result<void> Decoder::receive(const Sink& sink) {
         const bool damaged = raw->decode_error_flags != 0 || (raw->flags & AV_FRAME_FLAG_CORRUPT) != 0;
         if (damaged) ++damaged_;
         ++frames_;
-        std::int64_t pts = raw->pts != AV_NOPTS_VALUE ? raw->pts : raw->best_effort_timestamp;
+        // FFmpeg's estimate: the presentation stamp, or where those jump about (they were decode order all along) the
+        // other.
+        std::int64_t pts = raw->best_effort_timestamp;
         if (pts == AV_NOPTS_VALUE || (s.last_pts && pts <= *s.last_pts)) {
-            // No time of its own: one frame after the last where that is free, else the least step.
-            const std::int64_t made = !s.last_pts ? 0 : pts == AV_NOPTS_VALUE ? *s.last_pts + s.step : *s.last_pts + 1;
+            // No time of its own: one frame after the last where that is free (at the end it is), else the least step.
+            const bool free = pts == AV_NOPTS_VALUE || s.draining;
+            const std::int64_t made = !s.last_pts ? 0 : *s.last_pts + (free ? s.step : 1);
             pts = made;
             if (s.last_pts) ++retimed_;
         }

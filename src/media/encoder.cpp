@@ -9,6 +9,7 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "media/animation.hpp"
 #include "media/ffmpeg.hpp"
 #include "media/gpu.hpp"
 
@@ -19,7 +20,8 @@ std::pair<std::string, std::string> default_quality(const std::string& codec);
 struct Encoder::State {
     Av<AVCodecContext> codec;
     std::unique_ptr<Filters> shape;  // to the encoder's pixel format; null when frames have it already
-    std::optional<std::int64_t> last_pts;
+    std::optional<std::int64_t> first_pts, last_pts;
+    std::int64_t last_duration = 0;
     bool drained = false;
 };
 
@@ -75,6 +77,10 @@ std::string shape_chain(const std::string& codec, AVPixelFormat format) {
 
 Encoder::~Encoder() = default;
 AVCodecContext* Encoder::av() const { return state_->codec.get(); }
+bool Encoder::loses_captions(const Frame& frame) const {
+    return av_frame_get_side_data(frame.av(), AV_FRAME_DATA_A53_CC) &&
+           !av_opt_find(state_->codec.get(), "a53cc", nullptr, 0, AV_OPT_SEARCH_CHILDREN);
+}
 Rational Encoder::time_base() const { return from_av(state_->codec->time_base); }
 Rational Encoder::frame_rate() const { return from_av(state_->codec->framerate); }
 
@@ -206,8 +212,10 @@ Result<void> Encoder::encode(const Frame& frame, const Sink& sink) {
             std::int64_t pts = av_rescale_q(ready.pts, media::av(ready.time_base), s.codec->time_base);
             if (s.last_pts && pts <= *s.last_pts) pts = *s.last_pts + 1;  // the coarser base made two times one
             s.last_pts = pts;
+            if (!s.first_pts) s.first_pts = pts;
             raw->pts = pts;
-            raw->pkt_duration = av_rescale_q(ready.duration, media::av(ready.time_base), s.codec->time_base);
+            raw->pkt_duration = s.last_duration =
+                av_rescale_q(ready.duration, media::av(ready.time_base), s.codec->time_base);
             raw->pict_type = AV_PICTURE_TYPE_NONE;
             raw->interlaced_frame = 0;
         }
@@ -223,6 +231,9 @@ Result<void> Encoder::encode(const Frame& frame, const Sink& sink) {
                 if (got == AVERROR(EAGAIN) || got == AVERROR_EOF) break;
                 if (got < 0) return av_error(got, "the encoder failed", Errc::io);
                 packet->time_base = s.codec->time_base;
+                if (s.codec->codec_id == AV_CODEC_ID_WEBP && s.last_duration > 0)
+                    set_webp_length(*packet, av_rescale_q(*s.last_pts + s.last_duration - *s.first_pts,
+                                                          s.codec->time_base, {1, 1000}));
                 TRY(sink(Packet{std::shared_ptr<AVPacket>(packet.release(), FreeAv{})}));
             }
             if (!again) return {};

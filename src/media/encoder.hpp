@@ -71,6 +71,8 @@ public:
 
     // Frames' times are brought to time_base(). An empty frame drains; nothing can be encoded after that.
     Result<void> encode(const Frame& frame, const Sink& sink);
+    // Whether the frame has closed captions that this encoder does not write.
+    [[nodiscard]] bool loses_captions(const Frame& frame) const;
     [[nodiscard]] Rational time_base() const;
     [[nodiscard]] Rational frame_rate() const;
     [[nodiscard]] AVCodecContext* av() const;

@@ -13,8 +13,12 @@
 #include <cstring>
 
 #include "base/log.hpp"
+#include "media/animation.hpp"
 #include "media/ffmpeg.hpp"
+#include "media/snapshot.hpp"
+#include "media/timeline.hpp"
 #include "media/webp.hpp"
+#include "media/whole.hpp"
 
 namespace enlarge::media {
 
@@ -108,6 +112,24 @@ int Input::interrupted(void* self) {
 }
 
 Input::Input() = default;
+const AVFormatContext* Input::known() const { return known_->av(); }
+const AVStream* Input::video() const { return known_->av()->streams[video_]; }
+
+void Input::opened() {
+    opening_.store(false);
+    known_->renew_tags(*context_);
+    context_->event_flags = 0;
+}
+
+void Input::say_what_came_late() {
+    const bool tags = (context_->event_flags & AVFMT_EVENT_FLAG_METADATA_UPDATED) != 0,
+               streams = context_->nb_streams > known_->av()->nb_streams;
+    context_->event_flags = 0;
+    if (said_late_ || opening_.load() || !(tags || streams)) return;
+    said_late_ = true;
+    log(LogLevel::notice, {"late-data-dropped", options_.path + ": " + (streams ? "a stream" : "tags") + " that came in after the start " +
+                                                   (streams ? "is" : "are") + " not in the output"});
+}
 
 Input::~Input() {
     if (context_) avformat_close_input(&context_);
@@ -228,9 +250,11 @@ Result<void> Input::look() {
         return av_error(rc, "its streams cannot be read");
     }
     deadline_us_ = 0;
+    known_ = std::make_unique<Snapshot>(*context_);
+    start_timeline();
     bool audio = false;
-    for (unsigned i = 0; i < context_->nb_streams; ++i) {
-        const AVStream& stream = *context_->streams[i];
+    for (unsigned i = 0; i < known_->av()->nb_streams; ++i) {
+        const AVStream& stream = *known_->av()->streams[i];
         const AVCodecID id = stream.codecpar->codec_id;
         streams_.push_back({static_cast<int>(i), kind_of(stream), id == AV_CODEC_ID_NONE ? "unknown" : avcodec_get_name(id)});
         audio = audio || stream.codecpar->codec_type == AVMEDIA_TYPE_AUDIO;
@@ -239,7 +263,8 @@ Result<void> Input::look() {
     if (best < 0 || (context_->streams[best]->disposition & AV_DISPOSITION_ATTACHED_PIC))
         return Error{Errc::format, audio ? "has sound but no video" : "has no video stream"};
     video_ = best;
-    const AVStream& stream = *context_->streams[best];
+    find_frame_rate();
+    const AVStream& stream = *video();
     const AVCodecParameters& par = *stream.codecpar;
     if (is_encrypted(stream)) return encrypted("video");
     if (par.codec_id == AV_CODEC_ID_NONE || !avcodec_find_decoder(par.codec_id)) {
@@ -258,14 +283,17 @@ Result<void> Input::look() {
 }
 
 std::string Input::format_name() const { return webp_ ? "animated webp" : context_->iformat->name; }
-AVStream* Input::video() const { return context_->streams[video_]; }
 Rational Input::time_base() const { return from_av(video()->time_base); }
 
-Rational Input::frame_rate() const {
+void Input::find_frame_rate() {
+    AVStream* stream = context_->streams[video_];
     // Where a file says nothing, its clock's ticks may show as the rate: 90000, or 1000 in Matroska.
-    for (const AVRational rate : {av_guess_frame_rate(context_, video(), nullptr), video()->avg_frame_rate, video()->r_frame_rate})
-        if (rate.num > 0 && rate.den > 0 && av_q2d(rate) < 1000 && av_q2d(rate) > 0.001) return from_av(rate);
-    return {25, 1};
+    for (const AVRational rate :
+         {av_guess_frame_rate(context_, stream, nullptr), stream->avg_frame_rate, stream->r_frame_rate})
+        if (rate.num > 0 && rate.den > 0 && av_q2d(rate) < 1000 && av_q2d(rate) > 0.001) {
+            frame_rate_ = from_av(rate);
+            return;
+        }
 }
 
 double Input::start_s() const {
@@ -284,6 +312,11 @@ std::int64_t Input::frames_estimate() const {
     if (webp_) return webp_->frames();
     if (video()->nb_frames > 0) return video()->nb_frames;
     return static_cast<std::int64_t>(std::llround(duration_s() * frame_rate().value()));
+}
+
+std::optional<int> Input::plays() const {
+    if (webp_) return webp_->plays();
+    return repeatable_ && !is_pattern(options_.path) ? plays_of(options_.path) : std::nullopt;
 }
 
 std::int64_t Input::clock_offset_us() const {
@@ -305,19 +338,60 @@ int Input::dolby_vision() const {
                ? reinterpret_cast<const AVDOVIDecoderConfigurationRecord*>(data)->dv_profile : -1;
 }
 
+void Input::start_timeline() {
+    if (context_->iformat->flags & AVFMT_TS_DISCONT) timeline_ = std::make_unique<Timeline>();
+}
+
 void Input::only_video() {
+    only_video_ = true;
+    if (timeline_) return;  // any stream may be the first to meet a break: all who read see the same breaks
     for (unsigned i = 0; i < context_->nb_streams; ++i)
         if (static_cast<int>(i) != video_) context_->streams[i]->discard = AVDISCARD_ALL;
 }
 
 Result<void> Input::seek(double seconds) {
     const auto target = static_cast<std::int64_t>(seconds * AV_TIME_BASE);
+    start_timeline();
     if (const int rc = avformat_seek_file(context_, -1, INT64_MIN, target, target, 0); rc < 0) {
         log(LogLevel::debug, "no seeking in this file: reading from its start");
         if (!repeatable_) return {};
         avformat_seek_file(context_, -1, INT64_MIN, INT64_MIN + 1, INT64_MAX, AVSEEK_FLAG_BYTE);
     }
     return {};
+}
+
+void Input::watch_the_end(const AVPacket& packet) {
+    const AVStream& stream = *context_->streams[packet.stream_index];
+    const auto index = static_cast<std::size_t>(packet.stream_index);
+    if (index >= torn_.size()) torn_.resize(index + 1);
+    const AVMediaType type = stream.codecpar->codec_type;
+    torn_[index] = (packet.flags & AV_PKT_FLAG_CORRUPT) && (type == AVMEDIA_TYPE_VIDEO || type == AVMEDIA_TYPE_AUDIO);
+    if (first_byte_ < 0) first_byte_ = packet.pos;
+    if (packet.pos >= 0) last_byte_ = packet.pos + packet.size;
+    if (const std::int64_t time = packet.pts != AV_NOPTS_VALUE ? packet.pts : packet.dts; time != AV_NOPTS_VALUE)
+        last_us_ = std::max(last_us_, av_rescale_q(time + std::max<std::int64_t>(0, packet.duration), stream.time_base,
+                                                   AVRational{1, AV_TIME_BASE}));
+}
+
+// At the end of the input: was there to be more?
+bool Input::ended_early() const {
+    if (ended_by_caller()) return false;
+    if (std::find(torn_.begin(), torn_.end(), true) != torn_.end()) return true;
+    const std::string format = context_->iformat->name;
+    if (repeatable_ && !is_pattern(options_.path) && promises_more(options_.path, *context_, first_byte_)) return true;
+    const std::int64_t at = context_->pb ? avio_seek(context_->pb, 0, SEEK_CUR) : -1;
+    constexpr std::int64_t kFrameHead = 6;  // "FRAME\n"
+    if (format == "yuv4mpegpipe") return last_byte_ >= 0 && at > last_byte_ + kFrameHead;
+    // What cannot be looked at a second time: an index, or a promised length.
+    const bool indexed = format.rfind("mov,", 0) == 0;
+    if (!repeatable_ && indexed && at > 0 && index_exceeds(*context_, at)) return true;
+    const bool promised = context_->duration > 0 && context_->duration_estimation_method == AVFMT_DURATION_FROM_STREAM;
+    const bool counted = format == "flv" || format == "asf" ||
+                         (!repeatable_ && (indexed || format == "avi" || format.rfind("matroska", 0) == 0));
+    const std::int64_t length =
+        last_us_ - std::max<std::int64_t>(0, context_->start_time == AV_NOPTS_VALUE ? 0 : context_->start_time);
+    return promised && counted &&
+           context_->duration - length > std::max<std::int64_t>(AV_TIME_BASE, context_->duration / 50);
 }
 
 Result<Packet> Input::read() {
@@ -330,9 +404,18 @@ Result<Packet> Input::read() {
             av_usleep(2000);
             continue;
         }
-        if (rc == AVERROR_EOF) return Packet{};
+        if (rc == AVERROR_EOF) {
+            cut_short_ = cut_short_ || ended_early();
+            return Packet{};
+        }
         if (rc >= 0 && av_packet_get_side_data(packet.get(), AV_PKT_DATA_ENCRYPTION_INFO, nullptr))  // MP4 says so only here
-            return encrypted(streams_[static_cast<std::size_t>(packet->stream_index)].kind);
+            return encrypted(static_cast<std::size_t>(packet->stream_index) < streams_.size()
+                                 ? streams_[static_cast<std::size_t>(packet->stream_index)].kind
+                                 : "data");
+        say_what_came_late();
+        watch_the_end(*packet);
+        if (timeline_) timeline_->correct(*packet, *context_->streams[packet->stream_index]);
+        if (only_video_ && packet->stream_index != video_) continue;
         if (rc < 0) {
             if (options_.cancel && options_.cancel->load()) return Error{Errc::cancelled, "stopped"};
             if (stopped_) return Error{Errc::cancelled, "stopped; nothing was kept"};

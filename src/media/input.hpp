@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,8 @@ struct AVStream;
 
 namespace enlarge::media {
 
+class Snapshot;
+class Timeline;
 class WebpAnimation;
 
 struct InputOptions {
@@ -58,46 +61,61 @@ public:
     [[nodiscard]] const std::vector<StreamInfo>& streams() const { return streams_; }
     [[nodiscard]] int video_stream() const { return video_; }
     [[nodiscard]] Rational time_base() const;   // of the video stream
-    [[nodiscard]] Rational frame_rate() const;  // nominal, never 0
+    [[nodiscard]] Rational frame_rate() const { return frame_rate_; }  // nominal, never 0
     [[nodiscard]] double start_s() const;       // the file's first presentation time; 0 if not known
     [[nodiscard]] double duration_s() const;    // 0 if not known
     [[nodiscard]] std::int64_t frames_estimate() const;  // 0 if not known
     [[nodiscard]] int first_number() const { return first_number_; }  // of an image sequence
     [[nodiscard]] bool interlaced() const;      // the stream says so
     [[nodiscard]] int dolby_vision() const;     // its profile, where the container names one; -1 otherwise
+    // How often an animation is to be played, 0 = for ever; nothing when the input does not say.
+    [[nodiscard]] std::optional<int> plays() const;
     // A time stamp of the input's clock that says nothing (a broadcast's), to be taken off, in microseconds.
     [[nodiscard]] std::int64_t clock_offset_us() const;
 
-    // The next packet in file order; empty at the end. A file that ends in garbage ends there, with a warning.
+    // The next packet in file order; empty at the end. A file that ends in garbage ends there, with a warning. Where
+    // the clock of a broadcast breaks, time goes on.
     Result<Packet> read();
     // Packets of other streams are not delivered.
     void only_video();
-    // From now on InputOptions::poll is not called any more.
-    void opened() { opening_.store(false); }
+    // From now on InputOptions::poll is not called any more, and packets may be read on one thread while others look at
+    // known(): its tags and chapters are those of this moment. What arrives later is not carried; read() says so.
+    void opened();
     // Goes to the key frame at or before `seconds` of presentation time.
     Result<void> seek(double seconds);
-    // Reading stopped early because of damage.
+    // Reading stopped early because of damage, or the end came before the file's own structure has it.
     [[nodiscard]] bool cut_short() const { return cut_short_; }
 
-    [[nodiscard]] AVFormatContext* av() const { return context_; }
-    [[nodiscard]] AVStream* video() const;
+    // Streams, chapters and tags: a copy that reading does not touch.
+    [[nodiscard]] const AVFormatContext* known() const;
+    [[nodiscard]] const AVStream* video() const;  // of known()
 
 private:
     Input();
     Result<void> look();
+    void find_frame_rate();
+    void start_timeline();
+    void say_what_came_late();
+    void watch_the_end(const AVPacket& packet);
+    [[nodiscard]] bool ended_early() const;
     static int interrupted(void* self);
     [[nodiscard]] bool ended_by_caller() const { return options_.end && options_.end->load(std::memory_order_relaxed); }
 
     InputOptions options_;
+    std::unique_ptr<Snapshot> known_;
+    std::unique_ptr<Timeline> timeline_;   // of formats whose clock may break; empty for others
     std::unique_ptr<WebpAnimation> webp_;  // where the packets come from, if it is one
     AVFormatContext* context_ = nullptr;
     std::vector<StreamInfo> streams_;
     int video_ = -1;
     int first_number_ = 1;
-    bool repeatable_ = false, network_ = false, cut_short_ = false;
+    Rational frame_rate_{25, 1};
+    bool repeatable_ = false, network_ = false, cut_short_ = false, said_late_ = false, only_video_ = false;
     std::atomic<std::int64_t> deadline_us_{0};
     std::atomic<bool> opening_{true}, stopped_{false};  // stopped_: by poll
     std::int64_t polled_us_ = 0;
+    std::int64_t first_byte_ = -1, last_byte_ = -1, last_us_ = 0;  // of packets; last_us_: their latest end
+    std::vector<bool> torn_;                                       // by stream: its last packet was not whole
     int pipe_ = -1;  // stdin once more, so that waiting for it can be interrupted
 };
 

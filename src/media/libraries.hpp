@@ -57,16 +57,20 @@ private:
 #pragma GCC diagnostic ignored "-Wignored-attributes"  // of the declarations: results that must be looked at
 #define ENLARGE_LATE(library, name) inline const Late<decltype(::name)> name{Library::library, #name}
 
+ENLARGE_LATE(avcodec, av_get_exact_bits_per_sample);
 ENLARGE_LATE(avcodec, av_new_packet);
 ENLARGE_LATE(avcodec, av_packet_alloc);
 ENLARGE_LATE(avcodec, av_packet_clone);
 ENLARGE_LATE(avcodec, av_packet_free);
 ENLARGE_LATE(avcodec, av_packet_get_side_data);
 ENLARGE_LATE(avcodec, av_packet_new_side_data);
+ENLARGE_LATE(avcodec, av_packet_ref);
 ENLARGE_LATE(avcodec, av_packet_rescale_ts);
 ENLARGE_LATE(avcodec, avcodec_alloc_context3);
+ENLARGE_LATE(avcodec, avcodec_decode_subtitle2);
 ENLARGE_LATE(avcodec, avcodec_default_get_format);
 ENLARGE_LATE(avcodec, avcodec_descriptor_get_by_name);
+ENLARGE_LATE(avcodec, avcodec_encode_subtitle);
 ENLARGE_LATE(avcodec, avcodec_find_best_pix_fmt_of_list);
 ENLARGE_LATE(avcodec, avcodec_find_decoder);
 ENLARGE_LATE(avcodec, avcodec_find_decoder_by_name);
@@ -76,6 +80,7 @@ ENLARGE_LATE(avcodec, avcodec_free_context);
 ENLARGE_LATE(avcodec, avcodec_get_name);
 ENLARGE_LATE(avcodec, avcodec_open2);
 ENLARGE_LATE(avcodec, avcodec_parameters_copy);
+ENLARGE_LATE(avcodec, avcodec_parameters_from_context);
 ENLARGE_LATE(avcodec, avcodec_parameters_to_context);
 ENLARGE_LATE(avcodec, avcodec_pix_fmt_to_codec_tag);
 ENLARGE_LATE(avcodec, avcodec_receive_frame);
@@ -83,6 +88,7 @@ ENLARGE_LATE(avcodec, avcodec_receive_packet);
 ENLARGE_LATE(avcodec, avcodec_send_frame);
 ENLARGE_LATE(avcodec, avcodec_send_packet);
 ENLARGE_LATE(avcodec, avcodec_version);
+ENLARGE_LATE(avcodec, avsubtitle_free);
 
 ENLARGE_LATE(avformat, av_codec_get_id);
 ENLARGE_LATE(avformat, av_codec_get_tag2);
@@ -104,6 +110,8 @@ ENLARGE_LATE(avformat, avformat_close_input);
 ENLARGE_LATE(avformat, avformat_find_stream_info);
 ENLARGE_LATE(avformat, avformat_free_context);
 ENLARGE_LATE(avformat, avformat_network_init);
+ENLARGE_LATE(avformat, avformat_index_get_entries_count);
+ENLARGE_LATE(avformat, avformat_index_get_entry);
 ENLARGE_LATE(avformat, avformat_new_stream);
 ENLARGE_LATE(avformat, avformat_open_input);
 ENLARGE_LATE(avformat, avformat_query_codec);

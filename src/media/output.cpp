@@ -10,6 +10,8 @@
 #include "base/log.hpp"
 #include "media/ffmpeg.hpp"
 #include "media/place.hpp"
+#include "media/recoder.hpp"
+#include "media/snapshot.hpp"
 
 namespace enlarge::media {
 
@@ -47,13 +49,7 @@ bool itunes_holds(const AVDictionary* tags) {
     return true;
 }
 
-void add_side_data(AVStream* stream, int type, const void* data, std::size_t size) {
-    std::uint8_t* copy = av_stream_new_side_data(stream, static_cast<AVPacketSideDataType>(type), size);
-    if (!copy) throw std::bad_alloc();
-    std::memcpy(copy, data, size);
-}
-
-Result<void> copy_chapters(AVFormatContext* to, const AVFormatContext* from, const OutputOptions& options) {
+void copy_chapters(AVFormatContext* to, const AVFormatContext* from, const OutputOptions& options) {
     for (unsigned i = 0; i < from->nb_chapters; ++i) {
         const AVChapter& old = *from->chapters[i];
         const auto limit = [&](double s) { return static_cast<std::int64_t>(std::llround(s / av_q2d(old.time_base))); };
@@ -62,15 +58,9 @@ Result<void> copy_chapters(AVFormatContext* to, const AVFormatContext* from, con
         if (std::isfinite(options.to_s)) end = std::min(end, limit(options.to_s));
         if (end < start || (end == start && old.end != old.start)) continue;
         const std::int64_t shift = av_rescale_q(options.offset_us, kMicroseconds, old.time_base);
-        auto* chapter = static_cast<AVChapter*>(av_mallocz(sizeof(AVChapter)));
-        auto** list = static_cast<AVChapter**>(av_realloc_array(to->chapters, to->nb_chapters + 1, sizeof(AVChapter*)));
-        if (!chapter || !list) throw std::bad_alloc();
-        *chapter = {old.id, old.time_base, start - shift, end - shift, nullptr};
-        copy_tags(&chapter->metadata, old.metadata, false);
-        to->chapters = list;
-        to->chapters[to->nb_chapters++] = chapter;
+        copy_tags(&add_chapter(to, {old.id, old.time_base, start - shift, end - shift, nullptr})->metadata,
+                  old.metadata, false);
     }
-    return {};
 }
 
 // The header of a y4m stream. Ours rather than FFmpeg's, whose writer takes frames in memory only, not packets.
@@ -101,6 +91,7 @@ struct Output::State {
     AVFormatContext* context = nullptr;
     OutputOptions options;
     const Input* input = nullptr;
+    std::vector<std::unique_ptr<Recoder>> recoders;  // by input stream; mostly null
     std::vector<int> target;                 // input stream -> output stream, -1 = left out
     std::vector<std::int64_t> last_dts;      // by output stream, in its time base
     std::vector<std::int64_t> delay;         // by output stream: samples a reader takes off and the writer forgets to add
@@ -108,6 +99,10 @@ struct Output::State {
     Rational video_base;
     bool header = false, to_file = false, complete = false, y4m = false;
     int file = -1;  // what is written, where it is a file
+    Packet last_frame;  // of containers that count frames
+    std::int64_t last_time = 0, repeated = 0;
+    std::int64_t last_duration = 0;  // of the video, in the output's time base
+    bool uneven = false;             // pictures were not equally far apart
 };
 
 Output::~Output() {
@@ -159,8 +154,9 @@ Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const
     if (const int rc = avformat_alloc_output_context2(&s.context, nullptr, s.y4m ? "rawvideo" : options.container.c_str(), url.c_str()); rc < 0)
         return av_error(rc, "the container " + options.container, Errc::argument);
     AVFormatContext& oc = *s.context;
-    const AVFormatContext& ic = *input.av();
-    oc.strict_std_compliance = FF_COMPLIANCE_UNOFFICIAL;  // y4m beyond 8 bits, FLAC and Opus in MP4
+    const AVFormatContext& ic = *input.known();
+    // Opus in MP4 is called unofficial, FLAC an experiment in it; both are long since specified and played.
+    oc.strict_std_compliance = options.container == "mp4" ? FF_COMPLIANCE_EXPERIMENTAL : FF_COMPLIANCE_UNOFFICIAL;
     if (options.live) oc.flags |= AVFMT_FLAG_FLUSH_PACKETS;
     oc.max_interleave_delta = options.live ? 500'000 : 10'000'000;
     copy_tags(&oc.metadata, ic.metadata, true);
@@ -170,6 +166,7 @@ Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const
     const bool mp4 = options.container == "mp4" || options.container == "mov" || options.container == "3gp" || options.container == "ipod";
 
     s.target.assign(ic.nb_streams, -1);
+    s.recoders.resize(ic.nb_streams);
     // Sound that begins with priming begins before zero. Matroska has a field for that; without it all would be shifted.
     const bool matroska = options.container == "matroska" || options.container == "webm";
     bool begins_before_zero = false;
@@ -236,6 +233,14 @@ Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const
             s.target[static_cast<std::size_t>(index)] = -1;  // its packet went into the header
             continue;
         }
+        const auto recoded =
+            std::find_if(plan.recoded.begin(), plan.recoded.end(), [&](const auto& r) { return r.first == index; });
+        if (recoded != plan.recoded.end()) {
+            TRY(s.recoders[static_cast<std::size_t>(index)], Recoder::open(from, recoded->second));
+            s.recoders[static_cast<std::size_t>(index)]->describe(par);
+            to->time_base = s.recoders[static_cast<std::size_t>(index)]->time_base();
+            continue;
+        }
         if (avcodec_parameters_copy(&par, from.codecpar) < 0) throw std::bad_alloc();
         unsigned tag = 0;
         if (oc.oformat->codec_tag && av_codec_get_id(oc.oformat->codec_tag, par.codec_tag) != par.codec_id &&
@@ -258,7 +263,7 @@ Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const
     s.delay.assign(oc.nb_streams, 0);
     for (unsigned i = 0; matroska && avformat_version() < AV_VERSION_INT(60, 0, 0) && i < oc.nb_streams; ++i)
         if (oc.streams[i]->codecpar->codec_id == AV_CODEC_ID_OPUS) s.delay[i] = oc.streams[i]->codecpar->initial_padding;
-    TRY(copy_chapters(s.context, &ic, options));
+    copy_chapters(s.context, &ic, options);
 
     Dict dict;
     if (mp4) {
@@ -275,8 +280,12 @@ Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const
         dict.set("movie_timescale", std::to_string(track.time_base.den >= 10000 && track.time_base.den <= 1'000'000 ? track.time_base.den : 90000));
     }
     if (options.container == "image2") dict.set("start_number", std::to_string(options.first_number));
-    if (options.container == "apng") dict.set("plays", "0");
-    if (options.container == "webp") dict.set("loop", "0");
+    const int repeats = options.plays == 0   ? 0
+                        : options.plays == 1 ? -1
+                                             : options.plays - 1;  // a GIF's; -1: not a word of it
+    if (options.container == "gif") dict.set("loop", std::to_string(std::min(repeats, 65535)));
+    if (options.container == "apng") dict.set("plays", std::to_string(std::min(options.plays, 65535)));
+    if (options.container == "webp") dict.set("loop", std::to_string(std::min(options.plays, 65535)));
     if (options.container == "mpegts") dict.set("mpegts_copyts", "1");
     for (const auto& [key, value] : options.options) dict.set(key.c_str(), value);
     if (!(oc.oformat->flags & AVFMT_NOFILE))
@@ -317,17 +326,42 @@ Result<void> Output::put(Packet packet) {
     return {};
 }
 
-Result<void> Output::write_video(const Packet& packet) {
+Result<void> Output::put_y4m(const Packet& packet) {
+    AVIOContext* pb = state_->context->pb;
+    avio_write(pb, reinterpret_cast<const unsigned char*>("FRAME\n"), 6);
+    avio_write(pb, packet.av()->data, packet.av()->size);
+    avio_flush(pb);
+    if (pb->error < 0) return av_error(pb->error, "writing failed", Errc::io);
+    bytes_ = avio_seek(pb, 0, SEEK_CUR);
+    return {};
+}
+
+// The last frame again until `time`, in frames: y4m has no other way to say how long it stays.
+Result<void> Output::repeat_until(std::int64_t time) {
     State& s = *state_;
-    if (s.y4m) {
-        AVIOContext* pb = s.context->pb;
-        avio_write(pb, reinterpret_cast<const unsigned char*>("FRAME\n"), 6);
-        avio_write(pb, packet.av()->data, packet.av()->size);
-        avio_flush(pb);
-        if (pb->error < 0) return av_error(pb->error, "writing failed", Errc::io);
-        bytes_ = avio_seek(pb, 0, SEEK_CUR);
+    const std::int64_t most = std::llround(3600 / s.video_base.value());
+    if (time - s.last_time > most) {
+        log(LogLevel::warning, {"gap-closed", "a gap of more than an hour in the video is left out of the y4m stream"});
         return {};
     }
+    for (; s.last_time + 1 < time; ++s.last_time, ++s.repeated) TRY(put_y4m(s.last_frame));
+    return {};
+}
+
+Result<void> Output::write_counted(const Packet& packet) {
+    State& s = *state_;
+    const std::int64_t time = packet.av()->pts;
+    s.uneven = s.uneven || (s.last_frame && time != s.last_time + 1);
+    if (s.y4m && s.last_frame) TRY(repeat_until(time));
+    s.last_frame = packet;
+    s.last_time = time;
+    return s.y4m ? put_y4m(packet) : Result<void>{};
+}
+
+Result<void> Output::write_video(const Packet& packet) {
+    State& s = *state_;
+    if (s.y4m || s.options.container == "image2") TRY(write_counted(packet));
+    if (s.y4m) return {};
     Av<AVPacket> copy(av_packet_clone(packet.av()));
     if (!copy) throw std::bad_alloc();
     const std::int64_t shift = av_rescale_q(s.options.offset_us, kMicroseconds, av(s.video_base));
@@ -336,19 +370,49 @@ Result<void> Output::write_video(const Packet& packet) {
     copy->stream_index = s.video;
     copy->pos = -1;
     av_packet_rescale_ts(copy.get(), av(s.video_base), s.context->streams[s.video]->time_base);
+    if (copy->duration > 0) s.last_duration = copy->duration;
     return put(Packet{std::shared_ptr<AVPacket>(copy.release(), FreeAv{})});
+}
+
+void Output::last_frame_lasts(std::int64_t duration) {
+    State& s = *state_;
+    s.last_duration = av_rescale_q(duration, av(s.video_base), s.context->streams[s.video]->time_base);
+    if (s.last_frame) s.last_frame.av()->duration = duration;
+}
+
+// The writers of GIF and PNG take a frame's length from the next one's time; the last has none.
+void Output::say_last_delay() {
+    State& s = *state_;
+    const auto given = std::find_if(s.options.options.begin(), s.options.options.end(),
+                                    [](const auto& o) { return o.first == "final_delay"; });
+    if (s.last_duration <= 0 || given != s.options.options.end()) return;
+    const AVRational base = s.context->streams[s.video]->time_base;
+    if (s.options.container == "gif")
+        av_opt_set_int(s.context->priv_data, "final_delay",
+                       std::min<std::int64_t>(65535, av_rescale_q(s.last_duration, base, {1, 100})), 0);
+    if (s.options.container == "apng")
+        av_opt_set_q(s.context->priv_data, "final_delay", av(reduced(s.last_duration * base.num, base.den)), 0);
 }
 
 Result<void> Output::write_other(const Packet& packet) {
     State& s = *state_;
     const int from = packet.stream();
     if (from < 0 || static_cast<std::size_t>(from) >= s.target.size() || from == s.input->video_stream()) return {};
+    if (s.target[static_cast<std::size_t>(from)] < 0) return {};
+    Recoder* recoder = s.recoders[static_cast<std::size_t>(from)].get();
+    if (!recoder) return put_other(*packet.av(), from, from_av(s.input->known()->streams[from]->time_base));
+    return recoder->recode(
+        packet.av(), [&](const Packet& made) { return put_other(*made.av(), from, from_av(recoder->time_base())); });
+}
+
+// `packet` of input stream `from`, its times in `time_base`.
+Result<void> Output::put_other(const AVPacket& packet, int from, Rational time_base) {
+    State& s = *state_;
     const int to = s.target[static_cast<std::size_t>(from)];
-    if (to < 0) return {};
-    Av<AVPacket> copy(av_packet_clone(packet.av()));
+    Av<AVPacket> copy(av_packet_clone(&packet));
     if (!copy) throw std::bad_alloc();
-    const AVRational base = s.input->av()->streams[from]->time_base;
-    const bool cover = (s.input->av()->streams[from]->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0;
+    const AVRational base = av(time_base);
+    const bool cover = (s.input->known()->streams[from]->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0;
     std::int64_t& last = s.last_dts[static_cast<std::size_t>(to)];
     if (copy->dts == AV_NOPTS_VALUE) copy->dts = copy->pts;
     if (copy->dts == AV_NOPTS_VALUE)  // nothing said: right after the one before
@@ -376,6 +440,18 @@ Result<void> Output::write_other(const Packet& packet) {
 Result<void> Output::finish() {
     State& s = *state_;
     ENSURE(s.header && !s.complete);
+    for (std::size_t from = 0; from < s.recoders.size(); ++from)
+        if (Recoder* recoder = s.recoders[from].get())
+            TRY(recoder->recode(nullptr, [&](const Packet& made) {
+                return put_other(*made.av(), static_cast<int>(from), from_av(recoder->time_base()));
+            }));
+    say_last_delay();
+    if (s.y4m && s.last_frame) TRY(repeat_until(s.last_time + s.last_frame.av()->duration));
+    if (s.repeated > 0)
+        log(LogLevel::notice, {"frames-repeated", std::to_string(s.repeated) + " frames are repeats, because y4m cannot say that a frame stays longer"});
+    if (!s.y4m && s.uneven)
+        log(LogLevel::notice, {"times-dropped", "the frames are not equally far apart in time, which pictures cannot say: one picture is "
+                                                "written for each frame"});
     if (const int rc = av_write_trailer(s.context); rc < 0) return av_error(rc, "writing failed", Errc::io);
     if (s.context->pb && !(s.context->oformat->flags & AVFMT_NOFILE)) {
         bytes_ = avio_seek(s.context->pb, 0, SEEK_CUR);

@@ -18,7 +18,9 @@ namespace enlarge::media {
 // Which of the input's streams go where. Made before any work, so that what cannot be held is named first.
 struct StreamPlan {
     std::vector<int> streams;          // of the input, in the output's order; the video among them
-    std::vector<Notice> notices;  // what is left out, and why
+    // Streams that get another coding, and FFmpeg's name of the encoder.
+    std::vector<std::pair<int, std::string>> recoded;
+    std::vector<Notice> notices;       // what is left out or recoded, and why
     bool pictures_only = false;        // the container holds no sound: GIF, y4m, pictures
     bool holds_rotation = true;        // else the frames must be turned
 };
@@ -59,6 +61,7 @@ struct OutputOptions {
     std::vector<std::pair<std::string, std::string>> options;  // passed to the muxer
     bool live = false;      // each packet goes out at once
     int first_number = 1;   // of an image sequence
+    int plays = 0;          // of an animation; 0 = for ever
     std::int64_t offset_us = 0;  // taken off every time stamp
     double from_s = 0;      // packets that end before this, or begin after `to_s`, are left out (input's clock)
     double to_s = std::numeric_limits<double>::infinity();
@@ -77,6 +80,8 @@ public:
     ~Output();
 
     Result<void> write_video(const Packet& packet);  // times in track.time_base
+    // How long the last frame stays, where its packet does not say; in track.time_base.
+    void last_frame_lasts(std::int64_t duration);
     Result<void> write_other(const Packet& packet);  // as read from the input
     // Writes what is still held, closes the file and puts it on disk. Without this call the file goes away again.
     Result<void> finish();
@@ -88,6 +93,11 @@ private:
     struct State;
     Output() = default;
     Result<void> put(Packet packet);
+    Result<void> put_other(const AVPacket& packet, int from, Rational base);
+    void say_last_delay();
+    Result<void> put_y4m(const Packet& packet);
+    Result<void> repeat_until(std::int64_t time);
+    Result<void> write_counted(const Packet& packet);
     std::unique_ptr<State> state_;
     std::int64_t bytes_ = 0;
 };

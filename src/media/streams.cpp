@@ -7,6 +7,7 @@
 
 #include "media/ffmpeg.hpp"
 #include "media/output.hpp"
+#include "media/recoder.hpp"
 
 namespace enlarge::media {
 
@@ -89,7 +90,7 @@ Result<StreamPlan> plan_streams(const Input& input, const std::string& container
     plan.pictures_only = std::any_of(std::begin(kPictures), std::end(kPictures), [&](const char* k) { return container == k; });
     plan.holds_rotation = container == "mp4" || container == "mov";
     std::string problems, left_out;
-    const AVFormatContext& ic = *input.av();
+    const AVFormatContext& ic = *input.known();
     for (const StreamInfo& stream : input.streams()) {
         if (stream.index == input.video_stream()) {
             plan.streams.push_back(stream.index);
@@ -106,6 +107,12 @@ Result<StreamPlan> plan_streams(const Input& input, const std::string& container
             plan.notices.push_back({"stream-dropped", name + " is left out: FFmpeg's libraries here do not know what it is"});
         } else if (holds(*muxer, container, av)) {
             plan.streams.push_back(stream.index);
+        } else if (const std::string encoder = Recoder::encoder_for(av, container);
+                   !encoder.empty() && Recoder::open(av, encoder).ok()) {
+            plan.streams.push_back(stream.index);
+            plan.recoded.emplace_back(stream.index, encoder);
+            plan.notices.push_back({"stream-recoded", name + " becomes " + encoder + (encoder == "flac" ? ", without loss" : "") +
+                                                      ": " + container + " cannot hold it as it is"});
         } else if (stream.kind == "data" || leave_out) {
             skip();
         } else {
@@ -149,7 +156,8 @@ std::vector<StreamStart> stream_starts(const std::vector<Packet>& packets, const
         const bool wanted = std::find(plan.streams.begin(), plan.streams.end(), p.stream_index) != plan.streams.end();
         const std::int64_t time = p.pts != AV_NOPTS_VALUE ? p.pts : p.dts;
         if (known || !wanted || time == AV_NOPTS_VALUE) continue;
-        StreamStart start{p.stream_index, static_cast<double>(time) * av_q2d(input.av()->streams[p.stream_index]->time_base), 0};
+        StreamStart start{p.stream_index,
+                          static_cast<double>(time) * av_q2d(input.known()->streams[p.stream_index]->time_base), 0};
         std::size_t size = 0;
         if (const std::uint8_t* skip = av_packet_get_side_data(&p, AV_PKT_DATA_SKIP_SAMPLES, &size); skip && size >= 4)
             start.skip_samples = static_cast<int>(skip[0] | skip[1] << 8 | skip[2] << 16) | skip[3] << 24;
@@ -162,8 +170,9 @@ std::vector<StreamStart> stream_starts(const std::vector<Packet>& packets, const
 bool not_later(const Packet& video, Rational video_base, const Packet& other, const Input& input) {
     const AVPacket& o = *other.av();
     const std::int64_t time = o.dts != AV_NOPTS_VALUE ? o.dts : o.pts;
-    if (time == AV_NOPTS_VALUE) return false;
-    return av_compare_ts(video.av()->dts, av(video_base), time, input.av()->streams[o.stream_index]->time_base) <= 0;
+    const AVFormatContext& ic = *input.known();
+    if (time == AV_NOPTS_VALUE || o.stream_index >= static_cast<int>(ic.nb_streams)) return false;
+    return av_compare_ts(video.av()->dts, av(video_base), time, ic.streams[o.stream_index]->time_base) <= 0;
 }
 
 VideoTrack track_of(const Encoder& encoder, const Frame& hdr) {

@@ -18,6 +18,7 @@ namespace enlarge::media {
 namespace {
 
 constexpr int kBlock = 1 << 16;
+constexpr std::int64_t kMostCanvas = std::int64_t{1} << 30;  // bytes of RGBA
 constexpr std::int64_t kMostBytes = std::int64_t{1} << 30;  // of a file; libwebp wants it whole in memory
 
 struct FreeIo {
@@ -129,6 +130,7 @@ bool WebpAnimation::State::make_frame() {
 WebpAnimation::~WebpAnimation() = default;
 AVIOContext* WebpAnimation::io() const { return state_->reader.get(); }
 std::int64_t WebpAnimation::frames() const { return state_->info.frame_count; }
+int WebpAnimation::plays() const { return static_cast<int>(state_->info.loop_count); }
 
 std::int64_t WebpAnimation::duration_ms(std::int64_t pts_ms) {
     auto& known = state_->durations;
@@ -157,6 +159,10 @@ Result<std::unique_ptr<WebpAnimation>> WebpAnimation::open(const std::string& pa
     const int width = le24(24), height = le24(27);
     if (width > limits.side || height > limits.side || std::int64_t{width} * height > limits.pixels)
         return Error{Errc::limit, "frames of " + std::to_string(width) + "x" + std::to_string(height) + " pixels are more than allowed"};
+    // libwebp composes two canvases; one becomes an FFmpeg packet, whose size is an int.
+    if (std::int64_t{width} * height * 4 > kMostCanvas)
+        return Error{Errc::limit, "an animated WebP of " + std::to_string(width) + "x" + std::to_string(height) +
+                                      " pixels; at most " + std::to_string(kMostCanvas / 4) + " pixels can be read"};
     WebPAnimDecoderOptions options;
     if (!WebPAnimDecoderOptionsInit(&options)) return Error{Errc::unsupported, "another version of libwebp than this was built for"};
     options.color_mode = MODE_RGBA;

@@ -23,6 +23,7 @@ public:
     // A NUT stream that is made as it is read, in milliseconds. Belongs to this object.
     [[nodiscard]] AVIOContext* io() const;
     [[nodiscard]] std::int64_t frames() const;
+    [[nodiscard]] int plays() const;  // 0 = for ever
     // The display time of the frame that begins at `pts_ms`, which has been read; 0 if there is none. In order of time.
     std::int64_t duration_ms(std::int64_t pts_ms);
 

@@ -195,6 +195,13 @@ void make_clip(const std::string& path, const ClipSpec& spec) {
         check(av_frame_make_writable(frame), "frame");
         paint(frame, spec, i);
         frame->pts = av_rescale_q(pts, {1, spec.time_base_den}, v.time_base);
+        if (spec.captions) {  // "enlarge" in pairs of letters, of the first field
+            av_frame_remove_side_data(frame, AV_FRAME_DATA_A53_CC);
+            AVFrameSideData* side = av_frame_new_side_data(frame, AV_FRAME_DATA_A53_CC, 3);
+            const std::uint8_t triplet[3] = {0xfc, static_cast<std::uint8_t>("enlarge!"[i % 4 * 2]),
+                                             static_cast<std::uint8_t>("enlarge!"[i % 4 * 2 + 1])};
+            std::memcpy(side->data, triplet, 3);
+        }
         frame->interlaced_frame = spec.interlaced;
         frame->top_field_first = spec.interlaced;
         check(avcodec_send_frame(video.codec, frame), "encode");
@@ -277,6 +284,8 @@ SeenClip look_at(const std::string& path) {
     const auto receive = [&] {
         while (avcodec_receive_frame(codec, f) >= 0) {
             out.times.push_back(static_cast<double>(f->best_effort_timestamp) * av_q2d(vs.time_base));
+            if (const AVFrameSideData* side = av_frame_get_side_data(f, AV_FRAME_DATA_A53_CC))
+                out.captions.emplace_back(reinterpret_cast<const char*>(side->data), side->size);
             const auto format = static_cast<AVPixelFormat>(f->format);
             std::vector<std::uint8_t> bytes(static_cast<std::size_t>(av_image_get_buffer_size(format, f->width, f->height, 1)));
             av_image_copy_to_buffer(bytes.data(), static_cast<int>(bytes.size()), f->data, f->linesize, format, f->width, f->height, 1);
@@ -296,7 +305,9 @@ SeenClip look_at(const std::string& path) {
     while (av_read_frame(ic, p) >= 0) {
         SeenStream& s = out.streams[place[static_cast<std::size_t>(p->stream_index)]];
         const AVRational base = ic->streams[p->stream_index]->time_base;
-        if (s.packets++ == 0) s.first_s = static_cast<double>(p->pts != AV_NOPTS_VALUE ? p->pts : p->dts) * av_q2d(base);
+        const double time = static_cast<double>(p->pts != AV_NOPTS_VALUE ? p->pts : p->dts) * av_q2d(base);
+        if (s.packets++ == 0) s.first_s = time;
+        if (place[static_cast<std::size_t>(p->stream_index)] == 1) out.sound_times.push_back(time);
         s.hash = fnv(s.hash, p->data, static_cast<std::size_t>(p->size));
         if (p->stream_index == video) {
             out.packets.push_back({p->pts, p->dts, p->duration, p->flags, fnv(kHash, p->data, static_cast<std::size_t>(p->size))});

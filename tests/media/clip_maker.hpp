@@ -24,6 +24,7 @@ struct ClipSpec {
     int dolby_vision = -1;         // the profile its MP4 container claims
     int still_from = -1;           // from this frame on nothing moves
     bool small_motion = false;     // only a small square moves
+    bool captions = false;         // closed captions (A53) with every frame
 };
 // The container follows from the path. Aborts the test program on failure.
 void make_clip(const std::string& path, const ClipSpec& spec);
@@ -45,6 +46,8 @@ struct SeenClip {
     std::vector<SeenStream> streams;     // video first
     std::vector<SeenPacket> packets;     // of the video
     std::vector<double> times;           // of decoded frames, seconds
+    std::vector<double> sound_times;     // of packets of the first other stream
+    std::vector<std::string> captions;   // of decoded frames that have some
     std::vector<std::vector<std::uint8_t>> pixels;  // of decoded frames: all planes, 8-bit or little-endian 16-bit
     int width = 0, height = 0, bits = 8;
     std::string pixel_format;

@@ -4,36 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
 #include "media/clip_maker.hpp"
-#include "media/program.hpp"
+#include "media/ffmpeg_program.hpp"
 
 namespace enlarge::test {
 namespace {
 
-#define SKIP_WITHOUT_FFMPEG() \
-    if (std::system("ffmpeg -version > /dev/null 2>&1") != 0) GTEST_SKIP() << "SKIPPED: the ffmpeg program, which makes the clip, is not installed"
-
 const std::string kPicture = "-f lavfi -i testsrc2=s=96x64:r=25:d=1", kSound = " -f lavfi -i sine=d=1";
-
-testing::AssertionResult ffmpeg(const std::string& words) {
-    const std::string command = "ffmpeg -v error -nostdin -y " + words;
-    return std::system(command.c_str()) == 0 ? testing::AssertionSuccess() : testing::AssertionFailure() << command;
-}
-
-// Enlarges with the identity network; what was said is in `said`.
-struct Enlarged {
-    Result<VideoReport> report;
-    std::string said;
-};
-Enlarged enlarged(const std::string& in, const std::string& out, VideoOptions options = {}) {
-    std::string said;
-    options.notice = [&](const std::string& text) { said += text + "\n"; };
-    Upscaler engine = upscaler("identity-x1");
-    auto report = enlarge_video(engine, in, out, options);
-    return {std::move(report), said};
-}
 
 void expect_same_times(const SeenClip& a, const SeenClip& b, double tolerance) {
     ASSERT_FALSE(a.times.empty());
