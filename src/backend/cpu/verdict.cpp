@@ -69,8 +69,8 @@ std::optional<std::string> read_own(const fs::path& file) {
     struct stat info {};
     if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) return {};
     if (info.st_uid != ::geteuid() || (info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        log(LogLevel::warning, "what was measured before is not used: " + file.string() +
-                                   " belongs to another user, or others can write it");
+        log(LogLevel::warning, {"measurement-not-trusted", "what was measured before is not used: " + file.string() +
+                                                               " belongs to another user, or others can write it"});
         return {};
     }
     if (info.st_size < 0 || static_cast<std::uint64_t>(info.st_size) > kMostBytes) return {};
