@@ -79,7 +79,7 @@ typedef struct enlarge_model_info {
     const char* family;  /* "Compact", "RRDB", "SPAN" */
     const char* licence; /* "" if not known */
     int32_t scale, channels, features, blocks;
-    int32_t receptive_radius; /* input pixels around a pixel that can change it */
+    int32_t receptive_radius; /* input pixels around a pixel that can change it; -1: the whole picture */
     int64_t parameters;
     double macs_per_pixel;
 } enlarge_model_info;

@@ -36,7 +36,7 @@ struct ModelInfo {
     int channels = 3;
     std::int64_t parameters = 0;
     double macs_per_pixel = 0;  // multiplications of convolutions per input pixel
-    int receptive_radius = 0;   // input pixels around a pixel that can change it
+    int receptive_radius = 0;   // input pixels around a pixel that can change it; -1: the whole picture
     std::string licence;        // empty if not known
 };
 

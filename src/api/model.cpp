@@ -36,7 +36,7 @@ Result<Model::State> make_state(const StateDict& weights, std::string name, std:
     info.channels = network.graph.input_channels();
     info.parameters = network.graph.parameters();
     info.macs_per_pixel = network.graph.macs_per_pixel();
-    info.receptive_radius = network.graph.receptive_radius();
+    info.receptive_radius = network.graph.receptive_radius().value_or(-1);
     info.licence = std::move(licence);
     if (info.parameters <= kKeptParameters) {
         TRY(state.weights, named_tensors(weights));

@@ -86,9 +86,9 @@ std::vector<float> Builder::take(const std::string& name, const std::vector<std:
     return tensor->values;
 }
 
-int Builder::append(Node node) {
+int Builder::append(Operation op, std::vector<int> from) {
     if (error_) return -1;
-    auto index = graph_.add(std::move(node));
+    auto index = graph_.add({std::move(op), std::move(from)});
     if (!index.ok()) {
         error_ = std::move(index).error();
         return -1;
@@ -108,13 +108,14 @@ int Builder::conv(int from, const std::string& name, int out, int kernel, bool b
 }
 
 int Builder::conv(int from, std::vector<float> weights, std::vector<float> bias, int kernel) {
-    Node node;
-    node.op = Op::conv2d;
-    node.inputs = {from};
-    node.kernel = kernel;
-    node.weights = make_values(std::move(weights));
-    node.bias = make_values(std::move(bias));
-    return append(std::move(node));
+    if (error_) return -1;
+    const int out = static_cast<int>(bias.size());
+    auto index = graph_.conv2d(from, out, kernel, std::move(weights), std::move(bias));
+    if (!index.ok()) {
+        error_ = std::move(index).error();
+        return -1;
+    }
+    return *index;
 }
 
 int Builder::prelu(int from, const std::string& name) {
@@ -123,67 +124,11 @@ int Builder::prelu(int from, const std::string& name) {
     const bool shared = tensor && tensor->shape == std::vector<std::int64_t>{1};
     std::vector<float> slopes = take(name + ".weight", {shared ? 1 : count});
     if (shared && slopes.size() == 1 && expand(count)) slopes.assign(static_cast<std::size_t>(count), slopes[0]);
-    Node node;
-    node.op = Op::prelu;
-    node.inputs = {from};
-    node.weights = make_values(std::move(slopes));
-    return append(std::move(node));
-}
-
-int Builder::leaky_relu(int from, float slope) {
-    Node node;
-    node.op = Op::leaky_relu;
-    node.inputs = {from};
-    node.alpha = slope;
-    return append(std::move(node));
-}
-
-int Builder::silu(int from) {
-    Node node;
-    node.op = Op::silu;
-    node.inputs = {from};
-    return append(std::move(node));
-}
-
-int Builder::add(int a, int b, float alpha, float beta) {
-    Node node;
-    node.op = Op::add;
-    node.inputs = {a, b};
-    node.alpha = alpha;
-    node.beta = beta;
-    return append(std::move(node));
-}
-
-int Builder::concat(std::vector<int> parts) {
-    Node node;
-    node.op = Op::concat;
-    node.inputs = std::move(parts);
-    return append(std::move(node));
+    return append(op::Prelu{make_values(std::move(slopes))}, {from});
 }
 
 int Builder::scale_shift(int from, std::vector<float> scale, std::vector<float> shift) {
-    Node node;
-    node.op = Op::scale_shift;
-    node.inputs = {from};
-    node.weights = make_values(std::move(scale));
-    node.bias = make_values(std::move(shift));
-    return append(std::move(node));
-}
-
-int Builder::span_gate(int o, int x) {
-    Node node;
-    node.op = Op::span_gate;
-    node.inputs = {o, x};
-    return append(std::move(node));
-}
-
-int Builder::resample(Op op, int from, int factor) {
-    if (factor == 1) return from;
-    Node node;
-    node.op = op;
-    node.inputs = {from};
-    node.factor = factor;
-    return append(std::move(node));
+    return append(op::ScaleShift{make_values(std::move(scale)), make_values(std::move(shift))}, {from});
 }
 
 Result<Graph> Builder::finish() {

@@ -45,25 +45,28 @@ public:
     int conv(int from, std::vector<float> weights, std::vector<float> bias, int kernel = 3);
     // name + ".weight": one slope per channel, or one for all.
     int prelu(int from, const std::string& name);
-    int leaky_relu(int from, float slope);
-    int silu(int from);
-    int add(int a, int b, float alpha = 1, float beta = 1);
-    int concat(std::vector<int> parts);
+    int leaky_relu(int from, float slope) { return append(op::LeakyRelu{slope}, {from}); }
+    int silu(int from) { return append(op::Silu{}, {from}); }
+    int add(int a, int b, float alpha = 1, float beta = 1) { return append(op::Add{alpha, beta}, {a, b}); }
+    int concat(std::vector<int> parts) { return append(op::Concat{}, std::move(parts)); }
     int scale_shift(int from, std::vector<float> scale, std::vector<float> shift);
-    int span_gate(int o, int x);
+    int span_gate(int o, int x) { return append(op::SpanGate{}, {o, x}); }
     // A factor of 1 leaves things as they are.
-    int pixel_shuffle(int from, int factor) { return resample(Op::pixel_shuffle, from, factor); }
-    int pixel_unshuffle(int from, int factor) { return resample(Op::pixel_unshuffle, from, factor); }
-    int upsample_nearest(int from, int factor) { return resample(Op::upsample_nearest, from, factor); }
+    int pixel_shuffle(int from, int factor) { return factor == 1 ? from : append(op::PixelShuffle{factor}, {from}); }
+    int pixel_unshuffle(int from, int factor) {
+        return factor == 1 ? from : append(op::PixelUnshuffle{factor}, {from});
+    }
+    int upsample_nearest(int from, int factor) {
+        return factor == 1 ? from : append(op::UpsampleNearest{factor}, {from});
+    }
+    // Any other operation.
+    int append(Operation op, std::vector<int> from);
 
     [[nodiscard]] int channels(int node) const;
     // The checked graph. Fails when something failed before, or when a tensor of the file was not used.
     Result<Graph> finish();
 
 private:
-    int append(Node node);
-    int resample(Op op, int from, int factor);
-
     const StateDict& weights_;
     std::set<std::string> used_;
     std::int64_t expanded_ = 0;

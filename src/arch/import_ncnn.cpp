@@ -96,7 +96,7 @@ Result<void> interp(Importer& to, const Layer& layer) {
     if (number(layer, "3", 0) != 0 || number(layer, "4", 0) != 0) return unsupported("Interp to a fixed size");
     if (down != across) return unsupported("Interp by unequal factors");
     if (kind == 1 && down == std::floor(down) && down >= 1 && down <= 64)
-        return to.resample(layer.outputs[0], layer.inputs[0], Op::upsample_nearest, static_cast<int>(down));
+        return to.upsample_nearest(layer.outputs[0], layer.inputs[0], static_cast<int>(down));
     if (kind == 2 || kind == 3) return to.resize(layer.outputs[0], layer.inputs[0], down);
     return unsupported("Interp " + std::to_string(kind) + " by " + std::to_string(down));
 }
@@ -146,7 +146,8 @@ Result<void> add_layer(Importer& to, const Layer& layer, int channels) {
     }
     if (type == "PixelShuffle" || type == "Reorg") {
         if (whole(layer, "1", 0) != 0) return unsupported("channels in another order than PyTorch's");
-        return to.resample(out, in, type == "Reorg" ? Op::pixel_unshuffle : Op::pixel_shuffle, whole(layer, "0", 1));
+        const int factor = whole(layer, "0", 1);
+        return type == "Reorg" ? to.pixel_unshuffle(out, in, factor) : to.pixel_shuffle(out, in, factor);
     }
     if (type == "Clip") return to.clamp(out, in, number(layer, "0", -1e30), number(layer, "1", 1e30));
     return unsupported("no part of a Compact, RRDB or SPAN network");

@@ -103,7 +103,7 @@ Result<void> resize(Importer& to, const Layer& layer) {
                          ((position == "half_pixel" || position == "pytorch_half_pixel") && rounding.starts_with("round"));
     if (mode != "nearest" || !repeats || factor != std::floor(factor) || factor < 1 || factor > 64)
         return unsupported("a resampling (" + printable(mode) + ", " + printable(position) + ", " + printable(rounding) + ") by " + std::to_string(factor));
-    return to.resample(layer.outputs[0], layer.inputs[0], Op::upsample_nearest, static_cast<int>(factor));
+    return to.upsample_nearest(layer.outputs[0], layer.inputs[0], static_cast<int>(factor));
 }
 
 Result<void> clip(Importer& to, const Layer& layer) {
@@ -137,7 +137,7 @@ Result<void> add_layer(Importer& to, const Layer& layer) {
     }
     if (type == "DepthToSpace") {
         if (text(layer, "mode", "DCR") != "CRD") return unsupported("channels in another order than PyTorch's");
-        return to.resample(out, in, Op::pixel_shuffle, static_cast<int>(std::clamp(number(layer, "blocksize", 0), 0.0, 1000.0)));
+        return to.pixel_shuffle(out, in, static_cast<int>(std::clamp(number(layer, "blocksize", 0), 0.0, 1000.0)));
     }
     if (type == "Resize" || type == "Upsample") return resize(to, layer);
     if (type == "Clip") return clip(to, layer);

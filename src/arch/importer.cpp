@@ -46,10 +46,15 @@ Result<void> Importer::define(const std::string& name, Value value) {
     return {};
 }
 
-Result<void> Importer::define_node(const std::string& name, Node node) {
+Result<void> Importer::define_node(const std::string& name, Operation op, std::vector<int> from) {
     Value value;
-    TRY(value.node, graph_.add(std::move(node)));
+    TRY(value.node, graph_.add({std::move(op), std::move(from)}));
     return define(name, std::move(value));
+}
+
+Result<void> Importer::append(const std::string& out, const std::string& in, Operation op) {
+    TRY(const int from, node(in));
+    return define_node(out, std::move(op), {from});
 }
 
 Result<void> Importer::expand(std::int64_t numbers) {
@@ -79,12 +84,8 @@ Result<int> Importer::materialise(Value& value) {
         factor.push_back(static_cast<float>(at(value.factor, c, 1)));
         shift.push_back(static_cast<float>(at(value.shift, c, 0)));
     }
-    Node node;
-    node.op = Op::scale_shift;
-    node.inputs = {value.node};
-    node.weights = make_values(std::move(factor));
-    node.bias = make_values(std::move(shift));
-    TRY(value.node, graph_.add(std::move(node)));
+    TRY(value.node,
+        graph_.add({op::ScaleShift{make_values(std::move(factor)), make_values(std::move(shift))}, {value.node}}));
     value.factor.clear();
     value.shift.clear();
     return value.node;
@@ -135,7 +136,7 @@ Result<void> Importer::conv(const std::string& out, const std::string& in, const
     const auto channels = graph_.nodes()[static_cast<std::size_t>(from)].channels;
     if (what.stride > 1 && what.pad == 0 && what.group == 1 && what.dilation == 1 && is_unshuffle(*weights, what.stride) &&
         inputs == channels && (!what.bias || std::all_of(what.bias->values.begin(), what.bias->values.end(), [](float b) { return b == 0; })))
-        return resample(out, in, Op::pixel_unshuffle, what.stride);
+        return pixel_unshuffle(out, in, what.stride);
     if (what.stride != 1 || what.dilation != 1 || what.group != 1)
         return unsupported("a convolution with a stride, dilation or groups");
     if (weights->shape[2] != weights->shape[3] || (weights->shape[2] != 1 && weights->shape[2] != 3))
@@ -148,33 +149,24 @@ Result<void> Importer::conv(const std::string& out, const std::string& in, const
     if (inputs != channels)
         return Error{Errc::format, "weights for " + std::to_string(inputs) + " channels, applied to " + std::to_string(channels)};
     std::vector<float> bias = what.bias ? what.bias->values : std::vector<float>(static_cast<std::size_t>(std::max<std::int64_t>(outputs, 0)));
-    Node node;
-    node.op = Op::conv2d;
-    node.inputs = {from};
-    node.kernel = kernel;
-    node.weights = make_values(weights->values);
-    node.bias = make_values(std::move(bias));
-    return define_node(out, std::move(node));
+    Value value;
+    const int count = static_cast<int>(bias.size());
+    TRY(value.node, graph_.conv2d(from, count, kernel, weights->values, std::move(bias)));
+    return define(out, std::move(value));
 }
 
 Result<void> Importer::prelu(const std::string& out, const std::string& in, const Tensor& slopes) {
     TRY(const int from, node(in));
     const auto channels = static_cast<std::size_t>(graph_.nodes()[static_cast<std::size_t>(from)].channels);
     if (slopes.values.size() == 1) TRY(expand(static_cast<std::int64_t>(channels)));
-    Node node;
-    node.op = Op::prelu;
-    node.inputs = {from};
-    node.weights = make_values(slopes.values.size() == 1 ? std::vector<float>(channels, slopes.values[0]) : slopes.values);
-    return define_node(out, std::move(node));
+    return define_node(out,
+                       op::Prelu{make_values(slopes.values.size() == 1 ? std::vector<float>(channels, slopes.values[0])
+                                                                       : slopes.values)},
+                       {from});
 }
 
 Result<void> Importer::leaky_relu(const std::string& out, const std::string& in, double slope) {
-    Node node;
-    TRY(const int from, this->node(in));
-    node.op = Op::leaky_relu;
-    node.inputs = {from};
-    node.alpha = static_cast<float>(slope);
-    return define_node(out, std::move(node));
+    return append(out, in, op::LeakyRelu{static_cast<float>(slope)});
 }
 
 Result<void> Importer::sigmoid(const std::string& out, const std::string& in) {
@@ -184,13 +176,7 @@ Result<void> Importer::sigmoid(const std::string& out, const std::string& in) {
     return define(out, std::move(value));
 }
 
-Result<void> Importer::swish(const std::string& out, const std::string& in) {
-    Node node;
-    TRY(const int from, this->node(in));
-    node.op = Op::silu;
-    node.inputs = {from};
-    return define_node(out, std::move(node));
-}
+Result<void> Importer::swish(const std::string& out, const std::string& in) { return append(out, in, op::Silu{}); }
 
 Result<void> Importer::add(const std::string& out, const std::string& a, const std::string& b, double alpha, double beta) {
     if (is_constant(a) || is_constant(b)) {
@@ -199,22 +185,23 @@ Result<void> Importer::add(const std::string& out, const std::string& a, const s
         for (double& number : shift) number *= is_constant(a) ? alpha : beta;
         return affine(out, x, {is_constant(a) ? beta : alpha}, shift);
     }
-    Node node;
-    node.op = Op::add;
+    op::Add sum;
+    std::vector<int> inputs;
     for (const auto& [name, own] : {std::pair{&a, alpha}, std::pair{&b, beta}}) {
         TRY(Value* const value, use(*name));
         double factor = own;
         // One factor for all channels becomes part of the sum.
         const bool uniform = value->form == Value::Form::plain && value->shift.empty() && value->factor.size() == 1;
         if (uniform) factor *= value->factor[0];
-        if (uniform) node.inputs.push_back(value->node);
+        if (uniform)
+            inputs.push_back(value->node);
         else {
             TRY(const int from, materialise(*value));
-            node.inputs.push_back(from);
+            inputs.push_back(from);
         }
-        (node.inputs.size() == 1 ? node.alpha : node.beta) = static_cast<float>(factor);
+        (inputs.size() == 1 ? sum.alpha : sum.beta) = static_cast<float>(factor);
     }
-    return define_node(out, std::move(node));
+    return define_node(out, sum, std::move(inputs));
 }
 
 Result<void> Importer::affine(const std::string& out, const std::string& in, const Constant& factor, const Constant& shift) {
@@ -247,48 +234,45 @@ Result<void> Importer::multiply(const std::string& out, const std::string& a, co
         TRY(const Value* const value, use(*x));
         const bool plain = value->form == Value::Form::plain && value->factor.empty() && value->shift.empty();
         if (gate->form != Value::Form::sigmoid || !gate->factor.empty() || !plain) continue;
-        Node node;
-        if (gate->shift.empty() && value->node == gate->node) {
-            node.op = Op::silu;
-            node.inputs = {value->node};
-            return define_node(out, std::move(node));
-        }
+        if (gate->shift.empty() && value->node == gate->node) return define_node(out, op::Silu{}, {value->node});
         const Node& sum = graph_.nodes()[static_cast<std::size_t>(value->node)];
-        if (gate->shift.size() != 1 || std::fabs(gate->shift[0] + 0.5) > 1e-6 || sum.op != Op::add || sum.alpha != 1 || sum.beta != 1)
+        const auto* add = sum.as<op::Add>();
+        if (gate->shift.size() != 1 || std::fabs(gate->shift[0] + 0.5) > 1e-6 || !add || add->alpha != 1 ||
+            add->beta != 1)
             continue;
         const bool first = sum.inputs[0] == gate->node;
         if (!first && sum.inputs[1] != gate->node) continue;
-        node.op = Op::span_gate;
-        node.inputs = {gate->node, sum.inputs[first ? 1 : 0]};
-        return define_node(out, std::move(node));
+        return define_node(out, op::SpanGate{}, {gate->node, sum.inputs[first ? 1 : 0]});
     }
     return unsupported("a product of two tensors that is neither SiLU nor SPAN's gate");
 }
 
 Result<void> Importer::concat(const std::string& out, const std::vector<std::string>& in) {
-    Node node;
-    node.op = Op::concat;
+    std::vector<int> parts;
     for (const std::string& name : in) {
         TRY(const int from, this->node(name));
         const Node& part = graph_.nodes()[static_cast<std::size_t>(from)];
-        if (part.op == Op::concat)
-            node.inputs.insert(node.inputs.end(), part.inputs.begin(), part.inputs.end());
+        if (part.is<op::Concat>())
+            parts.insert(parts.end(), part.inputs.begin(), part.inputs.end());
         else
-            node.inputs.push_back(from);
-        if (node.inputs.size() > kMostParts) return unsupported("a concatenation of more than " + std::to_string(kMostParts) + " tensors");
+            parts.push_back(from);
+        if (parts.size() > kMostParts)
+            return unsupported("a concatenation of more than " + std::to_string(kMostParts) + " tensors");
     }
-    if (node.inputs.size() == 1) return alias(in[0], out);
-    return define_node(out, std::move(node));
+    if (parts.size() == 1) return alias(in[0], out);
+    return define_node(out, op::Concat{}, std::move(parts));
 }
 
-Result<void> Importer::resample(const std::string& out, const std::string& in, Op op, int factor) {
-    if (factor == 1) return alias(in, out);
-    Node node;
-    TRY(const int from, this->node(in));
-    node.op = op;
-    node.inputs = {from};
-    node.factor = factor;
-    return define_node(out, std::move(node));
+Result<void> Importer::pixel_shuffle(const std::string& out, const std::string& in, int factor) {
+    return factor == 1 ? alias(in, out) : append(out, in, op::PixelShuffle{factor});
+}
+
+Result<void> Importer::pixel_unshuffle(const std::string& out, const std::string& in, int factor) {
+    return factor == 1 ? alias(in, out) : append(out, in, op::PixelUnshuffle{factor});
+}
+
+Result<void> Importer::upsample_nearest(const std::string& out, const std::string& in, int factor) {
+    return factor == 1 ? alias(in, out) : append(out, in, op::UpsampleNearest{factor});
 }
 
 Result<void> Importer::clamp(const std::string& out, const std::string& in, double low, double high) {
@@ -315,11 +299,8 @@ Result<void> Importer::resize(const std::string& out, const std::string& in, dou
 Result<void> Importer::reshape(const std::string& out, const std::string& in, const Constant& shape) {
     TRY(Value* const value, use(in));
     if (value->form == Value::Form::permuted && shape.size() == 4) {
-        Node node;
-        node.op = value->op;
-        node.inputs = {value->node};
-        node.factor = value->count;
-        return define_node(out, std::move(node));
+        if (value->shuffle) return define_node(out, op::PixelShuffle{value->count}, {value->node});
+        return define_node(out, op::PixelUnshuffle{value->count}, {value->node});
     }
     TRY(const int from, materialise(*value));
     if (shape.size() != 6) return unsupported("a reshape to " + std::to_string(shape.size()) + " dimensions");
@@ -329,9 +310,9 @@ Result<void> Importer::reshape(const std::string& out, const std::string& in, co
     const int channels = graph_.nodes()[static_cast<std::size_t>(from)].channels;
     const bool small = shape[3] >= 2 && shape[3] <= 64;
     if (small && shape[3] == shape[5] && shape[1] == channels) {
-        split.op = Op::pixel_unshuffle;
+        split.shuffle = false;
     } else if (small && shape[2] == shape[3] && (shape[1] == -1 || shape[1] * shape[2] * shape[3] == channels)) {
-        split.op = Op::pixel_shuffle;
+        split.shuffle = true;
     } else {
         return unsupported("a reshape that is no pixel shuffle");
     }
@@ -341,7 +322,7 @@ Result<void> Importer::reshape(const std::string& out, const std::string& in, co
 
 Result<void> Importer::transpose(const std::string& out, const std::string& in, const Constant& order) {
     TRY(Value* const value, use(in));
-    const Constant wanted = value->op == Op::pixel_shuffle ? Constant{0, 1, 4, 2, 5, 3} : Constant{0, 1, 3, 5, 2, 4};
+    const Constant wanted = value->shuffle ? Constant{0, 1, 4, 2, 5, 3} : Constant{0, 1, 3, 5, 2, 4};
     if (value->form != Value::Form::reshaped || order != wanted) return unsupported("a transposition that is no pixel shuffle");
     Value permuted = *value;
     permuted.form = Value::Form::permuted;

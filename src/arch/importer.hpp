@@ -43,7 +43,9 @@ public:
     // in * factor + shift.
     Result<void> affine(const std::string& out, const std::string& in, const Constant& factor, const Constant& shift);
     Result<void> concat(const std::string& out, const std::vector<std::string>& in);
-    Result<void> resample(const std::string& out, const std::string& in, Op op, int factor);
+    Result<void> pixel_shuffle(const std::string& out, const std::string& in, int factor);
+    Result<void> pixel_unshuffle(const std::string& out, const std::string& in, int factor);
+    Result<void> upsample_nearest(const std::string& out, const std::string& in, int factor);
     // Only after the network's end: clamping to 0..1, and making the result smaller or larger by other than repetition.
     Result<void> clamp(const std::string& out, const std::string& in, double low, double high);
     Result<void> resize(const std::string& out, const std::string& in, double factor);
@@ -62,7 +64,7 @@ private:
         Constant factor, shift;  // not yet applied; empty for none. For constants: factor holds the numbers
         bool ended = false;      // clamped or resized: only the output may follow
         double resize = 1;
-        Op op = Op::input;       // reshaped, permuted: on the way to pixel_shuffle or pixel_unshuffle
+        bool shuffle = false;    // reshaped, permuted: on the way to a pixel shuffle, else to the inverse
         int count = 1;           // factor of that
         bool used = false;
     };
@@ -71,7 +73,8 @@ private:
     Result<int> node(const std::string& name);      // the value as a node of the graph
     Result<int> materialise(Value& value);
     Result<void> define(const std::string& name, Value value);
-    Result<void> define_node(const std::string& name, Node node);
+    Result<void> define_node(const std::string& name, Operation op, std::vector<int> from);
+    Result<void> append(const std::string& out, const std::string& in, Operation op);  // of one operand
     Result<void> scale_by(const std::string& out, const std::string& in, const std::string& constant);
 
     Graph graph_;

@@ -2,46 +2,53 @@
 // Which family an imported graph is of, and its tensors under that family's names. Only the order of the convolutions is
 // used here: they depend on each other, so any file has them in this order. That the rest fits is checked afterwards, by
 // building the family's graph from the names and comparing (same_network).
-#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <map>
 #include <string_view>
+#include <type_traits>
 
 #include "arch/builder.hpp"
 #include "arch/importer.hpp"
+#include "graph/fields.hpp"
+#include "graph/hash.hpp"
+#include "graph/traits.hpp"
 
 namespace enlarge {
 namespace {
 
 using std::to_string;
 
-std::vector<const Node*> all(const Graph& graph, Op op) {
+template <class T>
+std::vector<const Node*> all(const Graph& graph) {
     std::vector<const Node*> found;
     for (const Node& node : graph.nodes())
-        if (node.op == op) found.push_back(&node);
+        if (node.is<T>()) found.push_back(&node);
     return found;
 }
 
-void put(StateDict& out, const Graph& graph, const std::string& name, const Node& conv, bool bias = true) {
-    const std::int64_t in = graph.nodes()[static_cast<std::size_t>(conv.inputs[0])].channels, k = conv.kernel;
-    out.tensors[name + ".weight"] = {{conv.channels, in, k, k}, *conv.weights};
-    if (bias) out.tensors[name + ".bias"] = {{conv.channels}, *conv.bias};
+void put(StateDict& out, const Graph& graph, const std::string& name, const Node& node, bool bias = true) {
+    const auto& conv = *node.as<op::Conv2d>();
+    const std::int64_t in = graph.nodes()[static_cast<std::size_t>(node.inputs[0])].channels / conv.groups;
+    out.tensors[name + ".weight"] = {{node.channels, in, conv.kernel_h, conv.kernel_w}, *conv.weights};
+    if (bias) out.tensors[name + ".bias"] = {{node.channels}, *conv.bias};
 }
 
 Result<StateDict> name_compact(const Graph& graph) {
     StateDict out;
     int index = 0;
     for (const Node& node : graph.nodes()) {
-        if (node.op == Op::conv2d) put(out, graph, "body." + to_string(index++), node);
-        if (node.op == Op::prelu) out.tensors["body." + to_string(index++) + ".weight"] = {{node.channels}, *node.weights};
+        if (node.is<op::Conv2d>()) put(out, graph, "body." + to_string(index++), node);
+        if (const auto* prelu = node.as<op::Prelu>())
+            out.tensors["body." + to_string(index++) + ".weight"] = {{node.channels}, *prelu->slopes};
     }
     return out;
 }
 
 Result<StateDict> name_span(const Graph& graph) {
     StateDict out;
-    const std::vector<const Node*> convs = all(graph, Op::conv2d);
-    const std::size_t blocks = all(graph, Op::span_gate).size();
+    const std::vector<const Node*> convs = all<op::Conv2d>(graph);
+    const std::size_t blocks = all<op::SpanGate>(graph).size();
     if (convs.size() != 3 * blocks + 4)
         return Error{Errc::unsupported, to_string(convs.size()) + " convolutions around " + to_string(blocks) +
                                             " gates; a SPAN network has three per gate and four more"};
@@ -50,15 +57,16 @@ Result<StateDict> name_span(const Graph& graph) {
         for (const char* part : {".c1_r", ".c2_r", ".c3_r"}) names.push_back("block_" + to_string(b) + part + ".eval_conv");
     for (const char* name : {"conv_2.eval_conv", "conv_cat", "upsampler.0"}) names.emplace_back(name);
     for (std::size_t i = 0; i < names.size(); ++i) put(out, graph, names[i], *convs[i]);
-    if (all(graph, Op::scale_shift).empty()) out.tensors["no_norm"] = {{1}, {0}};
+    if (all<op::ScaleShift>(graph).empty()) out.tensors["no_norm"] = {{1}, {0}};
     return out;
 }
 
 Result<StateDict> name_rrdb(const Graph& graph) {
     StateDict out;
     std::vector<const Node*> convs, shortcuts;  // 3x3, and the 1x1 of ESRGAN+
-    for (const Node* conv : all(graph, Op::conv2d)) (conv->kernel == 1 ? shortcuts : convs).push_back(conv);
-    const std::size_t ups = all(graph, Op::upsample_nearest).size();
+    for (const Node* conv : all<op::Conv2d>(graph))
+        (conv->as<op::Conv2d>()->same_kernel() == 1 ? shortcuts : convs).push_back(conv);
+    const std::size_t ups = all<op::UpsampleNearest>(graph).size();
     const std::size_t others = ups + 4;
     const std::size_t blocks = convs.size() > others ? (convs.size() - others) / 15 : 0;
     if (blocks == 0 || convs.size() != others + blocks * 15 || (!shortcuts.empty() && shortcuts.size() != blocks * 3))
@@ -79,21 +87,59 @@ Result<StateDict> name_rrdb(const Graph& graph) {
     return out;
 }
 
-std::uint64_t hash(const Values& values) {
-    if (!values) return 0;
-    const std::string_view bytes(reinterpret_cast<const char*>(values->data()), values->size() * sizeof(float));
-    return std::hash<std::string_view>()(bytes);
-}
-
 // As coarse as half precision needs, finer than any two networks differ.
 std::int64_t coarse(double value) { return std::lround(value * 256); }
+
+// Appends what is to be compared of a field. Slopes, factors of sums and normalisations of the picture are compared
+// coarsely: a file in half precision has rounded them.
+template <class T>
+struct Key {
+    std::vector<std::int64_t>& key;
+    static constexpr bool kCoarse =
+        std::is_same_v<T, op::LeakyRelu> || std::is_same_v<T, op::Add> || std::is_same_v<T, op::ScaleShift>;
+
+    template <class Field>
+    requires std::is_integral_v<Field> || std::is_enum_v<Field>
+    void operator()(const Field& number) { key.push_back(static_cast<std::int64_t>(number)); }
+    void operator()(float number) { key.push_back(kCoarse ? coarse(number) : std::bit_cast<std::int32_t>(number)); }
+    void operator()(const Values& values) {
+        key.push_back(values.count());
+        if (!kCoarse)
+            key.push_back(static_cast<std::int64_t>(hash(values)));
+        else if (values)
+            for (const float value : *values) key.push_back(std::lround(value));
+    }
+    void operator()(const std::string&) {}  // names do not compute
+    void operator()(const Extent& side) { key.insert(key.end(), {side.fixed, side.h, side.w, side.area, side.den}); }
+    template <class Item>
+    void operator()(const std::vector<Item>& list) {
+        key.push_back(static_cast<std::int64_t>(list.size()));
+        for (const Item& item : list) (*this)(item);
+    }
+};
+
+// Everything that a node computes from the operands with these numbers.
+std::vector<std::int64_t> key_of(const Node& node, std::vector<std::int64_t> operands) {
+    std::vector<std::int64_t> key{static_cast<std::int64_t>(node.op.index())};
+    Operation op = node.op;
+    if (traits(op).commutative && operands[0] > operands[1]) {
+        std::swap(operands[0], operands[1]);
+        if (auto* sum = std::get_if<op::Add>(&op)) std::swap(sum->alpha, sum->beta);
+    }
+    if (auto* sum = std::get_if<op::Add>(&op);
+        sum && operands[0] == operands[1] && coarse(sum->alpha) > coarse(sum->beta))
+        std::swap(sum->alpha, sum->beta);
+    key.insert(key.end(), operands.begin(), operands.end());
+    std::visit([&]<class T>(const T& which) { for_each_field(which, Key<T>{key}); }, op);
+    return key;
+}
 
 }  // namespace
 
 Result<StateDict> name_tensors(const Graph& graph) {
-    if (!all(graph, Op::span_gate).empty()) return name_span(graph);
-    if (!all(graph, Op::concat).empty() && !all(graph, Op::leaky_relu).empty()) return name_rrdb(graph);
-    if (!all(graph, Op::prelu).empty()) return name_compact(graph);
+    if (!all<op::SpanGate>(graph).empty()) return name_span(graph);
+    if (!all<op::Concat>(graph).empty() && !all<op::LeakyRelu>(graph).empty()) return name_rrdb(graph);
+    if (!all<op::Prelu>(graph).empty()) return name_compact(graph);
     return Error{Errc::unsupported, "its operations are not those of a Compact, RRDB or SPAN network"};
 }
 
@@ -103,21 +149,9 @@ bool same_network(const Graph& a, const Graph& b) {
     const auto number_of = [&](const Graph& graph) {
         std::vector<std::int64_t> of_node;
         for (const Node& node : graph.nodes()) {
-            std::vector<std::int64_t> key{static_cast<std::int64_t>(node.op), node.channels, node.kernel, node.factor};
-            std::vector<std::pair<std::int64_t, std::int64_t>> operands;
-            for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-                const float factor = node.op == Op::add ? (i == 0 ? node.alpha : node.beta) : 0;
-                operands.emplace_back(of_node[static_cast<std::size_t>(node.inputs[i])], coarse(factor));
-            }
-            if (node.op == Op::add) std::sort(operands.begin(), operands.end());
-            for (const auto& [operand, factor] : operands) key.insert(key.end(), {operand, factor});
-            if (node.op == Op::leaky_relu) key.push_back(coarse(node.alpha));
-            if (node.op == Op::scale_shift) {
-                for (const Values& values : {node.weights, node.bias})
-                    for (const float value : *values) key.push_back(std::lround(value));
-            } else {
-                key.insert(key.end(), {static_cast<std::int64_t>(hash(node.weights)), static_cast<std::int64_t>(hash(node.bias))});
-            }
+            std::vector<std::int64_t> operands;
+            for (const int from : node.inputs) operands.push_back(of_node[static_cast<std::size_t>(from)]);
+            std::vector<std::int64_t> key = key_of(node, std::move(operands));
             of_node.push_back(numbers.emplace(std::move(key), static_cast<std::int64_t>(numbers.size())).first->second);
         }
         return of_node.back();

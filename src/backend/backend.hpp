@@ -28,12 +28,17 @@ struct CompileOptions {
     std::string cache_folder;           // keeps what automatic precision measured; empty: measured each time
 };
 
+// The halo of networks that read the whole picture for each of its pixels: tiles of it, all of it around each.
+inline constexpr int kWholePicture = 1 << 24;
+
 // What a compiled program is like; constant for its life.
 struct ProgramInfo {
     int scale = 1;
     int channels = 3;          // of input and output
     int size_multiple = 1;     // sides of what run() gets must be a multiple of this; the caller pads (reflect) and crops
-    int halo = 0;              // input pixels needed around a core for a result that is bit-identical to an untiled run
+    // Input pixels needed around a core for a result that is bit-identical to an untiled run; kWholePicture: all of
+    // them.
+    int halo = 0;
     int alignment = 1;         // a tile's origin in the picture must be a multiple of this for bit-identical results
     Precision precision = Precision::fp32;  // the path taken
     std::string description;   // for people: "cpu avx2, fp32 Winograd F(4x4,3x3)"

@@ -2,236 +2,191 @@
 #include "graph/graph.hpp"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 #include <string>
 
-#include "base/checked.hpp"
+#include "graph/traits.hpp"
 
 namespace enlarge {
 namespace {
 
 // Larger than anything that was ever trained; keeps all later arithmetic on shapes far from overflow.
-constexpr int kMaxChannels = 1 << 16;
-constexpr int kMaxRatio = 64;
+constexpr std::int64_t kMaxChannels = 1 << 16;
+constexpr std::int64_t kMaxRatio = 64;
+constexpr std::int64_t kMaxMultiple = 1024;
 constexpr std::size_t kMaxNodes = 1 << 16;
-
-struct OpTraits {
-    std::string_view name;
-    int inputs;  // -1: two or more
-};
-
-constexpr std::array<OpTraits, 12> kOps{{{"input", 0},
-                                         {"conv2d", 1},
-                                         {"prelu", 1},
-                                         {"leaky_relu", 1},
-                                         {"silu", 1},
-                                         {"add", 2},
-                                         {"concat", -1},
-                                         {"pixel_shuffle", 1},
-                                         {"pixel_unshuffle", 1},
-                                         {"upsample_nearest", 1},
-                                         {"scale_shift", 1},
-                                         {"span_gate", 2}}};
-
-const OpTraits& traits(Op op) { return kOps[static_cast<std::size_t>(op)]; }
+constexpr std::size_t kMaxSides = 8;
 
 // "node 7 (conv2d): 48 biases; expected 64".
-Error misfit(std::size_t index, const Node& node, const std::string& what) {
-    return {Errc::format,
-            "node " + std::to_string(index) + " (" + std::string(op_name(node.op)) + "): " + what};
+Error misfit(std::size_t index, const Node& node, const std::string& what, Errc code = Errc::format) {
+    return {code, "node " + std::to_string(index) + " (" + std::string(node.name()) + "): " + what};
 }
 
-std::int64_t count(const Values& values) { return values ? static_cast<std::int64_t>(values->size()) : 0; }
+std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0); }
 
-std::string found(std::int64_t got, const char* what, std::int64_t expected) {
-    return std::to_string(got) + " " + what + "; expected " + std::to_string(expected);
+// What a graph's nodes know about pictures: the sides of a node relative to the graph's own.
+void describe_picture(Node& node) {
+    node.channels = !node.shape.empty() && node.shape[0].constant() ? static_cast<int>(node.shape[0].fixed) : 0;
+    node.num = 0;
+    if (!is_picture(node.shape)) return;
+    const Extent &rows = node.shape[1], &columns = node.shape[2];
+    if (rows.fixed != 0 || columns.fixed != 0 || rows.h != columns.w || rows.den != columns.den) return;
+    node.num = static_cast<int>(rows.h);
+    node.den = static_cast<int>(rows.den);
 }
 
-std::string shape(const Node& node) {
-    return std::to_string(node.channels) + " channels at " + std::to_string(node.num) + "/" +
-           std::to_string(node.den) + " of the input's size";
+// Pixels first ... last of one axis.
+struct Interval {
+    std::int64_t first = 0, last = -1;
+    [[nodiscard]] bool empty() const { return last < first; }
+};
+
+Interval read(Interval own, const ReadWindow& window) {
+    if (window.block > 1) {
+        own.first = floor_div(own.first - window.origin, window.block) * window.block + window.origin;
+        own.last = floor_div(own.last - window.origin, window.block) * window.block + window.origin + window.block - 1;
+    }
+    return {floor_div(own.first * window.mul + window.low, window.div),
+            floor_div(own.last * window.mul + window.high, window.div)};
 }
 
-void set_ratio(Node& node, int num, int den) {
-    const int divisor = std::gcd(num, den);
-    node.num = num / divisor;
-    node.den = den / divisor;
+// For one input pixel, the interval of each node that its output block depends on is followed back to the inputs.
+std::int64_t reach_along(const std::vector<Node>& nodes, std::int64_t pixel, int scale, bool rows) {
+    std::vector<Interval> need(nodes.size());
+    need.back() = {pixel * scale, (pixel + 1) * scale - 1};
+    std::int64_t reach = 0;
+    for (std::size_t i = nodes.size(); i-- > 0;) {
+        const Node& node = nodes[i];
+        if (need[i].empty()) continue;
+        if (node.is<op::Input>()) reach = std::max({reach, pixel - need[i].first, need[i].last - pixel});
+        for (std::size_t k = 0; k < node.inputs.size(); ++k) {
+            const auto from = static_cast<std::size_t>(node.inputs[k]);
+            if (!is_picture(nodes[from].shape)) continue;  // depends on no pixel
+            const Reads reads = traits(node.op).reads(node.op, k);
+            const Interval more = read(need[i], rows ? reads.rows : reads.columns);
+            Interval& other = need[from];
+            other = other.empty() ? more : Interval{std::min(other.first, more.first), std::max(other.last, more.last)};
+        }
+    }
+    return reach;
 }
 
-// Rounds down and up to a multiple of `step` > 0, for negative values too.
-std::int64_t round_down(std::int64_t value, std::int64_t step) {
-    const std::int64_t rest = value % step;
-    return value - (rest < 0 ? rest + step : rest);
+// Whether each node depends on the picture's pixels.
+std::vector<bool> depends_on_pixels(const std::vector<Node>& nodes) {
+    std::vector<bool> depends(nodes.size(), false);
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+        depends[i] = (nodes[i].is<op::Input>() && nodes[i].picture()) ||
+                     std::any_of(nodes[i].inputs.begin(), nodes[i].inputs.end(),
+                                 [&](int from) { return depends[static_cast<std::size_t>(from)]; });
+    return depends;
 }
-std::int64_t round_up(std::int64_t value, std::int64_t step) { return -round_down(-value, step); }
 
 }  // namespace
 
-std::string_view op_name(Op op) { return traits(op).name; }
+std::string_view Node::name() const { return traits(op).name; }
 
 Result<int> Graph::add(Node node) {
     const std::size_t index = nodes_.size();
     const auto fail = [&](const std::string& what) { return misfit(index, node, what); };
     if (index >= kMaxNodes) return fail("more than " + std::to_string(kMaxNodes) + " nodes");
-    if ((node.op == Op::input) != (index == 0)) return fail("the input must be node 0, and only that");
+    const auto* input = node.as<op::Input>();
+    if (index == 0 && (!input || input->channels == 0)) return fail("the first node must be the picture");
+    if (index > 0 && input && !nodes_.back().is<op::Input>()) return fail("inputs come before all other nodes");
 
-    const int wanted = traits(node.op).inputs;
+    const OpTraits& rules = traits(node.op);
     const int given = static_cast<int>(node.inputs.size());
-    if (wanted >= 0 ? given != wanted : given < 2)
+    if (given < rules.least_inputs || given > rules.most_inputs)
         return fail(std::to_string(given) + " inputs; expected " +
-                    (wanted >= 0 ? std::to_string(wanted) : std::string("at least 2")));
-    for (const int input : node.inputs)
-        if (input < 0 || static_cast<std::size_t>(input) >= index)
-            return fail("input " + std::to_string(input) + " is not an earlier node");
-
-    if (node.op == Op::input) {
-        if (node.channels < 1 || node.channels > 4) return fail(std::to_string(node.channels) + " channels; expected 1 to 4");
-        node.num = node.den = 1;
-        nodes_.push_back(std::move(node));
-        return 0;
+                    (rules.least_inputs == rules.most_inputs ? "" : "at least ") + std::to_string(rules.least_inputs));
+    std::vector<const Shape*> shapes;
+    for (const int from : node.inputs) {
+        if (from < 0 || static_cast<std::size_t>(from) >= index)
+            return fail("input " + std::to_string(from) + " is not an earlier node");
+        shapes.push_back(&nodes_[static_cast<std::size_t>(from)].shape);
     }
+    auto shape = rules.shape(node.op, shapes);
+    if (!shape.ok()) return misfit(index, node, shape.error().message, shape.error().code);
+    node.shape = std::move(shape).value();
+    if (node.shape.size() > kMaxSides)
+        return fail(std::to_string(node.shape.size()) + " dimensions; at most " + std::to_string(kMaxSides));
 
-    const Node& from = nodes_[static_cast<std::size_t>(node.inputs[0])];
-    std::int64_t channels = from.channels;
-    int num = from.num, den = from.den;
-    switch (node.op) {
-        case Op::input:
-            break;
-        case Op::conv2d: {
-            if (node.kernel != 1 && node.kernel != 3)
-                return fail("kernel " + std::to_string(node.kernel) + "; expected 1 or 3");
-            channels = count(node.bias);
-            if (channels < 1 || channels > kMaxChannels) return fail(std::to_string(channels) + " biases");
-            const std::int64_t weights = channels * from.channels * node.kernel * node.kernel;
-            if (count(node.weights) != weights) return fail(found(count(node.weights), "weights", weights));
-            break;
-        }
-        case Op::prelu:
-            if (count(node.weights) != channels) return fail(found(count(node.weights), "slopes", channels));
-            break;
-        case Op::scale_shift:
-            if (count(node.weights) != channels) return fail(found(count(node.weights), "factors", channels));
-            if (count(node.bias) != channels) return fail(found(count(node.bias), "shifts", channels));
-            break;
-        case Op::leaky_relu:
-        case Op::silu:
-            break;
-        case Op::add:
-        case Op::span_gate:
-        case Op::concat:
-            channels = 0;
-            for (const int input : node.inputs) {
-                const Node& other = nodes_[static_cast<std::size_t>(input)];
-                const bool same_size = other.num == from.num && other.den == from.den;
-                if (!same_size || (node.op != Op::concat && other.channels != from.channels))
-                    return fail("inputs differ: " + shape(from) + " and " + shape(other));
-                channels = node.op == Op::concat ? channels + other.channels : from.channels;
-            }
-            break;
-        case Op::pixel_shuffle:
-        case Op::pixel_unshuffle:
-        case Op::upsample_nearest: {
-            if (node.factor < 2 || node.factor > kMaxRatio)
-                return fail("factor " + std::to_string(node.factor) + "; expected 2 to " + std::to_string(kMaxRatio));
-            const int area = node.factor * node.factor;
-            if (node.op == Op::pixel_shuffle && channels % area != 0)
-                return fail(std::to_string(channels) + " channels; expected a multiple of " + std::to_string(area));
-            if (node.op == Op::pixel_shuffle) channels /= area;
-            if (node.op == Op::pixel_unshuffle) channels *= area;
-            (node.op == Op::pixel_unshuffle ? den : num) *= node.factor;
-            break;
-        }
+    std::int64_t multiple = std::lcm(multiple_, rules.multiple(node.op, node.shape));
+    for (const Extent& side : node.shape) {
+        if (side.constant() && side.fixed < 1) return fail("a result of " + text(node.shape));
+        if (side.constant() && side.fixed > kMaxChannels)
+            return fail(std::to_string(side.fixed) + " channels; at most " + std::to_string(kMaxChannels));
+        if (multiple <= kMaxMultiple) multiple = std::lcm(multiple, side.multiple());
     }
-    if (channels > kMaxChannels) return fail(std::to_string(channels) + " channels; at most " + std::to_string(kMaxChannels));
-    node.channels = static_cast<int>(channels);
-    set_ratio(node, num, den);
-    if (node.num > kMaxRatio || node.den > kMaxRatio)
-        return fail("the size changes by more than " + std::to_string(kMaxRatio));
+    if (multiple > kMaxMultiple)
+        return fail("sides must be a multiple of " + std::to_string(multiple) + "; at most " +
+                    std::to_string(kMaxMultiple));
+    if (is_picture(node.shape))
+        for (const Extent& side : {node.shape[1], node.shape[2]})
+            if (side.h + side.w > kMaxRatio || side.den > kMaxRatio)
+                return fail("the size changes by more than " + std::to_string(kMaxRatio));
+    describe_picture(node);
+    multiple_ = multiple;
     nodes_.push_back(std::move(node));
     return static_cast<int>(index);
 }
 
-Result<int> Graph::input(int channels) {
-    Node node;
-    node.channels = channels;
-    return add(std::move(node));
-}
+Result<int> Graph::input(int channels) { return add({op::Input{.channels = channels}, {}}); }
 
 Result<int> Graph::conv2d(int from, int out_channels, int kernel, std::vector<float> weights, std::vector<float> bias) {
-    Node node;
-    node.op = Op::conv2d;
-    node.inputs = {from};
-    node.kernel = kernel;
-    node.weights = make_values(std::move(weights));
-    node.bias = make_values(std::move(bias));
-    if (count(node.bias) != out_channels)
-        return misfit(nodes_.size(), node, found(count(node.bias), "biases", out_channels));
+    const int pad = kernel / 2;
+    op::Conv2d conv{.kernel_h = kernel,
+                    .kernel_w = kernel,
+                    .pad_top = pad,
+                    .pad_left = pad,
+                    .pad_bottom = pad,
+                    .pad_right = pad,
+                    .weights = make_values(std::move(weights)),
+                    .bias = make_values(std::move(bias))};
+    Node node(std::move(conv), {from});
+    const std::int64_t biases = node.as<op::Conv2d>()->bias.count();
+    if (biases != out_channels)
+        return misfit(nodes_.size(), node,
+                      std::to_string(biases) + " biases; expected " + std::to_string(out_channels));
     return add(std::move(node));
 }
 
-int Graph::size_multiple() const {
-    int multiple = 1;
-    for (const Node& node : nodes_) multiple = std::lcm(multiple, node.den);
-    return multiple;
+int Graph::inputs() const {
+    return static_cast<int>(
+        std::count_if(nodes_.begin(), nodes_.end(), [](const Node& node) { return node.is<op::Input>(); }));
 }
 
-int Graph::receptive_radius() const {
-    // For one input pixel, the interval of each tensor that its output block depends on is followed back to the input.
-    // Coordinates are input pixels times `unit`, which makes the cells of every tensor whole numbers.
-    std::int64_t unit = 1;
-    for (const Node& node : nodes_) unit = std::lcm(unit, std::int64_t{node.num});
-    struct Interval {
-        std::int64_t low = 0, high = 0;  // empty when equal
-    };
-    std::int64_t radius = 0;
-    const int multiple = size_multiple();
-    for (int pixel = 0; pixel < multiple; ++pixel) {
-        std::vector<Interval> need(nodes_.size());
-        need.back() = {pixel * unit, (pixel + 1) * unit};
-        for (std::size_t i = nodes_.size(); i-- > 0;) {
-            const Node& node = nodes_[i];
-            Interval interval = need[i];
-            if (interval.low == interval.high) continue;
-            const std::int64_t cell = unit * node.den / node.num;
-            interval.low = round_down(interval.low, cell);
-            interval.high = round_up(interval.high, cell);
-            if (node.op == Op::conv2d) {
-                interval.low -= cell * (node.kernel / 2);
-                interval.high += cell * (node.kernel / 2);
-            }
-            if (i == 0) {
-                radius = std::max(radius, (pixel * unit - round_down(interval.low, unit)) / unit);
-                radius = std::max(radius, (round_up(interval.high, unit) - (pixel + 1) * unit) / unit);
-            }
-            for (const int input : node.inputs) {
-                Interval& other = need[static_cast<std::size_t>(input)];
-                if (other.low == other.high) {
-                    other = interval;
-                } else {
-                    other.low = std::min(other.low, interval.low);
-                    other.high = std::max(other.high, interval.high);
-                }
-            }
-        }
+std::optional<int> Graph::receptive_radius() const {
+    const std::vector<bool> depends = depends_on_pixels(nodes_);
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        if (depends[i] && !is_picture(nodes_[i].shape)) return {};
+        for (std::size_t k = 0; k < nodes_[i].inputs.size(); ++k)
+            if (depends[static_cast<std::size_t>(nodes_[i].inputs[k])] &&
+                traits(nodes_[i].op).reads(nodes_[i].op, k).kind != Reads::Kind::window)
+                return {};
     }
+    std::int64_t radius = 0;
+    for (std::int64_t pixel = 0; pixel < multiple_; ++pixel)
+        for (const bool rows : {true, false}) radius = std::max(radius, reach_along(nodes_, pixel, scale(), rows));
     return static_cast<int>(radius);
 }
 
 double Graph::macs_per_pixel() const {
+    constexpr int kSide = 256;
+    const int side = size_multiple() * std::max(1, kSide / size_multiple());
+    std::vector<std::vector<std::int64_t>> sides;
     double macs = 0;
     for (const Node& node : nodes_) {
-        if (node.op != Op::conv2d) continue;
-        const double pixels = static_cast<double>(node.num) * node.num / (static_cast<double>(node.den) * node.den);
-        macs += static_cast<double>(count(node.weights)) * pixels;
+        sides.push_back(at(node.shape, {side, side}).value_or(std::vector<std::int64_t>(node.shape.size(), 0)));
+        std::vector<std::vector<std::int64_t>> inputs;
+        for (const int from : node.inputs) inputs.push_back(sides[static_cast<std::size_t>(from)]);
+        macs += traits(node.op).macs(node.op, inputs, sides.back());
     }
-    return macs;
+    return macs / (static_cast<double>(side) * side);
 }
 
 std::int64_t Graph::parameters() const {
     std::int64_t total = 0;
-    for (const Node& node : nodes_)
-        if (node.op == Op::conv2d || node.op == Op::prelu) total += count(node.weights) + count(node.bias);
+    for (const Node& node : nodes_) total += enlarge::parameters(node.op);
     return total;
 }
 
@@ -247,10 +202,10 @@ Result<void> Graph::validate() const {
         return misfit(index, nodes_[index], "its result is not used");
     }
     const Node& last = output();
-    if (last.den != 1) return Error{Errc::format, "the output is smaller than the input: " + shape(last)};
-    if (last.channels != input_channels() && last.channels != 3)
-        return Error{Errc::format, "the output has " + std::to_string(last.channels) + " channels; expected " +
-                                       std::to_string(input_channels()) + " or 3"};
+    if (!last.picture()) return Error{Errc::format, "the output is no picture: " + text(last.shape)};
+    if (last.den != 1) return Error{Errc::format, "the output is smaller than the input: " + text(last.shape)};
+    if (last.channels > 4)
+        return Error{Errc::format, "the output has " + std::to_string(last.channels) + " channels; expected 1 to 4"};
     return {};
 }
 

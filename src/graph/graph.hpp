@@ -1,54 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 // A network as a list of operations: what `arch` makes from weights and every backend runs.
 //
-// Tensors are channels x height x width. Heights and widths are a fixed multiple of the input's, so a graph holds
-// channel counts and a resolution ratio per node and runs at any size. Nodes are in topological order: inputs of node i
-// come before i. Node 0 is the input; the last node is the output.
+// Nodes are in topological order: inputs of node i come before i. The graph's inputs come first, the last node is the
+// output. Shapes are functions of the picture's size (graph/shape.hpp), so a graph runs at any size.
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/result.hpp"
+#include "graph/operations.hpp"
 
 namespace enlarge {
 
-enum class Op {
-    input,             // RGB (or grey), 0..1
-    conv2d,            // cross-correlation, stride 1, zero padding kernel/2; weights (out, in, k, k), bias (out)
-    prelu,             // x < 0 ? slope[c] * x : x; one slope per channel
-    leaky_relu,        // x < 0 ? alpha * x : x; alpha 0 is ReLU
-    silu,              // x / (1 + exp(-x))
-    add,               // alpha * a + beta * b
-    concat,            // channels of all inputs, in order
-    pixel_shuffle,     // depth to space by `factor`: channel c * f * f + i * f + j -> pixel (i, j) of channel c
-    pixel_unshuffle,   // the inverse
-    upsample_nearest,  // each pixel `factor` x `factor` times
-    scale_shift,       // x * scale[c] + shift[c]
-    span_gate,         // inputs (o, x): (o + x) * (1 / (1 + exp(-o)) - 0.5)
-};
-
-std::string_view op_name(Op op);
-
-using Values = std::shared_ptr<const std::vector<float>>;
-inline Values make_values(std::vector<float> values) {
-    return std::make_shared<const std::vector<float>>(std::move(values));
-}
-
 struct Node {
-    Op op = Op::input;
+    Operation op;
     std::vector<int> inputs;  // indices of earlier nodes
-    int channels = 0;         // of the output; filled by Graph::add
-    int num = 1, den = 1;     // resolution relative to the input: num/den; filled by Graph::add
+    Shape shape;              // of the result; filled by Graph::add, as is what follows
 
-    int kernel = 0;           // conv2d: 1 or 3
-    int factor = 0;           // pixel_shuffle, pixel_unshuffle, upsample_nearest: 2 or more
-    float alpha = 0, beta = 0;
-    Values weights;           // conv2d weights, prelu slopes, scale_shift scale
-    Values bias;              // conv2d bias (never null for conv2d), scale_shift shift
+    // Of results that are pictures (picture() holds): channels, and the size relative to the graph's own, num / den for
+    // rows and columns alike. Of others channels is the outermost side where that is constant, else 0; num is 0.
+    int channels = 0;
+    int num = 1, den = 1;
+
+    Node() = default;
+    Node(Operation what, std::vector<int> from) : op(std::move(what)), inputs(std::move(from)) {}
+
+    [[nodiscard]] bool picture() const { return num != 0; }
+    template <class T>
+    [[nodiscard]] bool is() const {
+        return std::holds_alternative<T>(op);
+    }
+    // The operation, or null when it is another.
+    template <class T>
+    [[nodiscard]] const T* as() const {
+        return std::get_if<T>(&op);
+    }
+    template <class T>
+    [[nodiscard]] T* as() {
+        return std::get_if<T>(&op);
+    }
+    [[nodiscard]] std::string_view name() const;  // "conv2d"
 };
 
 class Graph {
@@ -58,27 +54,37 @@ public:
 
     // Conveniences for builders; the same failures.
     Result<int> input(int channels);
+    // A square kernel of odd side at every pixel, padded with zeros so that the size stays.
     Result<int> conv2d(int from, int out_channels, int kernel, std::vector<float> weights, std::vector<float> bias);
 
     [[nodiscard]] const std::vector<Node>& nodes() const { return nodes_; }
     [[nodiscard]] const Node& output() const { return nodes_.back(); }
+    // How many pictures and numbers it takes: nodes 0 ... inputs() - 1.
+    [[nodiscard]] int inputs() const;
+    // Of the first input.
     [[nodiscard]] int input_channels() const { return nodes_.front().channels; }
     // Output pixels per input pixel along one side. Fails in validate() unless a whole number >= 1.
     [[nodiscard]] int scale() const { return output().num / output().den; }
-    // Input sides must be a multiple of this (pixel_unshuffle); 1 for most.
-    [[nodiscard]] int size_multiple() const;
-    // How many input pixels away from a pixel can still change any output pixel of its block. Exact.
-    [[nodiscard]] int receptive_radius() const;
-    // Multiplications of convolutions per input pixel.
+    // Input sides must be a multiple of this (pixel_unshuffle, windows); 1 for most.
+    [[nodiscard]] int size_multiple() const { return static_cast<int>(multiple_); }
+    // How many input pixels away from a pixel can still change any output pixel of its block. Exact. Nothing when some
+    // operation reads the whole picture, or places that depend on it.
+    [[nodiscard]] std::optional<int> receptive_radius() const;
+    // Multiplications per input pixel; of networks with operations that read whole pictures, at 256 x 256 or about
+    // that.
     [[nodiscard]] double macs_per_pixel() const;
     // Trained numbers in weights, biases, slopes.
     [[nodiscard]] std::int64_t parameters() const;
 
-    // Checks the whole: one input, every node used, output channels equal input channels or 3, integral scale.
+    // Checks the whole: every node used, the output a picture of 1 to 4 channels and of a whole multiple of the size.
     [[nodiscard]] Result<void> validate() const;
 
 private:
     std::vector<Node> nodes_;
+    std::int64_t multiple_ = 1;
 };
+
+// Whether two nodes compute the same from the same inputs.
+inline bool same_operation(const Node& a, const Node& b) { return a.op == b.op && a.inputs == b.inputs; }
 
 }  // namespace enlarge

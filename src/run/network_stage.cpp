@@ -54,8 +54,9 @@ constexpr int kDeepHalo = 64;
 
 bool is_deep(const Graph& graph) {
     const auto& nodes = graph.nodes();
-    return graph.receptive_radius() > kDeepHalo * graph.size_multiple() &&
-           std::any_of(nodes.begin(), nodes.end(), [](const Node& node) { return node.op == Op::concat; });
+    const auto radius = graph.receptive_radius();
+    return radius && *radius > kDeepHalo * graph.size_multiple() &&
+           std::any_of(nodes.begin(), nodes.end(), [](const Node& node) { return node.is<op::Concat>(); });
 }
 
 }  // namespace
@@ -91,7 +92,7 @@ Result<std::unique_ptr<NetworkStage>> NetworkStage::create(Engine& engine, RowSt
         request.halo = halo = deep_halo;
         exact = plan_tiles(request);
         log(LogLevel::info, "tiles overlap by " + std::to_string(deep_halo) + " pixels; the network sees " +
-                                std::to_string(engine.graph().receptive_radius()));
+                                std::to_string(engine.graph().receptive_radius().value_or(0)));
     }
     TRY(const TilePlan plan, std::move(exact));
     return std::unique_ptr<NetworkStage>(new NetworkStage(engine, stage, options, halo, plan.core));

@@ -71,45 +71,21 @@ public:
                                  random_.floats(static_cast<std::size_t>(out), -0.05F, 0.05F)));
     }
     int prelu(int from) {
-        Node node;
-        node.op = Op::prelu;
-        node.inputs = {from};
-        node.weights = make_values(random_.floats(static_cast<std::size_t>(channels(from)), -0.2F, 0.5F));
-        return must(graph.add(std::move(node)));
+        return append(op::Prelu{make_values(random_.floats(static_cast<std::size_t>(channels(from)), -0.2F, 0.5F))},
+                      {from});
     }
-    int leaky_relu(int from, float alpha = 0.2F) {
-        Node node;
-        node.op = Op::leaky_relu;
-        node.inputs = {from};
-        node.alpha = alpha;
-        return must(graph.add(std::move(node)));
-    }
-    int silu(int from) { return simple(Op::silu, {from}); }
-    int concat(std::vector<int> from) { return simple(Op::concat, std::move(from)); }
-    int span_gate(int o, int x) { return simple(Op::span_gate, {o, x}); }
-    int resample(Op op, int from, int factor) {
-        Node node;
-        node.op = op;
-        node.inputs = {from};
-        node.factor = factor;
-        return must(graph.add(std::move(node)));
-    }
-    int add(int a, int b, float alpha = 1.0F, float beta = 1.0F) {
-        Node node;
-        node.op = Op::add;
-        node.inputs = {a, b};
-        node.alpha = alpha;
-        node.beta = beta;
-        return must(graph.add(std::move(node)));
-    }
+    int leaky_relu(int from, float alpha = 0.2F) { return append(op::LeakyRelu{alpha}, {from}); }
+    int silu(int from) { return append(op::Silu{}, {from}); }
+    int concat(std::vector<int> from) { return append(op::Concat{}, std::move(from)); }
+    int span_gate(int o, int x) { return append(op::SpanGate{}, {o, x}); }
+    int pixel_shuffle(int from, int factor) { return append(op::PixelShuffle{factor}, {from}); }
+    int pixel_unshuffle(int from, int factor) { return append(op::PixelUnshuffle{factor}, {from}); }
+    int upsample_nearest(int from, int factor) { return append(op::UpsampleNearest{factor}, {from}); }
+    int add(int a, int b, float alpha = 1.0F, float beta = 1.0F) { return append(op::Add{alpha, beta}, {a, b}); }
     int scale_shift(int from, std::vector<float> scale, std::vector<float> shift) {
-        Node node;
-        node.op = Op::scale_shift;
-        node.inputs = {from};
-        node.weights = make_values(std::move(scale));
-        node.bias = make_values(std::move(shift));
-        return must(graph.add(std::move(node)));
+        return append(op::ScaleShift{make_values(std::move(scale)), make_values(std::move(shift))}, {from});
     }
+    int append(Operation op, std::vector<int> from) { return must(graph.add({std::move(op), std::move(from)})); }
     [[nodiscard]] int channels(int node) const { return graph.nodes()[static_cast<std::size_t>(node)].channels; }
 
     Graph finish() {
@@ -120,12 +96,6 @@ public:
     Graph graph;
 
 private:
-    int simple(Op op, std::vector<int> from) {
-        Node node;
-        node.op = op;
-        node.inputs = std::move(from);
-        return must(graph.add(std::move(node)));
-    }
     Random random_;
 };
 
@@ -141,8 +111,8 @@ inline Graph compact_graph(std::uint64_t seed, const CompactSpec& spec = {}) {
     x = b.conv(x, spec.channels * spec.scale * spec.scale, 3, 0.1F);
     int base = 0;
     if (spec.scale > 1) {
-        x = b.resample(Op::pixel_shuffle, x, spec.scale);
-        base = b.resample(Op::upsample_nearest, 0, spec.scale);
+        x = b.pixel_shuffle(x, spec.scale);
+        base = b.upsample_nearest(0, spec.scale);
     }
     b.add(x, base);
     return b.finish();
@@ -156,7 +126,7 @@ struct RrdbSpec {
 inline Graph rrdb_graph(std::uint64_t seed, const RrdbSpec& spec = {}) {
     NetworkBuilder b(seed, spec.channels);
     int x = 0;
-    if (spec.unshuffle > 1) x = b.resample(Op::pixel_unshuffle, x, spec.unshuffle);
+    if (spec.unshuffle > 1) x = b.pixel_unshuffle(x, spec.unshuffle);
     const int first = b.conv(x, spec.features);
     int y = first;
     for (int block = 0; block < spec.blocks; ++block) {
@@ -170,8 +140,7 @@ inline Graph rrdb_graph(std::uint64_t seed, const RrdbSpec& spec = {}) {
         y = b.add(z, y, 0.2F, 1.0F);
     }
     y = b.add(first, b.conv(y, spec.features));
-    for (int i = 0; i < spec.upconvs; ++i)
-        y = b.leaky_relu(b.conv(b.resample(Op::upsample_nearest, y, 2), spec.features));
+    for (int i = 0; i < spec.upconvs; ++i) y = b.leaky_relu(b.conv(b.upsample_nearest(y, 2), spec.features));
     y = b.leaky_relu(b.conv(y, spec.features));
     b.conv(y, spec.channels, 3, 0.3F);
     return b.finish();
@@ -203,7 +172,20 @@ inline Graph span_graph(std::uint64_t seed, const SpanSpec& spec = {}) {
     const int conv_2 = b.conv(y, spec.features);
     x = b.conv(b.concat({first, conv_2, after_first_block, last_c1}), spec.features, 1);
     x = b.conv(x, 3 * spec.scale * spec.scale, 3, 0.3F);
-    if (spec.scale > 1) b.resample(Op::pixel_shuffle, x, spec.scale);
+    if (spec.scale > 1) b.pixel_shuffle(x, spec.scale);
+    return b.finish();
+}
+
+// x2: attention in shifted windows and a layer norm; or, unless `local`, a group norm, which reads the whole picture. No
+// backend but the reference has kernels for these.
+inline Graph attention_graph(std::uint64_t seed, bool local) {
+    NetworkBuilder b(seed, 3);
+    const auto numbers = [](float value) { return make_values(std::vector<float>(8, value)); };
+    const int first = b.conv(0, 8);
+    const int normal = local ? b.append(op::LayerNorm{0, 1e-5F, numbers(1), numbers(0)}, {first})
+                             : b.append(op::GroupNorm{2, 1e-5F, numbers(1), numbers(0)}, {first});
+    const int attended = b.append(op::WindowAttention{2, 4, 4, 2, 2, 0.5F, {}}, {b.conv(normal, 24, 1)});
+    b.pixel_shuffle(b.conv(b.add(first, b.append(op::Gelu{}, {attended})), 12), 2);
     return b.finish();
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "backend/cpu/steps.hpp"
+#include "graph/traits.hpp"
 
 namespace enlarge::cpu {
 namespace {
@@ -27,7 +28,7 @@ struct Chain {
 class Lowering {
 public:
     Lowering(const Graph& graph, const KernelTable& kernels, const LowerOptions& options)
-        : nodes_(graph.nodes()), kernels_(kernels), options_(options) {
+        : graph_(graph), nodes_(graph.nodes()), kernels_(kernels), options_(options) {
         users_.resize(nodes_.size());
         for (std::size_t i = 0; i < nodes_.size(); ++i)
             for (const int from : nodes_[i].inputs) users_[static_cast<std::size_t>(from)].push_back(static_cast<int>(i));
@@ -43,6 +44,9 @@ public:
     }
 
     Result<Network> run() {
+        if (const int i = first_without_kernel(graph_); i >= 0)
+            return Error{Errc::unsupported, "the cpu backend has no kernel for node " + std::to_string(i) + " (" +
+                                                std::string(node(i).name()) + ")"};
         if (network_.in_channels > 4 || network_.out_channels > 4)
             return Error{Errc::unsupported, "the cpu backend takes networks of at most 4 channels; this one has " +
                                                 std::to_string(std::max(network_.in_channels, network_.out_channels))};
@@ -82,24 +86,29 @@ private:
     void find_end() {
         const int out = static_cast<int>(nodes_.size()) - 1;
         end_source_ = out;
-        const auto inside_shuffle = [&](int i) { return node(i).op == Op::pixel_shuffle ? node(i).factor : 1; };
+        const auto inside_shuffle = [&](int i) {
+            const auto* shuffle = node(i).as<op::PixelShuffle>();
+            return shuffle ? shuffle->factor : 1;
+        };
         const auto take = [&](int i) {
-            if (node(i).op == Op::pixel_shuffle && users(i).size() <= 1) {
+            if (const auto* shuffle = node(i).as<op::PixelShuffle>(); shuffle && users(i).size() <= 1) {
                 end_nodes_.push_back(i);
-                end_shuffle_ = node(i).factor;
+                end_shuffle_ = shuffle->factor;
                 end_source_ = node(i).inputs[0];
             } else {
                 end_source_ = i;
             }
         };
         const Node& last = node(out);
-        if (last.op == Op::pixel_shuffle) return take(out);
-        if (last.op != Op::add || last.alpha != 1 || last.beta != 1 || last.channels != network_.in_channels) return;
+        if (last.is<op::PixelShuffle>()) return take(out);
+        const auto* sum = last.as<op::Add>();
+        if (!sum || sum->alpha != 1 || sum->beta != 1 || last.channels != network_.in_channels) return;
         for (int k = 0; k < 2; ++k) {
             const int branch = last.inputs[static_cast<std::size_t>(k)];
             const int base = last.inputs[static_cast<std::size_t>(1 - k)];
             const int factor = inside_shuffle(branch);
-            const bool nearest = node(base).op == Op::upsample_nearest && node(base).inputs[0] == 0 && node(base).factor == factor;
+            const auto* up = node(base).as<op::UpsampleNearest>();
+            const bool nearest = up && node(base).inputs[0] == 0 && up->factor == factor;
             if (!(nearest || (base == 0 && factor == 1)) || branch == 0) continue;
             if (factor == 1 && node(branch).num != node(branch).den) continue;
             end_nodes_.push_back(out);
@@ -114,7 +123,7 @@ private:
 
     void find_chains() {
         for (int i = 0; i < static_cast<int>(nodes_.size()); ++i) {
-            if (node(i).op != Op::conv2d) continue;
+            if (!node(i).is<op::Conv2d>()) continue;
             Chain chain;
             chain.conv = chain.last = i;
             chain.nodes = {i};
@@ -129,10 +138,11 @@ private:
                 chain.nodes.push_back(user);
             };
             int user = only_user();
-            if (user >= 0 && (node(user).op == Op::prelu || node(user).op == Op::leaky_relu || node(user).op == Op::silu)) {
+            if (user >= 0 &&
+                (node(user).is<op::Prelu>() || node(user).is<op::LeakyRelu>() || node(user).is<op::Silu>())) {
                 chain.activation = user;
                 take(user);
-            } else if (user >= 0 && node(user).op == Op::span_gate && node(user).inputs[0] == chain.last &&
+            } else if (user >= 0 && node(user).is<op::SpanGate>() && node(user).inputs[0] == chain.last &&
                        node(user).inputs[1] != chain.last && node(user).inputs[1] != 0) {
                 chain.gate = true;
                 chain.residuals.push_back(node(user).inputs[1]);
@@ -140,13 +150,14 @@ private:
             }
             while (!chain.gate && chain.residuals.size() < 2) {
                 user = only_user();
-                if (user < 0 || node(user).op != Op::add) break;
+                const auto* sum = user < 0 ? nullptr : node(user).as<op::Add>();
+                if (!sum) break;
                 const int a = node(user).inputs[0], b = node(user).inputs[1];
                 if (a == b || a == 0 || b == 0) break;  // the input's pixels are not padded as features are
                 const bool first = a == chain.last;
                 chain.residuals.push_back(first ? b : a);
-                chain.keep.push_back(first ? node(user).alpha : node(user).beta);
-                chain.mix.push_back(first ? node(user).beta : node(user).alpha);
+                chain.keep.push_back(first ? sum->alpha : sum->beta);
+                chain.mix.push_back(first ? sum->beta : sum->alpha);
                 take(user);
             }
             for (const int n : chain.nodes) chain_of_[static_cast<std::size_t>(n)] = static_cast<int>(chains_.size());
@@ -156,7 +167,7 @@ private:
 
     void flatten(int i, std::vector<int>& into) const {
         for (const int from : node(i).inputs) {
-            if (node(from).op == Op::concat)
+            if (node(from).is<op::Concat>())
                 flatten(from, into);
             else
                 into.push_back(from);
@@ -168,7 +179,7 @@ private:
     void place_concats() {
         std::vector<std::pair<std::size_t, int>> order;
         for (int i = 0; i < static_cast<int>(nodes_.size()); ++i)
-            if (node(i).op == Op::concat) {
+            if (node(i).is<op::Concat>()) {
                 std::vector<int> parts;
                 flatten(i, parts);
                 order.push_back({parts.size(), i});
@@ -227,9 +238,12 @@ private:
     int tensor(int i) const { return tensor_of_[static_cast<std::size_t>(i)]; }
 
     bool folds_upsample(int i) const {  // nearest 2x whose users are all 3x3 convolutions over features
-        if (node(i).op != Op::upsample_nearest || node(i).factor != 2 || node(i).inputs[0] == 0) return false;
-        return std::all_of(users(i).begin(), users(i).end(),
-                           [&](int user) { return node(user).op == Op::conv2d && node(user).kernel == 3; });
+        const auto* up = node(i).as<op::UpsampleNearest>();
+        if (!up || up->factor != 2 || node(i).inputs[0] == 0) return false;
+        return std::all_of(users(i).begin(), users(i).end(), [&](int user) {
+            const auto* conv = node(user).as<op::Conv2d>();
+            return conv && conv->same_kernel() == 3;
+        });
     }
 
     void emit(int i) {
@@ -240,7 +254,7 @@ private:
             return;
         }
         if (folds_upsample(i)) return;
-        if (node(i).op == Op::concat && view_concat(i)) return;
+        if (node(i).is<op::Concat>() && view_concat(i)) return;
         emit_map(i);
     }
 
@@ -266,22 +280,23 @@ private:
     }
 
     void emit_convolution(const Chain& chain) {
-        const Node& conv = node(chain.conv);
+        const Node& made = node(chain.conv);
+        const auto& conv = *made.as<op::Conv2d>();
         Step step;
         step.nodes = chain.nodes;
-        step.num = conv.num;
-        step.den = conv.den;
-        step.kernel = conv.kernel;
-        int from = conv.inputs[0];
+        step.num = made.num;
+        step.den = made.den;
+        step.kernel = conv.same_kernel();
+        int from = made.inputs[0];
         Input input;
         if (tensor(from) < 0) {  // an upsampling that is only a way of reading
-            input.div = node(from).factor;
+            input.div = node(from).as<op::UpsampleNearest>()->factor;
             from = node(from).inputs[0];
         }
         input.tensor = tensor(from);
-        input.reach = conv.kernel / 2;
+        input.reach = step.kernel / 2;
         const int in_channels = network_.tensors[static_cast<std::size_t>(input.tensor)].channels();
-        const bool winograd = conv.kernel == 3 && in_channels % kernels_.lanes == 0;
+        const bool winograd = step.kernel == 3 && in_channels % kernels_.lanes == 0;
         step.kind = winograd ? Kind::winograd : Kind::direct;
         step.align = winograd ? 4 : 1;
         step.inputs.push_back(input);
@@ -292,14 +307,14 @@ private:
             step.epilogue.mix[k] = chain.mix[k];
         }
         if (chain.gate) step.epilogue.finish = Finish::gate;
-        if (chain.activation >= 0 && node(chain.activation).op == Op::silu) step.epilogue.finish = Finish::silu;
+        if (chain.activation >= 0 && node(chain.activation).is<op::Silu>()) step.epilogue.finish = Finish::silu;
         step.macs_per_pixel = static_cast<double>(conv.weights->size());
 
-        std::vector<int> out_map = plain_map(conv.channels);
+        std::vector<int> out_map = plain_map(made.channels);
         if (chain.last == end_source_ && !is_used_elsewhere(chain.last)) {
             finish_picture(step);
             // Channels in the order of the output's pixels: row of the block, column, colour.
-            const int f = step.shuffle, colours = conv.channels / (f * f);
+            const int f = step.shuffle, colours = made.channels / (f * f);
             for (int dy = 0, at = 0; dy < f; ++dy)
                 for (int dx = 0; dx < f; ++dx)
                     for (int c = 0; c < colours; ++c, ++at) out_map[static_cast<std::size_t>(at)] = c * f * f + dy * f + dx;
@@ -317,8 +332,9 @@ private:
             step.bias[c] = (*conv.bias)[static_cast<std::size_t>(logical)];
             if (chain.activation < 0) continue;
             const Node& act = node(chain.activation);
-            if (act.op == Op::leaky_relu) step.slope[c] = act.alpha;
-            if (act.op == Op::prelu) step.slope[c] = (*act.weights)[static_cast<std::size_t>(logical)];
+            if (const auto* leaky = act.as<op::LeakyRelu>()) step.slope[c] = leaky->slope;
+            if (const auto* prelu = act.as<op::Prelu>())
+                step.slope[c] = (*prelu->slopes)[static_cast<std::size_t>(logical)];
         }
         packing_.push_back({network_.steps.size(), chain.conv, std::move(out_map)});
         network_.steps.push_back(std::move(step));
@@ -341,21 +357,14 @@ private:
         Step step;
         step.kind = Kind::map;
         step.op = n.op;
-        step.factor = n.factor;
-        step.alpha = n.alpha;
-        step.beta = n.beta;
         step.num = n.num;
         step.den = n.den;
         step.nodes = {i};
         for (const int from : n.inputs) {
-            Input input{materialised(from), 1, 1, 0};
-            if (n.op == Op::pixel_shuffle || n.op == Op::upsample_nearest) input.div = n.factor;
-            if (n.op == Op::pixel_unshuffle) input.mul = n.factor;
-            step.inputs.push_back(input);
+            const ReadWindow rows = traits(n.op).reads(n.op, step.inputs.size()).rows;
+            step.inputs.push_back({materialised(from), rows.mul, rows.div, 0});
         }
         step.output = new_tensor(i);
-        if (n.weights) step.a = *n.weights;
-        if (n.bias) step.b = *n.bias;
         network_.steps.push_back(std::move(step));
     }
 
@@ -391,14 +400,15 @@ private:
             for (std::size_t k = 0; k < step.inputs.size(); ++k) {
                 const Element in = element_of(step.inputs[k].tensor);
                 if (!conv && in != Element::f32)
-                    return Error{Errc::unsupported, type + ": " + std::string(op_name(step.op)) + " works on floats here"};
+                    return Error{Errc::unsupported,
+                                 type + ": " + std::string(traits(step.op).name) + " works on floats here"};
                 const bool base = step.add_input && k + 1 == step.inputs.size();
                 const Element out = step.output < 0 ? Element::f32 : element_of(step.output);
                 if (conv && k > 0 && !base && in != out)
                     return Error{Errc::unsupported, type + ": a residual is stored otherwise than its sum"};
             }
             if (step.kind == Kind::map && element_of(step.output) != Element::f32)
-                return Error{Errc::unsupported, type + ": " + std::string(op_name(step.op)) + " makes floats here"};
+                return Error{Errc::unsupported, type + ": " + std::string(traits(step.op).name) + " makes floats here"};
         }
         for (const Packing& p : packing_) {
             const Step& step = network_.steps[p.step];
@@ -439,8 +449,8 @@ private:
         for (const Packing& p : packing_) {
             Step& step = network_.steps[p.step];
             step.weights.all = all;
-            const Node& conv = node(p.conv);
-            const int logical_in = static_cast<int>(conv.weights->size()) / (conv.channels * conv.kernel * conv.kernel);
+            const auto& conv = *node(p.conv).as<op::Conv2d>();
+            const int logical_in = node(node(p.conv).inputs[0]).channels;
             pack_convolution(step, conv.weights->data(), logical_in, input_map(step), p.out_map, kernels_, options_.pool,
                              step.integer ? &(*options_.largest_v)[p.step] : nullptr);
         }
@@ -472,6 +482,7 @@ private:
         std::vector<int> out_map;
     };
 
+    const Graph& graph_;
     const std::vector<Node>& nodes_;
     const KernelTable& kernels_;
     const LowerOptions& options_;
@@ -490,6 +501,25 @@ private:
 };
 
 }  // namespace
+
+int first_without_kernel(const Graph& graph) {
+    const std::vector<Node>& nodes = graph.nodes();
+    const auto supported = [&](const Node& node) {
+        const bool pictures = node.picture() && std::all_of(node.inputs.begin(), node.inputs.end(), [&](int from) {
+                                  return nodes[static_cast<std::size_t>(from)].picture();
+                              });
+        if (!pictures) return false;
+        if (node.is<op::Input>()) return &node == &nodes.front();
+        if (const auto* conv = node.as<op::Conv2d>()) return conv->same_kernel() == 1 || conv->same_kernel() == 3;
+        if (const auto* join = node.as<op::Concat>()) return join->axis == 0 || join->axis == -3;
+        if (node.is<op::Add>())
+            return node.channels == nodes[static_cast<std::size_t>(node.inputs[0])].channels &&
+                   node.channels == nodes[static_cast<std::size_t>(node.inputs[1])].channels;
+        return is_map(node.op);
+    };
+    const auto found = std::find_if_not(nodes.begin(), nodes.end(), supported);
+    return found == nodes.end() ? -1 : static_cast<int>(found - nodes.begin());
+}
 
 Result<Network> lower(const Graph& graph, const KernelTable& kernels, const LowerOptions& options) {
     TRY(graph.validate());

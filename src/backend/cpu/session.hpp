@@ -71,6 +71,8 @@ private:
     template <class V>
     void learn(const Context& context, const Step& step, const V* v, std::ptrdiff_t v_stride, int blocks, int channels);
     void map(const Context& context, const Step& step, const Share& share);
+    template <class T>
+    void map_as(const T& op, const Step& step, const Share& share);
     void store_rows(const Context& context, const Step& step, const Share& share);
     // Writes pixels [x, x + n) of row y of a last step to the picture.
     void store(const Context& context, const Step& step, const float* pixels, std::ptrdiff_t stride, int x, int y, int n);

@@ -85,11 +85,7 @@ struct Step {
     Epilogue epilogue;          // without pointers
     double macs_per_pixel = 0;  // of a plain convolution, per pixel of this step
 
-    // Maps.
-    Op op = Op::input;
-    int factor = 1;
-    float alpha = 0, beta = 0;
-    std::vector<float> a, b;
+    Operation op;  // maps: what is computed
 
     // The end of the picture: only where output is -1.
     int shuffle = 1;
@@ -126,7 +122,14 @@ struct LowerOptions {
     ThreadPool* pool = nullptr;
 };
 
-// Fails with Errc::unsupported where the element type cannot carry the network.
+// Whether there is a plain loop for an operation on pictures (map.cpp).
+bool is_map(const Operation& op);
+
+// The first node that no step can compute, or -1.
+int first_without_kernel(const Graph& graph);
+
+// Fails with Errc::unsupported where the element type cannot carry the network, or an operation has no kernel: it is
+// named.
 Result<Network> lower(const Graph& graph, const KernelTable& kernels, const LowerOptions& options);
 
 // Bytes of a step's packed weights, in whole cache lines.

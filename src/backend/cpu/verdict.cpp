@@ -17,6 +17,7 @@
 #include <type_traits>
 
 #include "base/log.hpp"
+#include "graph/hash.hpp"
 
 namespace enlarge::cpu {
 namespace {
@@ -87,32 +88,15 @@ std::optional<std::string> read_own(const fs::path& file) {
 }  // namespace
 
 VerdictKey verdict_key(const Graph& graph, Isa isa, const KernelTable& kernels) {
-    XXH3_state_t state;
-    XXH3_128bits_reset(&state);
-    const auto add = [&](const void* data, std::size_t bytes) { XXH3_128bits_update(&state, data, bytes); };
-    const auto add_values = [&](const Values& values) {
-        const std::uint64_t count = values ? values->size() : 0;
-        add(&count, sizeof count);
-        if (count) add(values->data(), count * sizeof(float));
-    };
-    const auto number = [&](auto value) { add(&value, sizeof value); };
-    number(kVersion);
-    number(static_cast<int>(isa));
-    number(kernels.lanes);
-    number(static_cast<int>(kernels.fast_i16));
-    number(graph.nodes().size());
-    for (const Node& node : graph.nodes()) {
-        number(static_cast<int>(node.op));
-        number(node.inputs.size());
-        add(node.inputs.data(), node.inputs.size() * sizeof(int));
-        for (const int value : {node.channels, node.kernel, node.factor}) number(value);
-        number(node.alpha);
-        number(node.beta);
-        add_values(node.weights);
-        add_values(node.bias);
-    }
-    const XXH128_hash_t hash = XXH3_128bits_digest(&state);
-    return {hash.high64, hash.low64};
+    const GraphHash network = hash(graph);
+    const std::uint64_t key[] = {kVersion,
+                                 static_cast<std::uint64_t>(isa),
+                                 static_cast<std::uint64_t>(kernels.lanes),
+                                 kernels.fast_i16 ? 1U : 0U,
+                                 network.high,
+                                 network.low};
+    const XXH128_hash_t both = XXH3_128bits(key, sizeof key);
+    return {both.high64, both.low64};
 }
 
 fs::path verdict_file(const fs::path& folder, const VerdictKey& key) {

@@ -179,7 +179,7 @@ private:
         info.scale = graph.scale();
         info.channels = graph.input_channels();
         info.size_multiple = graph.size_multiple();
-        info.halo = graph.receptive_radius();
+        info.halo = graph.receptive_radius().value_or(kWholePicture);
         info.alignment = graph.size_multiple();
         info.precision = precision;
         info.description = "cuda";

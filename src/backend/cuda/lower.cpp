@@ -13,7 +13,22 @@ namespace {
 
 constexpr std::size_t kConstantAlignment = 256;
 
-bool is_activation(Op op) { return op == Op::prelu || op == Op::leaky_relu || op == Op::silu; }
+bool is_activation(const Node& n) { return n.is<op::Prelu>() || n.is<op::LeakyRelu>() || n.is<op::Silu>(); }
+
+// Where the node is a convolution that keeps the size: the side of its kernel. Else 0.
+int kernel_of(const Node& n) {
+    const auto* conv = n.as<op::Conv2d>();
+    return conv ? conv->same_kernel() : 0;
+}
+
+// What kernels exist for.
+bool supported(const Node& n) {
+    if (!n.picture()) return false;
+    if (const auto* join = n.as<op::Concat>(); join && join->axis != 0 && join->axis != -3) return false;
+    if (n.is<op::Conv2d>()) return kernel_of(n) == 1 || kernel_of(n) == 3;
+    return is_activation(n) || n.is<op::Input>() || n.is<op::Add>() || n.is<op::Concat>() || n.is<op::PixelShuffle>() ||
+           n.is<op::PixelUnshuffle>() || n.is<op::UpsampleNearest>() || n.is<op::ScaleShift>() || n.is<op::SpanGate>();
+}
 
 // A convolution and what is computed with it.
 struct Group {
@@ -33,6 +48,10 @@ public:
 
     Result<Lowered> run() {
         const int count = static_cast<int>(nodes_.size());
+        for (int i = 0; i < count; ++i)
+            if (!supported(node(i)) || (i > 0 && node(i).is<op::Input>()) || broadcasts(i))
+                return Error{Errc::unsupported, "the CUDA backend has no kernel for node " + std::to_string(i) + " (" +
+                                                    std::string(node(i).name()) + ")"};
         users_.resize(nodes_.size());
         for (int i = 0; i < count; ++i)
             for (const int from : node(i).inputs) users_[static_cast<std::size_t>(from)].push_back(i);
@@ -45,7 +64,7 @@ public:
         if (options_.half && !options_.plain) {
             find_last();
             for (int i = 0; i < count; ++i)
-                if (node(i).op == Op::conv2d && group_of_[static_cast<std::size_t>(i)] < 0) find_group(i);
+                if (node(i).is<op::Conv2d>() && group_of_[static_cast<std::size_t>(i)] < 0) find_group(i);
         }
         find_needed();
         views_.assign(nodes_.size(), View{});
@@ -65,9 +84,15 @@ private:
     [[nodiscard]] int sole_user(int i) const { return users(i).size() == 1 ? users(i)[0] : -1; }
     [[nodiscard]] bool is_output(int i) const { return i + 1 == static_cast<int>(nodes_.size()); }
 
+    // Operands of different shapes.
+    [[nodiscard]] bool broadcasts(int i) const {
+        const auto other = [&](int from) { return node(from).shape != node(i).shape; };
+        return node(i).is<op::Add>() && std::any_of(node(i).inputs.begin(), node(i).inputs.end(), other);
+    }
+
     // The picture, or the picture scaled and shifted.
     [[nodiscard]] bool is_picture(int i) const {
-        return i == 0 || (node(i).op == Op::scale_shift && node(i).inputs[0] == 0);
+        return i == 0 || (node(i).is<op::ScaleShift>() && node(i).inputs[0] == 0);
     }
 
     // The tail that conv_last computes: conv, pixel shuffle, nearest residual of the picture.
@@ -76,14 +101,15 @@ private:
         std::vector<int> absorbed{at};
         bool residual = false;
         int factor = 1;
-        if (node(at).op == Op::add && node(at).alpha == 1 && node(at).beta == 1) {
+        if (const auto* sum = node(at).as<op::Add>(); sum && sum->alpha == 1 && sum->beta == 1) {
             for (int side = 0; side < 2 && !residual; ++side) {
                 const int base = node(at).inputs[static_cast<std::size_t>(side)];
                 const int main = node(at).inputs[static_cast<std::size_t>(1 - side)];
-                const bool nearest = node(base).op == Op::upsample_nearest && node(base).inputs[0] == 0;
-                const bool shuffled = node(main).op == Op::pixel_shuffle;
-                if (!(base == 0 && node(main).op == Op::conv2d) &&
-                    !(nearest && shuffled && node(base).factor == node(main).factor))
+                const auto* nearest =
+                    node(base).inputs == std::vector<int>{0} ? node(base).as<op::UpsampleNearest>() : nullptr;
+                const auto* shuffled = node(main).as<op::PixelShuffle>();
+                if (!(base == 0 && node(main).is<op::Conv2d>()) &&
+                    !(nearest && shuffled && nearest->factor == shuffled->factor))
                     continue;
                 residual = true;
                 at = main;
@@ -91,14 +117,14 @@ private:
             if (!residual) return;
             absorbed.push_back(at);
         }
-        if (node(at).op == Op::pixel_shuffle) {
+        if (const auto* shuffle = node(at).as<op::PixelShuffle>()) {
             if (!is_output(at) && users(at).size() != 1) return;
-            factor = node(at).factor;
+            factor = shuffle->factor;
             at = node(at).inputs[0];
             absorbed.push_back(at);
         }
         const Node& conv = node(at);
-        if (conv.op != Op::conv2d || conv.kernel != 3 || factor > 4 || is_picture(conv.inputs[0])) return;
+        if (kernel_of(conv) != 3 || factor > 4 || is_picture(conv.inputs[0])) return;
         if (!is_output(at) && users(at).size() != 1) return;
         const int channels = conv.channels / (factor * factor);
         if (node(conv.inputs[0]).channels > 64 || (channels != 1 && channels != 3)) return;
@@ -125,8 +151,9 @@ private:
         group.input = node(conv).inputs[0];
         std::vector<int> members{conv};
         const Node& from = node(group.input);
-        if (from.op == Op::upsample_nearest && (from.factor == 2 || from.factor == 4) && from.inputs[0] != 0) {
-            group.up = from.factor == 2 ? 1 : 2;
+        if (const auto* up = from.as<op::UpsampleNearest>();
+            up && (up->factor == 2 || up->factor == 4) && from.inputs[0] != 0) {
+            group.up = up->factor == 2 ? 1 : 2;
             group.input = from.inputs[0];
         }
         const auto grow = [&](int next) {
@@ -134,12 +161,12 @@ private:
             members.push_back(next);
         };
         int next = sole_user(conv);
-        if (next >= 0 && is_activation(node(next).op) && !claimed(next)) {
-            group.activation = node(next).op == Op::silu ? kSilu : kPrelu;
+        if (next >= 0 && is_activation(node(next)) && !claimed(next)) {
+            group.activation = node(next).is<op::Silu>() ? kSilu : kPrelu;
             group.activation_node = next;
             grow(next);
             next = sole_user(next);
-        } else if (next >= 0 && node(next).op == Op::span_gate && node(next).inputs[0] == conv &&
+        } else if (next >= 0 && node(next).is<op::SpanGate>() && node(next).inputs[0] == conv &&
                    node(next).inputs[1] != conv && !claimed(next)) {
             group.activation = kGate;
             group.residuals.emplace_back(node(next).inputs[1], 1.0F);
@@ -147,14 +174,15 @@ private:
             next = -1;
         }
         const bool from_picture = is_picture(group.input);
-        while (!from_picture && next >= 0 && node(next).op == Op::add && !claimed(next) && group.residuals.size() < 2) {
-            const Node& sum = node(next);
-            if (sum.inputs[0] == sum.inputs[1]) break;
-            const int side = sum.inputs[0] == group.last ? 0 : 1;
+        while (!from_picture && next >= 0 && node(next).is<op::Add>() && !claimed(next) && group.residuals.size() < 2) {
+            const std::vector<int>& operands = node(next).inputs;
+            const auto& sum = *node(next).as<op::Add>();
+            if (operands[0] == operands[1]) break;
+            const int side = operands[0] == group.last ? 0 : 1;
             const float own = side == 0 ? sum.alpha : sum.beta, other = side == 0 ? sum.beta : sum.alpha;
             group.alpha *= own;
             for (auto& r : group.residuals) r.second *= own;
-            group.residuals.emplace_back(sum.inputs[static_cast<std::size_t>(1 - side)], other);
+            group.residuals.emplace_back(operands[static_cast<std::size_t>(1 - side)], other);
             grow(next);
             next = sole_user(next);
         }
@@ -165,7 +193,7 @@ private:
     [[nodiscard]] bool is_first(const Group& group) const {
         const int channels = nodes_.front().channels;
         return is_picture(group.input) && group.up == 0 && group.residuals.empty() && group.activation == kPrelu &&
-               node(group.conv).kernel == 3 && (channels == 1 || channels == 3) && group.conv != last_conv_;
+               kernel_of(node(group.conv)) == 3 && (channels == 1 || channels == 3) && group.conv != last_conv_;
     }
 
     // Which nodes must exist in memory.
@@ -181,9 +209,9 @@ private:
                 if (!is_first(group)) need(group.input);
                 for (const auto& r : group.residuals) need(r.first);
             } else if (needed_[static_cast<std::size_t>(i)]) {
-                if (node(i).op == Op::pixel_unshuffle && node(i).inputs[0] == 0) continue;  // folded into loading
+                if (node(i).is<op::PixelUnshuffle>() && node(i).inputs[0] == 0) continue;  // folded into loading
                 std::vector<int> parts = node(i).inputs;
-                if (node(i).op == Op::concat) {
+                if (node(i).is<op::Concat>()) {
                     parts.clear();
                     flatten(i, parts);
                 }
@@ -199,7 +227,7 @@ private:
 
     void flatten(int i, std::vector<int>& parts) const {
         for (const int from : node(i).inputs) {
-            if (node(from).op == Op::concat)
+            if (node(from).is<op::Concat>())
                 flatten(from, parts);
             else
                 parts.push_back(from);
@@ -209,7 +237,7 @@ private:
     // Gives the parts of concatenations neighbouring slices, the widest concatenation first.
     void place_concats() {
         for (int i = static_cast<int>(nodes_.size()) - 1; i > 0; --i) {
-            if (node(i).op != Op::concat || !needed_[static_cast<std::size_t>(i)]) continue;
+            if (!node(i).is<op::Concat>() || !needed_[static_cast<std::size_t>(i)]) continue;
             std::vector<int> parts;
             flatten(i, parts);
             const View& head = views_[static_cast<std::size_t>(parts[0])];
@@ -279,15 +307,17 @@ private:
 
     [[nodiscard]] ConvWeights weights_of(int conv) const {
         const Node& n = node(conv);
-        return {*n.weights, *n.bias, node(n.inputs[0]).channels, n.channels, n.kernel};
+        const auto& op = *n.as<op::Conv2d>();
+        return {*op.weights, *op.bias, node(n.inputs[0]).channels, n.channels, op.kernel_h};
     }
 
     // One slope per channel: 1 without activation.
     [[nodiscard]] std::vector<float> slopes(const Group& group, int channels) const {
         if (group.activation_node < 0 || group.activation != kPrelu) return std::vector<float>(static_cast<std::size_t>(channels), 1.0F);
         const Node& n = node(group.activation_node);
-        if (n.op == Op::leaky_relu) return std::vector<float>(static_cast<std::size_t>(channels), n.alpha);
-        return *n.weights;
+        if (const auto* leaky = n.as<op::LeakyRelu>())
+            return std::vector<float>(static_cast<std::size_t>(channels), leaky->slope);
+        return *n.as<op::Prelu>()->slopes;
     }
 
     void emit(int i) {
@@ -323,10 +353,10 @@ private:
             Step& step = add_step(Step::Kind::first, "conv_first", group.last);
             step.weights = constant(pack_first(conv));
             step.bias = constant(pack_bias_slope(conv.bias, slope, (conv.out + 7) / 8 * 8));
-            if (group.input != 0)
-                for (std::size_t c = 0; c < 3 && c < node(group.input).weights->size(); ++c) {
-                    step.scale[c] = (*node(group.input).weights)[c];
-                    step.shift[c] = (*node(group.input).bias)[c];
+            if (const auto* norm = node(group.input).as<op::ScaleShift>())
+                for (std::size_t c = 0; c < 3 && c < norm->scale->size(); ++c) {
+                    step.scale[c] = (*norm->scale)[c];
+                    step.shift[c] = (*norm->shift)[c];
                 }
             if (const int k = quantised_consumer(group.last); k >= 0) {
                 std::vector<float> inverse(options_.quantisation->steps[static_cast<std::size_t>(k)]);
@@ -414,60 +444,77 @@ private:
 
     [[nodiscard]] std::string typed(const char* name) const { return std::string(name) + (options_.half ? "_f16" : "_f32"); }
 
-    void emit_move(int i, MoveOp op) {
+    void emit_move(int i, MoveOp op, int factor) {
         Step& step = add_step(Step::Kind::move, typed("move"), i);
         step.op = op;
-        step.factor = std::max(1, node(i).factor);
+        step.factor = factor;
         step.in = use(node(i).inputs[0]);
         step.out = define(i);
         step.out_channels = node(i).channels;
     }
 
-    void emit_point(int i, PointOp op) {
+    void emit_point(int i, PointOp op, const Values& weights = {}, const Values& bias = {}, float alpha = 0,
+                    float beta = 0) {
         const Node& n = node(i);
         Step& step = add_step(Step::Kind::pointwise, typed("pointwise"), i);
         step.op = op;
-        step.alpha = n.alpha;
-        step.beta[0] = n.beta;
-        if (n.weights) step.weights = constant(*n.weights);
-        if (n.bias) step.bias = constant(*n.bias);
+        step.alpha = alpha;
+        step.beta[0] = beta;
+        if (weights) step.weights = constant(*weights);
+        if (bias) step.bias = constant(*bias);
         step.in = use(n.inputs[0]);
         if (n.inputs.size() > 1) step.in2 = use(n.inputs[1]);
         step.out = define(i);
     }
 
+    void emit_load(int i, int factor) {
+        Step& step = add_step(Step::Kind::load, typed("load_pixels"), i);
+        step.factor = factor;
+        step.out_channels = node(i).channels;
+        step.out = define(i);
+    }
+
+    void emit_conv(int i) {
+        const ConvWeights conv = weights_of(i);
+        Step& step = add_step(Step::Kind::conv_plain, typed("conv_plain"), i);
+        step.weights = constant(std::span<const float>(conv.weights));
+        step.bias = constant(std::span<const float>(conv.bias));
+        step.kernel_size = conv.kernel;
+        step.in_channels = conv.in;
+        step.out_channels = conv.out;
+        step.in = use(node(i).inputs[0]);
+        step.out = define(i);
+    }
+
     void emit_plain(int i) {
         const Node& n = node(i);
-        switch (n.op) {
-            case Op::input:
-            case Op::pixel_unshuffle: {
-                if (n.op == Op::pixel_unshuffle && n.inputs[0] != 0) return emit_move(i, kMoveUnshuffle);
-                Step& step = add_step(Step::Kind::load, typed("load_pixels"), i);
-                step.factor = std::max(1, n.factor);
-                step.out_channels = n.channels;
-                step.out = define(i);
-                return;
-            }
-            case Op::conv2d: {
-                Step& step = add_step(Step::Kind::conv_plain, typed("conv_plain"), i);
-                step.weights = constant(*n.weights);
-                step.bias = constant(*n.bias);
-                step.kernel_size = n.kernel;
-                step.in_channels = node(n.inputs[0]).channels;
-                step.out_channels = n.channels;
-                step.in = use(n.inputs[0]);
-                step.out = define(i);
-                return;
-            }
-            case Op::prelu: return emit_point(i, kPointPrelu);
-            case Op::leaky_relu: return emit_point(i, kPointLeaky);
-            case Op::silu: return emit_point(i, kPointSilu);
-            case Op::add: return emit_point(i, kPointAdd);
-            case Op::scale_shift: return emit_point(i, kPointScaleShift);
-            case Op::span_gate: return emit_point(i, kPointSpanGate);
-            case Op::pixel_shuffle: return emit_move(i, kMoveShuffle);
-            case Op::upsample_nearest: return emit_move(i, kMoveNearest);
-            case Op::concat: return emit_concat(i);
+        if (n.is<op::Input>())
+            emit_load(i, 1);
+        else if (n.is<op::Conv2d>())
+            emit_conv(i);
+        else if (const auto* prelu = n.as<op::Prelu>())
+            emit_point(i, kPointPrelu, prelu->slopes);
+        else if (const auto* leaky = n.as<op::LeakyRelu>())
+            emit_point(i, kPointLeaky, {}, {}, leaky->slope);
+        else if (n.is<op::Silu>())
+            emit_point(i, kPointSilu);
+        else if (const auto* sum = n.as<op::Add>())
+            emit_point(i, kPointAdd, {}, {}, sum->alpha, sum->beta);
+        else if (const auto* norm = n.as<op::ScaleShift>())
+            emit_point(i, kPointScaleShift, norm->scale, norm->shift);
+        else if (n.is<op::SpanGate>())
+            emit_point(i, kPointSpanGate);
+        else if (const auto* shuffle = n.as<op::PixelShuffle>())
+            emit_move(i, kMoveShuffle, shuffle->factor);
+        else if (const auto* up = n.as<op::UpsampleNearest>())
+            emit_move(i, kMoveNearest, up->factor);
+        else if (n.is<op::Concat>())
+            emit_concat(i);
+        else if (const auto* unshuffle = n.as<op::PixelUnshuffle>()) {
+            if (n.inputs[0] == 0)
+                emit_load(i, unshuffle->factor);
+            else
+                emit_move(i, kMoveUnshuffle, unshuffle->factor);
         }
     }
 
@@ -525,23 +572,23 @@ std::vector<int> quantisable(const Graph& graph) {
     // Walks conv, activation, conv, activation ... from a convolution of the picture.
     for (std::size_t first = 0; first < nodes.size() && chain.empty(); ++first) {
         const Node& conv = nodes[first];
-        if (conv.op != Op::conv2d || conv.inputs[0] != 0 || conv.kernel != 3 || conv.channels != 64) continue;
+        if (kernel_of(conv) != 3 || conv.inputs[0] != 0 || conv.channels != 64) continue;
         int value = static_cast<int>(first);
         for (;;) {
             const int next = sole(value);
             if (next < 0) break;
-            const Op op = at(next).op;
-            if ((op == Op::prelu || op == Op::leaky_relu) && at(value).op == Op::conv2d) {
+            if ((at(next).is<op::Prelu>() || at(next).is<op::LeakyRelu>()) && at(value).is<op::Conv2d>()) {
                 value = next;
                 continue;
             }
-            if (op != Op::conv2d || at(next).kernel != 3 || at(next).channels != 64 || at(value).channels != 64) break;
+            if (kernel_of(at(next)) != 3 || at(next).channels != 64 || at(value).channels != 64) break;
             chain.push_back(next);
             value = next;
         }
         // What follows the last one must not be fused into it: the 8-bit kernels have no residuals, gates or SiLU.
         const int after = sole(value);
-        if (!chain.empty() && after >= 0 && (at(after).op == Op::add || at(after).op == Op::span_gate || at(after).op == Op::silu))
+        if (!chain.empty() && after >= 0 &&
+            (at(after).is<op::Add>() || at(after).is<op::SpanGate>() || at(after).is<op::Silu>()))
             chain.pop_back();
     }
     return chain;

@@ -12,7 +12,7 @@
 namespace enlarge {
 namespace {
 
-using reference::Planes;
+using reference::Tensor;
 
 // The last node that reads each node's result; the output's own index for the output.
 std::vector<std::size_t> last_uses(const Graph& graph) {
@@ -24,43 +24,32 @@ std::vector<std::size_t> last_uses(const Graph& graph) {
     return last;
 }
 
-Size scaled(Size size, const Node& node) {
-    return {size.width * node.num / node.den, size.height * node.num / node.den};
+// Bytes of a node's result for a picture of this size.
+std::int64_t bytes_of(const Node& node, Size picture) {
+    std::int64_t count = 4;
+    for (const Extent& side : node.shape) count *= std::max<std::int64_t>(side.at(picture), 1);
+    return count;
 }
 
 class ReferenceSession : public Session {
 public:
     ReferenceSession(const Graph& graph, const ProgramInfo& info, ThreadPool* pool)
-        : graph_(graph), info_(info), pool_(pool), last_use_(last_uses(graph)) {}
+        : graph_(graph), info_(info), pool_(pool) {}
 
     Result<TileReport> run(const TileJob& job) override {
         TRY(check(job));
-        const std::vector<Node>& nodes = graph_.nodes();
-        std::vector<Planes> tensors(nodes.size());
-        tensors[0] = {nodes[0].channels, job.in.size, {}};
-        tensors[0].values.resize(tensors[0].plane_size() * static_cast<std::size_t>(nodes[0].channels));
-        reference::load_planes(job.in, tensors[0].values.data());
-        for (std::size_t i = 1; i < nodes.size(); ++i) {
-            Planes& out = tensors[i];
-            out = {nodes[i].channels, scaled(job.in.size, nodes[i]), {}};
-            out.values.resize(out.plane_size() * static_cast<std::size_t>(out.channels));
-            std::vector<const Planes*> inputs;
-            for (const int input : nodes[i].inputs) inputs.push_back(&tensors[static_cast<std::size_t>(input)]);
-            reference::run_op(nodes[i], inputs, out, pool_);
-            for (const int input : nodes[i].inputs)
-                if (last_use_[static_cast<std::size_t>(input)] == i) tensors[static_cast<std::size_t>(input)] = {};
-            const double done = static_cast<double>(i) / static_cast<double>(nodes.size());
-            if (job.progress && *job.progress && !(*job.progress)(done)) return Error{Errc::cancelled, "stopped"};
-        }
-        const Planes& result = tensors.back();
+        std::vector<Tensor> pictures;
+        pictures.push_back(Tensor({info_.channels, job.in.size.height, job.in.size.width}));
+        reference::load_planes(job.in, pictures[0].values.data());
+        TRY(const Tensor result, reference::evaluate(graph_, std::move(pictures), pool_, job.progress));
         const int s = info_.scale;
         const Rect core{job.core.x * s, job.core.y * s, job.core.width * s, job.core.height * s};
         TileReport report;
-        for (int c = 0; c < result.channels; ++c)
+        for (int c = 0; c < result.channels(); ++c)
             for (int y = core.y; y < core.bottom(); ++y)
                 report.finite = report.finite && std::all_of(result.row(c, y) + core.x, result.row(c, y) + core.right(),
                                                              [](float value) { return std::isfinite(value); });
-        reference::store_planes(result.values.data(), result.size, core, job.out);
+        reference::store_planes(result.values.data(), {result.width(), result.height()}, core, job.out);
         return report;
     }
 
@@ -80,7 +69,6 @@ private:
     const Graph& graph_;
     const ProgramInfo& info_;
     ThreadPool* pool_;
-    std::vector<std::size_t> last_use_;
 };
 
 class ReferenceProgram : public Program {
@@ -92,7 +80,8 @@ public:
         // Sums do not depend on where a tile begins, so only what a pixel can see matters, and whole pixel_unshuffle
         // blocks: a halo that is cut to the multiple must still hold the radius.
         info_.alignment = info_.size_multiple;
-        info_.halo = (graph_.receptive_radius() + info_.alignment - 1) / info_.alignment * info_.alignment;
+        const auto radius = graph_.receptive_radius();
+        info_.halo = radius ? (*radius + info_.alignment - 1) / info_.alignment * info_.alignment : kWholePicture;
         info_.precision = Precision::fp32;
         info_.description = "reference, double-precision sums";
     }
@@ -101,11 +90,7 @@ public:
 
     [[nodiscard]] std::int64_t memory_bytes(Size tile) const override {
         const std::vector<std::size_t> last = last_uses(graph_);
-        const auto bytes = [&](std::size_t i) {
-            const Node& node = graph_.nodes()[i];
-            const Size size = scaled(tile, node);
-            return std::int64_t{4} * node.channels * size.width * size.height;
-        };
+        const auto bytes = [&](std::size_t i) { return bytes_of(graph_.nodes()[i], tile); };
         std::int64_t live = 0, most = 0;
         for (std::size_t i = 0; i < last.size(); ++i) {
             live += bytes(i);
@@ -148,6 +133,9 @@ public:
             return Error{Errc::unsupported, "the reference backend computes in fp32 only; " +
                                                 std::string(precision_name(options.precision)) + " was asked for"};
         TRY(graph.validate());
+        if (graph.inputs() != 1)
+            return Error{Errc::unsupported,
+                         "a network with " + std::to_string(graph.inputs()) + " inputs; one picture is expected"};
         if (graph.output().channels != graph.input_channels())
             return Error{Errc::unsupported, "a network from " + std::to_string(graph.input_channels()) + " to " +
                                                 std::to_string(graph.output().channels) + " channels"};

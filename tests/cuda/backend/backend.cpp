@@ -127,18 +127,18 @@ TEST_F(CudaBackendTest, computes_odd_graphs) {
                 break;
             }
             case 3: {  // upsampling used by a convolution and by something else
-                const int x = b.conv(0, 16), up = b.resample(Op::upsample_nearest, x, 2);
+                const int x = b.conv(0, 16), up = b.upsample_nearest(x, 2);
                 b.conv(b.add(b.conv(up, 16), up), 3);
                 break;
             }
             case 4: {  // upsampling by 4 and by 3 before convolutions
-                const int x = b.conv(b.resample(Op::upsample_nearest, b.conv(0, 16), 4), 8);
-                b.conv(b.conv(b.resample(Op::upsample_nearest, x, 3), 8), 3);
+                const int x = b.conv(b.upsample_nearest(b.conv(0, 16), 4), 8);
+                b.conv(b.conv(b.upsample_nearest(x, 3), 8), 3);
                 break;
             }
             case 5: {  // shuffle in the middle
-                const int x = b.resample(Op::pixel_shuffle, b.conv(0, 64), 2);
-                b.conv(b.resample(Op::pixel_unshuffle, b.prelu(b.conv(x, 4)), 2), 3);
+                const int x = b.pixel_shuffle(b.conv(0, 64), 2);
+                b.conv(b.pixel_unshuffle(b.prelu(b.conv(x, 4)), 2), 3);
                 break;
             }
             case 6: {  // the output is no convolution
@@ -339,7 +339,7 @@ TEST_F(CudaBackendTest, computes_in_8_bits_only_behind_its_quality_gate) {
     int x = b.prelu(b.conv(0, 64, 3, 1));
     for (int i = 0; i < 3; ++i) x = b.prelu(b.conv(x, 64));
     x = b.conv(x, 12, 3, 20.0F);
-    b.resample(Op::pixel_shuffle, x, 2);
+    b.pixel_shuffle(x, 2);
     const auto poor = backend_->compile(b.finish(), options);
     ASSERT_FALSE(poor.ok());
     EXPECT_NE(poor.error().message.find("dB to fp32 with this model; 47 are needed"), std::string::npos) << poor.error().message;

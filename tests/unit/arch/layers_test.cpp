@@ -142,10 +142,8 @@ TEST(importer, puts_a_pixel_shuffle_together_from_reshapes) {
     must(importer.reshape("g", "f", {1, 3, 16, 12}));
     const Graph graph = must(importer.finish()).graph;
     ASSERT_EQ(graph.nodes().size(), 4U);
-    EXPECT_EQ(graph.nodes()[1].op, Op::pixel_unshuffle);
-    EXPECT_EQ(graph.nodes()[1].factor, 2);
-    EXPECT_EQ(graph.nodes()[3].op, Op::pixel_shuffle);
-    EXPECT_EQ(graph.nodes()[3].factor, 2);
+    EXPECT_EQ(graph.nodes()[1].op, Operation(op::PixelUnshuffle{2}));
+    EXPECT_EQ(graph.nodes()[3].op, Operation(op::PixelShuffle{2}));
 
     Importer other;
     must(other.input("x", 3));
@@ -179,15 +177,15 @@ TEST(imported_graphs, are_the_same_whatever_the_order_of_a_sum_but_not_with_othe
     const Graph graph = test::rrdb_graph(1);
     Graph swapped, other;
     for (Node node : graph.nodes()) {
-        if (node.op == Op::add) {
+        if (auto* sum = node.as<op::Add>()) {
             std::swap(node.inputs[0], node.inputs[1]);
-            std::swap(node.alpha, node.beta);
+            std::swap(sum->alpha, sum->beta);
         }
         must(swapped.add(node));
     }
     EXPECT_TRUE(same_network(graph, swapped));
     for (Node node : graph.nodes()) {
-        if (node.op == Op::add) std::swap(node.alpha, node.beta);
+        if (auto* sum = node.as<op::Add>()) std::swap(sum->alpha, sum->beta);
         must(other.add(node));
     }
     EXPECT_FALSE(same_network(graph, other));

@@ -39,11 +39,11 @@ Graph odd_graph(std::uint64_t seed) {
     const int activated = b.prelu(a);
     const int both = b.concat({a, activated, 0});
     const int c = b.silu(both);
-    const int shuffled = b.resample(Op::pixel_shuffle, b.conv(c, 20), 2);
-    const int folded = b.resample(Op::pixel_unshuffle, shuffled, 2);
+    const int shuffled = b.pixel_shuffle(b.conv(c, 20), 2);
+    const int folded = b.pixel_unshuffle(shuffled, 2);
     const int sum = b.add(folded, b.conv(c, 20), 0.5F, -1.5F);
     const int gate = b.span_gate(sum, folded);
-    const int large = b.resample(Op::upsample_nearest, gate, 3);
+    const int large = b.upsample_nearest(gate, 3);
     const int scaled = b.scale_shift(b.conv(large, 5, 1), {1, 2, 3, 4, 5}, {0, 0.1F, 0.2F, 0.3F, 0.4F});
     b.conv(scaled, 3, 3, 0.3F);
     return b.finish();
@@ -455,6 +455,52 @@ TEST(cpu, memory_grows_with_width_but_hardly_with_height) {
     const auto program = exact_program(graph);
     EXPECT_LT(program->memory_bytes({640, 4000}), program->memory_bytes({640, 1000}) * 11 / 10);
     EXPECT_GT(program->memory_bytes({6400, 1000}), program->memory_bytes({640, 1000}) * 5);
+}
+
+TEST(cpu, runs_networks_without_kernels_in_plain_loops_and_says_so) {
+    ThreadPool pool(2);
+    for (const bool local : {true, false}) {
+        const Graph graph = test::attention_graph(21, local);
+        CompileOptions options;
+        options.pool = &pool;
+        const auto program = test::must(cpu_backend().compile(graph, options));
+        EXPECT_NE(program->info().description.find(local ? "no kernel for layer_norm" : "no kernel for group_norm"),
+                  std::string::npos);
+        EXPECT_EQ(program->info().size_multiple, 4);
+        EXPECT_EQ(program->info().halo == kWholePicture, !local);
+        const FloatPicture picture = test::random_picture(3, 3, {48, 32});
+        const FloatPicture whole = test::run_whole(reference_backend(), graph, picture);
+        for (const int side : {8, 20, 64})
+            EXPECT_TRUE(test::same_bits(whole, test::run_tiled(*program, picture, side))) << local << ", tile " << side;
+        options.precision = Precision::fp16;
+        const auto half = cpu_backend().compile(graph, options);
+        ASSERT_FALSE(half.ok());
+        EXPECT_EQ(half.error().code, Errc::unsupported);
+    }
+}
+
+TEST(cpu, runs_convolutions_of_any_kind) {
+    test::NetworkBuilder b(22, 3);
+    op::Conv2d strided{.kernel_h = 3,
+                       .kernel_w = 3,
+                       .stride_h = 2,
+                       .stride_w = 2,
+                       .pad_top = 1,
+                       .pad_left = 1,
+                       .pad_bottom = 1,
+                       .pad_right = 1,
+                       .weights = make_values(std::vector<float>(6 * 27, 0.1F)),
+                       .bias = make_values(std::vector<float>(6, 0.5F))};
+    const int small = b.append(strided, {0});
+    strided.stride_h = strided.stride_w = 1;
+    strided.groups = 6;
+    strided.weights = make_values(std::vector<float>(6 * 9, -0.1F));
+    b.pixel_shuffle(b.conv(b.append(strided, {small}), 12), 2);
+    const Graph graph = b.finish();
+    const auto program = test::must(cpu_backend().compile(graph, {}));
+    const FloatPicture picture = test::random_picture(4, 3, {30, 18});
+    const FloatPicture whole = test::run_whole(reference_backend(), graph, picture);
+    EXPECT_TRUE(test::same_bits(whole, test::run_tiled(*program, picture, 8)));
 }
 
 }  // namespace

@@ -12,87 +12,69 @@
 namespace enlarge {
 namespace {
 
-using reference::Planes;
+using reference::Tensor;
 using test::FloatPicture;
 
-Planes run(Node node, const std::vector<Planes>& in, int channels, Size size) {
-    std::vector<const Planes*> pointers;
-    for (const Planes& planes : in) pointers.push_back(&planes);
-    Planes out{channels, size, {}};
-    out.values.resize(out.plane_size() * static_cast<std::size_t>(channels));
-    reference::run_op(node, pointers, out, nullptr);
-    return out;
+// The operation on pictures of `channels` x height x width.
+std::vector<float> run(const Operation& op, const std::vector<Tensor>& in, std::vector<std::int64_t> sides) {
+    std::vector<const Tensor*> pointers;
+    for (const Tensor& tensor : in) pointers.push_back(&tensor);
+    Tensor out(std::move(sides));
+    reference::run_op(op, pointers, out, nullptr);
+    return out.values;
 }
 
-Node op(Op kind) {
-    Node node;
-    node.op = kind;
-    return node;
+op::Conv2d conv(int kernel, std::vector<float> weights, std::vector<float> bias) {
+    const int pad = kernel / 2;
+    return {.kernel_h = kernel,
+            .kernel_w = kernel,
+            .pad_top = pad,
+            .pad_left = pad,
+            .pad_bottom = pad,
+            .pad_right = pad,
+            .weights = make_values(std::move(weights)),
+            .bias = make_values(std::move(bias))};
 }
 
 TEST(reference_ops, conv2d_correlates_and_pads_with_zeros) {
-    Node node = op(Op::conv2d);
-    node.kernel = 3;
-    node.weights = make_values({1, 2, 3, 4, 5, 6, 7, 8, 9});
-    node.bias = make_values({0.5F});
-    const Planes out = run(node, {{1, {3, 2}, {1, 2, 3, 4, 5, 6}}}, 1, {3, 2});
+    const auto out = run(conv(3, {1, 2, 3, 4, 5, 6, 7, 8, 9}, {0.5F}), {{{1, 2, 3}, {1, 2, 3, 4, 5, 6}}}, {1, 2, 3});
     // Top left: 5*1 + 6*2 + 8*4 + 9*5; bottom right: 1*2 + 2*3 + 4*5 + 5*6.
-    EXPECT_EQ(out.values[0], 94.5F);
-    EXPECT_EQ(out.values[5], 58.5F);
+    EXPECT_EQ(out[0], 94.5F);
+    EXPECT_EQ(out[5], 58.5F);
     // Top middle: 4*1 + 5*2 + 6*3 + 7*4 + 8*5 + 9*6.
-    EXPECT_EQ(out.values[1], 154.5F);
+    EXPECT_EQ(out[1], 154.5F);
 }
 
 TEST(reference_ops, conv2d_reads_weights_as_out_in_row_column) {
-    Node node = op(Op::conv2d);
-    node.kernel = 1;
-    node.weights = make_values({1, 10, 100, 1000});
-    node.bias = make_values({0, 1});
-    const Planes out = run(node, {{2, {1, 1}, {2, 3}}}, 2, {1, 1});
-    EXPECT_EQ(out.values, (std::vector<float>{32, 3201}));
+    EXPECT_EQ(run(conv(1, {1, 10, 100, 1000}, {0, 1}), {{{2, 1, 1}, {2, 3}}}, {2, 1, 1}),
+              (std::vector<float>{32, 3201}));
 }
 
 TEST(reference_ops, activations) {
-    Node prelu = op(Op::prelu);
-    prelu.weights = make_values({0.5F, -2});
-    const Planes in{2, {2, 1}, {-1, 1, -1, 3}};
-    EXPECT_EQ(run(prelu, {in}, 2, {2, 1}).values, (std::vector<float>{-0.5F, 1, 2, 3}));
-    Node leaky = op(Op::leaky_relu);
-    leaky.alpha = 0.25F;
-    EXPECT_EQ(run(leaky, {in}, 2, {2, 1}).values, (std::vector<float>{-0.25F, 1, -0.25F, 3}));
-    const Planes silu = run(op(Op::silu), {in}, 2, {2, 1});
-    EXPECT_FLOAT_EQ(silu.values[1], 0.7310586F);
-    EXPECT_FLOAT_EQ(silu.values[0], -0.26894143F);
-    const Planes gate = run(op(Op::span_gate), {{1, {1, 1}, {1}}, {1, {1, 1}, {3}}}, 1, {1, 1});
-    EXPECT_FLOAT_EQ(gate.values[0], 4 * 0.2310586F);
+    const Tensor in({2, 1, 2}, {-1, 1, -1, 3});
+    EXPECT_EQ(run(op::Prelu{make_values({0.5F, -2})}, {in}, {2, 1, 2}), (std::vector<float>{-0.5F, 1, 2, 3}));
+    EXPECT_EQ(run(op::LeakyRelu{0.25F}, {in}, {2, 1, 2}), (std::vector<float>{-0.25F, 1, -0.25F, 3}));
+    const auto silu = run(op::Silu{}, {in}, {2, 1, 2});
+    EXPECT_FLOAT_EQ(silu[1], 0.7310586F);
+    EXPECT_FLOAT_EQ(silu[0], -0.26894143F);
+    EXPECT_FLOAT_EQ(run(op::SpanGate{}, {{{1, 1, 1}, {1}}, {{1, 1, 1}, {3}}}, {1, 1, 1})[0], 4 * 0.2310586F);
 }
 
 TEST(reference_ops, add_concat_and_scale_shift) {
-    Node add = op(Op::add);
-    add.alpha = 0.5F;
-    add.beta = 2;
-    EXPECT_EQ(run(add, {{1, {1, 1}, {4}}, {1, {1, 1}, {3}}}, 1, {1, 1}).values, std::vector<float>{8});
-    EXPECT_EQ(run(op(Op::concat), {{1, {1, 1}, {4}}, {2, {1, 1}, {3, 5}}, {1, {1, 1}, {7}}}, 4, {1, 1}).values,
+    EXPECT_EQ(run(op::Add{0.5F, 2}, {{{1, 1, 1}, {4}}, {{1, 1, 1}, {3}}}, {1, 1, 1}), std::vector<float>{8});
+    EXPECT_EQ(run(op::Concat{}, {{{1, 1, 1}, {4}}, {{2, 1, 1}, {3, 5}}, {{1, 1, 1}, {7}}}, {4, 1, 1}),
               (std::vector<float>{4, 3, 5, 7}));
-    Node affine = op(Op::scale_shift);
-    affine.weights = make_values({2, 3});
-    affine.bias = make_values({1, -1});
-    EXPECT_EQ(run(affine, {{2, {1, 1}, {4, 5}}}, 2, {1, 1}).values, (std::vector<float>{9, 14}));
+    EXPECT_EQ(run(op::ScaleShift{make_values({2, 3}), make_values({1, -1})}, {{{2, 1, 1}, {4, 5}}}, {2, 1, 1}),
+              (std::vector<float>{9, 14}));
 }
 
 TEST(reference_ops, shuffles_are_inverse_and_ordered_like_the_training_framework) {
-    Node shuffle = op(Op::pixel_shuffle);
-    shuffle.factor = 2;
     // Channel c * 4 + i * 2 + j goes to row i, column j.
-    const Planes in{4, {2, 1}, {0, 1, 10, 11, 20, 21, 30, 31}};
-    const Planes big = run(shuffle, {in}, 1, {4, 2});
-    EXPECT_EQ(big.values, (std::vector<float>{0, 10, 1, 11, 20, 30, 21, 31}));
-    Node unshuffle = op(Op::pixel_unshuffle);
-    unshuffle.factor = 2;
-    EXPECT_EQ(run(unshuffle, {big}, 4, {2, 1}).values, in.values);
-    Node nearest = op(Op::upsample_nearest);
-    nearest.factor = 3;
-    EXPECT_EQ(run(nearest, {{1, {2, 1}, {7, 8}}}, 1, {6, 3}).values,
+    const Tensor in({4, 1, 2}, {0, 1, 10, 11, 20, 21, 30, 31});
+    const auto big = run(op::PixelShuffle{2}, {in}, {1, 2, 4});
+    EXPECT_EQ(big, (std::vector<float>{0, 10, 1, 11, 20, 30, 21, 31}));
+    EXPECT_EQ(run(op::PixelUnshuffle{2}, {{{1, 2, 4}, big}}, {4, 1, 2}), in.values);
+    EXPECT_EQ(run(op::UpsampleNearest{3}, {{{1, 1, 2}, {7, 8}}}, {1, 3, 6}),
               (std::vector<float>{7, 7, 7, 8, 8, 8, 7, 7, 7, 8, 8, 8, 7, 7, 7, 8, 8, 8}));
 }
 
@@ -119,25 +101,19 @@ TEST(reference, a_change_is_seen_up_to_the_receptive_radius_and_no_further) {
     for (const Case& c : networks()) {
         Graph graph;
         for (Node node : c.graph.nodes()) {
-            if (node.op == Op::conv2d) {
-                const auto taps = node.weights->size() / node.bias->size();
-                node.weights = make_values(std::vector<float>(node.weights->size(), 1.0F / static_cast<float>(taps)));
-                node.bias = make_values(std::vector<float>(node.bias->size(), 0.0F));
+            if (auto* conv = node.as<op::Conv2d>()) {
+                const auto taps = conv->weights->size() / conv->bias->size();
+                conv->weights = make_values(std::vector<float>(conv->weights->size(), 1.0F / static_cast<float>(taps)));
+                conv->bias = make_values(std::vector<float>(conv->bias->size(), 0.0F));
             }
-            if (node.op == Op::span_gate || node.op == Op::silu) {
-                // Gates fade with depth; what reaches where is the same for a sum.
-                node.op = node.op == Op::silu ? Op::leaky_relu : Op::add;
-                node.alpha = node.beta = 1;
-            }
-            if (node.op == Op::leaky_relu || node.op == Op::prelu) {
-                node.op = Op::leaky_relu;
-                node.weights = nullptr;
-                node.alpha = 1;
-            }
-            if (node.op == Op::scale_shift) node.bias = make_values(std::vector<float>(node.bias->size(), 0.0F));
+            // Gates fade with depth; what reaches where is the same for a sum.
+            if (node.is<op::SpanGate>()) node.op = op::Add{};
+            if (node.is<op::Silu>() || node.is<op::LeakyRelu>() || node.is<op::Prelu>()) node.op = op::LeakyRelu{1};
+            if (auto* norm = node.as<op::ScaleShift>())
+                norm->shift = make_values(std::vector<float>(norm->shift->size(), 0.0F));
             test::must(graph.add(node));
         }
-        const int radius = graph.receptive_radius(), s = graph.scale(), multiple = graph.size_multiple();
+        const int radius = graph.receptive_radius().value(), s = graph.scale(), multiple = graph.size_multiple();
         // One long row; a single lit pixel at every phase of a pixel_unshuffle block.
         const int width = (2 * radius + 3 * multiple) / multiple * multiple + 2 * multiple;
         int reach = 0;

@@ -3,14 +3,16 @@
 #include "export/onnx.hpp"
 
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "arch/importer.hpp"
 #include "base/half.hpp"
 #include "enlarge/export.hpp"
+#include "graph/traits.hpp"
+#include "support/networks.hpp"
 #include "support/safetensors.hpp"
 #include "support/state_dicts.hpp"
 
@@ -52,16 +54,67 @@ TEST(onnx_export, in_half_precision_rounds_each_weight_once) {
         const Network again = must(recognise(read_back(must(write_onnx(network.graph, file)))));
         Graph rounded;
         for (Node node : network.graph.nodes()) {
-            if (node.op != Op::scale_shift)  // stays in float, before the first convolution
-                for (Values* values : {&node.weights, &node.bias}) {
-                    if (!*values) continue;
-                    std::vector<float> halves;
-                    for (const float value : **values) halves.push_back(half_to_float(float_to_half(value)));
-                    *values = make_values(std::move(halves));
-                }
+            std::vector<Values*>
+                rounded_here;  // but for scale_shift, which stays in float, before the first convolution
+            if (auto* conv = node.as<op::Conv2d>()) rounded_here = {&conv->weights, &conv->bias};
+            if (auto* prelu = node.as<op::Prelu>()) rounded_here = {&prelu->slopes};
+            for (Values* values : rounded_here) {
+                std::vector<float> halves;
+                for (const float value : **values) halves.push_back(half_to_float(float_to_half(value)));
+                *values = make_values(std::move(halves));
+            }
             must(rounded.add(std::move(node)));
         }
         EXPECT_TRUE(same_network(rounded, again.graph)) << network.family << " " << network.variant;
+    }
+}
+
+// A network with one operation on 12 channels in its middle.
+Graph network_with(const Operation& op) {
+    test::NetworkBuilder b(1, 3);
+    b.conv(b.append(op, {b.conv(0, 12)}), 3);
+    return b.finish();
+}
+
+TEST(onnx_export, writes_each_operation_as_its_operator_or_refuses_it_by_name) {
+    const Values twelve = make_values(std::vector<float>(12, 0.5F));
+    const Operation written[] = {op::Gelu{false},
+                                 op::Gelu{true},
+                                 op::Mish{},
+                                 op::Sigmoid{},
+                                 op::Tanh{},
+                                 op::Exp{},
+                                 op::Sqrt{},
+                                 op::Abs{},
+                                 op::Clamp{0, 1},
+                                 op::LayerNorm{0, 1e-5F, twelve, twelve},
+                                 op::GroupNorm{3, 1e-5F, twelve, twelve},
+                                 op::InstanceNorm{1e-5F, twelve, twelve},
+                                 op::RmsNorm{0, 1e-5F, twelve},
+                                 op::L2Norm{},
+                                 op::Softmax{0},
+                                 op::AveragePool{3, 1, 1},
+                                 op::MaxPool{3, 1, 1},
+                                 op::Resize{},
+                                 op::Roll{1, -1},
+                                 op::Slice{0, 2, -1},
+                                 op::Argmax{0}};
+    for (const Operation& op : written) {
+        const std::string name(traits(op).name), wanted(traits(op).onnx);
+        const auto bytes = write_onnx(network_with(op));
+        ASSERT_TRUE(bytes.ok()) << name << ": " << bytes.error().message;
+        const StateDict file = read_back(*bytes);
+        const auto found = std::count_if(file.layers.begin(), file.layers.end(),
+                                         [&](const Layer& layer) { return layer.type == wanted; });
+        EXPECT_GT(found, 0) << name << " without " << wanted;
+    }
+    const Operation refused[] = {op::WindowAttention{2, 8, 8, 0, 0, 1, {}}, op::GridAttention{2, 8, 8, 1, {}},
+                                 op::ChannelAttention{1, 0, 1e-12F, make_values({1})}};
+    for (const Operation& op : refused) {
+        const auto bytes = write_onnx(network_with(op));
+        ASSERT_FALSE(bytes.ok());
+        EXPECT_EQ(bytes.error().code, Errc::unsupported);
+        EXPECT_NE(bytes.error().message.find(traits(op).name), std::string::npos) << bytes.error().message;
     }
 }
 

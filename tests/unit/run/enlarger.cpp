@@ -56,6 +56,8 @@ const Case kNetworks[] = {
     {"RRDB x4", [] { return rrdb_graph(5, {8, 8, 1, 2, 1, 3}); }},
     {"RRDB x2, unshuffled", [] { return rrdb_graph(6, {8, 8, 1, 2, 2, 3}); }},
     {"RRDB x1, unshuffled by 4", [] { return rrdb_graph(7, {8, 8, 1, 2, 4, 3}); }},
+    {"attention in windows x2", [] { return attention_graph(8, true); }},
+    {"attention and a norm of the whole picture x2", [] { return attention_graph(9, false); }},
 };
 
 TEST(enlarger, gives_the_same_bits_for_every_tile_size) {
@@ -91,7 +93,7 @@ TEST(enlarger, gives_the_same_bits_for_every_tile_size_of_a_tiny_picture) {
 // A residual dense network of 6 blocks sees 93 pixels far; its tiles overlap by 64.
 TEST(enlarger, shows_no_seams_where_a_deep_network_is_tiled) {
     const auto engine = make_engine(*exact_backends().front(), rrdb_graph(8, {8, 8, 6, 2, 1, 3}));
-    ASSERT_GT(engine->graph().receptive_radius(), 64);
+    ASSERT_GT(engine->graph().receptive_radius().value_or(0), 64);
     const Image picture = make_picture({170, 150}, kRgb8);
     const Image whole = enlarge_picture(engine, picture.view(), {680, 600}, kRgbF32Planar);
     const Image tiled = enlarge_picture(engine, picture.view(), {680, 600}, kRgbF32Planar, {0, 40, false, nullptr});

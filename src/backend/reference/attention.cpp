@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention of pixels to the pixels of their group, and of channels to channels.
+#include <cmath>
+
+#include "backend/reference/run.hpp"
+
+namespace enlarge::reference {
+namespace {
+
+// A pixel, or nothing beyond the picture; and its place within the group, where biases are looked up.
+struct Token {
+    std::int64_t y = 0, x = 0;
+    std::int64_t place = 0;
+    bool inside = true;
+};
+
+// Channels of one head: of the queries, keys and values, counted in the tensors that hold them.
+struct Head {
+    const Tensor& queries;
+    const Tensor& others;
+    std::int64_t q = 0, k = 0, v = 0, size = 0;
+};
+
+float channel(const Tensor& picture, std::int64_t c, const Token& token) {
+    return token.inside ? picture.at(c, token.y, token.x) : 0;
+}
+
+// Writes channels head.q ... of the queries' pixels. bias(i, j) is added to the score of query place i and key place j.
+template <class Bias>
+void attend(const Head& head, const std::vector<Token>& queries, const std::vector<Token>& keys, double scale,
+            Bias bias, Tensor& out) {
+    std::vector<double> share(keys.size());
+    for (const Token& query : queries) {
+        double largest = -INFINITY, sum = 0;
+        for (std::size_t j = 0; j < keys.size(); ++j) {
+            double product = 0;
+            for (std::int64_t c = 0; c < head.size; ++c)
+                product += double{channel(head.queries, head.q + c, query)} * channel(head.others, head.k + c, keys[j]);
+            share[j] = product * scale + bias(query.place, keys[j].place);
+            largest = std::max(largest, share[j]);
+        }
+        for (double& s : share) sum += s = std::exp(s - largest);
+        for (std::int64_t c = 0; c < head.size; ++c) {
+            double value = 0;
+            for (std::size_t j = 0; j < keys.size(); ++j) value += share[j] * channel(head.others, head.v + c, keys[j]);
+            out.row(head.q + c, query.y)[query.x] = static_cast<float>(value / sum);
+        }
+    }
+}
+
+// Calls body(head, tokens) for every group of tokens and every head, in parallel. qkv: queries, keys, values.
+template <class Tokens, class Body>
+void for_groups(const Run& run, std::int64_t groups, int heads, Tokens tokens, Body body) {
+    const std::int64_t channels = run.out.sides[0], size = channels / heads;
+    for_each(groups * heads, run.pool, [&](std::int64_t i) {
+        const std::int64_t head = i % heads;
+        body(head, Head{run.a(), run.a(), head * size, channels + head * size, 2 * channels + head * size, size},
+             tokens(i / heads));
+    });
+}
+
+// Pixels of the window whose top left is (top, left), those beyond the picture left out.
+std::vector<Token> window_tokens(const Tensor& picture, std::int64_t top, std::int64_t left, int height, int width) {
+    std::vector<Token> tokens;
+    for (int i = 0; i < height; ++i)
+        for (int j = 0; j < width; ++j)
+            if (top + i >= 0 && left + j >= 0 && top + i < picture.sides[1] && left + j < picture.sides[2])
+                tokens.push_back({top + i, left + j, std::int64_t{i} * width + j});
+    return tokens;
+}
+
+}  // namespace
+
+void Run::operator()(const op::WindowAttention& op) const {
+    const std::int64_t h = op.window_h, w = op.window_w, tokens = h * w;
+    const bool shifted_h = op.shift_h != 0, shifted_w = op.shift_w != 0;
+    const std::int64_t down = out.sides[1] / h + (shifted_h ? 1 : 0), across = out.sides[2] / w + (shifted_w ? 1 : 0);
+    const auto group = [&](std::int64_t i) {
+        const std::int64_t top = (i / across - (shifted_h ? 1 : 0)) * h + op.shift_h,
+                           left = (i % across - (shifted_w ? 1 : 0)) * w + op.shift_w;
+        return window_tokens(out, top, left, op.window_h, op.window_w);
+    };
+    const bool full = op.bias.count() == op.heads * tokens * tokens;
+    for_groups(*this, down * across, op.heads, group,
+               [&](std::int64_t head, const Head& channels, const std::vector<Token>& pixels) {
+                   const auto bias = [&](std::int64_t i, std::int64_t j) -> double {
+                       if (!op.bias) return 0;
+                       if (full) return (*op.bias)[static_cast<std::size_t>((head * tokens + i) * tokens + j)];
+                       const std::int64_t row = i / w - j / w + h - 1, column = i % w - j % w + w - 1;
+                       return (*op.bias)[static_cast<std::size_t>((head * (2 * h - 1) + row) * (2 * w - 1) + column)];
+                   };
+                   attend(channels, pixels, pixels, op.scale, bias, out);
+               });
+}
+
+void Run::operator()(const op::GridAttention& op) const {
+    const std::int64_t h = op.window_h, w = op.window_w, tokens = h * w, step_y = out.sides[1] / h,
+                       step_x = out.sides[2] / w;
+    const auto group = [&](std::int64_t index) {
+        std::vector<Token> pixels;
+        for (std::int64_t i = 0; i < h; ++i)
+            for (std::int64_t j = 0; j < w; ++j)
+                pixels.push_back({i * step_y + index / step_x, j * step_x + index % step_x, i * w + j});
+        return pixels;
+    };
+    for_groups(*this, step_y * step_x, op.heads, group,
+               [&](std::int64_t head, const Head& channels, const std::vector<Token>& pixels) {
+                   const auto bias = [&](std::int64_t i, std::int64_t j) -> double {
+                       return op.bias ? (*op.bias)[static_cast<std::size_t>((head * tokens + i) * tokens + j)] : 0.0F;
+                   };
+                   attend(channels, pixels, pixels, op.scale, bias, out);
+               });
+}
+
+void Run::operator()(const op::OverlapAttention& op) const {
+    const std::int64_t w = op.window, o = op.overlap, beyond = (o - w) / 2, across = out.sides[2] / w;
+    const std::int64_t channels = out.sides[0], size = channels / op.heads;
+    for_each(out.sides[1] / w * across * op.heads, pool, [&](std::int64_t index) {
+        const std::int64_t head = index % op.heads, top = index / op.heads / across * w,
+                           left = index / op.heads % across * w;
+        std::vector<Token> keys;
+        for (std::int64_t i = 0; i < o; ++i)
+            for (std::int64_t j = 0; j < o; ++j) {
+                const std::int64_t y = top + i - beyond, x = left + j - beyond;
+                keys.push_back({y, x, i * o + j, y >= 0 && x >= 0 && y < out.sides[1] && x < out.sides[2]});
+            }
+        const auto bias = [&](std::int64_t i, std::int64_t j) -> double {
+            return op.bias ? (*op.bias)[static_cast<std::size_t>((head * w * w + i) * o * o + j)] : 0.0F;
+        };
+        attend({a(), b(), head * size, head * size, channels + head * size, size},
+               window_tokens(out, top, left, op.window, op.window), keys, op.scale, bias, out);
+    });
+}
+
+void Run::operator()(const op::ChannelAttention& op) const {
+    const std::int64_t h = op.window ? op.window : out.sides[1], w = op.window ? op.window : out.sides[2],
+                       across = out.sides[2] / w;
+    const auto group = [&](std::int64_t i) {
+        return window_tokens(out, i / across * h, i % across * w, static_cast<int>(h), static_cast<int>(w));
+    };
+    for_groups(
+        *this, out.sides[1] / h * across, op.heads, group,
+        [&](std::int64_t head, const Head& channels, const std::vector<Token>& pixels) {
+            const auto product = [&](std::int64_t c, std::int64_t d) {
+                double sum = 0;
+                for (const Token& pixel : pixels) sum += double{channel(a(), c, pixel)} * channel(a(), d, pixel);
+                return sum;
+            };
+            const auto length = [&](std::int64_t c) { return std::max(std::sqrt(product(c, c)), double{op.epsilon}); };
+            std::vector<double> share(static_cast<std::size_t>(channels.size));
+            for (std::int64_t c = 0; c < channels.size; ++c) {
+                double largest = -INFINITY, sum = 0;
+                for (std::int64_t d = 0; d < channels.size; ++d) {
+                    double& s = share[static_cast<std::size_t>(d)];
+                    s = product(channels.q + c, channels.k + d) / (length(channels.q + c) * length(channels.k + d)) *
+                        (*op.temperature)[static_cast<std::size_t>(head)];
+                    largest = std::max(largest, s);
+                }
+                for (double& s : share) sum += s = std::exp(s - largest);
+                for (const Token& pixel : pixels) {
+                    double value = 0;
+                    for (std::int64_t d = 0; d < channels.size; ++d)
+                        value += share[static_cast<std::size_t>(d)] * channel(a(), channels.v + d, pixel);
+                    out.row(channels.q + c, pixel.y)[pixel.x] = static_cast<float>(value / sum);
+                }
+            }
+        });
+}
+
+}  // namespace enlarge::reference

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/shape.hpp"
+
+#include <cstdlib>
+#include <numeric>
+#include <utility>
+
+namespace enlarge {
+namespace {
+
+// Wide enough for products of three numbers below kMost.
+__extension__ using Wide = __int128;
+
+constexpr std::int64_t kMost = std::int64_t{1} << 24, kMostDen = 1 << 16;
+
+Wide gcd(Wide a, Wide b) {
+    if (a < 0) a = -a;
+    if (b < 0) b = -b;
+    while (b != 0) {
+        const Wide rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+// In lowest terms, or nothing when a number is too large.
+std::optional<Extent> reduced(Wide fixed, Wide h, Wide w, Wide area, Wide den) {
+    const Wide divisor = gcd(gcd(h, w), gcd(area, den));
+    if (den / divisor > kMostDen) return {};
+    Extent result;
+    for (auto [from, to] : {std::pair{fixed, &result.fixed},
+                            {h / divisor, &result.h},
+                            {w / divisor, &result.w},
+                            {area / divisor, &result.area},
+                            {den / divisor, &result.den}}) {
+        if (from > kMost || from < -kMost) return {};
+        *to = static_cast<std::int64_t>(from);
+    }
+    return result;
+}
+
+}  // namespace
+
+Extent Extent::rows(std::int64_t num, std::int64_t den) { return reduced(0, num, 0, 0, den).value_or(Extent()); }
+Extent Extent::columns(std::int64_t num, std::int64_t den) { return reduced(0, 0, num, 0, den).value_or(Extent()); }
+
+std::int64_t Extent::at(Size picture) const {
+    const Wide sum = Wide{h} * picture.height + Wide{w} * picture.width + Wide{area} * picture.height * picture.width;
+    return static_cast<std::int64_t>(fixed + sum / den);
+}
+
+std::int64_t Extent::multiple() const {
+    std::int64_t least = std::lcm(den / std::gcd(den, h), den / std::gcd(den, w));
+    // Where only the area counts, sides that each hold a part of the denominator will do.
+    const std::int64_t step = least;
+    while (Wide{least} * least % den * (area % den) % den != 0) least += step;
+    return least;
+}
+
+std::string Extent::text() const {
+    std::string sum;
+    const auto term = [&](std::int64_t factor, const char* name) {
+        if (factor == 0) return;
+        const std::int64_t common = std::gcd(factor, den);
+        sum += sum.empty() ? (factor < 0 ? "-" : "") : (factor < 0 ? " - " : " + ");
+        if (const std::int64_t size = std::abs(factor / common); size != 1) sum += std::to_string(size);
+        sum += name;
+        if (den / common != 1) sum += "/" + std::to_string(den / common);
+    };
+    term(area, "HW");
+    term(h, "H");
+    term(w, "W");
+    if (sum.empty()) return std::to_string(fixed);
+    if (fixed != 0) sum += (fixed < 0 ? " - " : " + ") + std::to_string(std::abs(fixed));
+    return sum;
+}
+
+std::optional<Extent> sum(const Extent& a, const Extent& b) {
+    const Wide p = a.den, q = b.den;
+    return reduced(Wide{a.fixed} + b.fixed, a.h * q + b.h * p, a.w * q + b.w * p, a.area * q + b.area * p, p * q);
+}
+
+std::optional<Extent> product(const Extent& a, const Extent& b) {
+    // H * H, W * W and anything times H * W are no extents.
+    const bool squares = (a.h != 0 && b.h != 0) || (a.w != 0 && b.w != 0);
+    if (squares || (a.area != 0 && !b.constant()) || (b.area != 0 && !a.constant())) return {};
+    const Wide p = a.den, q = b.den;
+    return reduced(Wide{a.fixed} * b.fixed, Wide{a.fixed} * b.h * p + Wide{b.fixed} * a.h * q,
+                   Wide{a.fixed} * b.w * p + Wide{b.fixed} * a.w * q,
+                   Wide{a.fixed} * b.area * p + Wide{b.fixed} * a.area * q + Wide{a.h} * b.w + Wide{a.w} * b.h, p * q);
+}
+
+std::optional<Extent> quotient(const Extent& a, std::int64_t number) {
+    if (number < 1 || a.fixed % number != 0) return {};
+    return reduced(a.fixed / number, a.h, a.w, a.area, Wide{a.den} * number);
+}
+
+std::optional<Extent> volume(const Shape& shape) {
+    std::optional<Extent> result = Extent(1);
+    for (const Extent& side : shape)
+        if (!(result = product(*result, side))) return {};
+    return result;
+}
+
+std::optional<std::vector<std::int64_t>> at(const Shape& shape, Size picture) {
+    std::vector<std::int64_t> sides;
+    for (const Extent& side : shape) {
+        sides.push_back(side.at(picture));
+        if (sides.back() < 1) return {};
+    }
+    return sides;
+}
+
+std::string text(const Shape& shape) {
+    std::string result;
+    for (const Extent& side : shape) result += (result.empty() ? "" : " x ") + side.text();
+    return result.empty() ? "a single number" : result;
+}
+
+}  // namespace enlarge
