@@ -78,7 +78,8 @@ def pointwise():
     for name, of in (
         ("leaky_relu", lambda v: F.leaky_relu(v, 0.2)), ("relu", F.relu), ("silu", F.silu), ("gelu", F.gelu),
         ("gelu_tanh", lambda v: F.gelu(v, approximate="tanh")), ("mish", F.mish), ("sigmoid", torch.sigmoid),
-        ("tanh", torch.tanh), ("exp", torch.exp), ("abs", torch.abs), ("clamp", lambda v: v.clamp(-1, 2)),
+        ("tanh", torch.tanh), ("exp", torch.exp), ("hard_swish", F.hardswish),
+        ("abs", torch.abs), ("clamp", lambda v: v.clamp(-1, 2)),
     ):
         case(name, of(x), x=x)
     positive = rand(3, 4, 5, low=0, high=4)

@@ -156,6 +156,10 @@ struct Mish {
 struct Sigmoid {
     bool operator==(const Sigmoid&) const = default;
 };
+// x * min(max(x + 3, 0), 6) / 6.
+struct HardSwish {
+    bool operator==(const HardSwish&) const = default;
+};
 struct Tanh {
     bool operator==(const Tanh&) const = default;
 };
@@ -363,6 +367,6 @@ using Operation =
                  op::GroupNorm, op::InstanceNorm, op::RmsNorm, op::L2Norm, op::Softmax, op::GlobalMean, op::AveragePool,
                  op::MaxPool, op::WindowAttention, op::OverlapAttention, op::GridAttention, op::ChannelAttention,
                  op::Resize, op::GridSample, op::Pad, op::Crop, op::Roll, op::Argmax, op::Argsort, op::Gather,
-                 op::Reshape, op::Transpose, op::Slice>;
+                 op::Reshape, op::Transpose, op::Slice, op::HardSwish>;
 
 }  // namespace enlarge

@@ -761,6 +761,7 @@ const Row kRows[] = {
     row<op::Gelu, same_shape, reads_own>({"gelu", "Erf"}),
     row<op::Mish, same_shape, reads_own>({"mish", "Softplus"}),
     row<op::Sigmoid, same_shape, reads_own>({"sigmoid", "Sigmoid"}),
+    row<op::HardSwish, same_shape, reads_own>({"hard_swish", "HardSwish"}),
     row<op::Tanh, same_shape, reads_own>({"tanh", "Tanh"}),
     row<op::Exp, same_shape, reads_own>({"exp", "Exp"}),
     row<op::Sqrt, same_shape, reads_own>({"sqrt", "Sqrt"}),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every operation that is not part of a convolution, as plain loops over rows of floats.
+#include <algorithm>
 #include <cmath>
 
 #include "backend/cpu/session.hpp"
@@ -26,6 +27,12 @@ template <class In>
 float result(const op::Silu&, In& in, int y, int x, int c) {
     const float v = in(0, y, x, c);
     return v / (1 + std::exp(-v));
+}
+
+template <class In>
+float result(const op::HardSwish&, In& in, int y, int x, int c) {
+    const float v = in(0, y, x, c);
+    return v * std::clamp(v + 3, 0.0F, 6.0F) / 6;
 }
 
 template <class In>

@@ -126,6 +126,10 @@ void Run::operator()(const op::Tanh&) const {
     each([](double x) { return std::tanh(x); });
 }
 
+void Run::operator()(const op::HardSwish&) const {
+    each([](double x) { return x * std::clamp(x + 3, 0.0, 6.0) / 6; });
+}
+
 void Run::operator()(const op::Exp&) const {
     each([](double x) { return std::exp(x); });
 }

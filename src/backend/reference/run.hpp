@@ -89,6 +89,7 @@ struct Run {
     void operator()(const op::Mish& op) const;
     void operator()(const op::Sigmoid& op) const;
     void operator()(const op::Tanh& op) const;
+    void operator()(const op::HardSwish& op) const;
     void operator()(const op::Exp& op) const;
     void operator()(const op::Sqrt& op) const;
     void operator()(const op::Abs& op) const;

@@ -38,7 +38,7 @@ Graph odd_graph(std::uint64_t seed) {
     const int a = b.conv(first, 12, 1);
     const int activated = b.prelu(a);
     const int both = b.concat({a, activated, 0});
-    const int c = b.silu(both);
+    const int c = b.silu(b.append(op::HardSwish{}, {both}));
     const int shuffled = b.pixel_shuffle(b.conv(c, 20), 2);
     const int folded = b.pixel_unshuffle(shuffled, 2);
     const int sum = b.add(folded, b.conv(c, 20), 0.5F, -1.5F);

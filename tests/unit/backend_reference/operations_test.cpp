@@ -128,6 +128,7 @@ const std::map<std::string, std::function<Operation(const Parts&)>> kCases = {
     {"mish", [](const Parts&) { return op::Mish{}; }},
     {"sigmoid", [](const Parts&) { return op::Sigmoid{}; }},
     {"tanh", [](const Parts&) { return op::Tanh{}; }},
+    {"hard_swish", [](const Parts&) { return op::HardSwish{}; }},
     {"exp", [](const Parts&) { return op::Exp{}; }},
     {"sqrt", [](const Parts&) { return op::Sqrt{}; }},
     {"abs", [](const Parts&) { return op::Abs{}; }},
