@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as xml
@@ -123,6 +124,10 @@ def main():
         result.write_text(json.dumps([dict(zip(("case", "outcome", "why"), case)) for case in cases], indent=0))
 
     keep([(name, "failed", "it did not come to an end (killed, or the time ran out)")])
+    if not shutil.which(command[0]):
+        keep([(name, "failed", f"{command[0]} is not there: it was not built")])
+        print(f"FAILED: {command[0]} is not there: build it first")
+        return 1
     lines = []
     code = run(command, {**os.environ, "GTEST_OUTPUT": f"xml:{report}"}, lines.append)
     cases = cases_of_lines(name, lines, code)

@@ -95,6 +95,12 @@ class RunCases(unittest.TestCase):
         self.assertEqual(self.run_program("echo 'FAILED: a b'; echo '12 checks, 1 failures'; exit 0"), 1)
         self.assertEqual(self.run_program("echo '12 checks, 0 failures'; exit 3"), 1)
 
+    def test_a_program_that_was_not_built_is_one_sentence(self):
+        command = [sys.executable, HERE / "run_cases.py", "gone", self.path / "cases", self.path / "skips"]
+        ran = subprocess.run([*command, self.path / "gone"], capture_output=True, text=True)
+        self.assertEqual((ran.returncode, ran.stderr), (1, ""))
+        self.assertIn("is not there: build it first", ran.stdout)
+
     def test_other_programs_are_one_case(self):
         self.assertEqual(self.run_program("exit 0"), 0)
         self.assertEqual(self.run_program("exit 4"), 1)
