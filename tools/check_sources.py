@@ -6,7 +6,8 @@ Markdown link points nowhere.
 Usage: check_sources.py [SOURCE_DIR] [--write-long-lines]
 
 tools/long_lines.txt counts the longer lines that were there before the rule, file by file. A file may have fewer, never
-more; with --write-long-lines the counts that fell are written down, and a file that has none left is dropped.
+more; with --write-long-lines the counts that fell are written down, and a file that has none left is dropped. Without that
+list lines of any length are let through, and --write-long-lines makes it: from then on the rule holds.
 """
 import pathlib
 import re
@@ -23,7 +24,8 @@ def main() -> int:
     arguments = [word for word in sys.argv[1:] if not word.startswith("--")]
     root = pathlib.Path(arguments[0] if arguments else pathlib.Path(__file__).parent.parent).resolve()
     allowed = {}  # longer lines, by file
-    if (root / LONG_LINES).is_file():
+    ruled = (root / LONG_LINES).is_file()
+    if ruled:
         for line in (root / LONG_LINES).read_text(encoding="utf-8").splitlines():
             if line and not line.startswith("#"):
                 count, name = line.split(maxsplit=1)
@@ -48,7 +50,7 @@ def main() -> int:
             longer = [number for number, line in enumerate(text.splitlines(), 1) if len(line) > COLUMNS]
             if longer:
                 counted[name] = len(longer)
-            if len(longer) > allowed.get(name, 0):
+            if ruled and len(longer) > allowed.get(name, 0):
                 known = f", {allowed[name]} of them known" if name in allowed else ""
                 found.append(f"{name}: {len(longer)} lines of more than {COLUMNS} columns{known}: "
                              + ", ".join(map(str, longer[:8])) + (" ..." if len(longer) > 8 else ""))
@@ -63,7 +65,7 @@ def main() -> int:
                 if not (path.parent / target).exists():
                     found.append(f"{name}: link to {target}, which does not exist")
     if "--write-long-lines" in sys.argv:
-        kept = {name: count for name, count in counted.items() if count <= allowed.get(name, 0)}
+        kept = {name: count for name, count in counted.items() if not ruled or count <= allowed.get(name, 0)}
         head = f"# Lines of more than {COLUMNS} columns from before the rule (check_sources.py): "
         head += "only to be made fewer.\n"
         (root / LONG_LINES).write_text(head + "".join(f"{count} {name}\n" for name, count in sorted(kept.items())))

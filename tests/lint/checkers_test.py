@@ -65,10 +65,15 @@ class Checkers(unittest.TestCase):
     def test_a_new_long_line_is_found_and_an_old_one_is_not(self):
         long_line = "// " + "x" * 118 + "\n"
         self.assertEqual(self.sources(SPDX + "// " + "ü" * 117 + "\n")[0], 0)  # 120 columns, more bytes
+        listed = self.root / "tools/long_lines.txt"
+        listed.write_text("")
         code, said = self.sources(SPDX + long_line)
         self.assertEqual(code, 1)
         self.assertIn("src/base/log.cpp: 1 lines of more than 120 columns: 2", said)
-        listed = self.root / "tools/long_lines.txt"
+        listed.unlink()
+        self.assertEqual(self.sources(SPDX + 2 * long_line)[0], 0)  # no rule without the list, which is made so:
+        self.sources(SPDX + 2 * long_line, "--write-long-lines")
+        self.assertEqual(listed.read_text().splitlines()[1:], ["2 src/base/log.cpp"])
         listed.write_text("2 src/base/log.cpp\n")
         self.assertEqual(self.sources(SPDX + 2 * long_line)[0], 0)
         self.assertEqual(self.sources(SPDX + 3 * long_line)[0], 1)
