@@ -73,7 +73,7 @@ bool may_be_path(const std::string& name) {
 // Whether somebody who wrote this meant a file rather than a model's name ("soft-v1.5" has an ending, too).
 bool looks_like_a_path(const std::string& name) {
     const std::string extension = fs::path(name).extension().string();
-    return name.find('/') != std::string::npos || extension == ".pth" || extension == ".pt" ||
+    return name.find('/') != std::string::npos || extension == ".pth" || extension == ".pt" || extension == ".ckpt" ||
            extension == ".safetensors" || extension == ".onnx" || extension == ".param" || extension == ".bin";
 }
 

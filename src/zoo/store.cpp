@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 bool is_weight_file(const fs::path& path) {
     const std::string extension = path.extension().string();
-    return extension == ".pth" || extension == ".pt" || extension == ".safetensors" || extension == ".onnx" ||
+    return extension == ".pth" || extension == ".pt" || extension == ".ckpt" || extension == ".safetensors" || extension == ".onnx" ||
            extension == ".param";
 }
 
