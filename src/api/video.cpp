@@ -198,6 +198,7 @@ Result<void> decide(VideoJob& job) {
     const VideoOptions& o = job.options;
     media::Input& input = job.source->input();
     TRY(job.request.container, media::container_for(job.output, container_name(job)));
+    job.request.path = job.output;
     job.request.codec = o.video_codec;
     job.request.crf = o.crf;
     job.request.preset = o.preset;

@@ -137,7 +137,14 @@ Result<std::string> choose_codec(const EncoderRequest& request, const VideoForma
     const bool large = output.size.width > 4096 || output.size.height > 4096;
     const bool deep = output.samples.bits > 8;
     const AVOutputFormat* muxer = av_guess_format(c.c_str(), nullptr, nullptr);
-    if (c == "image2" || !muxer) return std::string("png");
+    if (c == "image2") {
+        const AVOutputFormat* by_name = av_guess_format(nullptr, request.path.c_str(), nullptr);
+        const bool known = by_name && std::string_view(by_name->name) == "image2";
+        const AVCodecID id = known ? av_guess_codec(by_name, nullptr, request.path.c_str(), nullptr, AVMEDIA_TYPE_VIDEO) : AV_CODEC_ID_PNG;
+        if (const AVCodec* codec = avcodec_find_encoder(id)) return std::string(codec->name);
+        return Error{Errc::unsupported, "FFmpeg's libraries here have no encoder for pictures named ." + extension_of(request.path) + "; use .png"};
+    }
+    if (!muxer) return std::string("png");
     const auto fits = [&](const char* encoder) {
         const AVCodec* codec = avcodec_find_encoder_by_name(encoder);
         if (!codec || avformat_query_codec(muxer, codec->id, FF_COMPLIANCE_NORMAL) == 0) return false;  // < 0: it keeps no list (TS)
@@ -263,6 +270,9 @@ Result<EncoderChoice> choose_encoder(const EncoderRequest& request, const VideoF
         } else {
             int loss = 0;
             format = avcodec_find_best_pix_fmt_of_list(codec->pix_fmts, source, wanted.alpha, &loss);
+            // JPEG is full range; FFmpeg's encoder refuses the other.
+            if (const std::string name = av_get_pix_fmt_name(format); codec->id == AV_CODEC_ID_MJPEG && name.rfind("yuv4", 0) == 0)
+                format = av_get_pix_fmt(("yuvj" + name.substr(3)).c_str());
             const AVPixFmtDescriptor* d = av_pix_fmt_desc_get(format);
             if (wanted.alpha && !(d->flags & (AV_PIX_FMT_FLAG_ALPHA | AV_PIX_FMT_FLAG_PAL)))
                 choice.notices.push_back({"alpha-dropped", "transparency is lost: " + choice.codec + " does not hold it"});

@@ -21,6 +21,7 @@ namespace enlarge::media {
 
 struct EncoderRequest {
     std::string container;           // FFmpeg muxer: "mp4", "matroska", "yuv4mpegpipe"
+    std::string path;                // of the output: the ending of a picture sequence says which kind
     std::string codec;               // encoder or codec by name; empty = chosen
     std::optional<double> crf;       // quality in the encoder's own scale; none = a good default
     std::string preset;              // the encoder's own word or number; empty = a good default

@@ -95,6 +95,7 @@ ENLARGE_LATE(avformat, av_codec_get_tag2);
 ENLARGE_LATE(avformat, av_find_best_stream);
 ENLARGE_LATE(avformat, av_find_input_format);
 ENLARGE_LATE(avformat, av_get_frame_filename2);
+ENLARGE_LATE(avformat, av_guess_codec);
 ENLARGE_LATE(avformat, av_guess_format);
 ENLARGE_LATE(avformat, av_guess_frame_rate);
 ENLARGE_LATE(avformat, av_interleaved_write_frame);

@@ -145,6 +145,18 @@ TEST(names, picture_sequences_neither_overwrite_unasked_nor_ever_their_own_input
     for (const auto& entry : fs::directory_iterator(scratch / ".")) EXPECT_EQ(entry.path().string().find(".part"), std::string::npos) << entry.path();
 }
 
+TEST(names, pictures_are_of_the_kind_that_their_ending_says) {
+    const Scratch scratch;
+    clip(scratch, 2);
+    for (const auto& [ending, magic] : {std::pair{"png", std::string("\x89PNG")}, std::pair{"jpg", std::string("\xff\xd8\xff")}, std::pair{"bmp", std::string("BM")},
+                                        std::pair{"tiff", std::string("II*")}, std::pair{"ppm", std::string("P6")}}) {
+        const Ran ran = run(scratch, line(scratch / "in.mkv", scratch / (std::string("f_%03d.") + ending)));
+        EXPECT_EQ(ran.code, 0) << ending << ": " << ran.errors;
+        EXPECT_EQ(contents(scratch / (std::string("f_002.") + ending)).substr(0, magic.size()), magic) << ending;
+        EXPECT_EQ(look_at(scratch / (std::string("f_002.") + ending)).width, 192) << ending;
+    }
+}
+
 TEST(names, a_picture_that_appears_while_the_work_is_done_is_left) {
     const Scratch scratch;
     clip(scratch);
