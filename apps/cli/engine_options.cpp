@@ -34,19 +34,24 @@ Result<std::string> denoise_partner(const std::string& model) {
     return path.has_parent_path() ? (path.parent_path() / file).string() : file;
 }
 
-Result<Model> open_named(const std::string& name) {
+Result<Model> open_named(const std::string& name, const FetchConsent& consent) {
     auto model = Model::open(name);
-    if (!model && model.error().code == Errc::not_found && name.find('/') == std::string::npos) model.error().message += suggestion(name);
+    if (model || model.error().code != Errc::not_found || name.find('/') != std::string::npos) return model;
+    if (enlarge::find_public_model(name)) {
+        const auto path = fetch_model(name, consent);
+        return path ? Model::open(name) : path.error();
+    }
+    model.error().message += suggestion(name);
     return model;
 }
 
-Result<Model> mix(const Model& model, const std::string& text) {
+Result<Model> mix(const Model& model, const std::string& text, const FetchConsent& consent) {
     const auto colon = text.rfind(':');
     std::string_view rest;
     const double weight = colon == std::string::npos ? -1 : leading_number(std::string_view(text).substr(colon + 1), rest).value_or(-1);
     if (colon == std::string::npos || colon == 0 || !rest.empty() || !(weight >= 0 && weight <= 1))
         return Error{Errc::argument, "--blend '" + text + "' should be FILE:WEIGHT with a weight from 0 to 1, such as soft.pth:0.3"};
-    auto other = open_named(text.substr(0, colon));
+    auto other = open_named(text.substr(0, colon), consent);
     if (!other) return other;
     return model.blend(*other, static_cast<float>(weight));
 }
@@ -60,6 +65,8 @@ void define_model_options(CLI::App& app, EngineChoice& choice) {
         ->type_name("STRENGTH")->check(number(0, 1))->group("Model");
     app.add_option("--blend", choice.blend, "Mix in another network of the same shape with this weight (0 to 1)")
         ->type_name("FILE:WEIGHT")->group("Model");
+    app.add_flag("-y,--yes", choice.fetch.yes, "Download a public model that is named and not here without asking")->group("Model");
+    app.add_flag("--offline", choice.fetch.offline, "Never download (ENLARGE_OFFLINE=1 does the same)")->group("Model");
 }
 
 void define_size_options(CLI::App& app, EngineChoice& choice) {
@@ -95,17 +102,17 @@ Result<Model> open_model(const EngineChoice& choice) {
     if (choice.denoise >= 0) {
         auto partner_name = denoise_partner(choice.model);
         if (!partner_name) return std::move(partner_name).error();
-        auto model = open_named(choice.model);
+        auto model = open_named(choice.model, choice.fetch);
         if (!model) return model;
-        auto partner = open_named(*partner_name);
+        auto partner = open_named(*partner_name, choice.fetch);
         if (!partner) return std::move(partner).error();
         // W = S * general + (1 - S) * wdn, as the original does.
         return model->blend(*partner, static_cast<float>(1.0 - choice.denoise));
     }
-    auto model = open_named(choice.model);
+    auto model = open_named(choice.model, choice.fetch);
     for (const std::string& other : choice.blend) {
         if (!model) break;
-        model = mix(*model, other);
+        model = mix(*model, other, choice.fetch);
     }
     return model;
 }

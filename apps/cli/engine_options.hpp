@@ -7,6 +7,7 @@
 
 #include "command.hpp"
 #include "enlarge/enlarge.hpp"
+#include "fetch_model.hpp"
 
 namespace cli {
 
@@ -21,6 +22,7 @@ struct EngineChoice {
     std::string precision = "auto";
     std::string alpha = "network";
     std::string memory;               // "2G"
+    FetchConsent fetch;               // of a public model that is named and not here
     enlarge::EngineOptions engine;    // device, threads, tile, tta
 };
 
@@ -29,7 +31,8 @@ void define_model_options(CLI::App& app, EngineChoice& choice);
 void define_size_options(CLI::App& app, EngineChoice& choice);
 void define_engine_options(CLI::App& app, EngineChoice& choice);
 
-// The chosen network, mixed as --denoise and --blend say. A misspelt name gets a suggestion.
+// The chosen network, mixed as --denoise and --blend say. A public one that is not here is fetched, if the user agrees; a
+// misspelt name gets a suggestion.
 enlarge::Result<enlarge::Model> open_model(const EngineChoice& choice);
 enlarge::Result<enlarge::OutputSize> output_size(const EngineChoice& choice);
 enlarge::Result<enlarge::EngineOptions> engine_options(const EngineChoice& choice);

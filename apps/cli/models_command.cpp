@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `enlarge models list | pull NAME | info FILE`.
+// `enlarge models list | search WORDS | pull NAME | info FILE | use NAME`.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -10,6 +10,7 @@
 #include "engine_options.hpp"
 #include "enlarge/enlarge.hpp"
 #include "enlarge/models.hpp"
+#include "fetch_model.hpp"
 #include "reporter.hpp"
 #include "text.hpp"
 
@@ -20,14 +21,71 @@ struct ModelsOptions {
     bool names = false, json = false, quiet = false;
     std::vector<std::string> pull;
     std::string info;
+    std::vector<std::string> words;  // of search
+    enlarge::ModelQuery query;
+    std::string licence = "any";
+    std::string use;
+    bool undo = false;
 };
 
 std::string stem(const std::string& path) { return std::filesystem::path(path).stem().string(); }
 
-std::string megabytes(std::int64_t bytes) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.1f MB", static_cast<double>(bytes) / 1e6);
-    return text;
+// The mark behind the model that is taken where none is named.
+std::string mark(const std::string& name) {
+    const std::string preferred = enlarge::preferred_model();
+    if (name == preferred) return "  (yours: `enlarge models use --default` undoes it)";
+    return preferred.empty() && name == enlarge::kDefaultModel ? "  (the default)" : "";
+}
+
+int list_built_in(bool json) {
+    if (!json) std::printf("Built in:\n");
+    for (const std::string& name : enlarge::builtin_models()) {
+        const auto model = enlarge::Model::open(name);
+        if (!model) return fail(model.error());
+        const enlarge::ModelInfo& info = model->info();
+        if (json)
+            std::printf("%s\n", JsonLine("model").add("name", name).add("state", "built in").add("family", info.family)
+                                    .add("scale", info.scale).add("licence", info.licence).text().c_str());
+        else
+            std::printf("  %-28s x%d  %s%s\n", name.c_str(), info.scale, info.family.c_str(), mark(name).c_str());
+    }
+    return kOk;
+}
+
+void list_public(const enlarge::PublicModel& model, bool json) {
+    if (json) {
+        JsonLine line("model");
+        line.add("name", model.name).add("state", model.path.empty() ? "available" : "stored").add("author", model.author)
+            .add("family", model.family).add("runs", model.runs).add("scale", model.scale).add("bytes", model.bytes)
+            .add("sha256", model.sha256).add("licence", model.licence).add("purpose", model.purpose)
+            .add("address", model.addresses.empty() ? "" : model.addresses[0]).add("page", model.page).add("path", model.path);
+        if (model.commercial) line.add("commercial", *model.commercial);
+        std::printf("%s\n", line.text().c_str());
+        return;
+    }
+    std::string remarks;
+    if (!model.runs) remarks += "; not run by this build";
+    if (model.commercial == false) remarks += "; no commercial use";
+    if (model.addresses.empty() && model.path.empty()) remarks += "; by hand from " + model.page;
+    std::printf("  %-28s x%d  %-8s %9s  %s%s%s\n", printable(model.name).c_str(), model.scale, printable(model.family).c_str(),
+                megabytes(model.bytes).c_str(), printable(model.purpose).c_str(), printable(remarks).c_str(), mark(model.name).c_str());
+}
+
+void list_stored(const std::vector<enlarge::PublicModel>& known, bool json) {
+    if (!json) std::printf("Stored here:\n");
+    std::vector<std::string> own = enlarge::stored_models();
+    if (own.empty() && !json) std::printf("  none\n");
+    for (const enlarge::PublicModel& model : known)
+        if (!model.path.empty()) {
+            std::erase(own, model.path);
+            list_public(model, json);
+        }
+    for (const std::string& path : own) {
+        if (json)
+            std::printf("%s\n", JsonLine("model").add("name", stem(path)).add("state", "stored").add("path", path).text().c_str());
+        else
+            std::printf("  %-28s     %s%s\n", printable(stem(path)).c_str(), printable(path).c_str(), mark(stem(path)).c_str());
+    }
 }
 
 int list(const ModelsOptions& options) {
@@ -37,47 +95,45 @@ int list(const ModelsOptions& options) {
         for (const std::string& name : model_names()) std::printf("%s\n", printable(name).c_str());
         return kOk;
     }
-    if (!options.json) std::printf("Built in:\n");
-    for (const std::string& name : enlarge::builtin_models()) {
-        const auto model = enlarge::Model::open(name);
+    if (const int code = list_built_in(options.json); code != kOk) return code;
+    list_stored(*known, options.json);
+    if (!options.json) std::printf("To be had with `enlarge models pull NAME`:\n");
+    std::size_t more = 0;
+    for (const enlarge::PublicModel& model : *known) {
+        if (!model.path.empty()) continue;
+        if (model.original) list_public(model, options.json);
+        else ++more;
+    }
+    if (!options.json && more > 0) std::printf("  and %zu more: `enlarge models search WORDS`\n", more);
+    return kOk;
+}
+
+int search(const ModelsOptions& options) {
+    enlarge::ModelQuery query = options.query;
+    query.commercial = options.licence == "commercial";
+    for (const std::string& word : options.words) query.text += word + " ";
+    const auto found = enlarge::search_models(query);
+    if (!found) return fail(found.error());
+    for (const enlarge::PublicModel& model : *found) list_public(model, options.json);
+    if (found->empty() && !options.json) return fail({enlarge::Errc::not_found, "no public model fits; `enlarge models search ''` lists all"});
+    return found->empty() ? static_cast<int>(kNotFound) : static_cast<int>(kOk);
+}
+
+int use(const ModelsOptions& options) {
+    if (options.undo == !options.use.empty())
+        return fail({enlarge::Errc::argument, "name one model, or say --default: enlarge models use NAME"});
+    if (!options.undo) {
+        const auto model = enlarge::Model::open(options.use);
         if (!model) return fail(model.error());
-        const enlarge::ModelInfo& info = model->info();
-        if (options.json)
-            std::printf("%s\n", JsonLine("model").add("name", name).add("state", "built in").add("family", info.family).add("scale", info.scale)
-                                    .add("licence", info.licence).text().c_str());
-        else
-            std::printf("  %-28s x%d  %s%s\n", name.c_str(), info.scale, info.family.c_str(), name == enlarge::kDefaultModel ? "  (the default)" : "");
     }
-    for (const bool here : {true, false}) {
-        if (!options.json) std::printf("%s", here ? "Stored here:\n" : "To be had with `enlarge models pull NAME`:\n");
-        std::size_t shown = 0;
-        std::vector<std::string> own = here ? enlarge::stored_models() : std::vector<std::string>{};
-        for (const enlarge::PublicModel& model : *known) {
-            own.erase(std::remove(own.begin(), own.end(), model.path), own.end());
-            if (model.path.empty() == here) continue;
-            ++shown;
-            if (options.json)
-                std::printf("%s\n", JsonLine("model").add("name", model.name).add("state", here ? "stored" : "available").add("family", model.family)
-                                        .add("scale", model.scale).add("bytes", model.bytes).add("licence", model.licence).add("purpose", model.purpose)
-                                        .add("path", model.path).text().c_str());
-            else
-                std::printf("  %-28s x%d  %-8s %9s  %s\n", printable(model.name).c_str(), model.scale, model.family.c_str(), megabytes(model.bytes).c_str(), printable(model.purpose).c_str());
-        }
-        for (const std::string& path : own) {
-            ++shown;
-            if (options.json)
-                std::printf("%s\n", JsonLine("model").add("name", stem(path)).add("state", "stored").add("path", path).text().c_str());
-            else
-                std::printf("  %-28s     %s\n", printable(stem(path)).c_str(), printable(path).c_str());
-        }
-        if (shown == 0 && !options.json) std::printf("  none\n");
-    }
+    std::string name = options.use;
+    if (name.find('/') != std::string::npos) name = std::filesystem::absolute(name).string();
+    if (const auto kept = enlarge::prefer_model(name); !kept) return fail(kept.error());
+    if (!options.quiet) std::printf("%s\n", name.empty() ? "the built-in default again" : printable(name).c_str());
     return kOk;
 }
 
 int pull(const ModelsOptions& options) {
-    const auto known = enlarge::public_models();
-    if (!known) return fail(known.error());
     ReportOptions report;
     report.quiet = options.quiet;
     report.json = options.json;
@@ -98,9 +154,9 @@ int pull(const ModelsOptions& options) {
             if (interrupted()) return kInterrupted;
             continue;
         }
-        std::string licence, address;
-        for (const enlarge::PublicModel& model : *known)
-            if (model.name == name) licence = model.licence, address = model.licence_address;
+        const auto model = enlarge::find_public_model(name);
+        const std::string licence = model ? describe_licence(model->licence) : "";
+        const std::string address = model ? model->licence_address : "";
         reporter.done(*path, JsonLine("done").add("name", name).add("path", *path).add("licence", licence));
         if (!options.json && !options.quiet)
             std::printf("%s\nlicence: %s%s%s\n", printable(*path).c_str(), printable(licence).c_str(), address.empty() ? "" : ", ", printable(address).c_str());
@@ -148,8 +204,26 @@ Action define_models(CLI::App& app) {
     auto* info_app = app.add_subcommand("info", "What a weight file or a named network is");
     info_app->add_option("NAME", options->info, "Weight file, or name")->type_name("NAME|FILE")->required()->group("Arguments");
     info_app->add_flag("--json", options->json, "One JSON object on one line")->group("Output");
+    auto* search_app = app.add_subcommand("search", "Look through the whole public catalogue");
+    search_app->add_option("WORDS", options->words, "Words in a model's name, author, family or tags; '' for all")->group("Arguments");
+    search_app->add_option("-s,--scale", options->query.scale, "How large the network itself draws")->type_name("N")->group("What");
+    search_app->add_option("--family", options->query.family, "Compact, RRDB, SPAN, ...")->type_name("NAME")->group("What");
+    search_app->add_option("--licence", options->licence, "any, or commercial: licences known to allow commercial use")
+        ->check(CLI::IsMember({"any", "commercial"}))->capture_default_str()->group("What");
+    search_app->add_flag("--runs", options->query.runs, "Only what this build runs")->group("What");
+    search_app->add_flag("--json", options->json, "One JSON object per model and line")->group("Output");
+    auto* use_app = app.add_subcommand("use", "Take this model from now on where none is named");
+    use_app->add_option("NAME", options->use, "Weight file, or name")->type_name("NAME|FILE")->group("Arguments");
+    use_app->add_flag("--default", options->undo, "The built-in default again")->group("Arguments");
+    use_app->add_flag("--quiet", options->quiet, "Errors only")->group("Output");
     app.require_subcommand(0, 1);
-    return [options, pull_app, info_app] { return pull_app->parsed() ? pull(*options) : info_app->parsed() ? info(*options) : list(*options); };
+    const std::vector<std::pair<CLI::App*, int (*)(const ModelsOptions&)>> actions{
+        {pull_app, pull}, {info_app, info}, {search_app, search}, {use_app, use}};
+    return [options, actions] {
+        for (const auto& [sub, action] : actions)
+            if (sub->parsed()) return action(*options);
+        return list(*options);
+    };
 }
 
 }  // namespace cli

@@ -10,6 +10,7 @@
 #include "CLI/CLI.hpp"
 #include "checks.hpp"
 #include "command.hpp"
+#include "enlarge/models.hpp"
 #include "enlarge/picture.hpp"
 #include "upscale.hpp"
 #include "video_command.hpp"

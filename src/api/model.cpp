@@ -44,15 +44,15 @@ Result<Model::State> make_state(const StateDict& weights, std::string name, std:
     return state;
 }
 
-// The licence of a public model's file, told by name and size; empty when it is none.
+// The licence of a public model's file, told by its path and size; empty when it is none.
 std::string licence_of(const fs::path& file) {
     const auto known = public_models();
     if (!known.ok()) return {};
     std::error_code error;
     const std::uintmax_t bytes = fs::file_size(file, error);
     for (const PublicModel& model : *known)
-        if (!error && file.filename() == model.file && bytes == static_cast<std::uintmax_t>(model.bytes))
-            return model.licence;
+        if (!error && (file.filename() == model.file || file == model.path) && bytes == static_cast<std::uintmax_t>(model.bytes))
+            return model.licence == "unknown" ? "" : model.licence;
     return {};
 }
 

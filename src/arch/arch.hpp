@@ -27,6 +27,9 @@ struct Network {
 // cannot: an RRDB network with one upsampling has the same tensors for x2 and x3. Without it, x2 is taken.
 Result<Network> recognise(const StateDict& weights, int likely_scale = 0);
 
+// Whether recognise() knows a family by that name, as in Network::family.
+bool runs_family(std::string_view name);
+
 // The scale that a file's name tells, as in "3x_Faces.pth" and "faces-x3.pth"; 0 for none, and for several.
 int scale_in_name(std::string_view file_name);
 

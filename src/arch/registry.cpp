@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <iterator>
 
 #include "arch/builder.hpp"
 #include "arch/families.hpp"
@@ -11,14 +13,15 @@ namespace enlarge {
 namespace {
 
 struct Family {
+    std::string_view name;  // as in Network::family
     bool (*matches)(const StateDict&);
     Result<Network> (*build)(const StateDict&, int likely_scale);
 };
 
 constexpr Family kFamilies[] = {
-    {is_compact, [](const StateDict& weights, int) { return build_compact(weights); }},
-    {is_rrdb, build_rrdb},
-    {is_span, [](const StateDict& weights, int) { return build_span(weights); }},
+    {"Compact", is_compact, [](const StateDict& weights, int) { return build_compact(weights); }},
+    {"RRDB", is_rrdb, build_rrdb},
+    {"SPAN", is_span, [](const StateDict& weights, int) { return build_span(weights); }},
 };
 
 Result<Network> recognise_tensors(const StateDict& weights, int likely_scale) {
@@ -52,6 +55,10 @@ Result<Network> recognise_layers(const ImportedGraph& imported, const StateDict&
 }
 
 }  // namespace
+
+bool runs_family(std::string_view name) {
+    return std::any_of(std::begin(kFamilies), std::end(kFamilies), [&](const Family& family) { return family.name == name; });
+}
 
 Result<ImportedGraph> import_layers(const StateDict& file) {
     const auto import = file.format == WeightFormat::ncnn ? import_ncnn : import_onnx;

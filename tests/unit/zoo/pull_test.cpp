@@ -49,7 +49,7 @@ protected:
     }
     void use_address(const std::string& address) {
         const fs::path registry = home_ / "registry.json";
-        std::ofstream(registry) << R"({"models":[{"name":"net","file":"net.pth","address":")" << address << R"(","bytes":)"
+        std::ofstream(registry) << R"({"models":[{"name":"net","file":"net.pth","addresses":[")" << address << R"("],"bytes":)"
                                 << payload_.size() << R"(,"sha256":")" << sha256_
                                 << R"(","licence":"MIT","licence_address":"https://example.org","family":"Compact","scale":4,"purpose":"tests"}]})";
         setenv(zoo::kRegistryVariable, registry.c_str(), 1);
@@ -309,6 +309,81 @@ TEST(sha256, agrees_with_the_published_vectors) {
     ::close(descriptor);
     ::unlink(name);
     EXPECT_EQ(zoo::sha256_of(name).error().code, Errc::io);
+}
+
+TEST_F(pull, tries_the_next_address_where_one_fails) {
+    Server& server = serve([&](const Request& r) {
+        return r.path == "/good.pth" ? good(r) : r.path == "/wrong.pth" ? answer("200 OK", std::string(300000, 'x')) : answer("404 Not Found", "");
+    });
+    use_address(server.address("/gone.pth") + "\",\"" + server.address("/wrong.pth") + "\",\"" + server.address("/good.pth"));
+    expect_complete(pull_model("net"));
+    ASSERT_EQ(server.requests().size(), 3U);
+    EXPECT_EQ(server.requests()[2].range, "") << "nothing of the wrong file may be continued";
+}
+
+TEST_F(pull, says_how_many_addresses_failed) {
+    Server& server = serve([&](const Request&) { return answer("404 Not Found", ""); });
+    use_address(server.address("/a.pth") + "\",\"" + server.address("/b.pth"));
+    expect_failure(pull_model("net"), Errc::network, "/a.pth: the server answered 404, there is no such file (and 1 more address failed)");
+}
+
+TEST_F(pull, asks_nobody_when_offline) {
+    Server& server = serve([&](const Request& r) { return good(r); });
+    setenv("ENLARGE_OFFLINE", "1", 1);
+    expect_failure(pull_model("net"), Errc::network, "ENLARGE_OFFLINE forbids to download it");
+    setenv("ENLARGE_OFFLINE", "0", 1);
+    expect_complete(pull_model("net"));
+    unsetenv("ENLARGE_OFFLINE");
+    EXPECT_EQ(server.requests().size(), 1U);
+}
+
+TEST_F(pull, sends_a_person_to_the_page_of_a_file_that_no_program_can_fetch) {
+    const fs::path registry = home_ / "registry.json";
+    std::ofstream(registry) << R"({"models":[{"name":"net","file":"net.pth","page":"https://example.org/net","bytes":300000,"sha256":")" << sha256_
+                            << R"(","licence":"unknown","family":"DAT","scale":4,"tags":["photo"]}]})";
+    setenv(zoo::kRegistryVariable, registry.c_str(), 1);
+    expect_failure(pull_model("net"), Errc::unsupported, "a person finds it at https://example.org/net; put it into " + folder().string() + " as net.pth");
+}
+
+TEST_F(pull, finds_models_in_folders_of_ones_own) {
+    serve([&](const Request& r) { return good(r); });
+    fs::create_directories(home_ / "mine" / "anime");
+    for (const char* name : {"4x_Mine.pth", "anime/Deep-One.safetensors", "notes.txt"}) std::ofstream(home_ / "mine" / name) << "x";
+    setenv("ENLARGE_MODELS", (home_ / "mine").c_str(), 1);
+    EXPECT_EQ(find_model("4x-mine").value(), (home_ / "mine" / "4x_Mine.pth").string());
+    EXPECT_EQ(find_model("deep-one").value(), (home_ / "mine" / "anime" / "Deep-One.safetensors").string());
+    EXPECT_EQ(stored_models().size(), 2U);
+    unsetenv("ENLARGE_MODELS");
+    EXPECT_FALSE(find_model("4x-mine").ok());
+}
+
+TEST_F(pull, search_takes_words_scale_licence_and_family) {
+    unsetenv(zoo::kRegistryVariable);
+    const auto all = search_models({});
+    ASSERT_TRUE(all.ok());
+    const auto anime = search_models({.text = "anime", .scale = 2, .commercial = true});
+    ASSERT_TRUE(anime.ok());
+    EXPECT_GT(anime->size(), 5U);
+    EXPECT_LT(anime->size(), all->size() / 4);
+    for (const PublicModel& model : *anime) {
+        EXPECT_EQ(model.scale, 2);
+        EXPECT_EQ(model.commercial, true) << model.name;
+    }
+    for (const PublicModel& model : *search_models({.family = "span", .runs = true})) EXPECT_EQ(model.family, "SPAN");
+    EXPECT_TRUE(search_models({.text = "anime no-such-word"})->empty());
+    EXPECT_EQ(search_models({.text = "REALESRGAN x4plus"})->front().name, "RealESRGAN_x4plus_anime_6B");
+}
+
+TEST_F(pull, keeps_the_model_a_user_prefers) {
+    setenv("XDG_CONFIG_HOME", home_.c_str(), 1);
+    EXPECT_EQ(preferred_model(), "");
+    ASSERT_TRUE(prefer_model("net").ok());
+    EXPECT_EQ(preferred_model(), "net");
+    ASSERT_TRUE(prefer_model("").ok());
+    EXPECT_EQ(preferred_model(), "");
+    ASSERT_TRUE(prefer_model("").ok()) << "undoing twice";
+    EXPECT_FALSE(prefer_model("a\nb").ok());
+    unsetenv("XDG_CONFIG_HOME");
 }
 
 }  // namespace

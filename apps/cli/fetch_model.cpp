@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fetch_model.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+
+#include "command.hpp"
+#include "reporter.hpp"
+#include "text.hpp"
+
+namespace cli {
+namespace {
+
+using enlarge::Errc;
+using enlarge::Error;
+using enlarge::PublicModel;
+using enlarge::Result;
+
+// A question on the terminal; Enter means yes.
+bool agreed() {
+    std::fputs("Download it now? [Y/n] ", stderr);
+    std::string answer;
+    if (!std::getline(std::cin, answer)) return false;
+    return answer.empty() || answer[0] == 'y' || answer[0] == 'Y';
+}
+
+Result<void> may_fetch(const PublicModel& model, const FetchConsent& consent) {
+    const std::string not_here = "the model " + model.name + " is not on this machine";
+    if (consent.offline) return Error{Errc::not_found, not_here + ", and --offline forbids to download it"};
+    if (model.addresses.empty() || consent.yes) return {};  // without an address, pull_model() says what to do
+    if (isatty(STDIN_FILENO) && isatty(STDERR_FILENO))
+        return agreed() ? Result<void>() : Error{Errc::cancelled, not_here + "; get it with: enlarge models pull " + model.name};
+    return Error{Errc::not_found, not_here + "; say --yes to download it, or get it with: enlarge models pull " + model.name};
+}
+
+}  // namespace
+
+std::string megabytes(std::int64_t bytes) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.1f MB", static_cast<double>(bytes) / 1e6);
+    return text;
+}
+
+std::string describe_licence(const std::string& licence) {
+    const auto commercial = enlarge::allows_commercial_use(licence);
+    if (!commercial) return "not known";
+    return licence + (*commercial ? "" : " (no commercial use)");
+}
+
+Result<std::string> fetch_model(const std::string& name, const FetchConsent& consent) {
+    const auto model = enlarge::find_public_model(name);
+    if (!model) return model.error();
+    if (!model->path.empty()) return model->path;
+    if (!consent.quiet)
+        std::fprintf(stderr, "%s: %s, by %s, licence: %s\n", printable(model->name).c_str(), megabytes(model->bytes).c_str(),
+                     model->author.empty() ? "unknown" : printable(model->author).c_str(), printable(describe_licence(model->licence)).c_str());
+    if (const auto allowed = may_fetch(*model, consent); !allowed) return allowed.error();
+    ReportOptions report;
+    report.quiet = consent.quiet;
+    Reporter reporter(report);
+    reporter.start(model->name, "");
+    auto path = enlarge::pull_model(model->name, [&](std::int64_t done, std::int64_t total) {
+        reporter.progress(total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0);
+        return !interrupted();
+    });
+    if (path && !consent.quiet) reporter.done(*path, JsonLine("done"));
+    return path;
+}
+
+}  // namespace cli
