@@ -59,12 +59,16 @@ Result<Model> mix(const Model& model, const std::string& text, const FetchConsen
 }  // namespace
 
 void define_model_options(CLI::App& app, EngineChoice& choice) {
-    app.add_option("-m,--model", choice.model, "Network: a name (`enlarge models` lists them) or a weight file")
-        ->type_name("NAME|FILE")->capture_default_str()->group("Model");
+    app.add_option("-m,--model", choice.model,
+                   std::string("Network: a name (`enlarge models` lists them) or a weight file (default: ") + enlarge::kDefaultModel +
+                       ", or what `enlarge models use` chose)")
+        ->type_name("NAME|FILE")->group("Model");
     app.add_option("--denoise", choice.denoise, "With realesr-general-x4v3: how strongly noise is removed, 0 to 1")
         ->type_name("STRENGTH")->check(number(0, 1))->group("Model");
     app.add_option("--blend", choice.blend, "Mix in another network of the same shape with this weight (0 to 1)")
         ->type_name("FILE:WEIGHT")->group("Model");
+    app.add_option("--strength", choice.engine.strength, "How much of the network's picture is in the result, 0 to 1; the rest is plain Lanczos")
+        ->type_name("SHARE")->check(CLI::Range(0.0, 1.0))->capture_default_str()->group("Model");
     app.add_flag("-y,--yes", choice.fetch.yes, "Download a public model that is named and not here without asking")->group("Model");
     app.add_flag("--offline", choice.fetch.offline, "Never download (ENLARGE_OFFLINE=1 does the same)")->group("Model");
 }
@@ -96,20 +100,31 @@ void define_engine_options(CLI::App& app, EngineChoice& choice) {
         ->type_name("SIZE")->group("Engine");
 }
 
+namespace {
+
+// The network that is meant where none was named.
+std::string default_model() {
+    const std::string preferred = enlarge::preferred_model();
+    return preferred.empty() ? enlarge::kDefaultModel : preferred;
+}
+
+}  // namespace
+
 Result<Model> open_model(const EngineChoice& choice) {
+    const std::string name = choice.model.empty() ? default_model() : choice.model;
     if (choice.denoise >= 0 && !choice.blend.empty())
         return Error{Errc::argument, "--denoise and --blend cannot be used together"};
     if (choice.denoise >= 0) {
-        auto partner_name = denoise_partner(choice.model);
+        auto partner_name = denoise_partner(name);
         if (!partner_name) return std::move(partner_name).error();
-        auto model = open_named(choice.model, choice.fetch);
+        auto model = open_named(name, choice.fetch);
         if (!model) return model;
         auto partner = open_named(*partner_name, choice.fetch);
         if (!partner) return std::move(partner).error();
         // W = S * general + (1 - S) * wdn, as the original does.
         return model->blend(*partner, static_cast<float>(1.0 - choice.denoise));
     }
-    auto model = open_named(choice.model, choice.fetch);
+    auto model = open_named(name, choice.fetch);
     for (const std::string& other : choice.blend) {
         if (!model) break;
         model = mix(*model, other, choice.fetch);

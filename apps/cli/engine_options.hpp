@@ -12,7 +12,7 @@
 namespace cli {
 
 struct EngineChoice {
-    std::string model = enlarge::kDefaultModel;
+    std::string model;                // empty when none was named: the one that the user prefers, or the built-in default
     double denoise = -1;              // 0..1, negative when not given
     std::vector<std::string> blend;   // "FILE:WEIGHT"
     double scale = 0;

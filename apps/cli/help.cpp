@@ -206,7 +206,9 @@ std::string man_page() {
             ".TP\n$XDG_CACHE_HOME/enlarge (~/.cache/enlarge)\nwhich precision each network was found to allow here; may be deleted\n"
             ".SH ENVIRONMENT\n.TP\nENLARGE_ISA\nthe instruction set to use: scalar, avx2, avx512, avx512_vnni, neon, neon_dotprod\n"
             ".TP\nENLARGE_BACKEND\nwhat \\-\\-device auto means: cpu, cuda, reference\n"
-            ".TP\nENLARGE_CACHE\nanother folder instead of the cache above; empty: none\n";
+            ".TP\nENLARGE_CACHE\nanother folder instead of the cache above; empty: none\n"
+            ".TP\nENLARGE_MODELS\nfolders of your own models, separated by colons; found by their names\n"
+            ".TP\nENLARGE_OFFLINE\n1: never download\n";
     return page;
 }
 

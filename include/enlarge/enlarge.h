@@ -107,6 +107,7 @@ typedef struct enlarge_options {
     int32_t tta;          /* 1: average over the 8 symmetries */
     int32_t alpha;        /* enlarge_alpha */
     const char* cache_folder; /* where automatic precision keeps what it measured about a network; NULL = nowhere */
+    double plain; /* 0 to 1: share of the plain (Lanczos) enlargement mixed in; 0 = the network's picture alone */
 } enlarge_options;
 
 /* `options` may be NULL. The upscaler keeps the model alive by itself. */

@@ -89,6 +89,9 @@ struct EngineOptions {
     int tile = 0;                    // largest core side in input pixels; 0 = from the memory limit
     bool tta = false;                // average over the 8 symmetries: slower by 8, slightly better
     AlphaMode alpha = AlphaMode::network;
+    // 0..1: how much of the network's picture is in the result. The rest is the plain enlargement (Lanczos), mixed in
+    // float before anything is rounded; 0 is the plain enlargement alone, and no network runs.
+    double strength = 1;
     // Where automatic precision keeps what it measured about a network, so that it measures only once; made when it is
     // not there, and of no other use: what cannot be read or written is measured again. Empty: kept nowhere. See
     // cache_folder().

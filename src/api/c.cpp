@@ -288,6 +288,7 @@ enlarge_status enlarge_upscaler_create(enlarge_context* ctx, const enlarge_model
             engine.memory_bytes = known->memory_bytes;
             engine.tile = known->tile;
             engine.tta = known->tta != 0;
+            engine.strength = 1 - known->plain;
             engine.alpha = known->alpha == ENLARGE_ALPHA_LANCZOS ? enlarge::AlphaMode::lanczos : enlarge::AlphaMode::network;
             if (known->cache_folder) engine.cache_folder = known->cache_folder;
         }

@@ -77,7 +77,7 @@ TileReuse::TileReuse(Upscaler& upscaler, Size in, Size out, bool on) {
     Engine& engine = enlarger.engine();
     const ProgramInfo& info = engine.info();
     // One run of the network over the picture as it is; anything else mixes pixels from further away.
-    if (info.channels != 3 || in.width % info.size_multiple || in.height % info.size_multiple || out.width != in.width * info.scale ||
+    if (enlarger.options().strength < 1 || info.channels != 3 || in.width % info.size_multiple || in.height % info.size_multiple || out.width != in.width * info.scale ||
         out.height != in.height * info.scale)
         return;
     state_ = std::make_unique<State>();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <map>
@@ -98,6 +99,8 @@ Result<Upscaler> Upscaler::create(const Model& model, const EngineOptions& optio
     if (options.threads < 0 || options.threads > 4096)
         return Error{Errc::argument, std::to_string(options.threads) + " threads; expected 0 (all cores) to 4096"};
     if (options.tile < 0) return Error{Errc::argument, "a tile side of " + std::to_string(options.tile) + " pixels"};
+    if (!(options.strength >= 0 && options.strength <= 1))
+        return Error{Errc::argument, "a strength of " + std::to_string(options.strength) + "; expected 0 (plain) to 1 (the network)"};
     if (options.memory_bytes < 0) return Error{Errc::argument, "a negative memory limit"};
 
     auto pool = shared_pool(options.threads);
@@ -118,7 +121,7 @@ Result<Upscaler> Upscaler::create(const Model& model, const EngineOptions& optio
     }
     TRY(std::shared_ptr<const Program> program, std::move(compiled));
     auto engine = std::make_shared<Engine>(std::move(graph), *backend, compile, std::move(program));
-    EnlargerOptions enlarger{options.memory_bytes, options.tile, options.tta, pool.get(), options.alpha};
+    EnlargerOptions enlarger{options.memory_bytes, options.tile, options.tta, pool.get(), options.alpha, options.strength};
     return Upscaler(std::unique_ptr<State>(
         new State{model, std::move(pool), std::make_unique<Enlarger>(std::move(engine), enlarger)}));
 }
@@ -140,6 +143,13 @@ Result<UpscaleReport> Upscaler::upscale(RowSource& in, RowSink& out, Size out_si
 }
 
 const ModelInfo& Upscaler::model() const { return state_->model.info(); }
-std::string Upscaler::path() const { return state_->enlarger->engine().info().description; }
+std::string Upscaler::path() const {
+    std::string text = state_->enlarger->engine().info().description;
+    if (const double strength = state_->enlarger->options().strength; strength < 1) {
+        char number[32];
+        text += ", strength " + std::string(number, std::to_chars(number, number + sizeof number, strength).ptr);
+    }
+    return text;
+}
 
 }  // namespace enlarge

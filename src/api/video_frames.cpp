@@ -59,7 +59,7 @@ Result<std::unique_ptr<FrameWorkers>> FrameWorkers::create(Upscaler& upscaler, c
     const ProgramInfo& info = program.info();
     team->devices_ = program.devices();
     const EnlargerOptions& o = team->options_;
-    const bool one_run = passes_for(info.scale, in.size, out.size) == 1;
+    const bool one_run = passes_for(info.scale, in.size, out.size) == 1 && o.strength == 1;
     const bool whole = in.size.width % info.size_multiple == 0 && in.size.height % info.size_multiple == 0;
     const bool fits = o.memory_bytes == 0 || program.memory_bytes(in.size) * kPerDevice <= o.memory_bytes;
     team->direct_ = one_run && whole && fits && !o.tta && o.tile == 0 && !in.samples.alpha && program.takes_frames(in.samples, out.samples).ok();

@@ -10,6 +10,7 @@
 #include "base/log.hpp"
 #include "image/format.hpp"
 #include "image/samples.hpp"
+#include "run/mix_stage.hpp"
 #include "run/network_stage.hpp"
 #include "run/resample_stage.hpp"
 #include "run/split_stage.hpp"
@@ -69,6 +70,11 @@ struct Enlarger::Chain {
     std::unique_ptr<SplitStage> split;
     std::vector<std::unique_ptr<NetworkStage>> networks;
     std::unique_ptr<ResampleStage> resample;
+    // With a strength below 1: the way around the network, and where both meet.
+    std::unique_ptr<Tee> tee;
+    std::unique_ptr<FloatStage> floats;
+    std::unique_ptr<ResampleStage> plain;
+    std::unique_ptr<MixStage> mix;
     RowStage* last = nullptr;
     Image rows;                // where floats become the output format; empty when `last` gives that already
     std::vector<float> line;
@@ -108,7 +114,14 @@ Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStag
         chain->last = chain->split.get();
     }
 
-    const int passes = passes_for(scale, chain->in_size, out_size);
+    const bool mixed = options_.strength < 1;
+    if (mixed) {
+        chain->tee = std::make_unique<Tee>(*chain->last);
+        chain->floats = std::make_unique<FloatStage>(chain->tee->second());
+        chain->plain = std::make_unique<ResampleStage>(*chain->floats, out_size, options_.pool);
+        chain->last = &chain->tee->first();
+    }
+    const int passes = options_.strength > 0 ? passes_for(scale, chain->in_size, out_size) : 0;
     Size reached = chain->in_size;
     for (int i = 0; i < passes; ++i) {
         const std::int64_t width = std::int64_t{reached.width} * scale, height = std::int64_t{reached.height} * scale;
@@ -118,7 +131,9 @@ Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStag
         reached = {static_cast<int>(width), static_cast<int>(height)};
     }
     const bool exact = reached == out_size;
-    if (passes > 1)
+    if (passes == 0)
+        log(LogLevel::info, "strength 0: no network runs");
+    else if (passes > 1)
         log(LogLevel::notice, {"several-passes", "from " + describe(chain->in_size) + " to " + describe(out_size) + ": the x" +
                                   std::to_string(scale) + " network runs " + std::to_string(passes) + " times" +
                                   (exact ? "" : ", then the result is resampled from " + describe(reached))});
@@ -127,7 +142,7 @@ Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStag
 
     const std::int64_t memory = options_.memory_bytes > 0 ? options_.memory_bytes : free_memory_bytes() / 2;
     for (int i = 0; i < passes; ++i) {
-        const bool final = exact && i == passes - 1;
+        const bool final = exact && !mixed && i == passes - 1;
         StageOptions options;
         options.max_core = options_.tile;
         options.memory_bytes = memory / passes;
@@ -147,9 +162,13 @@ Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStag
         chain->last = stage.get();
         chain->networks.push_back(std::move(stage));
     }
-    if (!exact) {
+    if (!exact && passes > 0) {
         chain->resample = std::make_unique<ResampleStage>(*chain->last, out_size, options_.pool);
         chain->last = chain->resample.get();
+    }
+    if (mixed) {
+        chain->mix = std::make_unique<MixStage>(passes > 0 ? chain->last : nullptr, *chain->plain, options_.strength);
+        chain->last = chain->mix.get();
     }
     if (!(chain->last->format() == out_format)) {
         if (!in_memory) chain->rows = Image({out_size.width, std::min(kSourceRows, out_size.height)}, out_format);
@@ -162,6 +181,12 @@ Result<UpscaleReport> Enlarger::drive(Chain& chain, RowSink* sink, const Mutable
                                       const Progress& progress) {
     if (chain.split) chain.split->restart();
     if (chain.resample) chain.resample->restart();
+    if (chain.mix) {
+        chain.tee->restart();
+        chain.floats->restart();
+        chain.plain->restart();
+        chain.mix->restart();
+    }
     struct Shared {
         Chain& chain;
         const Progress& progress;
@@ -182,7 +207,7 @@ Result<UpscaleReport> Enlarger::drive(Chain& chain, RowSink* sink, const Mutable
             });
         else stage.set_progress({});
     }
-    const bool written = target && chain.last->format() == chain.out_format && !chain.resample;
+    const bool written = target && chain.last->format() == chain.out_format && !chain.resample && !chain.mix;
     if (written) chain.networks.back()->set_target(*target);
 
     const Size size = chain.out_size;

@@ -19,6 +19,7 @@ struct EnlargerOptions {
     bool tta = false;
     ThreadPool* pool = nullptr;
     AlphaMode alpha = AlphaMode::network;
+    double strength = 1;            // as in EngineOptions
 };
 
 // What samples of more than 8 bits ask of automatic precision, which is measured with 8: fp32 for pictures; nothing more for

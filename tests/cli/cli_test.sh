@@ -32,6 +32,7 @@ run() {
 exits() { [ "$code" -eq "$1" ]; }
 says() { grep -q -e "$1" err; }
 prints() { grep -q -e "$1" out; }
+lacks() { ! grep -q -e "$1" out; }
 one_line() { [ "$(wc -l <err)" -eq 1 ]; }
 names_both() { says "$1" && says "$2"; }
 # No byte that a terminal would act on.
@@ -235,6 +236,31 @@ run models list
 check "models lists what is built in" prints swift-x4
 run models info swift-x4
 check "models info tells the radius" prints 'receptive radius'
+run models search anime --scale 2 --licence commercial --json
+check "the catalogue is searched by words, scale and licence" prints '"name":"2x-[^"]*".*"scale":2.*"commercial":true'
+check "and nothing else is listed" lacks '"commercial":false'
+run models search 'no-such-word'
+check "a search that finds nothing says so" exits 3
+run models search '' --json
+check "the whole catalogue has at least 671 models" test "$(grep -c '"event":"model"' out)" -ge 671
+run a.ppm -m realesrgan-x4plus -o by-name.png --offline
+check "a public model that is not here is found whatever its case" says 'RealESRGAN_x4plus is not on this machine, and --offline forbids'
+check "and not downloaded when offline" exits 3
+run a.ppm -m realesrgan-x4plus -o by-name.png </dev/null
+check "nor without asking" says 'say --yes to download it'
+XDG_CONFIG_HOME=$PWD/config run models use swift-x2
+check "a model is preferred" exits 0
+XDG_CONFIG_HOME=$PWD/config run models
+check "and shown as yours" prints 'swift-x2 .*yours'
+XDG_CONFIG_HOME=$PWD/config run a.ppm -o preferred.ppm
+check "and taken where none is named" test "$(header_size preferred.ppm)" = 48x32
+XDG_CONFIG_HOME=$PWD/config run models use --default
+check "which is undone as easily" exits 0
+check "no preference is left" test ! -e config/enlarge/model
+run a.ppm --strength 0 -o plain.ppm --precision fp32
+check "strength 0 gives the plain enlargement" exits 0
+run a.ppm --strength 1.5 -o wrong.ppm
+check "a strength above 1 is refused" exits 2
 run models pull no-such-model
 check "pulling an unknown model" exits 3
 run export swift-x2 --onnx -o net.onnx
