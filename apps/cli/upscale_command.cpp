@@ -43,6 +43,8 @@ int run(UpscaleOptions& options, const VideoChoice& video) {
     });
     if (!distinct) return fail_all(distinct.error());
     for (const enlarge::Notice& said : plan->notices) reporter.note(said);
+    if (const std::string& licence = (*model)->info().licence; enlarge::allows_commercial_use(licence) == false)
+        reporter.note({"no-commercial-use", (*model)->info().name + ": its licence, " + licence + ", forbids commercial use"});
     reporter.expect(jobs.size());
     std::size_t failed = 0;
     int code = kOk;
