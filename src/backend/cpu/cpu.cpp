@@ -234,8 +234,9 @@ public:
         if (const int i = cpu::first_without_kernel(graph); i >= 0) {
             const Node& without = graph.nodes()[static_cast<std::size_t>(i)];
             TRY(auto program, reference_backend().compile(graph, options));
-            log(LogLevel::notice, "there is no fast kernel for " + std::string(without.name()) + " (node " +
-                                      std::to_string(i) + "): this network runs in plain loops, which is slow");
+            log(LogLevel::notice,
+                {"no-fast-kernel", "there is no fast kernel for " + std::string(without.name()) + " (node " + std::to_string(i) +
+                                       "): this network runs in plain loops, which is slow"});
             return std::unique_ptr<Program>(std::make_unique<PlainProgram>(std::move(program), without));
         }
         return Compilation{graph, options, isa, kernels(isa)}.run();
