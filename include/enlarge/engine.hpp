@@ -12,10 +12,12 @@
 namespace enlarge {
 
 // How the network computes. fp32 is the exact path: within 1e-4 of a plain float implementation, the same bits whatever
-// the tile size and thread count. The others trade exactness for speed, within these bounds where automatic takes them: for
-// samples of 8 bits. Asked for by name they run any network and any picture, and nothing is promised for floats beyond 0..1.
+// the tile size and thread count. The others trade exactness for speed, within these bounds where automatic takes them:
+// for samples of 8 bits. Asked for by name they run any network and any picture, and nothing is promised for floats
+// beyond 0..1.
 enum class Precision {
-    automatic,  // the fastest whose quality gate holds for the model; pictures of more than 8 bits or of floats run in fp32
+    automatic,  // the fastest whose quality gate holds for the model; pictures of more than 8 bits or of floats run in
+                // fp32
     fp32,
     fp16,   // activations stored in half precision: at least 58 dB to fp32, no pixel off by more than 2 of 255
     int16,  // 16-bit integer Winograd: at least 48 dB, no pixel off by more than 6

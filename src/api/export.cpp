@@ -15,8 +15,12 @@ Result<void> export_onnx(const Model& model, const std::string& path, const Onnx
     OnnxFile file;
     file.half = options.half;
     file.name = info.name.empty() ? "network" : info.name;
-    file.description = info.name + ": " + info.family + ", enlarges " + std::to_string(graph.scale()) + " times; input and output " +
-                       (info.channels == 1 ? "grey" : info.channels == 4 ? "RGBA" : "RGB") + ", 0..1, batch x channels x height x width";
+    file.description = info.name + ": " + info.family + ", enlarges " + std::to_string(graph.scale()) +
+                       " times; input and output " +
+                       (info.channels == 1   ? "grey"
+                        : info.channels == 4 ? "RGBA"
+                                             : "RGB") +
+                       ", 0..1, batch x channels x height x width";
     if (graph.size_multiple() > 1)
         file.description += "; height and width must be multiples of " + std::to_string(graph.size_multiple());
     file.metadata = {{"family", info.family}, {"scale", std::to_string(graph.scale())}};

@@ -14,8 +14,9 @@ public:
     TileReuse(Upscaler& upscaler, Size in, Size out, bool on);
     ~TileReuse();
 
-    // Makes `result` for `now` from `last_result` for `last`, with the same bits as FrameWorkers::run_alone(now), and returns
-    // the share of the input's pixels that was computed; 1 means that nothing was done and all must be computed.
+    // Makes `result` for `now` from `last_result` for `last`, with the same bits as FrameWorkers::run_alone(now), and
+    // returns the share of the input's pixels that was computed; 1 means that nothing was done and all must be
+    // computed.
     Result<double> run(const ImageView& last, const ImageView& now, const ImageView& last_result, const MutableImageView& result);
 
 private:

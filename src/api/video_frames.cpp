@@ -37,7 +37,8 @@ FrameSurface surface_of(const media::Frame& frame) {
 
 }  // namespace
 
-Result<UpscaleReport> FrameWorkers::run_alone(Upscaler& upscaler, const ImageView& in, const MutableImageView& out, const Progress& progress) {
+Result<UpscaleReport> FrameWorkers::run_alone(Upscaler& upscaler, const ImageView& in, const MutableImageView& out,
+                                              const Progress& progress) {
     return upscaler.state_->enlarger->run(in, out, progress, InputKind::frame);
 }
 
@@ -134,7 +135,8 @@ Result<void> FrameWorkers::over_rgb(Worker& worker, const media::Frame& in, medi
     FrameView view = in.view();
     view.format = now;
     TRY(worker.to_rgb->convert(view, worker.in.view()));
-    TRY(const UpscaleReport done, worker.enlarger->run(with_channels(std::as_const(worker.in).view(), work), worker.out.view(), go_on, InputKind::frame));
+    TRY(const UpscaleReport done, worker.enlarger->run(with_channels(std::as_const(worker.in).view(), work),
+                                                       worker.out.view(), go_on, InputKind::frame));
     recomputed_.fetch_add(done.recomputed_tiles);
     return worker.from_rgb->convert(with_channels(std::as_const(worker.out).view(), out_channels), out.view());
 }

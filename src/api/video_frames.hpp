@@ -22,8 +22,10 @@ public:
     // `frame_pixels` is FFmpeg's name of `out`.
     static Result<std::unique_ptr<FrameWorkers>> create(Upscaler& upscaler, const media::VideoFormat& in, const media::VideoFormat& out,
                                                         const std::string& frame_pixels);
-    // As Upscaler::upscale() in memory, for a frame of video: in the precision that was chosen for it, whatever its samples.
-    static Result<UpscaleReport> run_alone(Upscaler& upscaler, const ImageView& in, const MutableImageView& out, const Progress& progress);
+    // As Upscaler::upscale() in memory, for a frame of video: in the precision that was chosen for it, whatever its
+    // samples.
+    static Result<UpscaleReport> run_alone(Upscaler& upscaler, const ImageView& in, const MutableImageView& out,
+                                           const Progress& progress);
     // The context of the one GPU that the network runs on, null otherwise: codecs there may share it.
     static void* context(Upscaler& upscaler);
     // Frames may be in the memory of that GPU.

@@ -299,7 +299,9 @@ Result<void> VideoJob::run_line(VideoReport& report) {
                             return {};
                         }
                     }
-                    TRY(const UpscaleReport done, FrameWorkers::run_alone(upscaler, view, result->view(), [&](double) { return !stage.stopping() && !cancel; }));
+                    TRY(const UpscaleReport done, FrameWorkers::run_alone(upscaler, view, result->view(), [&](double) {
+                            return !stage.stopping() && !cancel;
+                        }));
                     recomputed.fetch_add(done.recomputed_tiles);
                     computed_pixels += pixels;
                     return {};

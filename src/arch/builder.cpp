@@ -51,7 +51,8 @@ void Builder::fail(Errc code, const std::string& message) {
 bool Builder::expand(std::int64_t numbers) {
     constexpr std::int64_t kMost = std::int64_t{1} << 25;  // SPAN with 48 features: 1.3 million
     expanded_ += numbers;
-    if (expanded_ > kMost) fail(Errc::limit, "a network that takes more than " + std::to_string(kMost) + " numbers to merge");
+    if (expanded_ > kMost)
+        fail(Errc::limit, "a network that takes more than " + std::to_string(kMost) + " numbers to merge");
     return !error_;
 }
 
@@ -103,7 +104,8 @@ int Builder::channels(int node) const {
 
 int Builder::conv(int from, const std::string& name, int out, int kernel, bool bias) {
     std::vector<float> weights = take(name + ".weight", {out, channels(from), kernel, kernel});
-    std::vector<float> biases = bias ? take(name + ".bias", {out}) : std::vector<float>(static_cast<std::size_t>(std::max(out, 0)));
+    std::vector<float> biases =
+        bias ? take(name + ".bias", {out}) : std::vector<float>(static_cast<std::size_t>(std::max(out, 0)));
     return conv(from, std::move(weights), std::move(biases), kernel);
 }
 

@@ -33,8 +33,8 @@ public:
     std::vector<float> take(const std::string& name, const std::vector<std::int64_t>& shape);
     // Marks as used whatever its shape; no failure when it is not there.
     void ignore(const std::string& name) { used_.insert(name); }
-    // Accounts for numbers that the family makes beyond those the file holds. False, and a failure, when all of them together
-    // are more than any network needs.
+    // Accounts for numbers that the family makes beyond those the file holds. False, and a failure, when all of them
+    // together are more than any network needs.
     bool expand(std::int64_t numbers);
     // Reports a failure of the family's own.
     void fail(Errc code, const std::string& message);

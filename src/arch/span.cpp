@@ -26,12 +26,14 @@ Merged merge(Builder& b, const StateDict& weights, const std::string& name, int 
     constexpr int kMostWidening = 16;
     const std::int64_t most = std::int64_t{kMostWidening} * std::max(in, out);
     if (mid > most || wide > most) {
-        b.fail(Errc::unsupported, "'" + name + "' widens " + std::to_string(in) + " channels to " + std::to_string(std::max(mid, wide)) +
-                                      "; at most " + std::to_string(most) + " are expected");
+        b.fail(Errc::unsupported, "'" + name + "' widens " + std::to_string(in) + " channels to " +
+                                      std::to_string(std::max(mid, wide)) + "; at most " + std::to_string(most) +
+                                      " are expected");
         return {};
     }
     // Numbers, and for what takes longer than memory a thousandth of the multiplications.
-    if (!b.expand(std::int64_t{9} * in * (std::int64_t{wide} + out) + std::int64_t{9} * wide * mid / 1024 * in)) return {};
+    if (!b.expand(std::int64_t{9} * in * (std::int64_t{wide} + out) + std::int64_t{9} * wide * mid / 1024 * in))
+        return {};
     const std::vector<float> w1 = b.take(name + ".conv.0.weight", {mid, in, 1, 1}), b1 = b.take(name + ".conv.0.bias", {mid});
     const std::vector<float> w2 = b.take(name + ".conv.1.weight", {wide, mid, 3, 3}), b2 = b.take(name + ".conv.1.bias", {wide});
     const std::vector<float> w3 = b.take(name + ".conv.2.weight", {out, wide, 1, 1}), b3 = b.take(name + ".conv.2.bias", {out});

@@ -86,7 +86,8 @@ Enlarger::Enlarger(std::shared_ptr<Engine> engine, const EnlargerOptions& option
 Enlarger::~Enlarger() = default;
 
 Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStage> first, Size out_size,
-                                                         const PixelFormat& out_format, bool in_memory, InputKind kind) {
+                                                         const PixelFormat& out_format, bool in_memory,
+                                                         InputKind kind) {
     auto chain = std::make_unique<Chain>();
     const PixelFormat in_format = first->format();
     chain->engine = engine_;
@@ -95,7 +96,8 @@ Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStag
         TRY(auto exact, engine_->exact());
         if (exact) {
             chain->engine = std::move(exact);
-            log(LogLevel::info, "samples of more than 8 bits: computed in fp32, by " + chain->engine->info().description);
+            log(LogLevel::info,
+                "samples of more than 8 bits: computed in fp32, by " + chain->engine->info().description);
         }
     }
     const int model = engine_->info().channels, scale = engine_->info().scale;
@@ -256,7 +258,8 @@ Result<UpscaleReport> Enlarger::drive(Chain& chain, RowSink* sink, const Mutable
     return report;
 }
 
-Result<UpscaleReport> Enlarger::run(const ImageView& in, const MutableImageView& out, const Progress& progress, InputKind kind) {
+Result<UpscaleReport> Enlarger::run(const ImageView& in, const MutableImageView& out, const Progress& progress,
+                                    InputKind kind) {
     TRY(check(in.size, in.format, "the picture"));
     TRY(check(out.size, out.format, "the output"));
     if (in.format.channels != out.format.channels)
@@ -279,7 +282,8 @@ Result<UpscaleReport> Enlarger::run(RowSource& in, RowSink& out, Size out_size, 
     if (in.format().channels != out_format.channels)
         return Error{Errc::argument, "the output has " + std::to_string(out_format.channels) +
                                          " channels; the picture has " + std::to_string(in.format().channels)};
-    TRY(auto chain, build(std::make_unique<SourceStage>(in, kSourceRows), out_size, out_format, false, InputKind::picture));
+    TRY(auto chain,
+        build(std::make_unique<SourceStage>(in, kSourceRows), out_size, out_format, false, InputKind::picture));
     return drive(*chain, &out, nullptr, progress);
 }
 

@@ -22,8 +22,8 @@ struct EnlargerOptions {
     double strength = 1;            // as in EngineOptions
 };
 
-// What samples of more than 8 bits ask of automatic precision, which is measured with 8: fp32 for pictures; nothing more for
-// frames of video, which are floats on the way and have bits of their own.
+// What samples of more than 8 bits ask of automatic precision, which is measured with 8: fp32 for pictures; nothing
+// more for frames of video, which are floats on the way and have bits of their own.
 enum class InputKind { picture, frame };
 
 // How often a network of `scale` runs to get from `in` to `out`: the fewest runs that reach the larger of the two
@@ -38,7 +38,8 @@ public:
     Enlarger& operator=(const Enlarger&) = delete;
 
     // As Upscaler::upscale. Buffers are kept for the next picture of the same size and format.
-    Result<UpscaleReport> run(const ImageView& in, const MutableImageView& out, const Progress& progress, InputKind kind = InputKind::picture);
+    Result<UpscaleReport> run(const ImageView& in, const MutableImageView& out, const Progress& progress,
+                              InputKind kind = InputKind::picture);
     Result<UpscaleReport> run(RowSource& in, RowSink& out, Size out_size, PixelFormat out_format,
                               const Progress& progress);
 

@@ -115,7 +115,8 @@ NetworkStage::NetworkStage(Engine& engine, RowStage& stage, const StageOptions& 
         scratch_ = Image({largest.width * s, largest.height * s},
                          {SampleType::f32, 32, static_cast<std::uint8_t>(engine.info().channels), true});
     const bool own_alpha = engine.info().channels == 4;
-    if (has_alpha(stage.format()) && !own_alpha && options.alpha == AlphaMode::lanczos) alpha_filter_.emplace(stage.size(), s);
+    if (has_alpha(stage.format()) && !own_alpha && options.alpha == AlphaMode::lanczos)
+        alpha_filter_.emplace(stage.size(), s);
     if (own_alpha && !has_alpha(stage.format())) {
         opaque_ = Image({padded_.width, 1}, {stage.format().sample, stage.format().bits, 1, true});
         const std::vector<float> ones(static_cast<std::size_t>(padded_.width), 1.0F);
@@ -177,8 +178,8 @@ Result<void> NetworkStage::tile(const ImageView& rows, int top, const Rect& core
     return {};
 }
 
-// A picture without colours or without alpha through a network for RGBA, which has its own ways with alpha: grey is R = G
-// = B, and what has no alpha is opaque.
+// A picture without colours or without alpha through a network for RGBA, which has its own ways with alpha: grey is R =
+// G = B, and what has no alpha is opaque.
 Result<void> NetworkStage::with_alpha(const ImageView& rows, int top, const Rect& core, const MutableImageView& out) {
     const int channels = rows.format.channels;
     const bool alpha = has_alpha(rows.format);

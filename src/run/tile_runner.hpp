@@ -29,8 +29,9 @@ public:
     // Programs to fall back on, most alike first: this backend in fp32 (level 0, null when that is what program() is),
     // then the reference backend (level 1). Compiled when first asked for.
     Result<const Program*> fallback(int level);
-    // An engine that runs this one's network in fp32, for pictures that ask for more than automatic precision was measured
-    // for; null when this one does so already, or when its precision was asked for by name. Compiled when first asked for.
+    // An engine that runs this one's network in fp32, for pictures that ask for more than automatic precision was
+    // measured for; null when this one does so already, or when its precision was asked for by name. Compiled when
+    // first asked for.
     Result<std::shared_ptr<Engine>> exact();
 
 private:

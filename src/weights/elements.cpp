@@ -124,10 +124,13 @@ Result<std::int64_t> element_count(const std::vector<std::int64_t>& shape, std::
     return empty ? 0 : count;
 }
 
-Budget::Budget(const Limits& limits, std::uint64_t file_bytes) : limits_(limits), tensors_left_(limits.tensors) { grow(file_bytes); }
+Budget::Budget(const Limits& limits, std::uint64_t file_bytes) : limits_(limits), tensors_left_(limits.tensors) {
+    grow(file_bytes);
+}
 
 void Budget::grow(std::uint64_t file_bytes) {
-    const std::uint64_t most = static_cast<std::uint64_t>(std::max<std::int64_t>(limits_.total_elements - elements_allowed_, 0));
+    const std::uint64_t most =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(limits_.total_elements - elements_allowed_, 0));
     const std::uint64_t by_file = file_bytes > most / kElementsPerByte ? most : file_bytes * kElementsPerByte;
     const auto more = static_cast<std::int64_t>(std::min(most, by_file));
     elements_allowed_ += more;

@@ -13,20 +13,21 @@ constexpr std::string_view kWrappings[] = {"module.",     "_orig_mod.", "_forwar
 
 // What training programs call the network that makes pictures; the one to prefer first.
 constexpr std::string_view kGenerators[] = {
-    "net_g_ema.", "netG_ema.", "generator_ema.", "g_ema.",     "ema_model.", "model_ema.", "ema.",   "net_g.",
-    "netG.",      "net_G.",    "generator.",     "gen.",       "G.",         "model_g.",   "sr_model.", "online_model.",
-    "network.",   "net.",      "model.",
+    "net_g_ema.", "netG_ema.",     "generator_ema.", "g_ema.",     "ema_model.", "model_ema.", "ema.",
+    "net_g.",     "netG.",         "net_G.",         "generator.", "gen.",       "G.",         "model_g.",
+    "sr_model.",  "online_model.", "network.",       "net.",       "model.",
 };
 // Those that networks have in their own names, too: "model.0.weight" is an ESRGAN of the old kind.
 constexpr std::string_view kOwnNames[] = {"model.", "net.", "network.", "gen.", "G.", "ema."};
 
 constexpr std::string_view kOthers[] = {"discriminator", "net_d", "netD", "net_D", "disc", "D.", "critic", "model_d"};
-constexpr std::string_view kLosses[] = {"loss",   "cri_",  "criterion", "lpips",  "perceptual", "percep", "vgg",
-                                        "metric", "train_", "val_",     "test_", "teacher",    "ssim",   "psnr"};
+constexpr std::string_view kLosses[] = {"loss",   "cri_",   "criterion", "lpips", "perceptual", "percep", "vgg",
+                                        "metric", "train_", "val_",      "test_", "teacher",    "ssim",   "psnr"};
 // Single integers that averages and training keep at the top.
-constexpr std::string_view kCounters[] = {"n_averaged", "num_updates", "initted", "step",  "steps", "global_step",
+constexpr std::string_view kCounters[] = {"n_averaged", "num_updates", "initted", "step",  "steps",  "global_step",
                                           "iter",       "iteration",   "epoch",   "count", "updates"};
-constexpr std::string_view kNever[] = {"optim", "opt_", "sched", "lr_", "callbacks", "hyper_", "scaler", "amp", "loops", "rng"};
+constexpr std::string_view kNever[] = {"optim",  "opt_",   "sched", "lr_",   "callbacks",
+                                       "hyper_", "scaler", "amp",   "loops", "rng"};
 
 template <std::size_t n>
 bool starts_with_any(std::string_view text, const std::string_view (&list)[n]) {
@@ -40,7 +41,9 @@ bool is_digit(std::string_view text, std::size_t at) {
 }  // namespace
 
 bool is_never_weights(std::string_view key) { return starts_with_any(key, kNever); }
-bool is_other_network(std::string_view key) { return key == "D" || starts_with_any(key, kOthers) || starts_with_any(key, kLosses); }
+bool is_other_network(std::string_view key) {
+    return key == "D" || starts_with_any(key, kOthers) || starts_with_any(key, kLosses);
+}
 
 TidyNames tidy_names(const std::vector<TensorName>& names) {
     TidyNames tidy;
@@ -60,7 +63,8 @@ TidyNames tidy_names(const std::vector<TensorName>& names) {
         for (std::size_t i = 0; i < names.size(); ++i) tidy.keep[i] = tidy.keep[i] && rest(i).starts_with(prefix);
     };
     const auto strip = [&](std::string_view prefix) {
-        if (!all([&](std::string_view name) { return name.size() > prefix.size() && name.starts_with(prefix); })) return false;
+        if (!all([&](std::string_view name) { return name.size() > prefix.size() && name.starts_with(prefix); }))
+            return false;
         const bool own = std::find(std::begin(kOwnNames), std::end(kOwnNames), prefix) != std::end(kOwnNames);
         if (own && any([&](std::string_view name) { return is_digit(name, prefix.size()); })) return false;
         keep_only(prefix);

@@ -28,7 +28,10 @@ struct Node {
 class GraphReader {
 public:
     GraphReader(const Limits& limits, std::uint64_t file_bytes, const FileBeside& beside)
-        : limits_(limits), beside_(beside), budget_(limits, file_bytes), parts_left_(std::max<std::int64_t>(limits.tensors, 0) * kNodePartsPerTensor) {
+        : limits_(limits),
+          beside_(beside),
+          budget_(limits, file_bytes),
+          parts_left_(std::max<std::int64_t>(limits.tensors, 0) * kNodePartsPerTensor) {
         out_.format = WeightFormat::onnx;
     }
 

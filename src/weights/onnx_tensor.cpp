@@ -54,9 +54,12 @@ Result<void> read_external(Bytes entry, External& external) {
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
     if (error != std::errc() || end != value.data() + value.size())
-        return Error{Errc::format, "the " + key + " of external data is \"" + printable(value) + "\"; a number expected"};
-    if (key == "offset") external.offset = number;
-    else external.length = number;
+        return Error{Errc::format,
+                     "the " + key + " of external data is \"" + printable(value) + "\"; a number expected"};
+    if (key == "offset")
+        external.offset = number;
+    else
+        external.length = number;
     return {};
 }
 
@@ -88,7 +91,9 @@ Result<Head> read_head(Bytes proto) {
                 head.is_external = true;
                 TRY(read_external(field.data, head.external));
                 break;
-            case 14: if (field.value == 1) head.is_external = true; break;
+            case 14:
+                if (field.value == 1) head.is_external = true;
+                break;
             default: break;
         }
     }
@@ -138,10 +143,12 @@ Result<std::vector<float>> read_lists(Bytes proto, ElementType type, std::int64_
 Result<Bytes> external_bytes(const External& external, std::uint64_t needed, const FileBeside& beside) {
     TRY(const Bytes file, beside(external.file));
     if (external.length.value_or(needed) != needed)
-        return Error{Errc::format, "holds " + std::to_string(*external.length) + " bytes; its shape needs " + std::to_string(needed)};
+        return Error{Errc::format,
+                     "holds " + std::to_string(*external.length) + " bytes; its shape needs " + std::to_string(needed)};
     if (external.offset > file.size() || needed > file.size() - external.offset)
-        return Error{Errc::format, "lies outside of " + printable(external.file) + ": " + std::to_string(needed) + " bytes from byte " +
-                                       std::to_string(external.offset) + " of " + std::to_string(file.size())};
+        return Error{Errc::format, "lies outside of " + printable(external.file) + ": " + std::to_string(needed) +
+                                       " bytes from byte " + std::to_string(external.offset) + " of " +
+                                       std::to_string(file.size())};
     return file.subspan(static_cast<std::size_t>(external.offset), static_cast<std::size_t>(needed));
 }
 

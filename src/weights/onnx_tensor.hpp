@@ -20,8 +20,8 @@ struct NamedTensor {
     Tensor tensor;
 };
 
-// Reads a TensorProto. Fails with Errc::unsupported for other types, and for data kept in another file without `beside`,
-// naming it.
+// Reads a TensorProto. Fails with Errc::unsupported for other types, and for data kept in another file without
+// `beside`, naming it.
 Result<NamedTensor> read_tensor_proto(Bytes proto, Budget& budget, const FileBeside& beside = {});
 
 // What Cast to `type` makes of a value: rounded to half or bfloat16, cut to whole numbers.

@@ -164,8 +164,11 @@ std::string_view kind_name(Kind kind) {
         case list: return "a list";
         case dict: return "a dict";
         case set: return "a set";
-        case symbol: case global: return "a class or function";
-        case object: return "an object";
+        case symbol:
+        case global:
+            return "a class or function";
+        case object:
+            return "an object";
         case call: return "an object";
         case persistent: return "a storage";
     }
@@ -267,8 +270,14 @@ private:
 
     static bool holds_values(Kind kind) {
         switch (kind) {
-            case Kind::tuple: case Kind::list: case Kind::dict: case Kind::set: case Kind::object: case Kind::call:
-            case Kind::persistent: return true;
+            case Kind::tuple:
+            case Kind::list:
+            case Kind::dict:
+            case Kind::set:
+            case Kind::object:
+            case Kind::call:
+            case Kind::persistent:
+                return true;
             default: return false;
         }
     }
@@ -308,7 +317,8 @@ private:
         return push_sequence(Kind::tuple, items);
     }
     Result<void> set_entries(Value dict, const std::vector<Value>& items) {
-        if (dict.kind != Kind::dict && dict.kind != Kind::object) return damaged("items set on " + std::string(kind_name(dict.kind)));
+        if (dict.kind != Kind::dict && dict.kind != Kind::object)
+            return damaged("items set on " + std::string(kind_name(dict.kind)));
         if (items.size() % 2) return damaged("a key without a value");
         for (std::size_t i = 0; i < items.size(); i += 2) TRY(set_entry(dict, items[i], items[i + 1]));
         return {};
@@ -344,7 +354,8 @@ private:
         const Value id = doc_.items(callee)[0];
         if (id.kind != Kind::tuple) return std::nullopt;
         const std::vector<Value>& parts = doc_.items(id);
-        if (parts.size() < 2 || parts[0].kind != Kind::text || doc_.text(parts[0]) != "module" || parts[1].kind != Kind::global)
+        if (parts.size() < 2 || parts[0].kind != Kind::text || doc_.text(parts[0]) != "module" ||
+            parts[1].kind != Kind::global)
             return std::nullopt;
         return doc_.text(parts[1]);
     }
@@ -363,15 +374,18 @@ private:
     Result<void> reduce(Value callee, const std::vector<Value>& arguments) {
         if (callee.kind == Kind::global) return refused(callee);
         if (callee.kind != Kind::symbol) return damaged("a call of " + std::string(kind_name(callee.kind)));
-        const bool sequence = arguments.size() == 1 && (arguments[0].kind == Kind::tuple || arguments[0].kind == Kind::list);
+        const bool sequence =
+            arguments.size() == 1 && (arguments[0].kind == Kind::tuple || arguments[0].kind == Kind::list);
         switch (callee.symbol) {
-            case Symbol::ordered_dict: return push_ordered_dict(arguments);
+            case Symbol::ordered_dict:
+                return push_ordered_dict(arguments);
             case Symbol::size: {
                 if (!sequence) return damaged("torch.Size of something else than a tuple");
                 const std::vector<Value> sides = doc_.items(arguments[0]);
                 return push_sequence(Kind::tuple, sides);
             }
-            case Symbol::list: case Symbol::set: {
+            case Symbol::list:
+            case Symbol::set: {
                 const Kind kind = callee.symbol == Symbol::list ? Kind::list : Kind::set;
                 if (arguments.empty() || (arguments[0].kind != Kind::tuple && arguments[0].kind != Kind::list))
                     return push_sequence(kind, {});
@@ -385,7 +399,8 @@ private:
                 if (arguments.empty()) return damaged("a call without arguments");
                 push(arguments[0]);
                 return {};
-            default: break;
+            default:
+                break;
         }
         TRY(push_sequence(Kind::call, arguments));
         doc_.objects_[stack_.back().index].symbol = callee.symbol;
@@ -622,7 +637,8 @@ Result<void> Machine::step_object(Op op) {
         case Op::append: {
             TRY(const Value item, pop());
             TRY(const Value list, top());
-            if (list.kind != Kind::list && list.kind != Kind::object) return damaged("an item appended to " + std::string(kind_name(list.kind)));
+            if (list.kind != Kind::list && list.kind != Kind::object)
+                return damaged("an item appended to " + std::string(kind_name(list.kind)));
             return append(list, item);
         }
         case Op::appends: case Op::add_items: {
@@ -668,7 +684,9 @@ Result<void> Machine::step_object(Op op) {
             if (items.empty()) return damaged("an object without a class");
             return reduce(items[0], {items.begin() + 1, items.end()});
         }
-        case Op::reduce: case Op::new_obj: case Op::new_obj_ex: {
+        case Op::reduce:
+        case Op::new_obj:
+        case Op::new_obj_ex: {
             if (op == Op::new_obj_ex) TRY(pop());  // arguments by name
             TRY(const Value arguments, pop());
             TRY(const Value callee, pop());

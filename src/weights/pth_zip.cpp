@@ -99,7 +99,8 @@ private:
             if (name.ends_with(".npy")) return " (NumPy arrays)";
             if (name.ends_with("models/model.json") || name.ends_with("archive_format"))
                 return " (a program of torch.export; save its state_dict instead)";
-            if (name.ends_with("/model.json")) return " by a PyTorch of today (TorchScript of before 1.4: save it again)";
+            if (name.ends_with("/model.json"))
+                return " by a PyTorch of today (TorchScript of before 1.4: save it again)";
             if (name.ends_with(".distcp")) return " (a sharded checkpoint; join its parts first)";
             if (name.ends_with(".pth") || name.ends_with(".safetensors") || name.ends_with(".onnx") || name.ends_with(".bin"))
                 return "; unpack it and give the file inside, " + printable(name);
@@ -134,8 +135,9 @@ Result<StateDict> read_zip(Bytes file, const Limits& limits) {
     auto weights = find_weights(doc, limits);
     // TorchScript programs carry their constants beside; when they are frozen, weights are among them, without names.
     if (!weights && weights.error().code == Errc::format && archive.has(prefix + "constants.pkl"))
-        return Error{Errc::unsupported, "a TorchScript program without parameters: it was frozen (torch.jit.freeze, or made for "
-                                        "mobile), so that its weights have no names; save it before that, or save a state_dict"};
+        return Error{Errc::unsupported,
+                     "a TorchScript program without parameters: it was frozen (torch.jit.freeze, or made for "
+                     "mobile), so that its weights have no names; save it before that, or save a state_dict"};
     TRY(std::vector<TensorRef> refs, std::move(weights));
     Budget budget(limits, file.size());
     StateDict out;

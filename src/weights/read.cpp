@@ -56,12 +56,14 @@ Result<void> refuse_part(const fs::path& file) {
     std::smatch found;
     const std::string name = file.filename().string();
     if (name.size() > 255 || !std::regex_match(name, found, part) || std::stoi(found[2]) < 2) return {};
-    return Error{Errc::unsupported, "part " + std::to_string(std::stoi(found[1])) + " of " + std::to_string(std::stoi(found[2])) +
+    return Error{Errc::unsupported, "part " + std::to_string(std::stoi(found[1])) + " of " +
+                                        std::to_string(std::stoi(found[2])) +
                                         " of a model that is kept in several files; join those into one file first"};
 }
 
 // A file that a model names, beside that model: a plain name, and a file of that folder. A link only where the model is
-// one as well, as in caches that keep all contents in another place. Where both were renamed, the model's new name tells.
+// one as well, as in caches that keep all contents in another place. Where both were renamed, the model's new name
+// tells.
 Result<std::vector<std::byte>> read_beside(const fs::path& model, std::string name, const Limits& limits) {
     const std::string label = "its data file " + printable(name);
     if (name.starts_with("./")) name.erase(0, 2);
@@ -72,7 +74,8 @@ Result<std::vector<std::byte>> read_beside(const fs::path& model, std::string na
     std::error_code error;
     if (!fs::exists(fs::symlink_status(path, error)))
         for (const char* ending : {".data", "_data"})
-            if (const fs::path renamed = model.string() + ending; fs::exists(fs::symlink_status(renamed, error))) path = renamed;
+            if (const fs::path renamed = model.string() + ending; fs::exists(fs::symlink_status(renamed, error)))
+                path = renamed;
     if (fs::is_symlink(path, error) && !fs::is_symlink(model, error))
         return Error{Errc::unsupported, label + " is a link; a file in the model's own folder expected"};
     auto bytes = read_file(path.string(), limits);

@@ -73,7 +73,8 @@ Result<WeightFormat> sniff(Bytes file) {
         return Error{Errc::unsupported, "an HTML page, not weights; download the file itself"};
     if (start.starts_with("<?xml")) return Error{Errc::unsupported, "an XML file (OpenVINO?), not weights"};
     if (start.starts_with("{") && text.find("\"weight_map\"") != std::string_view::npos)
-        return Error{Errc::unsupported, "the index of a model that is kept in several files; join those into one file first"};
+        return Error{Errc::unsupported,
+                     "the index of a model that is kept in several files; join those into one file first"};
     if (start.starts_with("{"))
         return Error{Errc::unsupported, start.find("graph-model") != std::string::npos || start.find("layers-model") != std::string::npos
                                             ? "a TensorFlow.js model; only .pth, .safetensors, ncnn and .onnx are read"

@@ -17,9 +17,18 @@ using pickle::Value;
 
 // Names that training programs put around a state dict, the one to prefer first.
 constexpr std::string_view kWrappers[] = {
-    "params_ema", "params-ema", "params", "state_dict_ema", "model_ema", "ema_state_dict", "ema", "g_ema",
-    "state_dict", "model_state_dict", "model",  "net",      "net_g",     "netG",  "generator", "generator_state_dict",
-    "model_g",    "gen",         "G",         "g",          "network",   "weights", "module",
+    "params_ema", "params-ema",
+    "params",     "state_dict_ema",
+    "model_ema",  "ema_state_dict",
+    "ema",        "g_ema",
+    "state_dict", "model_state_dict",
+    "model",      "net",
+    "net_g",      "netG",
+    "generator",  "generator_state_dict",
+    "model_g",    "gen",
+    "G",          "g",
+    "network",    "weights",
+    "module",
 };
 
 std::optional<ElementType> storage_type(Symbol symbol) {
@@ -50,18 +59,25 @@ std::optional<TensorCall> tensor_call(const Document& doc, Value v) {
     for (int wraps = 0; wraps < 4 && v.kind == Kind::call; ++wraps) {
         const std::vector<Value>& items = doc.items(v);
         switch (doc.callee(v)) {
-            case Symbol::rebuild_tensor: case Symbol::rebuild_tensor_v2: case Symbol::rebuild_tensor_v3:
-            case Symbol::rebuild_quantised: case Symbol::rebuild_sparse: case Symbol::rebuild_sharded:
+            case Symbol::rebuild_tensor:
+            case Symbol::rebuild_tensor_v2:
+            case Symbol::rebuild_tensor_v3:
+            case Symbol::rebuild_quantised:
+            case Symbol::rebuild_sparse:
+            case Symbol::rebuild_sharded:
                 return TensorCall{doc.callee(v), v};
             case Symbol::rebuild_subclass:  // (function, class, arguments, state)
-                if (items.size() < 3 || items[0].kind != Kind::symbol || items[2].kind != Kind::tuple) return std::nullopt;
-                if (items[0].symbol == Symbol::rebuild_parameter || items[0].symbol == Symbol::rebuild_subclass) return std::nullopt;
+                if (items.size() < 3 || items[0].kind != Kind::symbol || items[2].kind != Kind::tuple)
+                    return std::nullopt;
+                if (items[0].symbol == Symbol::rebuild_parameter || items[0].symbol == Symbol::rebuild_subclass)
+                    return std::nullopt;
                 return TensorCall{items[0].symbol, items[2]};
             case Symbol::rebuild_parameter:
                 if (items.empty()) return std::nullopt;
                 v = items[0];
                 break;
-            default: return std::nullopt;
+            default:
+                return std::nullopt;
         }
     }
     return std::nullopt;
@@ -100,11 +116,13 @@ Result<TensorRef> read_ref(const Document& doc, std::string name, const TensorCa
     const std::string label = "tensor \"" + printable(name) + "\"";
     if (call.symbol == Symbol::rebuild_quantised)
         return Error{Errc::unsupported, label + " is quantised; a file of floats expected"};
-    if (call.symbol == Symbol::rebuild_sparse) return Error{Errc::unsupported, label + " is sparse; a dense one expected"};
+    if (call.symbol == Symbol::rebuild_sparse)
+        return Error{Errc::unsupported, label + " is sparse; a dense one expected"};
     if (call.symbol == Symbol::rebuild_sharded)
         return Error{Errc::unsupported, label + " is one part of a sharded tensor; a file of the whole model expected"};
     if (call.symbol == Symbol::rebuild_tensor_v3)
-        return Error{Errc::unsupported, label + " has an element type that is not read; floats of 16, 32 or 64 bits expected"};
+        return Error{Errc::unsupported,
+                     label + " has an element type that is not read; floats of 16, 32 or 64 bits expected"};
     const auto& arguments = doc.items(call.arguments);
     if (arguments.size() < 4)
         return Error{Errc::format, label + " has " + std::to_string(arguments.size()) + " arguments; 4 or more expected"};
@@ -225,13 +243,14 @@ private:
         if (!parameters && !buffers && !modules) return walk_entries(module, prefix, depth, true, true, nullptr, found);
         const auto passing = doc_.find(module, "_non_persistent_buffers_set");
         const Value* const not_saved = passing && passing->kind == Kind::set ? &*passing : nullptr;
-        if (parameters && has_entries(*parameters)) TRY(walk_entries(*parameters, prefix, depth, true, false, nullptr, found));
+        if (parameters && has_entries(*parameters))
+            TRY(walk_entries(*parameters, prefix, depth, true, false, nullptr, found));
         if (buffers && has_entries(*buffers)) TRY(walk_entries(*buffers, prefix, depth, true, false, not_saved, found));
         if (modules && has_entries(*modules)) TRY(walk_entries(*modules, prefix, depth, false, true, nullptr, found));
         return {};
     }
-    Result<void> walk_entries(Value dict, const std::string& prefix, int depth, bool tensors, bool modules, const Value* without,
-                              std::vector<Named>& found) {
+    Result<void> walk_entries(Value dict, const std::string& prefix, int depth, bool tensors, bool modules,
+                              const Value* without, std::vector<Named>& found) {
         for (const auto& [key, value] : doc_.entries(dict)) {
             steps_left_ -= without ? 1 + static_cast<std::int64_t>(doc_.items(*without).size()) : 1;
             if (steps_left_ < 0) return Error{Errc::limit, "modules that repeat each other too often"};
@@ -241,16 +260,20 @@ private:
             const bool sub = modules && value.kind == Kind::object;
             if ((!call && !sub) || (without && contains(*without, name))) continue;
             if (prefix.size() + name.size() > kLongestName)
-                return Error{Errc::limit, "a tensor whose name is longer than " + std::to_string(kLongestName) + " bytes"};
+                return Error{Errc::limit,
+                             "a tensor whose name is longer than " + std::to_string(kLongestName) + " bytes"};
             std::string full = prefix + std::string(name);
-            if (call) TRY(add(std::move(full), *call, found));
-            else TRY(walk(value, full + ".", depth + 1, found));
+            if (call)
+                TRY(add(std::move(full), *call, found));
+            else
+                TRY(walk(value, full + ".", depth + 1, found));
         }
         return {};
     }
     [[nodiscard]] bool contains(Value set, std::string_view text) const {
         const auto& items = doc_.items(set);
-        return std::any_of(items.begin(), items.end(), [&](Value v) { return v.kind == Kind::text && doc_.text(v) == text; });
+        return std::any_of(items.begin(), items.end(),
+                           [&](Value v) { return v.kind == Kind::text && doc_.text(v) == text; });
     }
 
     // The part of a dict or object to go on with.
@@ -282,7 +305,8 @@ private:
             if (tensor_call(doc_, at)) return Error{Errc::format, "a single tensor; named tensors expected"};
             const bool list = at.kind == Kind::list || at.kind == Kind::tuple;
             if (!has_entries(at) && !(list && holds(at, 0)))
-                return Error{Errc::format, "it holds " + std::string(pickle::kind_name(at.kind)) + "; named tensors expected"};
+                return Error{Errc::format,
+                             "it holds " + std::string(pickle::kind_name(at.kind)) + "; named tensors expected"};
             if (!wrappers.insert(at.index).second) return Error{Errc::format, "a dict that contains itself"};
             if (at.kind == Kind::object && is_module(at)) {
                 std::vector<Named> found;
@@ -300,7 +324,8 @@ private:
     }
     [[nodiscard]] Error nothing(Value at) const {
         if (at.kind == Kind::object)
-            return {Errc::format, "an object (" + printable(doc_.class_name(at), 160) + ") without tensors; named tensors expected"};
+            return {Errc::format,
+                    "an object (" + printable(doc_.class_name(at), 160) + ") without tensors; named tensors expected"};
         if (doc_.entries(at).empty()) return {Errc::format, "an empty dict; named tensors expected"};
         const std::string keys = keys_of(doc_, at);
         return {Errc::format, "no tensors found" + (keys.empty() ? keys : "; the keys are: " + keys)};

@@ -33,9 +33,10 @@ struct TensorRef {
 };
 
 // Finds the weights in what was saved: the dict of tensors inside any wrappers ("params_ema" before "params", then
-// "state_dict", "model" ...), or the module whose parameters and buffers are weights under the names that its state_dict()
-// gives them (whole modules and TorchScript programs), without what names.hpp drops. Fails with Errc::format when there is
-// none, or a name occurs twice, with Errc::unsupported for quantised, sparse and sharded weights.
+// "state_dict", "model" ...), or the module whose parameters and buffers are weights under the names that its
+// state_dict() gives them (whole modules and TorchScript programs), without what names.hpp drops. Fails with
+// Errc::format when there is none, or a name occurs twice, with Errc::unsupported for quantised, sparse and sharded
+// weights.
 Result<std::vector<TensorRef>> find_weights(const pickle::Document& doc, const Limits& limits);
 
 // Gives the bytes of a storage, exactly `elements` long. They are needed until the next call.

@@ -97,7 +97,8 @@ void to_ranges(LargestV& largest_v) {
     for (std::vector<float>& most : largest_v) {
         const std::size_t channels = most.size() / 36;
         for (std::size_t p = 0; p < 36 && channels > 0; ++p) {
-            const auto begin = most.begin() + static_cast<std::ptrdiff_t>(p * channels), end = begin + static_cast<std::ptrdiff_t>(channels);
+            const auto begin = most.begin() + static_cast<std::ptrdiff_t>(p * channels),
+                       end = begin + static_cast<std::ptrdiff_t>(channels);
             const float position = *std::max_element(begin, end);
             for (auto m = begin; m != end; ++m) *m = std::max({*m, position * kShare, kLeast}) * kRange;
         }
@@ -111,7 +112,8 @@ bool can_be_ranges(const LargestV& ranges) {
         const std::size_t channels = step.size() / 36;
         if (step.size() % 36 != 0) return false;
         for (std::size_t p = 0; p < 36 && channels > 0; ++p) {
-            const auto begin = step.begin() + static_cast<std::ptrdiff_t>(p * channels), end = begin + static_cast<std::ptrdiff_t>(channels);
+            const auto begin = step.begin() + static_cast<std::ptrdiff_t>(p * channels),
+                       end = begin + static_cast<std::ptrdiff_t>(channels);
             for (auto m = begin; m != end; ++m)
                 if (!(*m >= kLeast * kRange && *m <= kMost)) return false;
             const auto [least, most] = std::minmax_element(begin, end);
@@ -171,7 +173,8 @@ Result<bool> Calibration::agrees(const std::shared_ptr<const Network>& integer, 
             const auto begin = seen[s].begin() + static_cast<std::ptrdiff_t>(p * channels);
             const float position = *std::max_element(begin, begin + static_cast<std::ptrdiff_t>(channels));
             for (std::size_t i = p * channels; i < (p + 1) * channels; ++i)
-                if (!(std::fabs(ranges[s][i] - seen[s][i]) <= kOff * seen[s][i] + kOffOfPosition * position)) return false;
+                if (!(std::fabs(ranges[s][i] - seen[s][i]) <= kOff * seen[s][i] + kOffOfPosition * position))
+                    return false;
         }
     }
     return true;

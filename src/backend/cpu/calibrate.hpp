@@ -40,8 +40,9 @@ public:
     // Another path against the exact one. Largest = 256 when a result was not finite.
     Result<Fidelity> fidelity(const std::shared_ptr<const Network>& other);
 
-    // Whether a network that multiplies in int16 sees on these pictures the ranges it was made with, `ranges`: if it does,
-    // they were measured on it. Needs no exact path, so it takes a small part of the time that measuring them takes.
+    // Whether a network that multiplies in int16 sees on these pictures the ranges it was made with, `ranges`: if it
+    // does, they were measured on it. Needs no exact path, so it takes a small part of the time that measuring them
+    // takes.
     Result<bool> agrees(const std::shared_ptr<const Network>& integer, const LargestV& ranges);
 
 private:

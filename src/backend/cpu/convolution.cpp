@@ -175,7 +175,8 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
 
 // Keeps the largest magnitude of each position and channel. Integers count in units of their scale and block.
 template <class V>
-void Runner::learn(const Context& context, const Step& step, const V* v, std::ptrdiff_t v_stride, int blocks, int channels) {
+void Runner::learn(const Context& context, const Step& step, const V* v, std::ptrdiff_t v_stride, int blocks,
+                   int channels) {
     LargestV& seen = context.scratch->largest_v;
     seen.resize(network_->steps.size());
     std::vector<float>& most = seen[static_cast<std::size_t>(&step - network_->steps.data())];

@@ -76,7 +76,8 @@ struct Compilation {
         const bool automatic = options.precision == Precision::automatic;
         const bool keeps = automatic && !options.cache_folder.empty();
         const cpu::VerdictKey key = keeps ? cpu::verdict_key(graph, isa, table) : cpu::VerdictKey{};
-        const std::filesystem::path file = keeps ? cpu::verdict_file(options.cache_folder, key) : std::filesystem::path();
+        const std::filesystem::path file =
+            keeps ? cpu::verdict_file(options.cache_folder, key) : std::filesystem::path();
         const auto keep = [&](const cpu::Verdict& verdict) {
             if (keeps) cpu::remember(file, key, verdict);
         };
@@ -152,8 +153,9 @@ struct Compilation {
 
     static void say_before(const cpu::Verdict& known) {
         char text[120];
-        std::snprintf(text, sizeof text, "%s: %.1f dB, at most %.2f of 255 off, as measured before", std::string(precision_name(known.precision)).c_str(),
-                      known.fidelity.psnr, static_cast<double>(known.fidelity.largest));
+        std::snprintf(text, sizeof text, "%s: %.1f dB, at most %.2f of 255 off, as measured before",
+                      std::string(precision_name(known.precision)).c_str(), known.fidelity.psnr,
+                      static_cast<double>(known.fidelity.largest));
         log(LogLevel::info, text);
     }
 

@@ -139,7 +139,8 @@ std::optional<Verdict> recall(const fs::path& file, const VerdictKey& key, Passe
         largest.resize(count);
         reader.take(largest.data(), count * sizeof(float));
     }
-    if (reader.left() > 0 || !(is(Precision::int16) ? can_be_ranges(verdict.largest_v) : verdict.largest_v.empty())) return {};
+    if (reader.left() > 0 || !(is(Precision::int16) ? can_be_ranges(verdict.largest_v) : verdict.largest_v.empty()))
+        return {};
     return verdict;
 }
 
@@ -160,11 +161,13 @@ void remember(const fs::path& file, const VerdictKey& key, const Verdict& verdic
 
     std::error_code error;
     if (fs::create_directories(file.parent_path(), error))
-        fs::permissions(file.parent_path(), fs::perms::group_write | fs::perms::others_write, fs::perm_options::remove, error);
+        fs::permissions(file.parent_path(), fs::perms::group_write | fs::perms::others_write, fs::perm_options::remove,
+                        error);
     const fs::path part = file.string() + "." + std::to_string(::getpid()) + ".part";
     // A new file, never one that lies there already: it may be a link to another, or another user's.
     ::unlink(part.c_str());
-    const int descriptor = ::open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    const int descriptor =
+        ::open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
     bool written = descriptor >= 0;
     for (std::size_t done = 0; written && done < writer.bytes.size();) {
         const ssize_t put = ::write(descriptor, writer.bytes.data() + done, writer.bytes.size() - done);

@@ -34,9 +34,9 @@ VerdictKey verdict_key(const Graph& graph, Isa isa, const KernelTable& kernels);
 // The key is the name. The same network has the same file, whatever file it was read from.
 std::filesystem::path verdict_file(const std::filesystem::path& folder, const VerdictKey& key);
 
-// Nothing when there is no such file, or when it is damaged, of another version, network or instruction set, not a plain
-// file of this user that only he can write, or holds numbers that cannot be: unknown precisions, ranges that are no
-// ranges, a fidelity beyond `gate` (asked of the precision that the file names; see Gate in cpu.cpp).
+// Nothing when there is no such file, or when it is damaged, of another version, network or instruction set, not a
+// plain file of this user that only he can write, or holds numbers that cannot be: unknown precisions, ranges that are
+// no ranges, a fidelity beyond `gate` (asked of the precision that the file names; see Gate in cpu.cpp).
 using PassesGate = bool (*)(Precision, const Fidelity&);
 std::optional<Verdict> recall(const std::filesystem::path& file, const VerdictKey& key, PassesGate gate);
 
