@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // A folder of unfinished work that somebody else made: a journal and a segment, both with right checksums, as a forger
-// would write them. The input is the journal's text up to the first zero byte, without its last line ("end ..."), then
-// the segment. Where the text says "segment FRAMES PACKETS", bytes, duration and checksum are filled in; an "end" is
-// added.
+// would write them. The input is the journal's text up to the first zero byte, then the segment. The text goes without
+// its first line, which is the one of this version, and its last ("end ..."). Where it says "segment FRAMES PACKETS",
+// bytes, duration and checksum are filled in.
 #include "media/journal.hpp"
 
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 #include <string>
 
@@ -27,6 +28,16 @@ std::string crc(const std::string& bytes) {
         av_crc(av_crc_get_table(AV_CRC_32_IEEE), 0, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()));
 }
 
+// The first line of the journals that are made today.
+std::string title(const std::string& folder) {
+    const auto journal = enlarge::media::Journal::open(folder, {}, true);
+    enlarge::fuzz::require(journal.ok(), "an empty journal can be made");
+    std::ifstream in(folder + "/journal");
+    std::string line;
+    std::getline(in, line);
+    return line + "\n";
+}
+
 // The text as a forger finishes it.
 std::string finished(const std::string& text, const std::string& segment) {
     std::istringstream lines(text);
@@ -39,7 +50,7 @@ std::string finished(const std::string& text, const std::string& segment) {
             line = word + " " + frames + " " + packets + " " + std::to_string(segment.size()) + " 40 " + crc(segment);
         out += line + "\n";
     }
-    return out + "end " + crc(out) + "\n";
+    return out;
 }
 
 }  // namespace
@@ -52,8 +63,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::size_t zero = std::min(all.find('\0'), all.size());
     const std::string segment = all.substr(std::min(zero + 1, all.size()));
     const std::string folder = scratch / "out.mkv.enlarge";
+    static const std::string first = title(folder);
     std::filesystem::create_directory(folder);
-    fuzz::write_file(folder + "/journal", finished(all.substr(0, zero), segment));
+    const std::string text = first + finished(all.substr(0, zero), segment);
+    fuzz::write_file(folder + "/journal", text + "end " + crc(text) + "\n");
     fuzz::write_file(folder + "/segment-000000", segment);
     {
         const auto journal = media::Journal::open(folder, {{"a fact", "its value"}}, false);
