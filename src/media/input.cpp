@@ -127,8 +127,9 @@ void Input::say_what_came_late() {
     context_->event_flags = 0;
     if (said_late_ || opening_.load() || !(tags || streams)) return;
     said_late_ = true;
-    log(LogLevel::notice, {"late-data-dropped", options_.path + ": " + (streams ? "a stream" : "tags") + " that came in after the start " +
-                                                   (streams ? "is" : "are") + " not in the output"});
+    log(LogLevel::notice,
+        {"late-data-dropped", options_.path + ": " + (streams ? "a stream" : "tags") +
+                                  " that came in after the start " + (streams ? "is" : "are") + " not in the output"});
 }
 
 Input::~Input() {

@@ -8,7 +8,6 @@
 #include <cstring>
 
 #include "base/log.hpp"
-#include "media/ffmpeg.hpp"
 #include "media/place.hpp"
 #include "media/recoder.hpp"
 #include "media/snapshot.hpp"
@@ -448,10 +447,14 @@ Result<void> Output::finish() {
     say_last_delay();
     if (s.y4m && s.last_frame) TRY(repeat_until(s.last_time + s.last_frame.av()->duration));
     if (s.repeated > 0)
-        log(LogLevel::notice, {"frames-repeated", std::to_string(s.repeated) + " frames are repeats, because y4m cannot say that a frame stays longer"});
+        log(LogLevel::notice,
+            {"frames-repeated",
+             std::to_string(s.repeated) + " frames are repeats, because y4m cannot say that a frame stays longer"});
     if (!s.y4m && s.uneven)
-        log(LogLevel::notice, {"times-dropped", "the frames are not equally far apart in time, which pictures cannot say: one picture is "
-                                                "written for each frame"});
+        log(LogLevel::notice,
+            {"times-dropped",
+             "the frames are not equally far apart in time, which pictures cannot say: one picture is "
+             "written for each frame"});
     if (const int rc = av_write_trailer(s.context); rc < 0) return av_error(rc, "writing failed", Errc::io);
     if (s.context->pb && !(s.context->oformat->flags & AVFMT_NOFILE)) {
         bytes_ = avio_seek(s.context->pb, 0, SEEK_CUR);

@@ -219,7 +219,8 @@ private:
 }  // namespace
 
 void Recoder::warn(const std::string& what) {
-    if (!warned_) log(LogLevel::warning, {"stream-damaged", what + " cannot be decoded and is left out; so may be others"});
+    if (!warned_)
+        log(LogLevel::warning, {"stream-damaged", what + " cannot be decoded and is left out; so may be others"});
     warned_ = true;
 }
 

@@ -111,8 +111,9 @@ Result<StreamPlan> plan_streams(const Input& input, const std::string& container
                    !encoder.empty() && Recoder::open(av, encoder).ok()) {
             plan.streams.push_back(stream.index);
             plan.recoded.emplace_back(stream.index, encoder);
-            plan.notices.push_back({"stream-recoded", name + " becomes " + encoder + (encoder == "flac" ? ", without loss" : "") +
-                                                      ": " + container + " cannot hold it as it is"});
+            plan.notices.push_back({"stream-recoded", name + " becomes " + encoder +
+                                                          (encoder == "flac" ? ", without loss" : "") + ": " +
+                                                          container + " cannot hold it as it is"});
         } else if (stream.kind == "data" || leave_out) {
             skip();
         } else {

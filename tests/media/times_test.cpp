@@ -154,13 +154,15 @@ TEST(times, a_frame_rate_that_is_none_is_refused) {
     for (const char* rate : {"nan", "3e9", "0.0004", "inf"}) {
         const Ran ran = run(scratch, words(scratch / "in.mkv", scratch / "out.mkv", {"--frame-rate", rate}));
         EXPECT_EQ(ran.code, 2) << rate << ": " << ran.errors;
-        EXPECT_NE(ran.errors.find(rate == std::string("3e9") ? "a frame rate of 3e+09" : rate), std::string::npos)
-            << ran.errors;
-        EXPECT_LT(ran.errors.size(), 300u) << ran.errors;
+        EXPECT_NE(ran.errors.find("--frame-rate"), std::string::npos) << ran.errors;
     }
     VideoOptions options;
-    options.frame_rate = -25;
-    EXPECT_FALSE(enlarged(scratch / "in.mkv", scratch / "out.mkv", options).report);
+    for (const double rate : {-25.0, 3e9, 0.0004, std::nan("")}) {
+        options.frame_rate = rate;
+        const Enlarged done = enlarged(scratch / "in.mkv", scratch / "out.mkv", options);
+        ASSERT_FALSE(done.report) << rate;
+        EXPECT_EQ(done.report.error().code, Errc::argument);
+    }
     options.frame_rate = 0;
     options.timeout_s = std::nan("");
     EXPECT_FALSE(enlarged(scratch / "in.mkv", scratch / "out.mkv", options).report);

@@ -88,7 +88,7 @@ TEST_F(model, blending_makes_a_model_between_two) {
     const Model b = must(Model::read(test::to_safetensors(test::compact_weights(2)), "b"));
     const Model mixed = must(a.blend(b, 0.3F));
     EXPECT_EQ(mixed.info().name, "a + 30% b");
-    const auto weight = [](const Model& m) { return (*m.state()->network.graph.nodes()[1].weights)[7]; };
+    const auto weight = [](const Model& m) { return (*m.state()->network.graph.nodes()[1].as<op::Conv2d>()->weights)[7]; };
     EXPECT_FLOAT_EQ(weight(mixed), 0.7F * weight(a) + 0.3F * weight(b));
     const Model other = must(Model::read(test::to_safetensors(test::compact_weights(2, {8, 2, 2, 3})), "c"));
     const auto refused = a.blend(other, 0.3F);
@@ -101,12 +101,12 @@ TEST_F(model, networks_of_the_same_layers_blend_whatever_their_keys) {
     const auto read = [](const StateDict& weights) { return must(Model::read(test::to_safetensors(weights), "m")); };
     const Model real = read(test::rrdb_weights(1, test::RrdbKeys::real)), bsrgan = read(test::rrdb_weights(2, test::RrdbKeys::bsrgan)),
                 old = read(test::rrdb_weights(2, test::RrdbKeys::esrgan));
-    const auto last_weight = [](const Model& m) { return m.state()->network.graph.nodes().back().weights->back(); };
+    const auto last_weight = [](const Model& m) { return m.state()->network.graph.nodes().back().as<op::Conv2d>()->weights->back(); };
     const Model mixed = must(real.blend(bsrgan, 0.5F));
     EXPECT_FLOAT_EQ(last_weight(mixed), 0.5F * last_weight(real) + 0.5F * last_weight(bsrgan));
     EXPECT_EQ(last_weight(must(old.blend(real, 0.5F))), last_weight(mixed));
     const Model full = read(test::span_weights(1, test::SpanForm::full)), slim = read(test::span_weights(2, test::SpanForm::slim));
-    const auto first_weight = [](const Model& m) { return m.state()->network.graph.nodes()[2].weights->front(); };
+    const auto first_weight = [](const Model& m) { return m.state()->network.graph.nodes()[2].as<op::Conv2d>()->weights->front(); };
     EXPECT_FLOAT_EQ(first_weight(must(full.blend(slim, 0.25F))), 0.75F * first_weight(full) + 0.25F * first_weight(slim));
     const auto refused = real.blend(full, 0.5F);
     ASSERT_FALSE(refused.ok());
