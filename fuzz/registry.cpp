@@ -28,8 +28,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                               "a name has no folder");
                 for (const unsigned char c : name) fuzz::require(c > 0x20 && c < 0x7f, "a name is plain text");
             }
-            fuzz::require(model.address.starts_with("https://") || (overridden && model.address.starts_with("http://")),
-                          "https");
+            for (const std::string& address : model.addresses)
+                fuzz::require(address.starts_with("https://") || (overridden && address.starts_with("http://")), "https");
+            fuzz::require(!model.addresses.empty() || model.page.starts_with("https://"), "an address or a page");
             fuzz::require(model.bytes > 0 && model.scale > 0, "positive sizes");
             fuzz::require(model.sha256.size() == 64, "a whole hash");
         }
