@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as EXIF, XMP, ICC, TIFF directories and JPEG XL boxes: what our own code reads of picture metadata.
+// Any bytes as EXIF, XMP, ICC, TIFF directories, and the segments, chunks and boxes of picture files: what our own code
+// reads of picture metadata.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -14,8 +15,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto bytes = std::as_bytes(std::span(data, size));
     const Input input = Input::memory(bytes);
     (void)apng_frames(input);
-    const Blocks jxl = read_jxl_blocks(input);
-    bool found = !jxl.exif.empty() || !jxl.xmp.empty() || !icc_description(bytes).empty();
+    bool found = !icc_description(bytes).empty();
+    for (const Blocks& blocks : {read_jxl_blocks(input), read_jpeg_blocks(input), read_png_blocks(input),
+                                 read_webp_blocks(input), read_heif_blocks(input)}) {
+        for (const bool grey : {false, true}) (void)icc_of(blocks.signal, grey);
+        (void)xmp_claims(text_of(blocks.xmp));
+        found = found || !blocks.exif.empty() || !blocks.xmp.empty() || !blocks.png_texts.empty() || blocks.lossless ||
+                !blocks.comments.empty() || blocks.signal.codes || blocks.resolution;
+    }
+    (void)iptc_for_tiff(iptc_for_jpeg(bytes));
     (void)icc_is_grey(bytes);
     // What comes out of a TIFF is an EXIF block, and survives being corrected.
     Bytes exif = read_tiff_exif(input);
@@ -23,7 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     update_exif(exif, {640, 480});
     Bytes raw(bytes.begin(), bytes.end());
     update_exif(raw, {640, 480});
-    if (raw.size() != bytes.size()) __builtin_trap();
+    if (raw.size() > bytes.size()) __builtin_trap();
     found = found || !std::equal(raw.begin(), raw.end(), bytes.begin());
     const std::string text(reinterpret_cast<const char*>(data), size);
     const std::string once = updated_xmp(text, {640, 480}, "network");

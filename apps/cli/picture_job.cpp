@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One picture, from file to file.
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -20,32 +22,44 @@ using enlarge::Error;
 using enlarge::Picture;
 using enlarge::Result;
 
-Result<std::vector<std::byte>> read_stdin() {
+// All that a pipe gives, from the descriptor that is open.
+Result<std::vector<std::byte>> read_stream(int fd, const std::string& name) {
     constexpr std::size_t kMost = std::size_t{4} << 30;
     std::vector<std::byte> bytes;
     for (std::size_t size = 0;;) {
         if (bytes.size() - size < 65536) bytes.resize(bytes.size() * 2 + 65536);
-        const ssize_t got = ::read(STDIN_FILENO, bytes.data() + size, bytes.size() - size);
+        const ssize_t got = ::read(fd, bytes.data() + size, bytes.size() - size);
         if (got < 0 && errno == EINTR && !interrupted()) continue;
         if (interrupted()) return Error{Errc::cancelled, "interrupted"};
-        if (got < 0) return Error{Errc::io, std::string("standard input: cannot read: ") + std::strerror(errno)};
+        if (got < 0) return Error{Errc::io, name + ": cannot read: " + std::strerror(errno)};
         if (got == 0) {
             bytes.resize(size);
             return bytes;
         }
         size += static_cast<std::size_t>(got);
-        if (size > kMost) return Error{Errc::limit, "standard input: more than 4 GiB; give the file's name instead"};
+        if (size > kMost) return Error{Errc::limit, name + ": more than 4 GiB; give the name of a file instead"};
     }
+}
+
+// Pipes, which have no positions to go back to: "-", /dev/stdin, <(program), a fifo.
+bool is_stream(const std::string& path) {
+    struct stat info = {};
+    return path == "-" || (::stat(path.c_str(), &info) == 0 &&
+                           (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode) || S_ISCHR(info.st_mode)));
 }
 
 Result<Picture> open_picture(const std::string& path, const UpscaleOptions& options) {
     enlarge::ReadOptions read;
     read.page = options.page - 1;
     read.allow_damaged = options.allow_damaged;
-    if (path != "-") return Picture::open(path, read);
-    const auto bytes = read_stdin();
+    if (!is_stream(path)) return Picture::open(path, read);
+    const std::string name = path == "-" ? "standard input" : path;
+    const int fd = path == "-" ? ::dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return Error{Errc::io, name + ": cannot open: " + std::strerror(errno)};
+    const auto bytes = read_stream(fd, name);
+    ::close(fd);
     if (!bytes) return bytes.error();
-    return Picture::read(*bytes, "standard input", read);
+    return Picture::read(*bytes, name, read);
 }
 
 Result<enlarge::Background> parse_background(const std::string& text) {
@@ -80,7 +94,7 @@ Result<std::string> name_output(const Job& job, const UpscaleOptions& options, c
         if (!named || *named != own.format) extension = own.extension;
         write.format = own.format;
     }
-    if (job.input == "-") return std::string("-");
+    if (job.input == "-" || (is_stream(job.input) && job.folder.empty())) return std::string("-");
     return default_output(job.input, job.folder, options.inputs.suffix, extension);
 }
 
@@ -96,6 +110,7 @@ std::string describe(const enlarge::PictureInfo& info) {
 }  // namespace
 
 Result<std::string> picture_output(const Job& job, const UpscaleOptions& options) {
+    if (is_stream(job.input)) return std::string("-");  // it can be read once only
     const auto picture = open_picture(job.input, options);
     if (!picture) return picture.error();
     enlarge::WriteOptions write;
@@ -124,19 +139,34 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engi
     if (!model) return model.error();
     if (!options.no_provenance) write.provenance_model = (*model)->info().name;
 
+    const auto output = name_output(job, options, *picture, write);
+    if (!output) return output.error();
+    if (auto made = make_folder(job.folder); !made) return made;
+    if (!write.format) {
+        const auto format = enlarge::format_of_path(*output);
+        if (!format && *output != "-") return format.error();
+        if (format) write.format = *format;
+    }
+    // Transparency that hides nothing needs no background.
+    bool opaque = false;
+    if (info.format.channels % 2 == 0 && options.background.empty() && write.format &&
+        !enlarge::format_info(*write.format).alpha) {
+        const auto known = picture->opaque();
+        if (!known) return known.error();
+        opaque = *known;
+    }
+
     enlarge::RowSource* rows = &picture->rows();
     std::unique_ptr<enlarge::RowSource> flat;
-    if (!options.background.empty()) {
-        const auto background = parse_background(options.background);
+    if (opaque || !options.background.empty()) {
+        const auto background =
+            opaque ? Result<enlarge::Background>(enlarge::Background()) : parse_background(options.background);
         if (!background) return background.error();
         if (info.format.channels % 2 == 0) {
             flat = enlarge::flatten(*rows, *background);
             rows = flat.get();
         }
     }
-    const auto output = name_output(job, options, *picture, write);
-    if (!output) return output.error();
-    if (auto made = make_folder(job.folder); !made) return made;
     const auto wanted = output_size(options.engine);
     if (!wanted) return wanted.error();
     const auto size = enlarge::resolve(*wanted, info.size, (*model)->info().scale);
@@ -145,11 +175,6 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engi
     // The pixel format of the file decides that of the result, and everything that can be refused is refused here.
     enlarge::Notice notice;
     enlarge::PixelFormat pixels = rows->format();
-    if (!write.format) {
-        const auto format = enlarge::format_of_path(*output);
-        if (!format && *output != "-") return format.error();
-        if (format) write.format = *format;
-    }
     if (write.format) pixels = enlarge::output_pixels(pixels, *write.format, &notice);
     if (const auto possible = enlarge::check_output(*output, *size, pixels, write); !possible) return possible.error();
 
@@ -162,6 +187,7 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engi
 
     auto writer = enlarge::PictureWriter::create(*output, *size, pixels, &*picture, write);
     if (!writer) return std::move(writer).error();
+    for (const enlarge::Notice& said : writer->notices()) reporter.note({said.code, *output + ": " + said.text});
     auto report = (*upscaler)->upscale(*rows, *writer, *size, pixels, [&](double fraction) {
         reporter.progress(fraction);
         return !interrupted();

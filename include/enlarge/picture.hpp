@@ -13,7 +13,11 @@
 //   colour       RGB and grey keep their numbers and their ICC profile, wide gamut included: the profile is written to
 //                the output, so nothing is clipped to sRGB. CMYK (through its profile, or a generic one) and Lab become
 //                sRGB, whose profile replaces theirs.
-// Metadata (ICC, EXIF, XMP, IPTC, resolution) goes with the picture; sizes in it are corrected and thumbnails dropped.
+//                Colours that a file signals otherwise (nclx of AVIF and HEIC; cICP, gAMA, cHRM and sRGB of PNG) are signalled
+//                again in the same way, or, where the output has no such place, by a profile that says the same. PQ and HLG
+//                have no such profile: they go to AVIF and PNG, and PictureWriter::create() refuses the others.
+// Metadata (ICC, EXIF, XMP, IPTC, comments, texts, resolution) goes with the picture; sizes in it are corrected, thumbnails
+// and what it says of gain maps and films beside the picture dropped. What has no place is named by notices().
 #pragma once
 
 #include <cstdint>
@@ -73,6 +77,7 @@ struct PictureInfo {
     std::string profile;        // description of the ICC profile; empty when there is none
     double dpi = 0;             // 0 when not known
     bool exif = false, xmp = false, iptc = false, icc = false;
+    bool lossless = false;      // a WebP whose pixels are stored without loss
 };
 
 // One opened picture file. Its header has been checked; pixels are decoded as rows() is read, in bounded memory where
@@ -94,6 +99,8 @@ public:
     [[nodiscard]] const std::vector<Notice>& notices() const;
     // The pixels from top to bottom, once. Damage found on the way fails with Errc::format (see allow_damaged).
     RowSource& rows();
+    // Whether nothing of it is transparent. Decodes until something is, so ask only where it matters, and before rows().
+    Result<bool> opaque();
     // All rows at once; a convenience for small pictures.
     Result<Image> load();
 
@@ -113,7 +120,8 @@ struct Background {
 struct WriteOptions {
     std::optional<PictureFormat> format;  // none: by the path's extension
     int quality = 0;               // 1..100 for lossy formats; 0: PictureFormatInfo::default_quality
-    bool lossless = false;         // WebP, JPEG XL (PNG, TIFF, PNM, PFM always are)
+    bool lossless = false;         // WebP, JPEG XL (PNG, TIFF, PNM, PFM always are); a WebP made from a lossless one is
+                                   // lossless too unless a quality is given
     bool overwrite = false;
     std::string provenance_model;  // not empty: XMP records that this network enlarged the picture
 };
@@ -132,12 +140,16 @@ PixelFormat output_pixels(const PixelFormat& input, PictureFormat format, Notice
 // temporary file stays. Path "-" is stdout.
 class PictureWriter final : public RowSink {
 public:
-    // Metadata comes from `source` (which may be closed afterwards); nullptr for none. Fails as check_output() does.
+    // Metadata comes from `source` (which may be closed afterwards); nullptr for none. Fails as check_output() does, and
+    // with Errc::unsupported where the source's colours cannot be signalled in this format.
     static Result<PictureWriter> create(const std::string& path, Size size, const PixelFormat& pixels,
                                         const Picture* source, const WriteOptions& options);
     PictureWriter(PictureWriter&&) noexcept;
     PictureWriter& operator=(PictureWriter&&) noexcept;
     ~PictureWriter() override;
+
+    // What of the source's metadata has no place in this format, in sentences for the user. Known from the beginning.
+    [[nodiscard]] const std::vector<Notice>& notices() const;
 
     Result<void> write(const ImageView& rows) override;
     // After the last row. Errc::io with "no space left on device" when the disk is full.

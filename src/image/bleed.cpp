@@ -12,14 +12,18 @@ namespace {
 
 constexpr unsigned char kUnknown = 255;
 
+using Index = Bleeder::Index;
+
 struct Grid {
     int width, height;
+    [[nodiscard]] int x(Index pixel) const { return static_cast<int>(pixel % width); }
+    [[nodiscard]] int y(Index pixel) const { return static_cast<int>(pixel / width); }
     template <class Body>
-    void neighbours(int pixel, Body&& body) const {
-        const int x = pixel % width, y = pixel / width;
-        for (int v = std::max(0, y - 1); v <= std::min(height - 1, y + 1); ++v)
-            for (int u = std::max(0, x - 1); u <= std::min(width - 1, x + 1); ++u)
-                if (u != x || v != y) body(v * width + u);
+    void neighbours(Index pixel, Body&& body) const {
+        const int px = x(pixel), py = y(pixel);
+        for (int v = std::max(0, py - 1); v <= std::min(height - 1, py + 1); ++v)
+            for (int u = std::max(0, px - 1); u <= std::min(width - 1, px + 1); ++u)
+                if (u != px || v != py) body(Index{v} * width + u);
     }
 };
 
@@ -42,19 +46,19 @@ struct Float {
 
 // Colours the pixels of one ring from those of earlier rounds.
 template <class T, class Number>
-void paint(const MutableImageView& picture, const std::vector<int>& ring, const std::vector<unsigned char>& round,
+void paint(const MutableImageView& picture, const std::vector<Index>& ring, const std::vector<unsigned char>& round,
            unsigned char now) {
     const Grid grid{picture.size.width, picture.size.height};
     for (int c = 0; c < picture.format.channels - 1; ++c)
-        for (const int pixel : ring) {
+        for (const Index pixel : ring) {
             float sum = 0;
             int count = 0;
-            grid.neighbours(pixel, [&](int other) {
+            grid.neighbours(pixel, [&](Index other) {
                 if (round[static_cast<std::size_t>(other)] >= now) return;
-                sum += Number::get(reinterpret_cast<const T*>(picture.row(c, other / grid.width))[other % grid.width]);
+                sum += Number::get(reinterpret_cast<const T*>(picture.row(c, grid.y(other)))[grid.x(other)]);
                 ++count;
             });
-            reinterpret_cast<T*>(picture.row(c, pixel / grid.width))[pixel % grid.width] =
+            reinterpret_cast<T*>(picture.row(c, grid.y(pixel)))[grid.x(pixel)] =
                 Number::template put<T>(sum / static_cast<float>(count));
         }
 }
@@ -73,7 +77,7 @@ void find_visible(const MutableImageView& picture, std::vector<unsigned char>& r
 
 void Bleeder::run(const MutableImageView& picture) {
     const Grid grid{picture.size.width, picture.size.height};
-    const int pixels = grid.width * grid.height;
+    const Index pixels = Index{grid.width} * grid.height;
     round_.resize(static_cast<std::size_t>(pixels));
     const SampleType sample = picture.format.sample;
     if (sample == SampleType::u8) find_visible<std::uint8_t>(picture, round_);
@@ -83,21 +87,21 @@ void Bleeder::run(const MutableImageView& picture) {
 
     // The first ring: unknown pixels beside visible ones.
     front_.clear();
-    for (int pixel = 0; pixel < pixels; ++pixel) {
+    for (Index pixel = 0; pixel < pixels; ++pixel) {
         if (round_[static_cast<std::size_t>(pixel)] != kUnknown) continue;
         bool beside = false;
-        grid.neighbours(pixel, [&](int other) { beside = beside || round_[static_cast<std::size_t>(other)] == 0; });
+        grid.neighbours(pixel, [&](Index other) { beside = beside || round_[static_cast<std::size_t>(other)] == 0; });
         if (beside) front_.push_back(pixel);
     }
     for (unsigned char now = 1; now <= kBleedReach && !front_.empty(); ++now) {
-        for (const int pixel : front_) round_[static_cast<std::size_t>(pixel)] = now;
+        for (const Index pixel : front_) round_[static_cast<std::size_t>(pixel)] = now;
         if (sample == SampleType::u8) paint<std::uint8_t, Integer>(picture, front_, round_, now);
         else if (sample == SampleType::u16) paint<std::uint16_t, Integer>(picture, front_, round_, now);
         else if (sample == SampleType::f16) paint<std::uint16_t, Half>(picture, front_, round_, now);
         else paint<float, Float>(picture, front_, round_, now);
         next_.clear();
-        for (const int pixel : front_)
-            grid.neighbours(pixel, [&](int other) {
+        for (const Index pixel : front_)
+            grid.neighbours(pixel, [&](Index other) {
                 unsigned char& when = round_[static_cast<std::size_t>(other)];
                 if (when != kUnknown) return;
                 when = kUnknown - 1;  // queued

@@ -3,6 +3,7 @@
 // edge as a fringe.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "enlarge/image.hpp"
@@ -17,12 +18,14 @@ inline constexpr int kBleedReach = 32;
 // pixels within kBleedReach only, so a picture may be done in bands that overlap by that much. Alpha is not changed.
 class Bleeder {
 public:
+    using Index = std::int64_t;  // of a pixel: there may be more than 2^31
+
     // Planar grey + alpha or RGBA, any sample type. Reuses its memory from call to call.
     void run(const MutableImageView& picture);
 
 private:
     std::vector<unsigned char> round_;  // in which a pixel got its colour: 0 = visible; 255 = not yet
-    std::vector<int> front_, next_;
+    std::vector<Index> front_, next_;
 };
 
 }  // namespace enlarge

@@ -10,14 +10,8 @@ namespace {
 using namespace std::string_view_literals;
 constexpr std::string_view kSignature = "\0\0\0\x0cJXL \r\n\x87\n"sv;
 constexpr std::string_view kFileType = "\0\0\0\x14" "ftypjxl \0\0\0\0jxl "sv;
-constexpr std::int64_t kMostMetadata = std::int64_t{64} << 20;
 
-void append(Bytes& to, std::span<const std::byte> bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }
-void append(Bytes& to, std::string_view text) { append(to, std::as_bytes(std::span(text))); }
-
-void append_u32(Bytes& to, std::uint32_t value) {
-    for (int shift = 24; shift >= 0; shift -= 8) to.push_back(static_cast<std::byte>(value >> shift & 0xff));
-}
+void append_u32(Bytes& to, std::uint32_t value) { append_be(to, value, 4); }
 
 // A box; one of 4 GiB and more gets the long form of its size.
 void append_box(Bytes& to, std::string_view type, std::string_view before, std::span<const std::byte> body) {

@@ -10,6 +10,8 @@
 #include "image/format.hpp"
 #include "pictures/boxes.hpp"
 #include "pictures/metadata.hpp"
+#include "pictures/rgb_rows.hpp"
+#include "pictures/tiff_samples.hpp"
 
 namespace enlarge {
 namespace {
@@ -52,7 +54,11 @@ int integer(VipsImage* image, const char* name, int otherwise) {
 }
 
 Result<ImagePtr> open_image(const Picture::State& state, VipsAccess access) {
-    const SourcePtr source = state.input.source();
+    TiffSamples samples;
+    if (state.info.file_format == tiff) {
+        TRY(samples, find_tiff_samples(state.input, std::max(state.options.page, 0)));
+    }
+    const SourcePtr source = samples.kind == TiffSamples::usual ? state.input.source() : samples.source(state.input);
     VipsImage* image = nullptr;
     if (!source || load(state.info.file_format, state.input, source.get(), &image, access, state.fail_on, state.options.page) != 0) {
         if (image) g_object_unref(image);
@@ -61,7 +67,12 @@ Result<ImagePtr> open_image(const Picture::State& state, VipsAccess access) {
         return Error{unsupported ? Errc::unsupported : Errc::format,
                      std::string("this ") + format_info(state.info.file_format).name + " file cannot be decoded (" + reason + ")"};
     }
-    return ImagePtr(image);
+    ImagePtr opened(image);
+    if (samples.kind == TiffSamples::usual) return opened;
+    VipsImage* restored = nullptr;
+    if (samples.restore(opened.get(), &restored) != 0)
+        return Error{Errc::format, "this TIFF file cannot be decoded (" + vips_message() + ")"};
+    return ImagePtr(restored);
 }
 
 // Applies one libvips operation; a failure is named by `what`.
@@ -173,7 +184,7 @@ Result<void> check_size(const Picture::State& state, VipsImage* image) {
 
 // The largest sample value that a PNM header states; 0 for those without (PBM, PFM, PAM).
 int pnm_max_value(const Input& input) {
-    const auto head = input.read_at(0, 4096);
+    const auto head = input.read_at(0, 65536);
     if (head.size() < 3 || head[1] == std::byte{'1'} || head[1] == std::byte{'4'} || head[1] > std::byte{'6'}) return 0;
     std::size_t at = 2;
     int number = 0;
@@ -184,8 +195,9 @@ int pnm_max_value(const Input& input) {
             if (c == '\n' || c == '\r') comment = false;
             if (!comment && c >= '0' && c <= '9') break;
         }
-        for (number = 0; at < head.size() && head[at] >= std::byte{'0'} && head[at] <= std::byte{'9'} && number < 100000; ++at)
-            number = number * 10 + (static_cast<int>(head[at]) - '0');
+        for (number = 0; at < head.size() && head[at] >= std::byte{'0'} && head[at] <= std::byte{'9'}; ++at)
+            number = std::min(number * 10 + (static_cast<int>(head[at]) - '0'),
+                              1 << 20);  // sides may be larger; the maximum is not
     }
     return number;
 }
@@ -212,9 +224,76 @@ Result<void> correct_pnm(Picture::State& state) {
     });
 }
 
+// Reads what libvips does not, and takes what it does where it is right.
+Result<void> take_blocks(Picture::State& state) {
+    Blocks& blocks = state.blocks;
+    const PictureFormat format = state.info.file_format;
+    TRY(apply(state.image, "reading", [](VipsImage* in, VipsImage** out) { return vips_copy(in, out, nullptr); }));
+    VipsImage* image = state.image.get();
+    blocks = format == jpeg                     ? read_jpeg_blocks(state.input)
+             : format == png                    ? read_png_blocks(state.input)
+             : format == webp                   ? read_webp_blocks(state.input)
+             : format == jxl                    ? read_jxl_blocks(state.input)
+             : format == avif || format == heic ? read_heif_blocks(state.input)
+                                                : Blocks();
+    if (format == tiff) blocks.exif = read_tiff_exif(state.input), blocks.iptc = read_tiff_iptc(state.input);
+    const auto take = [&](const char* name, Bytes& to) {
+        const auto from = blob(image, name);
+        if (to.empty() && static_cast<std::int64_t>(from.size()) <= kMostMetadata) to.assign(from.begin(), from.end());
+        blocks.too_large = blocks.too_large || static_cast<std::int64_t>(from.size()) > kMostMetadata;
+    };
+    const bool read = !blocks.exif.empty();  // libvips does not know of it yet
+    if (format != tiff && format != jxl) take(VIPS_META_EXIF_NAME, blocks.exif);
+    if (format != jpeg && format != png) take(VIPS_META_XMP_NAME, blocks.xmp);
+    while (begins(blocks.exif, std::string_view("Exif\0\0", 6)))
+        blocks.exif.erase(blocks.exif.begin(), blocks.exif.begin() + 6);
+    if (read) attach_exif(image, blocks.exif);
+    // libvips has defaults of its own where a file states no resolution: 1 pixel per millimetre, or 72 per inch.
+    state.resolution = exif_resolution(blocks.exif);
+    if (!state.resolution) state.resolution = blocks.resolution;
+    if (format == tiff && image->Xres != 1.0) state.resolution = {image->Xres, image->Yres};
+    if (const Bytes stated = format == bmp ? state.input.read_at(38, 8) : Bytes(); stated.size() == 8)
+        state.resolution = {u32_le(stated, 0) / 1000.0, u32_le(stated, 4) / 1000.0};
+    if (!blocks.iptc.empty())
+        vips_image_set_blob_copy(image, VIPS_META_IPTC_NAME, blocks.iptc.data(), blocks.iptc.size());
+    const XmpClaims claims = xmp_claims(text_of(blocks.xmp));
+    if (claims.gain_map || blocks.gain_map)
+        state.notices.push_back(
+            {"gain-map-dropped", "holds a gain map for HDR screens beside the picture, which is left out"});
+    else if (blocks.more_pictures)
+        state.notices.push_back(
+            {"pictures-dropped", "holds further pictures beside the first (MPF), which are left out"});
+    if (claims.film || blocks.film)
+        state.notices.push_back(
+            {"film-dropped", "holds a short film beside the picture (a motion photo), which is left out"});
+    if (blocks.too_large)
+        state.notices.push_back(
+            {"metadata-dropped",
+             "holds metadata that is too large or in a form that cannot be kept, which is left out"});
+    return {};
+}
+
+// A profile for other colours than the picture's says nothing true; one that is there counts more than gAMA and cHRM.
+Result<void> settle_colours(Picture::State& state) {
+    VipsImage* image = state.image.get();
+    const auto profile = blob(image, VIPS_META_ICC_NAME);
+    if (profile.empty()) return {};
+    const bool grey = state.info.format.channels <= 2;
+    if (!grey && !icc_is_rgb(profile)) {
+        const bool for_grey = icc_is_grey(profile);
+        TRY(apply(state.image, "reading", [](VipsImage* in, VipsImage** out) { return vips_copy(in, out, nullptr); }));
+        vips_image_remove(state.image.get(), VIPS_META_ICC_NAME);
+        state.notices.push_back({"profile-dropped", std::string("is an RGB picture with a profile for ") +
+                                                        (for_grey ? "grey" : "other") +
+                                                        " pictures, which is left out"});
+    }
+    return {};
+}
+
 // Opens the file as `fail_on` says and builds the pipeline that rows() reads.
 Result<void> prepare(Picture::State& state) {
     const int page = std::exchange(state.options.page, -1);
+    state.notices.clear();
     TRY(state.image, open_image(state, VIPS_ACCESS_SEQUENTIAL));
     state.options.page = page;
     TRY(check_pages(state, state.image.get()));
@@ -232,16 +311,7 @@ Result<void> prepare(Picture::State& state) {
     if (orientation > 1)
         TRY(apply(state.image, "turning upright", [](VipsImage* in, VipsImage** out) { return vips_autorot(in, out, nullptr); }));
 
-    if (state.info.file_format == tiff || state.info.file_format == jxl) {
-        Blocks blocks;
-        if (state.info.file_format == tiff) blocks.exif = read_tiff_exif(state.input);
-        else blocks = read_jxl_blocks(state.input);
-        TRY(apply(state.image, "reading", [](VipsImage* in, VipsImage** out) { return vips_copy(in, out, nullptr); }));
-        attach_exif(state.image.get(), blocks.exif);
-        if (const Bytes iptc = state.info.file_format == tiff ? read_tiff_iptc(state.input) : Bytes(); !iptc.empty())
-            vips_image_set_blob_copy(state.image.get(), VIPS_META_IPTC_NAME, iptc.data(), iptc.size());
-        if (!blocks.xmp.empty()) vips_image_set_blob_copy(state.image.get(), VIPS_META_XMP_NAME, blocks.xmp.data(), blocks.xmp.size());
-    }
+    TRY(take_blocks(state));
 
     PictureInfo& info = state.info;
     info.colour.clear();
@@ -256,13 +326,16 @@ Result<void> prepare(Picture::State& state) {
         info.format.bits = static_cast<std::uint8_t>(bits);
         state.shift = 16 - bits;
     }
+    TRY(settle_colours(state));
     VipsImage* image = state.image.get();
     info.icc = vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0;
-    info.exif = vips_image_get_typeof(image, VIPS_META_EXIF_NAME) != 0;
-    info.xmp = vips_image_get_typeof(image, VIPS_META_XMP_NAME) != 0;
+    info.exif = !state.blocks.exif.empty();
+    info.xmp = !state.blocks.xmp.empty();
+    info.lossless = state.blocks.lossless;
     info.iptc = vips_image_get_typeof(image, VIPS_META_IPTC_NAME) != 0;
     info.profile = icc_description(blob(image, VIPS_META_ICC_NAME));
-    info.dpi = vips_image_get_typeof(image, VIPS_META_RESOLUTION_UNIT) ? image->Xres * 25.4 : 0;
+    if (info.profile.empty() && !state.blocks.signal.usual()) info.profile = state.blocks.signal.name();
+    info.dpi = state.resolution ? state.resolution.x * 25.4 : 0;
     return {};
 }
 
@@ -381,6 +454,30 @@ const std::vector<Notice>& Picture::notices() const { return state_->notices; }
 RowSource& Picture::rows() {
     if (!state_->rows) state_->rows = std::make_unique<PictureRows>(*state_);
     return *state_->rows;
+}
+
+Result<bool> Picture::opaque() {
+    State& state = *state_;
+    const PixelFormat& format = state.info.format;
+    if (format.channels % 2) return true;
+    if (state.rows) return Error{Errc::argument, state.name + ": its rows are being read already"};
+    Image strip({state.info.size.width, 16}, format);
+    bool all = true;
+    {
+        PictureRows rows(state);
+        for (int y = 0; all && y < state.info.size.height; y += strip.size().height) {
+            MutableImageView part = strip.view();
+            part.size.height = std::min(part.size.height, state.info.size.height - y);
+            TRY(rows.read(part));
+            const std::size_t samples = static_cast<std::size_t>(part.size.width) * format.channels;
+            for (int row = 0; row < part.size.height; ++row)
+                for (std::size_t i = format.channels - 1U; i < samples; i += format.channels)
+                    all = all && sample_at(part, part.row(0, row), i) >= 1.0F;
+        }
+    }
+    // From the beginning again.
+    if (auto again = prepare(state); !again) return std::move(again).error().within(state.name);
+    return all;
 }
 
 Result<Image> Picture::load() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "enlarge/picture.hpp"
+#include "pictures/boxes.hpp"
 #include "pictures/input.hpp"
 #include "pictures/vips.hpp"
 
@@ -23,6 +24,8 @@ struct Picture::State {
     ReadOptions options;
     PictureInfo info;
     std::vector<Notice> notices;
+    pictures::Blocks blocks;  // metadata that is carried over as it is in the file
+    pictures::Resolution resolution;
     pictures::ImagePtr image;   // upright, in the format that rows() delivers, but for `shift`
     int shift = 0;              // 16-bit samples hold info.format.bits in their high end
     VipsFailOn fail_on = VIPS_FAIL_ON_ERROR;

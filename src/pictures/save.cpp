@@ -109,7 +109,15 @@ struct PictureWriter::State {
     PixelFormat pixels;
     PictureFormat format;
     WriteOptions options;
-    ImagePtr header;              // metadata for the output
+    Result<void> take_metadata(const Picture::State& source);
+    Result<void> settle_colours(bool from_png);
+    Result<void> put_blocks();
+
+    ImagePtr header;  // metadata for the output that libvips writes itself
+    Blocks blocks;    // and what is put into the file afterwards
+    Resolution resolution;
+    bool lossless_source = false;
+    std::vector<Notice> notices;
     RowQueue queue;
     std::thread saver;
     Result<void> outcome;         // of the thread; read after join
@@ -147,7 +155,8 @@ gint64 on_seek(VipsTargetCustom*, gint64 offset, int whence, Destination* in) { 
 
 int PictureWriter::State::run_saver(VipsImage* in, VipsTarget* target) {
     const int quality = options.quality ? options.quality : format_info(format).default_quality;
-    const gboolean lossless = options.lossless ? TRUE : FALSE;
+    const bool as_before = format == webp && lossless_source && options.quality == 0;
+    const gboolean lossless = options.lossless || as_before ? TRUE : FALSE;
     switch (format) {
         case jpeg:
             // 4:4:4 from quality 90 on (libvips decides). Huffman tables fitted to the picture save some percent, but then
@@ -187,12 +196,24 @@ Result<void> PictureWriter::State::save() {
     ImagePtr image(vips_image_new());
     vips_image_init_fields(image.get(), size.width, size.height, pixels.channels, band_format_of(pixels), VIPS_CODING_NONE,
                            interpretation_of(pixels), 1, 1);
-    if (header) {
-        copy_metadata(header.get(), image.get());
-        image->Xres = header->Xres;
-        image->Yres = header->Yres;
+    if (header) copy_metadata(header.get(), image.get());
+    if (resolution) image->Xres = resolution.x, image->Yres = resolution.y;
+    const auto set = [&](const char* name, std::span<const std::byte> bytes) {
+        vips_image_set_blob_copy(image.get(), name, bytes.data(), bytes.size());
+    };
+    // These take EXIF and XMP from libvips: the true XMP, and an EXIF block whose place ours takes. (libvips would
+    // write it anew, with what libexif knows.)
+    const bool heif = format == avif || format == heic;
+    if (heif || (format == webp && !blocks.exif.empty()))
+        set(VIPS_META_EXIF_NAME, std::as_bytes(std::span(kPlaceholderExif)));
+    if ((heif || format == webp || format == tiff) && !blocks.xmp.empty()) set(VIPS_META_XMP_NAME, blocks.xmp);
+    if (const auto iptc = blob(image.get(), VIPS_META_IPTC_NAME); !iptc.empty()) {
+        blocks.iptc = format == tiff ? iptc_for_tiff(iptc) : iptc_for_jpeg(iptc);
+        if (format == jpeg)
+            set(VIPS_META_IPTC_NAME, blocks.iptc);
+        else
+            vips_image_remove(image.get(), VIPS_META_IPTC_NAME);
     }
-    update_metadata(image.get(), size, format, options.provenance_model);
     vips_image_set_int(image.get(), "vips-sequential", 1);
     if (vips_image_pipelinev(image.get(), VIPS_DEMAND_STYLE_THINSTRIP, nullptr) != 0 ||
         vips_image_generate(image.get(), nullptr, generate, nullptr, &queue, nullptr) != 0)
@@ -205,17 +226,6 @@ Result<void> PictureWriter::State::save() {
         image.reset(rgb);
     }
     Destination destination{&file, std::nullopt};
-    // What libvips does not write itself is kept for afterwards.
-    Blocks blocks;
-    if (format == tiff || format == jxl) {
-        const auto exif = blob(image.get(), VIPS_META_EXIF_NAME), xmp = blob(image.get(), VIPS_META_XMP_NAME);
-        const std::size_t prefix = exif.size() > 6 && std::memcmp(exif.data(), "Exif\0\0", 6) == 0 ? 6 : 0;
-        blocks.exif.assign(exif.begin() + static_cast<std::ptrdiff_t>(prefix), exif.end());
-        blocks.xmp.assign(xmp.begin(), xmp.end());
-        const auto iptc = blob(image.get(), VIPS_META_IPTC_NAME);
-        blocks.iptc.assign(iptc.begin(), iptc.end());
-        vips_image_remove(image.get(), VIPS_META_IPTC_NAME);
-    }
     const std::unique_ptr<VipsTargetCustom, Unref> target(vips_target_custom_new());
     g_signal_connect(target.get(), "write", G_CALLBACK(on_write), &destination);
     g_signal_connect(target.get(), "read", G_CALLBACK(on_read), &destination);
@@ -224,8 +234,118 @@ Result<void> PictureWriter::State::save() {
     const std::string message = status != 0 ? vips_message() : "";
     if (destination.error) return *destination.error;
     if (status != 0) return Error{Errc::io, path + ": the " + format_info(format).name + " file cannot be written (" + message + ")"};
-    if (format == tiff) return add_tiff_blocks(file, blocks.exif, blocks.iptc);
-    if (format == jxl) return add_jxl_blocks(file, blocks);
+    auto put = put_blocks();
+    return put ? std::move(put) : Result<void>(std::move(put).error().within(path));
+}
+
+Result<void> PictureWriter::State::put_blocks() {
+    switch (format) {
+        case jpeg:
+            return put_jpeg_blocks(file, blocks, resolution);
+        case png:
+            return put_png_blocks(file, blocks, static_cast<bool>(resolution));
+        case webp:
+            return put_webp_exif(file, blocks.exif);
+        case tiff:
+            return add_tiff_blocks(file, blocks.exif, blocks.iptc, static_cast<bool>(resolution));
+        case avif:
+        case heic:
+            if (blocks.exif.empty()) append(blocks.exif, kPlaceholderExif.substr(6));
+            return put_heif_blocks(file, blocks);
+        case jxl:
+            return add_jxl_blocks(file, blocks);
+        default:
+            return {};
+    }
+}
+
+// How the colours of the source are to be signalled. They may have been in a profile or outside of one.
+Result<void> PictureWriter::State::settle_colours(bool from_png) {
+    VipsImage* image = header.get();
+    const char* const name = format_info(format).name;
+    const bool coded =
+        format == avif || format == png;  // where code points have a place (libheif writes none into HEIC)
+    const Signal signal = blocks.signal;
+    if (!coded) blocks.signal.codes.reset();
+    if (const auto profile = blob(image, VIPS_META_ICC_NAME); !profile.empty()) {
+        const bool grey = pixels.channels <= 2, turned = grey && !format_info(format).grey;
+        if ((!grey && icc_is_grey(profile)) || (grey && !turned && icc_is_rgb(profile))) {
+            notices.push_back({"profile-dropped", std::string("the profile is for ") + (grey ? "RGB" : "grey") +
+                                                      " pictures and is left out"});
+            vips_image_remove(image, VIPS_META_ICC_NAME);
+        }
+        return {};
+    }
+    if (signal.usual()) return {};
+    if (is_pnm(format) && !signal.high_dynamic_range()) return {};  // said with all else
+    const bool kept = signal.codes ? coded : format == png;
+    const std::vector<std::byte> icc = icc_of(signal, pixels.channels <= 2);
+    if (!kept && icc.empty())
+        return Error{Errc::unsupported, path + ": the colours are signalled as " + signal.name() + ", which " + name +
+                                            " cannot state here; choose png or avif"};
+    // Not all readers of PNG know code points yet.
+    const bool both = format == png && signal.codes && !from_png && !icc.empty();
+    if (!kept || both) vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, icc.data(), icc.size());
+    return {};
+}
+
+// The names of the texts of a PNG, for people.
+static std::string text_names(const std::vector<Bytes>& texts) {
+    std::string names;
+    int count = 0;
+    for (const Bytes& text : texts) {
+        std::string name = utf8(text_of(text).substr(4).c_str());
+        for (char& c : name)
+            if (static_cast<unsigned char>(c) < 0x20) c = '?';
+        if (++count <= 5) names += (count > 1 ? ", " : "") + name.substr(0, 79);
+    }
+    return names + (count > 5 ? " and others" : "");
+}
+
+// What the new file says, and what it cannot say.
+Result<void> PictureWriter::State::take_metadata(const Picture::State& source) {
+    header.reset(vips_image_new());
+    copy_metadata(source.image.get(), header.get());
+    blocks = source.blocks;
+    resolution = source.resolution;
+    lossless_source = blocks.lossless;
+    const std::string name = format_info(format).name;
+    const bool described = !blocks.exif.empty() || !blocks.xmp.empty() || source.info.iptc ||
+                           !blocks.comments.empty() || !blocks.png_texts.empty();
+    const bool coloured = source.info.icc || !blocks.signal.usual();
+    TRY(settle_colours(source.info.file_format == png));
+    if (is_pnm(format)) {
+        if (described || coloured)
+            notices.push_back(
+                {"metadata-dropped",
+                 name + " holds pixels alone: " + (coloured ? "the colour profile (" + source.info.profile + ")" : "") +
+                     (described && coloured ? " and " : "") + (described ? "the metadata" : "") +
+                     " of the picture is left out"});
+        return {};
+    }
+    if (format != png && !blocks.png_texts.empty())
+        notices.push_back({"metadata-dropped", "the texts of the PNG (" + text_names(blocks.png_texts) +
+                                                   ") have no place in " + name + " and are left out"});
+    if (format != jpeg && format != tiff && source.info.iptc)
+        notices.push_back({"metadata-dropped", "IPTC records have no place in " + name + " and are left out"});
+    std::string comment;
+    if (format != jpeg && format != png)
+        for (const std::string& text : blocks.comments)
+            comment += (comment.empty() ? "" : "\n") + utf8(text.substr(0, text.find('\0')));
+    if (!comment.empty() && xmp_claims(text_of(blocks.xmp)).comment)
+        notices.push_back({"metadata-dropped", "the comment of the JPEG has no place in " + name + " and is left out"});
+    update_exif(blocks.exif, size);
+    if (format == jpeg && blocks.exif.size() > kMostJpegExif) {
+        notices.push_back({"metadata-dropped", "the EXIF block has " + std::to_string(blocks.exif.size()) +
+                                                   " bytes, JPEG holds " + std::to_string(kMostJpegExif) +
+                                                   " at most: it is left out"});
+        blocks.exif.clear();
+    }
+    if (blocks.exif.empty() && resolution && (format == webp || format == avif || format == heic || format == jxl))
+        blocks.exif = resolution_exif(resolution);
+    const std::string xmp = updated_xmp(text_of(blocks.xmp), size, options.provenance_model, comment);
+    blocks.xmp.clear();
+    append(blocks.xmp, xmp);
     return {};
 }
 
@@ -298,15 +418,16 @@ Result<PictureWriter> PictureWriter::create(const std::string& path, Size size, 
     auto state = std::make_unique<State>(std::move(file), size, pixels, format, options);
     state->path = path;
     if (source) {
-        // A header of its own: the source may be read, or closed, on another thread.
-        state->header.reset(vips_image_new());
-        copy_metadata(source->state().image.get(), state->header.get());
-        state->header->Xres = source->state().image->Xres;
-        state->header->Yres = source->state().image->Yres;
+        // Taken now: the source may be read, or closed, on another thread.
+        TRY(state->take_metadata(source->state()));
+    } else if (!options.provenance_model.empty()) {
+        append(state->blocks.xmp, updated_xmp("", size, options.provenance_model));
     }
     if (is_pnm(format)) TRY(state->file.write(pnm_header(size, pixels, format)));
     return PictureWriter(std::move(state));
 }
+
+const std::vector<Notice>& PictureWriter::notices() const { return state_->notices; }
 
 Result<void> PictureWriter::write(const ImageView& rows) {
     State& s = *state_;

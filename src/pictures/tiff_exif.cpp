@@ -5,6 +5,8 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "pictures/boxes.hpp"
 
@@ -14,10 +16,29 @@ namespace {
 constexpr std::uint16_t kExifPointer = 0x8769, kGpsPointer = 0x8825, kInteroperabilityPointer = 0xa005;
 constexpr std::size_t kMostValue = std::size_t{16} << 20, kMostEntries = 4096;
 
-// Tags of the first directory that speak of the picture and not of how its pixels are stored.
-bool descriptive(std::uint16_t tag) {
-    for (const std::uint16_t known : {0x010d, 0x010e, 0x010f, 0x0110, 0x0131, 0x0132, 0x013b, 0x013c, 0x8298, 0x4746, 0x4749, 0x9c9b, 0x9c9c, 0x9c9d, 0x9c9e, 0x9c9f})
-        if (tag == known) return true;
+// Tags of the first directory that say how pixels are stored, where other data is, or where each pixel lies on the
+// Earth: true for one file only. All others speak of the picture.
+bool structural(std::uint16_t tag) {
+    constexpr std::pair<std::uint16_t, std::uint16_t> kRanges[] = {
+        {0x00fe, 0x010a},                    // size, bits, compression, colour model, thresholding
+        {0x0111, 0x0111}, {0x0112, 0x0112},  // strips, orientation
+        {0x0115, 0x012d},                    // samples, strips, resolution, page, transfer function
+        {0x013d, 0x0143}, {0x0144, 0x015b},  // predictor, colour map, tiles, sub-directories, inks, extra samples, JPEG
+                                             // tables
+        {0x0200, 0x0214},                    // JPEG of old, YCbCr
+        {0x02bc, 0x02bc},                    // XMP
+        {0x828d, 0x828e}, {0x830e, 0x830e}, {0x83bb, 0x83bb},  // filter of a sensor, scale on the Earth, IPTC
+        {0x8480, 0x8482}, {0x85d8, 0x85d8}, {0x8649, 0x8649}, {0x8769, 0x8769},
+        {0x8773, 0x8773}, {0x87af, 0x87b1},                                      // Earth, Photoshop, EXIF, ICC
+        {0x8825, 0x8825}, {0x935c, 0x935c}, {0xa005, 0xa005}, {0xa480, 0xa481},  // GPS, layers, interoperability, Earth
+        {0xc4a5, 0xc4a5},                                                        // matching of prints
+        {0xc612, 0xc613}, {0xc616, 0xc62e}, {0xc631, 0xc7ff},  // raw files, but for the names and numbers of camera and
+                                                               // lens
+        {0xea1c, 0xea1d},                                      // padding
+    };
+    if (tag == 0x0131 || tag == 0x0132) return false;  // software and date
+    for (const auto& [first, last] : kRanges)
+        if (tag >= first && tag <= last) return true;
     return false;
 }
 
@@ -42,22 +63,13 @@ struct Reader {
     OutputFile* file = nullptr;
     std::span<const std::byte> block;
     bool big_endian = false, big_tiff = false;
+    // What values may take in all. Honest ones do not overlap, so they are not longer than the file.
+    mutable std::uint64_t room = kMostMetadata;
 
     Bytes at(std::uint64_t offset, std::size_t count) const {
         if (offset > 0x7fffffffffffffffULL) return {};
         if (input) return input->read_at(static_cast<std::int64_t>(offset), count);
-        if (file) {
-            Bytes bytes(count);
-            std::size_t done = 0;
-            if (!file->seek(static_cast<std::int64_t>(offset), SEEK_SET)) return {};
-            while (done < count) {
-                auto got = file->read(std::span(bytes).subspan(done));
-                if (!got || *got == 0) break;
-                done += *got;
-            }
-            bytes.resize(done);
-            return bytes;
-        }
+        if (file) return read_back(*file, static_cast<std::int64_t>(offset), count);
         if (offset >= block.size()) return {};
         const auto part = block.subspan(static_cast<std::size_t>(offset), std::min<std::size_t>(count, block.size() - static_cast<std::size_t>(offset)));
         return {part.begin(), part.end()};
@@ -71,6 +83,9 @@ struct Reader {
     }
 };
 
+// An offset of further directories, which would lead nowhere in another file.
+bool directory_pointer(const Entry& entry) { return entry.type == 13 || entry.type == 18; }
+
 // Reads the header; the offset of the first directory, or nothing.
 std::optional<std::uint64_t> open(Reader& reader) {
     const Bytes head = reader.at(0, 4);
@@ -78,6 +93,8 @@ std::optional<std::uint64_t> open(Reader& reader) {
     reader.big_endian = head[0] == std::byte{'M'};
     const auto magic = reader.number(2, 2);
     reader.big_tiff = magic == 43;
+    const auto size = reader.input ? static_cast<std::uint64_t>(reader.input->size()) : reader.block.size();
+    if (!reader.file) reader.room = std::min<std::uint64_t>(size, kMostMetadata);
     if (magic != 42 && magic != 43) return std::nullopt;
     return reader.big_tiff ? reader.number(8, 8) : reader.number(4, 4);
 }
@@ -97,6 +114,8 @@ Directory read_directory(const Reader& reader, std::uint64_t offset, std::uint64
         const std::size_t size = type_size(entry.type);
         if (size == 0 || *count > kMostValue / size) continue;
         const std::size_t bytes = static_cast<std::size_t>(*count) * size;
+        if (bytes > reader.room) continue;
+        reader.room -= bytes;
         const std::uint64_t value_at = bytes <= word ? at + 4 + word : reader.number(at + 4 + word, word).value_or(0);
         entry.value = reader.at(value_at, bytes);
         if (entry.value.size() != bytes) continue;
@@ -167,7 +186,50 @@ struct Writer {
     }
 };
 
+// An EXIF block of a first directory, after what the writer (of base 8, little-endian) holds already.
+Bytes block_of(const Directory& first, Writer writer) {
+    const std::uint64_t start = writer.directory(first, 0);
+    Writer head{0};
+    head.number(0x4949, 2);
+    head.number(42, 2);
+    head.number(start, 4);
+    append(head.out, writer.out);
+    return head.out;
+}
+
 }  // namespace
+
+Resolution exif_resolution(std::span<const std::byte> exif) {
+    Reader reader{nullptr, nullptr, exif};
+    const auto first = open(reader);
+    if (!first) return {};
+    const Directory all = read_directory(reader, *first);
+    const auto number = [&](std::uint16_t tag) {
+        const auto found = all.find(tag);
+        if (found == all.end() || found->second.type != 5 || found->second.value.size() != 8) return 0.0;
+        const std::uint32_t above = u32_le(found->second.value, 0), below = u32_le(found->second.value, 4);
+        return below ? static_cast<double>(above) / below : 0.0;
+    };
+    const auto unit = all.find(0x0128);
+    const double millimetres =
+        unit != all.end() && unit->second.value.size() == 2 && unit->second.value[0] == std::byte{3} ? 10 : 25.4;
+    if (unit != all.end() && !unit->second.value.empty() && unit->second.value[0] == std::byte{1})
+        return {};  // a ratio alone
+    return {number(0x011a) / millimetres, number(0x011b) / millimetres};
+}
+
+Bytes resolution_exif(const Resolution& resolution) {
+    const auto rational = [](double per_mm) {
+        Entry entry{5, 1, {}};
+        for (const auto part : {static_cast<std::uint32_t>(std::clamp(per_mm * 25.4 * 1000 + 0.5, 0.0, 4e9)), 1000U})
+            for (int i = 0; i < 4; ++i) entry.value.push_back(static_cast<std::byte>(part >> 8 * i & 0xff));
+        return entry;
+    };
+    const Directory all = {{0x011a, rational(resolution.x)},
+                           {0x011b, rational(resolution.y)},
+                           {0x0128, {3, 1, {std::byte{2}, std::byte{0}}}}};
+    return block_of(all, Writer{8});
+}
 
 Bytes read_tiff_exif(const Input& file) {
     Reader reader{&file, nullptr, {}};
@@ -176,7 +238,7 @@ Bytes read_tiff_exif(const Input& file) {
     const Directory all = read_directory(reader, *first);
     Directory kept;
     for (const auto& [tag, entry] : all)
-        if (descriptive(tag)) kept.emplace(tag, entry);
+        if (!structural(tag) && !directory_pointer(entry)) kept.emplace(tag, entry);
     Writer writer{8};
     for (const std::uint16_t tag : {kExifPointer, kGpsPointer})
         if (const auto at = pointer(all, tag)) {
@@ -185,13 +247,7 @@ Bytes read_tiff_exif(const Input& file) {
             if (!sub.empty()) kept.insert_or_assign(tag, writer.sub(sub));
         }
     if (kept.empty()) return {};
-    const std::uint64_t start = writer.directory(kept, 0);
-    Writer head{0};
-    head.number(0x4949, 2);
-    head.number(42, 2);
-    head.number(start, 4);
-    head.out.insert(head.out.end(), writer.out.begin(), writer.out.end());
-    return head.out;
+    return block_of(kept, std::move(writer));
 }
 
 Bytes read_tiff_iptc(const Input& file) {
@@ -208,7 +264,8 @@ Bytes read_tiff_iptc(const Input& file) {
     return value;
 }
 
-Result<void> add_tiff_blocks(OutputFile& file, std::span<const std::byte> exif, std::span<const std::byte> iptc) {
+Result<void> add_tiff_blocks(OutputFile& file, std::span<const std::byte> exif, std::span<const std::byte> iptc,
+                             bool resolution) {
     Reader block{nullptr, nullptr, exif}, tiff{nullptr, &file, {}};
     const auto block_first = open(block), first = open(tiff);
     if (!first) return Error{Errc::internal, "the TIFF file written cannot be read back"};
@@ -220,7 +277,7 @@ Result<void> add_tiff_blocks(OutputFile& file, std::span<const std::byte> exif, 
     if (end % 2) writer.out.push_back({});
     const std::size_t before = merged.size();
     for (const auto& [tag, entry] : described)
-        if (descriptive(tag)) merged.emplace(tag, entry);
+        if (!structural(tag) && !directory_pointer(entry)) merged.emplace(tag, entry);
     for (const std::uint16_t tag : {kExifPointer, kGpsPointer})
         if (const auto at = pointer(described, tag); at && !merged.count(tag)) {
             Directory sub = read_directory(block, *at);
@@ -228,7 +285,10 @@ Result<void> add_tiff_blocks(OutputFile& file, std::span<const std::byte> exif, 
             if (!sub.empty()) merged.emplace(tag, writer.sub(sub));
         }
     if (!iptc.empty()) merged.insert_or_assign(0x83bb, Entry{7, iptc.size(), {iptc.begin(), iptc.end()}});
-    if (merged.size() == before) return {};
+    std::size_t gone = 0;
+    if (!resolution)
+        for (const std::uint16_t tag : {0x011a, 0x011b, 0x0128}) gone += merged.erase(tag);
+    if (gone == 0 && merged.size() == before) return {};
     const std::uint64_t start = writer.directory(merged, next);
     if (!tiff.big_tiff && start + writer.out.size() > 0xffffffffULL) return {};  // 4 GiB: pixels matter more
     TRY(file.write(writer.out));
@@ -237,6 +297,84 @@ Result<void> add_tiff_blocks(OutputFile& file, std::span<const std::byte> exif, 
     TRY(file.seek(tiff.big_tiff ? 8 : 4, SEEK_SET));
     return file.write(patch.out);
 }
+
+namespace {
+
+using Range = std::pair<std::uint64_t, std::uint64_t>;  // from, to
+
+// The bytes of a directory and of the values outside of it.
+void add_ranges(const Reader& reader, std::uint64_t directory, std::vector<Range>& ranges) {
+    const std::uint64_t entries = reader.number(directory, 2).value_or(0);
+    if (entries > kMostEntries) return;
+    ranges.emplace_back(directory, directory + 2 + 12 * entries + 4);
+    for (std::uint64_t i = 0; i < entries; ++i) {
+        const std::uint64_t at = directory + 2 + 12 * i;
+        const std::size_t size = type_size(static_cast<std::uint16_t>(reader.number(at + 2, 2).value_or(0)));
+        const std::uint64_t bytes = size * reader.number(at + 4, 4).value_or(0);
+        if (bytes <= 4) continue;
+        const std::uint64_t value = reader.number(at + 8, 4).value_or(0);
+        ranges.emplace_back(value, value + bytes);
+    }
+}
+
+// Cuts off the second directory of an EXIF block, which is that of the thumbnail. Bytes that only it used become zeros.
+void drop_thumbnail(Bytes& exif, std::size_t prefix, const Reader& reader, std::uint64_t first) {
+    const auto entries = reader.number(first, 2);
+    const std::uint64_t link = first + 2 + 12 * entries.value_or(0);
+    const auto second = reader.number(link, 4);
+    if (!entries || *entries > kMostEntries || !second || *second == 0) return;
+    std::vector<Range> used{{0, 8}}, thumbnail;
+    const Directory all = read_directory(reader, first);
+    add_ranges(reader, first, used);
+    for (const std::uint16_t tag : {kExifPointer, kGpsPointer})
+        if (const auto sub = pointer(all, tag)) {
+            add_ranges(reader, *sub, used);
+            if (const auto more = pointer(read_directory(reader, *sub), kInteroperabilityPointer))
+                add_ranges(reader, *more, used);
+        }
+    add_ranges(reader, *second, thumbnail);
+    const Directory small = read_directory(reader, *second);
+    for (const auto& [where, length] : {std::pair<std::uint16_t, std::uint16_t>{0x0201, 0x0202}, {0x0111, 0x0117}})
+        if (const auto from = pointer(small, where), count = pointer(small, length); from && count)
+            thumbnail.emplace_back(*from, *from + *count);
+    std::sort(used.begin(), used.end());
+    std::sort(thumbnail.begin(), thumbnail.end());
+    std::size_t kept = 0;  // ranges in use, joined where they touch
+    for (const Range& range : used)
+        if (kept > 0 && range.first <= used[kept - 1].second)
+            used[kept - 1].second = std::max(used[kept - 1].second, range.second);
+        else
+            used[kept++] = range;
+    used.resize(kept);
+    for (std::size_t i = 0; i < 4; ++i) exif[prefix + static_cast<std::size_t>(link) + i] = {};
+
+    const std::uint64_t size = exif.size() - prefix;
+    std::uint64_t at = 0, last = 0;  // where to go on, and the end of what was cleared
+    auto next = used.begin();
+    for (const auto& [from, to] : thumbnail) {
+        at = std::max(at, from);
+        while (at < std::min(to, size)) {
+            while (next != used.end() && next->second <= at) ++next;
+            const std::uint64_t free = next == used.end() ? size : next->first;
+            if (free <= at) {
+                at = next->second;
+                continue;
+            }
+            const std::uint64_t end = std::min({to, size, free});
+            std::fill(exif.begin() + static_cast<std::ptrdiff_t>(prefix + at),
+                      exif.begin() + static_cast<std::ptrdiff_t>(prefix + end), std::byte{0});
+            at = last = end;
+        }
+    }
+    const std::uint64_t needed = used.back().second;
+    if (last == size && needed < size) {  // the thumbnail was the last
+        std::uint64_t end = size;
+        while (end > needed && exif[prefix + static_cast<std::size_t>(end) - 1] == std::byte{0}) --end;
+        exif.resize(prefix + static_cast<std::size_t>(end));
+    }
+}
+
+}  // namespace
 
 void update_exif(Bytes& exif, Size size) {
     const std::size_t prefix = exif.size() > 6 && std::memcmp(exif.data(), "Exif\0\0", 6) == 0 ? 6 : 0;
@@ -266,7 +404,7 @@ void update_exif(Bytes& exif, Size size) {
         patch(*sub, 0xa002, static_cast<std::uint64_t>(size.width), 4);
         patch(*sub, 0xa003, static_cast<std::uint64_t>(size.height), 4);
     }
-    if (const auto entries = reader.number(*first, 2)) put(*first + 2 + 12 * *entries, 0, 4);  // no second directory: the thumbnail
+    drop_thumbnail(exif, prefix, reader, *first);
 }
 
 }  // namespace enlarge::pictures

@@ -45,7 +45,9 @@ bool describes_the_old_file(const char* name) {
                              "jpeg-multiscan", "jpeg-chroma-subsample", "n-subifds", "concurrency", "vips-sequential",
                              "palette", "vips-concurrency"})
         if (std::strcmp(name, gone) == 0) return true;
-    return std::strncmp(name, "heif-", 5) == 0 || std::strncmp(name, "magick-", 7) == 0 || std::strncmp(name, "exif-ifd1-", 10) == 0;
+    return std::strncmp(name, "heif-", 5) == 0 || std::strncmp(name, "magick-", 7) == 0 ||
+           std::strncmp(name, "exif-", 5) == 0 || std::strncmp(name, "png-comment-", 12) == 0 ||
+           std::strcmp(name, VIPS_META_XMP_NAME) == 0 || std::strcmp(name, VIPS_META_ORIENTATION) == 0;
 }
 
 void* copy_field(VipsImage*, const char* name, GValue* value, void* to) {

@@ -30,7 +30,8 @@ std::string vips_message();
 VipsInterpretation interpretation_of(const PixelFormat& format);
 VipsBandFormat band_format_of(const PixelFormat& format);
 
-// Copies all metadata but what describes the old file only (loader, pages, interlacing, thumbnail).
+// Copies all metadata but what describes the old file only (loader, pages, interlacing, thumbnail) and what Blocks hold
+// (EXIF, XMP, texts).
 void copy_metadata(VipsImage* from, VipsImage* to);
 
 }  // namespace enlarge::pictures

@@ -35,6 +35,9 @@ TEST(bleed, spreads_the_colour_of_a_single_pixel_as_far_as_it_reaches) {
         }
 }
 
+// A picture of more than 2^31 pixels takes 2 GiB of a Bleeder's own memory and half a minute: too much for every run.
+static_assert(sizeof(Bleeder::Index) == 8, "pixels are counted beyond 2^31");
+
 TEST(bleed, leaves_what_is_visible_alone) {
     for (const SampleType sample : {SampleType::u8, SampleType::u16, SampleType::f16, SampleType::f32})
         for (const int channels : {2, 4}) {
