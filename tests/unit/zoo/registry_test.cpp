@@ -86,7 +86,7 @@ TEST(registry, every_broken_field_is_named) {
     expect_refused(with("\"addresses\":[\"https://example.org/a.pth\"],", ""), "neither \"addresses\" nor \"page\"");
     expect_refused(with("\"purpose\":\"p\"", "\"purpose\":\"p\",\"page\":\"javascript:1\""), "\"page\" must start with https://");
     expect_refused(kModel + "," + kModel, "two models are named a");
-    expect_refused(with("\"purpose\":\"p\"", "\"purpose\":\"p\",\"aliases\":[\"b\"]") + "," + with("\"name\":\"a\"", "\"name\":\"b\""),
+    expect_refused(with("\"purpose\":\"p\"", "\"purpose\":\"p\",\"aliases\":[\"b\"]") + "," + with("\"name\":\"a\",\"file\":\"a.pth\"", "\"name\":\"b\",\"file\":\"b.pth\""),
                    "two models are named b");
 }
 
