@@ -411,7 +411,9 @@ TEST(picture_colours, signalled_outside_a_profile_are_signalled_again) {
     }
     // Full range and the matrix are the file's own: code points of colours change no pixel.
     carry(folder / "p3.png", folder / "b.avif");
-    EXPECT_GT(compare(view(load(folder / "b.avif")), view(load(folder / "p3.png")))->psnr_rgb, 35);
+    write_png(folder / "plain.png", "");
+    carry(folder / "plain.png", folder / "plain.avif");
+    expect_same_pixels(view(load(folder / "b.avif")), view(load(folder / "plain.avif")));
     carry(folder / "linear.png", folder / "b.jpg");
     EXPECT_EQ(Picture::open(folder / "b.jpg")->info().profile, "gamma 1.00");
     carry(folder / "p3.png", folder / "b.avif");
