@@ -30,6 +30,11 @@ constexpr char kMagic[8] = {'E', 'N', 'L', 'S', 'E', 'G', '1', '\n'};
 constexpr const char* kTitle = "enlarge journal ";
 constexpr int kVersion = 2;
 
+// No time is farther, nothing is counted beyond: differences of times and sums over all segments cannot overflow.
+constexpr std::int64_t kFarthest = std::int64_t{1} << 60;
+constexpr std::int64_t kMostCounted = std::int64_t{1} << 42;
+constexpr std::size_t kMostSegments = std::size_t{1} << 20;
+
 std::uint32_t crc(std::uint32_t start, const void* data, std::size_t size) {
     return av_crc(av_crc_get_table(AV_CRC_32_IEEE), start, static_cast<const std::uint8_t*>(data), size);
 }
@@ -181,6 +186,9 @@ Result<bool> Journal::State::load() {
             std::istringstream numbers(line.substr(8));
             Segment s;
             if (!(numbers >> s.frames >> s.packets >> s.bytes >> s.last_duration >> s.sum)) return damaged;
+            for (const std::int64_t count : {s.frames, s.packets, s.bytes})
+                if (count < 0 || count > kMostCounted) return damaged;
+            if (segments.size() >= kMostSegments) return damaged;
             segments.push_back(s);
         } else if (line == "complete") {
             complete = true;
@@ -407,6 +415,7 @@ public:
     }
 
 private:
+    [[nodiscard]] Error damaged() const { return {Errc::format, path(segment_) + ": damaged"}; }
     Result<void> get(void* data, std::size_t size) {
         if (size && std::fread(data, 1, size, file_) != size)
             return Error{Errc::io, path(segment_) + ": shorter than the journal says"};
@@ -441,11 +450,12 @@ private:
         }
         --left_;
         TRY(get(&header_, sizeof header_));
+        if (header_.pts < -kFarthest || header_.pts > kFarthest) return damaged();
         if (data) packet_ = new_packet();
         for (int i = 0; i < header_.side_data; ++i) {
             std::int32_t words[2];
             TRY(get(words, sizeof words));
-            if (words[1] < 0) return Error{Errc::format, path(segment_) + ": damaged"};
+            if (words[1] < 0 || words[1] > segments_[segment_].bytes) return damaged();
             if (data) {
                 std::uint8_t* side = av_packet_new_side_data(packet_.get(), static_cast<AVPacketSideDataType>(words[0]), static_cast<std::size_t>(words[1]));
                 if (!side) throw std::bad_alloc();
@@ -454,7 +464,8 @@ private:
                 return failed(path(segment_));
             }
         }
-        if (header_.size < 0) return Error{Errc::format, path(segment_) + ": damaged"};
+        // More than the file has would be allocated before its end is seen.
+        if (header_.size < 0 || header_.size > segments_[segment_].bytes) return damaged();
         if (data) {
             AVBufferRef* buffer = av_buffer_alloc(static_cast<std::size_t>(header_.size) + AV_INPUT_BUFFER_PADDING_SIZE);
             if (!buffer) throw std::bad_alloc();
