@@ -137,7 +137,11 @@ TEST(times, variable_rates_stay_true_in_other_containers_and_pictures_say_what_t
         const Enlarged done = enlarged(scratch / "in.mp4", scratch / name);
         ASSERT_TRUE(done.report) << done.report.error().message;
         const SeenClip out = look_at(scratch / name);
-        EXPECT_NEAR(out.times.back() - out.times.front(), in.times.back() - in.times.front(), 0.05);
+        std::size_t last = out.times.size() - 1;
+        while (last > 0 && out.times[last] < -1e6) --last;  // FFmpeg's reader gives the last frame of an MPEG program no time
+        ASSERT_GE(last + 2, out.times.size());
+        const double end = out.times.size() == in.times.size() ? in.times[last] : in.times.back();
+        EXPECT_NEAR(out.times[last] - out.times.front(), end - in.times.front(), 0.05);
     }
     const Enlarged pictures = enlarged(scratch / "in.mp4", scratch / "f_%03d.png");
     ASSERT_TRUE(pictures.report) << pictures.report.error().message;
