@@ -26,6 +26,13 @@ struct MemoryFile {
     [[nodiscard]] std::string path() const { return "/proc/self/fd/" + std::to_string(fd); }
 };
 
+// A name in memory that is free: outputs are made anew, never written over.
+struct OutputFile {
+    std::string path = "/dev/shm/enlarge-fuzz-" + std::to_string(::getpid()) + ".mkv";
+    OutputFile() { ::unlink(path.c_str()); }
+    ~OutputFile() { ::unlink(path.c_str()); }
+};
+
 Result<void> run(const std::string& path, const std::string& out) {
     constexpr int kFrames = 12;
     media::InputOptions in;
@@ -83,9 +90,10 @@ Result<void> run(const std::string& path, const std::string& out) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size == 0 || size > (1 << 18)) return 0;
-    const MemoryFile in, out;
+    const MemoryFile in;
     if (::write(in.fd, data, size) != static_cast<ssize_t>(size)) return 0;
-    const auto result = run(in.path(), out.path());
+    const OutputFile out;
+    const auto result = run(in.path(), out.path);
     if (!result && result.error().code == enlarge::Errc::internal) std::abort();  // a bug of ours
     return 0;
 }
