@@ -70,6 +70,8 @@ RoomQuestion question_of(const VideoJob& job) {
     return q;
 }
 
+constexpr double kWorthSaying = 100e6;  // bytes; of less nobody wants to hear
+
 }  // namespace
 
 RoomEstimate estimate_output(const RoomQuestion& q) {
@@ -98,9 +100,10 @@ bool is_scarce(const Notice& said) { return said.code == "room-scarce"; }
 Result<void> check_room(VideoJob& job) {
     const auto free_bytes = free_room(job);
     if (!free_bytes || job.total <= 0 || job.journal->complete()) return {};
-    TRY(const Notice said, judge_room(estimate_output(question_of(job)), job.bytes, *free_bytes));
+    const RoomEstimate estimate = estimate_output(question_of(job));
+    TRY(const Notice said, judge_room(estimate, job.bytes, *free_bytes));
     job.room_said = is_scarce(said);
-    job.notice(said);
+    if (job.room_said || estimate.bytes >= kWorthSaying) job.notice(said);
     return {};
 }
 
