@@ -9,15 +9,14 @@ import torch.nn as nn
 import torch.nn.functional as F
 from PIL import Image
 
-FEATURES, CONVS = 32, 8  # every built-in model has this shape, so that the engine has one shape to be fast at
-
 
 class Compact(nn.Module):
-    """SRVGGNetCompact with its usual key names: body.0 … body.(2·convs+2), PReLU at the odd numbers."""
+    """SRVGGNetCompact with its usual key names: body.0 … body.(2·convs+2), PReLU at the odd numbers; `convs` counts the inner
+    ones, as num_conv does."""
 
-    def __init__(self, scale, features=FEATURES, convs=CONVS):
+    def __init__(self, scale, features, convs):
         super().__init__()
-        self.scale = scale
+        self.scale, self.features, self.convs = scale, features, convs
         layers = [nn.Conv2d(3, features, 3, padding=1), nn.PReLU(features)]
         for _ in range(convs):
             layers += [nn.Conv2d(features, features, 3, padding=1), nn.PReLU(features)]
@@ -27,6 +26,9 @@ class Compact(nn.Module):
     def forward(self, x):
         up = F.interpolate(x, scale_factor=self.scale, mode='nearest')
         return F.pixel_shuffle(self.body(x), self.scale) + up
+
+    def shape(self):
+        return f'{self.features}x{self.convs}'
 
     def initialise(self):
         """Middle convolutions start near the identity: a plain stack without skips then learns from the first step."""
@@ -174,6 +176,13 @@ def psnr(a, b, border=0):
         d = d[border:-border, border:-border]
     mse = np.mean(d * d)
     return float('inf') if mse == 0 else 10 * np.log10(255**2 / mse)
+
+
+def shift(large, small):
+    """How far the mean of 3x3 input pixels moves, at the most."""
+    n, s = small.shape[0], large.shape[0] // small.shape[0]
+    e = large.reshape(n, s, n, s, 3).mean((1, 3)) - small
+    return np.abs(sum(e[i:n - 2 + i, j:n - 2 + j] for i in range(3) for j in range(3)) / 9).max()
 
 
 def ssim(a, b, border=0):

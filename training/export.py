@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Copies a trained model into models/ with the metadata that `enlarge models` shows.
 
-  export.py RUN/swift-x4.safetensors models/swift-x4.safetensors --steps 9000 --seed 1
+  export.py RUN/fine-x4.safetensors models/fine-x4.safetensors
 """
 import argparse
 import os
 
 from common import load_weights, save_weights
 
-PURPOSE = {
-    'swift': 'restores photographs and drawings (noise, JPEG, blur) while enlarging; distilled from realesr-general-x4v3',
-    'faithful': 'trained for nearness to the original alone: documents, medical and survey pictures, evidence',
+OWN, BEGUN = 'Apache-2.0', 'Apache-2.0 AND BSD-3-Clause'  # BEGUN: began with weights of Real-ESRGAN, see NOTICE
+KINDS = {
+    'fine': ('restores photographs and drawings (noise, JPEG, blur) while enlarging; distilled from realesr-general-x4v3', BEGUN),
+    'swift': ('as fine, at a quarter of its work: for video; distilled from realesr-general-x4v3', BEGUN),
+    'faithful': ('trained for nearness to the original alone: documents, medical and survey pictures, evidence', OWN),
 }
 
 
@@ -18,13 +20,12 @@ def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument('source')
     a.add_argument('target')
-    a.add_argument('--steps', required=True)
-    a.add_argument('--seed', default='1')
     o = a.parse_args()
     name = os.path.basename(o.target).removesuffix('.safetensors')
+    description, licence = KINDS[name.split('-')[0]]
     save_weights(o.target, load_weights(o.source), {
-        'name': name, 'family': 'Compact', 'scale': name[-1], 'licence': 'Apache-2.0', 'author': 'the enlarge project',
-        'description': PURPOSE[name.split('-')[0]], 'steps': o.steps, 'seed': o.seed, 'card': f'models/{name}.md'})
+        'name': name, 'family': 'Compact', 'scale': name[-1], 'licence': licence, 'author': 'the enlarge project',
+        'description': description, 'card': f'models/{name}.md'})
 
 
 if __name__ == '__main__':

@@ -111,6 +111,26 @@ def grating(rng, size, _):
     return Image.fromarray(to_u8(a * v + b * (1 - v)))
 
 
+def screen(rng, size, fonts):
+    """A piece of a screen, drawn pixel by pixel as programs draw it: small antialiased letters, frames, bars and buttons."""
+    paper = tuple(int(v) for v in rng.integers(225, 256, 3)) if rng.random() < 0.6 else colour(rng)
+    im = Image.new('RGB', (size, size), paper)
+    d, y = ImageDraw.Draw(im), int(rng.integers(-4, 4))
+    letters = list(string.ascii_letters * 2 + string.ascii_lowercase * 3 + string.digits + ' ' * 24 + '.,;:()-/=_')
+    for _ in range(int(rng.integers(0, 4))):
+        x0, y0 = (int(v) for v in rng.integers(-8, size, 2))
+        box = (x0, y0, x0 + int(rng.integers(6, size)), y0 + int(rng.integers(4, size // 2)))
+        d.rectangle(box, colour(rng) if rng.random() < 0.7 else None, colour(rng), int(rng.choice([1, 1, 2])))
+    while y < size and fonts:
+        pt = int(rng.choice([7, 8, 8, 9, 9, 10, 11, 12, 14, 18, 24]))
+        font, x = ImageFont.truetype(str(rng.choice(fonts)), pt), int(rng.integers(-6, 10))
+        here = im.getpixel((size // 2, min(size - 1, max(0, y + pt // 2))))
+        ink = (0, 0, 0) if sum(here) > 380 else (255, 255, 255)
+        d.text((x, y), ''.join(rng.choice(letters, 40)), ink if rng.random() < 0.7 else colour(rng), font)
+        y += int(pt * rng.uniform(1.15, 1.6))
+    return im
+
+
 def tile(kind, rng, size=512, fonts=()):
     """uint8 (size, size, 3). Drawn twice as large and reduced, so that edges are antialiased."""
     im = globals()[kind](rng, size if kind == 'gradient' else 2 * size, fonts)
@@ -202,6 +222,8 @@ def find_fonts(folder='/usr/share/fonts'):
 
 
 def flat(rng, shape):
-    """One colour; three in five are grey, and values near black and white are frequent: networks clip there."""
-    c = 255 * rng.beta(0.4, 0.4, 1 if rng.random() < 0.6 else 3)
+    """One colour; half are grey, values near black and white are frequent, and so are the corners of the colour cube:
+    networks clip there."""
+    r = rng.random()
+    c = rng.choice([0, 128, 255], 3) if r < 0.25 else 255 * rng.beta(0.4, 0.4, 1 if r < 0.75 else 3)
     return np.broadcast_to(np.resize(to_u8(c), 3), shape)

@@ -1,11 +1,13 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Trains one built-in model from the arrays that precompute.py wrote.
+"""Trains one built-in model on the pairs of make_data.py.
 
-  train.py swift-x4 --cache DIR --out DIR --steps 9000 --decay 3000 [--init other.safetensors] [--resume]
+  train.py fine-x4 --shape 64x8 --cache CACHE --out RUNS --steps 20000 [--init begun.safetensors] [--resume]
 
-Writes OUT/NAME.pt (everything needed to resume), OUT/NAME.safetensors (the averaged weights) and appends to OUT/NAME.log.
-The learning rate is constant, then falls as a cosine during the last `--decay` steps, so a run can be prolonged
-by resuming it with more steps. A file OUT/NAME.stop ends the run at the next checkpoint.
+The name's last letter is its scale; --shape is features x inner convolutions. Muon for the square inner convolutions, Adam
+for the rest, averaged weights. Writes OUT/NAME.pt (to resume), NAME.safetensors (averaged, float16), NAME.log (the curve).
+The learning rate is constant, then falls as a cosine during the last --decay steps, or from now on until the clock shows
+--until. A file OUT/NAME.stop ends the run at the next checkpoint.
 """
 import argparse
 import copy
@@ -15,22 +17,21 @@ import time
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 import synthetic
-from common import Compact, load_weights, luma, psnr, run, save_weights
+from common import Compact, load_weights, macs_per_input_pixel, model_from, save_weights
 
-FLAT = 0.07  # share of patches that are one colour
+LUMA = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
 
 
 class Muon(torch.optim.Optimizer):
-    """Adam for vectors and for the first and last layers; for the matrices between them momentum,
-    orthogonalised (Newton-Schulz). A stack of 32-feature convolutions needs about half as many steps."""
+    """Square convolutions: momentum, orthogonalised (Newton-Schulz). Everything else: Adam."""
 
     def __init__(self, net, lr):
         matrices, rest = [], []
-        for name, p in net.named_parameters():
-            inner = p.ndim == 4 and 3 < p.shape[1] and p.shape[0] == p.shape[1]
-            (matrices if inner else rest).append(p)
+        for p in net.parameters():
+            (matrices if p.ndim == 4 and p.shape[0] == p.shape[1] else rest).append(p)
         super().__init__([{'params': matrices, 'muon': True}, {'params': rest, 'muon': False}], {'lr': lr})
 
     @staticmethod
@@ -60,79 +61,109 @@ class Muon(torch.optim.Optimizer):
                     p.sub_(m / (v.sqrt() + 1e-8), alpha=group['lr'])
 
 
-class Patches:
-    """Random patches with their targets; unless `upright`, the same symmetry applied to both."""
+class Pairs:
+    """Random patches. New chunks that appear in the cache are taken up. Patches that show something are preferred: of
+    two candidates the one with more contrast, four times in five. Never turned or mirrored: the teacher is no friend of
+    symmetry (it agrees with its own mirrored output to 33 dB), and a student would average the difference away."""
 
-    def __init__(self, name, cache, patch, rng, upright, hard_share):
-        self.scale, self.patch, self.rng, self.upright, self.hard_share = int(name[-1]), patch, rng, upright, hard_share
-        load = lambda n: np.load(f'{cache}/{n}.npy', mmap_mode='r')
-        if name.startswith('faithful'):
-            self.pairs = []
-            for size in ('', '_half'):
-                target, low = load(f'hr{size}'), f'lr{self.scale}'
-                self.pairs += [(load(f'{low}_clean{size}'), target)] * 6 + [(load(f'{low}_mild{size}'), target)]
-        else:
-            rounds = sorted(glob.glob(f'{cache}/swift*_lr.npy'))
-            self.pairs = [(np.load(p, mmap_mode='r'), np.load(p.replace('_lr', f'_x{self.scale}'), mmap_mode='r'))
-                          for p in rounds]
-        self.hard = [(np.load(p, mmap_mode='r'), np.load(p.replace('_lr.npy', f'_{name.replace("-", "_")}.npy'), mmap_mode='r'))
-                     for p in sorted(glob.glob(f'{cache}/hard*_lr.npy'))]
+    def __init__(self, cache, scale, patch, rng, hard):
+        self.cache, self.scale, self.patch, self.rng, self.hard = cache, scale, patch, rng, hard
+        self.seen, self.kinds = [], {True: [], False: []}
+        self.refresh()
+
+    def refresh(self):
+        for p in sorted(glob.glob(f'{self.cache}/c*_lr.npy')):
+            large = p.replace('_lr', f'_x{self.scale}')
+            if p in self.seen or not os.path.exists(large) or p.endswith('.tmp.npy'):
+                continue
+            self.seen.append(p)
+            pair = np.load(p, mmap_mode='r'), np.load(large, mmap_mode='r')
+            for i, kind in enumerate(np.load(p.replace('_lr', '_kind'))):
+                self.kinds[kind == 'hard'].append((*pair, i))
+
+    def pick(self, hard):
+        among = self.kinds[hard]
+        lr, hr, i = among[self.rng.integers(len(among))]
+        n, s = self.patch, self.scale
+        y, x = self.rng.integers(0, lr.shape[1] - n + 1), self.rng.integers(0, lr.shape[2] - n + 1)
+        return lr[i, y:y + n, x:x + n], hr[i, s * y:s * (y + n), s * x:s * (x + n)]
 
     def one(self):
-        s, n, rng = self.scale, self.patch, self.rng
-        if rng.random() < FLAT:
-            flat = synthetic.flat(rng, (n, n, 3))
-            return flat, np.broadcast_to(flat[0, 0], (n * s, n * s, 3))
-        pairs = self.hard if self.hard and rng.random() < self.hard_share else self.pairs
-        lr, hr = pairs[rng.integers(len(pairs))]
-        i = rng.integers(len(lr))
-        y, x = rng.integers(0, lr.shape[1] - n + 1), rng.integers(0, lr.shape[2] - n + 1)
-        a, b = lr[i, y:y + n, x:x + n], hr[i, y * s:(y + n) * s, x * s:(x + n) * s]
-        if self.upright:
-            return a, b
-        turn, flip = rng.integers(4), rng.integers(2)
-        a, b = np.rot90(a, turn), np.rot90(b, turn)
-        return (a[:, ::-1], b[:, ::-1]) if flip else (a, b)
+        hard = self.rng.random() < self.hard
+        a = self.pick(hard)
+        if self.rng.random() < 0.8:
+            b = self.pick(hard)
+            if b[0][::2, ::2].std() > a[0][::2, ::2].std():
+                a = b
+        return a
 
     def batch(self, n):
-        pairs = [self.one() for _ in range(n)]
-        return [torch.from_numpy(np.stack([p[k] for p in pairs]).transpose(0, 3, 1, 2).astype(np.float32) / 255)
-                for k in (0, 1)]
+        return [as_tensor([p[k] for p in pairs]) for pairs in [[self.one() for _ in range(n)]] for k in (0, 1)]
+
+    def flats(self, n):
+        """Small pictures of one colour; every place in them, the border too, is seen."""
+        return as_tensor([synthetic.flat(self.rng, (24, 24, 3)) for _ in range(n)])
 
 
-def held_out(name, cache):
-    """A few whole inputs for the log; not a score, only a curve. They are trained on: see evaluate.py for scores."""
-    scale = int(name[-1])
-    if name.startswith('faithful'):
-        lr, hr = (np.load(f'{cache}/{n}.npy', mmap_mode='r') for n in (f'lr{scale}_clean', 'hr'))
-    else:
-        lr, hr = (np.load(f'{cache}/swift0_{n}.npy', mmap_mode='r') for n in ('lr', f'x{scale}'))
-    return [(lr[i][:96, :96], hr[i][:96 * scale, :96 * scale]) for i in range(5, 400, 25)]
+def as_tensor(pictures):
+    t = torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2).astype(np.float32) / 255)
+    return t.contiguous(memory_format=torch.channels_last)
 
 
-def learning_rate(step, o):
-    left = (o.steps - step) / max(1, o.decay)
-    fall = 1 if left >= 1 else 0.5 - 0.5 * np.cos(np.pi * left)
+def bands(y):
+    """Differences of a luma picture, across and down, as it is and halved."""
+    h = F.avg_pool2d(y, 2)
+    return [y[..., 1:] - y[..., :-1], y[..., 1:, :] - y[..., :-1, :], h[..., 1:] - h[..., :-1], h[..., 1:, :] - h[..., :-1, :]]
+
+
+def charbonnier(d, eps):
+    return (d * d + eps**2).sqrt().mean()
+
+
+def losses(got, want, o):
+    """Charbonnier; differences (edges in their places); strength of the differences around every place (as sharp as the
+    teacher even where the student cannot know the phase of a texture)."""
+    total = charbonnier(got - want, o.eps)
+    if o.grad or o.energy:
+        a = bands((got * LUMA).sum(1, keepdim=True))
+        with torch.no_grad():
+            b = bands((want * LUMA).sum(1, keepdim=True))
+        for i, (p, q) in enumerate(zip(a, b)):
+            if o.grad:
+                total = total + o.grad / 4 * (p - q).abs().mean()
+            if o.energy:  # windows of 8 pixels, every 4
+                n = 8 if i < 2 else 4
+                total = total + o.energy / 4 * (F.avg_pool2d(p.abs(), n, n // 2) - F.avg_pool2d(q.abs(), n, n // 2)).abs().mean()
+    return total
+
+
+def learning_rate(step, o, t0):
+    left = (o.until - time.time()) / (o.until - t0) if o.until else (o.steps - step) / max(1, o.decay)
+    fall = 1 if left >= 1 else 0.5 - 0.5 * np.cos(np.pi * max(0, left))
     return max(0.01 * o.lr, o.lr * fall) * min(1, (step + 1) / 100)
 
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument('name', choices=['swift-x2', 'swift-x4', 'faithful-x2', 'faithful-x4'])
+    a.add_argument('name')
+    a.add_argument('--shape', default='64x8', help='features x inner convolutions')
     a.add_argument('--cache', required=True)
     a.add_argument('--out', required=True)
-    a.add_argument('--steps', type=int, default=8000)
-    a.add_argument('--decay', type=int, default=3000)
-    a.add_argument('--lr', type=float, default=1e-3)
-    a.add_argument('--muon', type=float, default=0, help='gain of the matrix steps; 0: Adam for everything')
-    a.add_argument('--batch', type=int, default=8)
-    a.add_argument('--patch', type=int, default=48)
+    a.add_argument('--steps', type=int, default=20000)
+    a.add_argument('--decay', type=int, default=15000)
+    a.add_argument('--until', type=float, default=0, help='end at this time, seconds since 1970; the rate falls from now until then')
+    a.add_argument('--lr', type=float, default=5e-4)
+    a.add_argument('--muon', type=float, default=2, help='gain of the matrix steps')
+    a.add_argument('--batch', type=int, default=4)
+    a.add_argument('--patch', type=int, default=56)
+    a.add_argument('--edge', type=int, default=0, help='input pixels along the patch border that the loss does not look at')
     a.add_argument('--ema', type=float, default=0.999)
-    a.add_argument('--luma', type=float, default=0.0, help='share of the loss that looks at luma alone')
     a.add_argument('--eps', type=float, default=1e-3, help='Charbonnier constant: large is L2, small is L1')
-    a.add_argument('--init', help='begin with these weights; layers of another shape are left as they are')
-    a.add_argument('--upright', action='store_true', help='never turn or mirror: the teacher is no friend of symmetry')
-    a.add_argument('--hard', type=float, default=0.2, help='share of patches that nothing has softened, if the cache has any')
+    a.add_argument('--grad', type=float, default=0.5)
+    a.add_argument('--energy', type=float, default=4.0)
+    a.add_argument('--flat', type=float, default=0.15, help='weight of the loss on four small pictures of one colour')
+    a.add_argument('--hard', type=float, default=0.16, help='share of patches that no lens has softened')
+    a.add_argument('--init', help='begin as this network')
     a.add_argument('--resume', action='store_true')
     a.add_argument('--seed', type=int, default=1)
     a.add_argument('--every', type=int, default=500)
@@ -140,61 +171,58 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(o.seed)
     os.makedirs(o.out, exist_ok=True)
-    path = f'{o.out}/{o.name}'
+    path, scale = f'{o.out}/{o.name}', int(o.name[-1])
 
-    net = Compact(int(o.name[-1])).initialise()
-    if o.init:
-        mine = net.state_dict()
-        net.load_state_dict({k: v if v.shape == mine[k].shape else mine[k] for k, v in load_weights(o.init).items()})
-    average = copy.deepcopy(net)
-    adam = Muon(net, o.lr) if o.muon else torch.optim.Adam(net.parameters(), o.lr, (0.9, 0.99))
-    step = 0
+    net = model_from(load_weights(o.init)) if o.init else Compact(scale, *map(int, o.shape.split('x'))).initialise()
+    assert net.scale == scale and net.shape() == o.shape, f'{o.init} is {net.shape()} at x{net.scale}, not {o.shape} at x{scale}'
+    net = net.train().to(memory_format=torch.channels_last)
+    average, optimiser, step = copy.deepcopy(net), Muon(net, o.lr), 0
     if o.resume:
         saved = torch.load(path + '.pt')
         net.load_state_dict(saved['net'])
         average.load_state_dict(saved['average'])
-        adam.load_state_dict(saved['adam'])
+        optimiser.load_state_dict(saved['optimiser'])
         step = saved['step']
-    patches = Patches(o.name, o.cache, o.patch, np.random.default_rng([o.seed, step]), o.upright, o.hard)
-    checks = held_out(o.name, o.cache)
-    weigh_y = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    pairs = Pairs(o.cache, scale, o.patch, np.random.default_rng([o.seed, step]), o.hard)
 
     def note(text):
         print(text, flush=True)
         with open(path + '.log', 'a') as f:
             f.write(text + '\n')
 
-    note(f'# {vars(o)}')
-    total, t0 = 0.0, time.time()
+    note(f'# torch {torch.__version__} {vars(o)}')
+    note(f'# {macs_per_input_pixel(net.state_dict())} multiplications per input pixel')
+    total, t0, m = 0.0, time.time(), scale * o.edge
     while step < o.steps:
-        for g in adam.param_groups:
-            g['lr'], g['gain'] = learning_rate(step, o), o.muon
-        x, want = patches.batch(o.batch)
-        d = net(x) - want
-        loss = (d * d + o.eps**2).sqrt().mean()
-        if o.luma:
-            y = (d * weigh_y).sum(1)
-            loss = (1 - o.luma) * loss + o.luma * (y * y + o.eps**2).sqrt().mean()
-        adam.zero_grad()
+        for g in optimiser.param_groups:
+            g['lr'], g['gain'] = learning_rate(step, o, t0), o.muon
+        x, want = pairs.batch(o.batch)
+        got, flat = net(x), pairs.flats(4)
+        loss = losses(got[:, :, m:-m, m:-m], want[:, :, m:-m, m:-m], o) if m else losses(got, want, o)
+        total += loss.item()
+        if o.flat:
+            wide = F.interpolate(flat, scale_factor=scale, mode='nearest')
+            loss = loss + o.flat * charbonnier(net(flat) - wide, o.eps)
+        optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        adam.step()
+        optimiser.step()
         step += 1
-        total += loss.item()
         keep = min(o.ema, (step + 1) / (step + 10))
         with torch.no_grad():
             for p, q in zip(average.parameters(), net.parameters()):
                 p.lerp_(q, 1 - keep)
-        if step % o.every == 0 or step == o.steps:
-            score = np.mean([psnr(luma(run(average, a)), luma(b), o.patch // 8) for a, b in checks])
-            note(f'step {step} loss {total / (step % o.every or o.every):.5f} psnr_y {score:.3f} lr {adam.param_groups[0]["lr"]:.2e} '
-                 f'seconds {time.time() - t0:.0f} cpu {time.process_time():.0f}')
+        late = o.until and time.time() > o.until
+        if step % o.every == 0 or step == o.steps or late:
+            note(f'step {step} loss {total / (step % o.every or o.every):.5f} lr {optimiser.param_groups[0]["lr"]:.2e} '
+                 f'seconds {time.time() - t0:.0f} cpu {time.process_time():.0f} chunks {len(pairs.seen)}')
             total = 0.0
-            torch.save({'net': net.state_dict(), 'average': average.state_dict(), 'adam': adam.state_dict(),
-                        'step': step}, path + '.tmp')
+            torch.save({'net': net.state_dict(), 'average': average.state_dict(), 'optimiser': optimiser.state_dict(), 'step': step},
+                       path + '.tmp')
             os.replace(path + '.tmp', path + '.pt')
             save_weights(path + '.safetensors', average.state_dict(), {'name': o.name, 'step': step})
-            if os.path.exists(path + '.stop'):
+            pairs.refresh()
+            if late or os.path.exists(path + '.stop'):
                 break
 
 

@@ -1,0 +1,177 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What least squares can do instead of hours of training. The first three make a student that begins as a network that is
+already good, for train.py --init; the last is for the end.
+
+  solve.py prune   TEACHER.pth OUT.safetensors --shape 64x8       the teacher's first and last layers, those between left out
+  solve.py slim    WIDE.safetensors OUT.safetensors --shape 32x8 --cache CACHE
+  solve.py halve   X4.safetensors OUT.safetensors --cache CACHE   a network for x2 that makes the halved pictures of one for x4
+  solve.py settle  IN.safetensors OUT.safetensors --cache CACHE --tiles TILES   flat and hard pictures keep their colours
+
+slim goes layer by layer: the most important features are kept, and the convolution is solved anew so that it makes the wide
+network's features out of the narrow one's. halve copies all layers but the last and solves that one so that it makes the halved
+output: exactly where nothing is clipped, since halving is linear. Both want a few hundred steps afterwards. settle changes the
+last convolution so that pictures of one colour stay as they are, and hard ones (synthetic.hard) are not moved where they are
+moved by much, and others as little as may be.
+"""
+import argparse
+import itertools
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+import synthetic
+from common import Compact, bicubic, load_weights, model_from, save_weights, shift
+from make_data import drawn_from, guarded
+from train import as_tensor
+
+
+def prune(o):
+    teacher = load_weights(o.source)
+    net = Compact(4, *map(int, o.shape.split('x')))
+    last = max(int(k.split('.')[1]) for k in teacher)
+    first = 2 + 2 * (net.convs // 2)  # so many modules from the front, the rest from the end
+    weights = {}
+    for key in net.state_dict():
+        _, i, rest = key.split('.')
+        weights[key] = teacher[f'body.{int(i) if int(i) < first else last - (2 * net.convs + 2 - int(i))}.{rest}']
+    return weights
+
+
+def solved(inputs, targets, ridge=1e-5):
+    """The weights and bias of a 3x3 convolution that makes `targets` of `inputs` best; in parts, in double."""
+    columns = F.unfold(inputs, 3, padding=1).transpose(0, 1).flatten(1)
+    columns = torch.cat([columns, torch.ones(1, columns.shape[1])]).numpy()
+    t = targets.transpose(0, 1).flatten(1).numpy()
+    gram, cross = np.zeros((len(columns), len(columns))), np.zeros((len(t), len(columns)))
+    for k in range(0, columns.shape[1], 8192):
+        p, q = columns[:, k:k + 8192].astype(np.float64), t[:, k:k + 8192].astype(np.float64)
+        gram += p @ p.T
+        cross += q @ p.T
+    gram += ridge * np.trace(gram) / len(gram) * np.eye(len(gram))
+    w = torch.from_numpy(np.linalg.solve(gram, cross.T).T.astype(np.float32))
+    return w[:, :-1].reshape(len(t), -1, 3, 3), w[:, -1]
+
+
+def grams(inputs, wrong, share):
+    """(columns x columns, outputs x columns) of a 3x3 convolution's inputs, and of what is wrong with its outputs; each picture
+    counts with its share."""
+    gram = cross = 0
+    for x, e, w in zip(inputs.split(4), wrong.split(4), share.split(4)):
+        w = w.sqrt()  # on both sides of a product
+        columns = F.unfold(x, 3, padding=1)
+        columns = torch.cat([columns, torch.ones_like(columns[:, :1])], 1)
+        columns = (columns * w[:, :, 0]).transpose(0, 1).flatten(1)
+        gram = gram + (columns @ columns.T).double()
+        cross = cross + ((e * w).transpose(0, 1).flatten(1) @ columns.T).double()
+    return gram, cross, inputs.numel() // inputs.shape[1]
+
+
+def settle(o):
+    net = model_from(load_weights(o.source))
+    last, rng, fonts = net.body[-1], np.random.default_rng(4), synthetic.find_fonts()
+    grey = [(g, g, g) for g in range(0, 256, 5)]
+    some = [tuple(c) for c in np.round(255 * rng.beta(0.5, 0.5, (60, 3))).astype(int)]
+    flat = np.array(grey + list(itertools.product((0, 64, 128, 192, 255), repeat=3)) + some, np.float32) / 255
+    flat = torch.from_numpy(flat)[:, :, None, None].expand(-1, -1, 24, 24)
+    photos = drawn_from(o.tiles, rng)
+    hard = np.stack([np.ascontiguousarray(synthetic.hard(rng, 64, next(photos), fonts)) for _ in range(o.hard)])
+    x, hard_x = patches(o, 48), as_tensor(hard)
+    features = net.body[:-1](x)
+    there, _, m = grams(features, features[:, :1], torch.ones(len(x), 1, 1, 1))
+    on_flat, on_hard = net.body[:-1](flat), torch.cat([net.body[:-1](t) for t in hard_x.split(8)])
+    for turn in range(o.turns):
+        out = lambda f, t: (F.pixel_shuffle(last(f), net.scale) + F.interpolate(t, scale_factor=net.scale, mode='nearest')).clamp(0, 1)
+        wrong = out(on_flat, flat) - flat[:, :, :1, :1]
+        large = torch.cat([out(f, t) for f, t in zip(on_hard.split(8), hard_x.split(8))])
+        sane = as_tensor([guarded(a, b, 15, 30) for a, b in zip(np.round(large.permute(0, 2, 3, 1).numpy() * 255), hard)])
+        moved = [shift(np.round(a * 255), b) for a, b in zip(large.permute(0, 2, 3, 1).numpy(), hard)]
+        print(f'turn {turn}: flat mean {wrong.abs().mean() * 255:.3f}, worst {wrong.abs().mean((1, 2, 3)).max() * 255:.2f}; '
+              f'hard worst {max(moved):.0f}, above 40 {sum(v > 40 for v in moved)}, above 30 {sum(v > 30 for v in moved)} of {len(moved)}')
+        if turn == o.turns - 1:
+            return net.state_dict()
+        share = (wrong.abs().mean((1, 2, 3), keepdim=True) * 255 / 0.1).clamp(0.3, 10)  # the worst count most
+        a, p, n = grams(on_flat, F.pixel_unshuffle(wrong, net.scale), share)
+        those = [i for i, v in enumerate(moved) if v > 20]
+        share = torch.tensor([(moved[i] - 20) / 10 for i in those], dtype=torch.float32).view(-1, 1, 1, 1)
+        b, q, k = grams(on_hard[those], F.pixel_unshuffle((large - sane)[those], net.scale), share)
+        gram = there / m + o.flat * a / n + o.hard_weight * b / k + 1e-9 * torch.eye(len(a))
+        change = -torch.linalg.solve(gram, (o.flat * p / n + o.hard_weight * q / k).T).T
+        print(f'  other pictures change by {((change @ there * change).sum() / m / len(change)).sqrt() * 255:.2f} of 255', flush=True)
+        last.weight += change[:, :-1].reshape(last.weight.shape).float()
+        last.bias += change[:, -1].float()
+
+
+def patches(o, size):
+    rng, x = np.random.default_rng(3), []
+    lr = np.load(f'{o.cache}/c000_lr.npy', mmap_mode='r')
+    for _ in range(o.patches):
+        i, (y, z) = rng.integers(len(lr)), rng.integers(0, 128 - size + 1, 2)
+        x.append(lr[i, y:y + size, z:z + size])
+    return torch.from_numpy(np.stack(x).transpose(0, 3, 1, 2).astype(np.float32) / 255)
+
+
+def slim(o):
+    wide = model_from(load_weights(o.source))
+    net = Compact(wide.scale, *map(int, o.shape.split('x')))
+    assert net.convs == wide.convs, f'{o.source} has {wide.convs} inner convolutions; slim keeps their number'
+    big = small = patches(o, 40)
+    convs = [i for i, m in enumerate(net.body) if isinstance(m, nn.Conv2d)]
+    for at, following in zip(convs, convs[1:] + [None]):
+        want = wide.body[at](big)
+        if following is None:
+            keep = torch.arange(want.shape[1])
+        else:
+            big = wide.body[at + 1](want)
+            weight = wide.body[following].weight.square().sum((0, 2, 3)).sqrt() * big.std((0, 2, 3))
+            keep = weight.argsort(descending=True)[:net.features].sort()[0]
+        weight, bias = solved(small, want[:, keep])
+        net.body[at].weight.copy_(weight)
+        net.body[at].bias.copy_(bias)
+        got = net.body[at](small)
+        print(f'body.{at}: {len(keep)} features, unexplained {((got - want[:, keep]).square().mean() / want[:, keep].var()).item():.4f}')
+        if following is not None:
+            net.body[at + 1].weight.copy_(wide.body[at + 1].weight[keep])
+            small = net.body[at + 1](got)
+    return net.state_dict()
+
+
+def halve(o):
+    large = model_from(load_weights(o.source))
+    net, x = Compact(2, large.features, large.convs), patches(o, 48)
+    weights = {k: v for k, v in large.state_dict().items() if not k.startswith(f'body.{2 * large.convs + 2}.')}
+    pictures = large(x).clamp(0, 1).numpy().transpose(0, 2, 3, 1)
+    halves = np.stack([bicubic(np.round(p * 255).astype(np.uint8), 1, 2) for p in pictures]).astype(np.float32) / 255
+    wanted = torch.from_numpy(halves.transpose(0, 3, 1, 2)) - F.interpolate(x, scale_factor=2, mode='nearest')
+    inner = slice(4, -4)  # borders are another matter
+    features = large.body[:-1](x)
+    weight, bias = solved(features[:, :, inner, inner], F.pixel_unshuffle(wanted, 2)[:, :, inner, inner])
+    got = F.conv2d(features, weight, bias, padding=1)[:, :, inner, inner]
+    print(f'error {((got - F.pixel_unshuffle(wanted, 2)[:, :, inner, inner]).square().mean().sqrt() * 255).item():.2f} of 255')
+    last = f'body.{2 * net.convs + 2}'
+    return {**weights, last + '.weight': weight, last + '.bias': bias}
+
+
+def main():
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument('how', choices=['prune', 'slim', 'halve', 'settle'])
+    a.add_argument('source')
+    a.add_argument('out')
+    a.add_argument('--shape', default='64x8')
+    a.add_argument('--cache')
+    a.add_argument('--patches', type=int, default=40)
+    a.add_argument('--tiles')
+    a.add_argument('--hard', type=int, default=80, help='for `settle`: so many hard pictures')
+    a.add_argument('--flat', type=float, default=1, help='for `settle`: weight of pictures of one colour against all others')
+    a.add_argument('--hard-weight', type=float, default=0.15, help='for `settle`')
+    a.add_argument('--turns', type=int, default=4, help='for `settle`')
+    o = a.parse_args()
+    torch.set_num_threads(1)
+    with torch.no_grad():
+        save_weights(o.out, {'prune': prune, 'slim': slim, 'halve': halve, 'settle': settle}[o.how](o), {'step': 0})
+
+
+if __name__ == '__main__':
+    main()
