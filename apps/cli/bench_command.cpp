@@ -80,8 +80,7 @@ int run_quality(const BenchChoice& choice) {
     if (!choice.json) print_quality_header();
     for (const std::string& name : choice.models) {
         EngineChoice engine;
-        engine.model = name;
-        const auto model = open_model(engine);
+        const auto model = open_model(name, engine);
         if (!model) return fail(model.error());
         const auto result = print_quality(*model, quality);
         if (!result) return fail(result.error());
@@ -98,9 +97,8 @@ int run(const BenchChoice& choice) {
     std::fflush(stdout);
     for (const std::string& name : choice.models) {
         EngineChoice engine;
-        engine.model = name;
         const auto start = std::chrono::steady_clock::now();
-        const auto model = open_model(engine);
+        const auto model = open_model(name, engine);
         if (!model) return fail(model.error());
         const double open_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
         for (const std::string& size_text : choice.sizes)

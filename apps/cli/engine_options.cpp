@@ -60,8 +60,10 @@ Result<Model> mix(const Model& model, const std::string& text, const FetchConsen
 
 void define_model_options(CLI::App& app, EngineChoice& choice) {
     app.add_option("-m,--model", choice.model,
-                   std::string("Network: a name (`enlarge models` lists them) or a weight file (default: ") + enlarge::kDefaultModel +
-                       ", or what `enlarge models use` chose)")
+                   "Network: a name (`enlarge models` lists them) or a weight file (default: for pictures " +
+                       enlarge::default_model(enlarge::Use::pictures) + ", for video " +
+                       enlarge::default_model(enlarge::Use::video) +
+                       ", up to twice the size their -x2; or what `enlarge models use` chose)")
         ->type_name("NAME|FILE")->group("Model");
     app.add_option("--denoise", choice.denoise, "With realesr-general-x4v3: how strongly noise is removed, 0 to 1")
         ->type_name("STRENGTH")->check(number(0, 1))->group("Model");
@@ -100,18 +102,13 @@ void define_engine_options(CLI::App& app, EngineChoice& choice) {
         ->type_name("SIZE")->group("Engine");
 }
 
-namespace {
-
-// The network that is meant where none was named.
-std::string default_model() {
+std::string model_name(const EngineChoice& choice, enlarge::Use use, double factor) {
+    if (!choice.model.empty()) return choice.model;
     const std::string preferred = enlarge::preferred_model();
-    return preferred.empty() ? enlarge::kDefaultModel : preferred;
+    return preferred.empty() ? enlarge::default_model(use, factor) : preferred;
 }
 
-}  // namespace
-
-Result<Model> open_model(const EngineChoice& choice) {
-    const std::string name = choice.model.empty() ? default_model() : choice.model;
+Result<Model> open_model(const std::string& name, const EngineChoice& choice) {
     if (choice.denoise >= 0 && !choice.blend.empty())
         return Error{Errc::argument, "--denoise and --blend cannot be used together"};
     if (choice.denoise >= 0) {

@@ -12,7 +12,7 @@
 namespace cli {
 
 struct EngineChoice {
-    std::string model;                // empty when none was named: the one that the user prefers, or the built-in default
+    std::string model;                // empty: see model_name()
     double denoise = -1;              // 0..1, negative when not given
     std::vector<std::string> blend;   // "FILE:WEIGHT"
     double scale = 0;
@@ -31,9 +31,12 @@ void define_model_options(CLI::App& app, EngineChoice& choice);
 void define_size_options(CLI::App& app, EngineChoice& choice);
 void define_engine_options(CLI::App& app, EngineChoice& choice);
 
-// The chosen network, mixed as --denoise and --blend say. A public one that is not here is fetched, if the user agrees; a
+// The network that was named; where none was, the one that the user prefers, or the built-in default for what is enlarged
+// and by how much (0: not known).
+std::string model_name(const EngineChoice& choice, enlarge::Use use, double factor);
+// The network `name`, mixed as --denoise and --blend say. A public one that is not here is fetched, if the user agrees; a
 // misspelt name gets a suggestion.
-enlarge::Result<enlarge::Model> open_model(const EngineChoice& choice);
+enlarge::Result<enlarge::Model> open_model(const std::string& name, const EngineChoice& choice);
 enlarge::Result<enlarge::OutputSize> output_size(const EngineChoice& choice);
 enlarge::Result<enlarge::EngineOptions> engine_options(const EngineChoice& choice);
 

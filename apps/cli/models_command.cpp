@@ -30,11 +30,21 @@ struct ModelsOptions {
 
 std::string stem(const std::string& path) { return std::filesystem::path(path).stem().string(); }
 
-// The mark behind the model that is taken where none is named.
+// What a built-in network is the default for, for people.
+const char* default_for(const std::string& name) {
+    using enlarge::Use;
+    if (name == enlarge::default_model(Use::pictures)) return "  (the default for pictures)";
+    if (name == enlarge::default_model(Use::pictures, 2)) return "  (the default for pictures, up to twice the size)";
+    if (name == enlarge::default_model(Use::video)) return "  (the default for video)";
+    if (name == enlarge::default_model(Use::video, 2)) return "  (the default for video, up to twice the size)";
+    return "";
+}
+
+// The mark behind a model that is taken where none is named.
 std::string mark(const std::string& name) {
     const std::string preferred = enlarge::preferred_model();
     if (name == preferred) return "  (yours: `enlarge models use --default` undoes it)";
-    return preferred.empty() && name == enlarge::kDefaultModel ? "  (the default)" : "";
+    return preferred.empty() ? default_for(name) : "";
 }
 
 int list_built_in(bool json) {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -107,6 +108,14 @@ std::string describe(const enlarge::PictureInfo& info) {
     return text;
 }
 
+// How many times larger the result is along its longer way; 0 when that is left to the network.
+Result<double> factor_of(const enlarge::OutputSize& wanted, enlarge::Size input) {
+    if (wanted.scale > 0 || (wanted.width == 0 && wanted.height == 0)) return wanted.scale;
+    const auto size = enlarge::resolve(wanted, input, 1);
+    if (!size) return size.error();
+    return std::max(static_cast<double>(size->width) / input.width, static_cast<double>(size->height) / input.height);
+}
+
 }  // namespace
 
 Result<std::string> picture_output(const Job& job, const UpscaleOptions& options) {
@@ -135,7 +144,11 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engi
     write.quality = options.quality;
     write.lossless = options.lossless;
     write.overwrite = options.force;
-    const auto model = engine.model();
+    const auto wanted = output_size(options.engine);
+    if (!wanted) return wanted.error();
+    const auto factor = factor_of(*wanted, info.size);
+    if (!factor) return Error(factor.error()).within(job.input);
+    const auto model = engine.model(enlarge::Use::pictures, *factor);
     if (!model) return model.error();
     if (!options.no_provenance) write.provenance_model = (*model)->info().name;
 
@@ -167,8 +180,6 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engi
             rows = flat.get();
         }
     }
-    const auto wanted = output_size(options.engine);
-    if (!wanted) return wanted.error();
     const auto size = enlarge::resolve(*wanted, info.size, (*model)->info().scale);
     if (!size) return Error(size.error()).within(job.input);
 
@@ -178,7 +189,7 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engi
     if (write.format) pixels = enlarge::output_pixels(pixels, *write.format, &notice);
     if (const auto possible = enlarge::check_output(*output, *size, pixels, write); !possible) return possible.error();
 
-    const auto upscaler = engine.upscaler();
+    const auto upscaler = engine.upscaler(enlarge::Use::pictures, *factor);
     if (!upscaler) return upscaler.error();
     reporter.start(job.input, *output);
     reporter.detail(job.input + ": " + describe(info));

@@ -2,6 +2,7 @@
 // The main command's options, shared by its picture and its video half.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,18 +29,23 @@ struct UpscaleOptions {
     bool allow_damaged = false;
 };
 
-// The network and its upscaler, made when first needed and used for all inputs.
+// The networks and their upscalers, made when first needed and used for all inputs: the one that was named, or the default
+// for what is enlarged and by how much (0: not known).
 class Engine {
 public:
     explicit Engine(const UpscaleOptions& options) : options_(options) {}
-    enlarge::Result<enlarge::Model*> model();
-    enlarge::Result<enlarge::Upscaler*> upscaler();
-    [[nodiscard]] bool started() const { return upscaler_.has_value(); }
+    enlarge::Result<enlarge::Model*> model(enlarge::Use use, double factor);
+    enlarge::Result<enlarge::Upscaler*> upscaler(enlarge::Use use, double factor);
 
 private:
+    struct Network {
+        enlarge::Model model;
+        std::optional<enlarge::Upscaler> upscaler;
+    };
+    enlarge::Result<Network*> network(enlarge::Use use, double factor);
+
     const UpscaleOptions& options_;
-    std::optional<enlarge::Model> model_;
-    std::optional<enlarge::Upscaler> upscaler_;
+    std::map<std::string, Network> networks_;  // by the name that was asked for
 };
 
 // Where upscale_picture() will write; the input is opened when the name depends on it.

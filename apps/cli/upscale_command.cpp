@@ -30,7 +30,7 @@ int run(UpscaleOptions& options, const VideoChoice& video) {
     if (!size) return fail_all(size.error());
     if (const auto engine = engine_options(options.engine); !engine) return fail_all(engine.error());
     Engine engine(options);
-    const auto model = engine.model();
+    const auto model = engine.model(enlarge::Use::pictures, size->scale);
     if (!model) return fail_all(model.error());
 
     options.inputs.suffix = size_suffix(size->scale > 0 ? size->scale : (*model)->info().scale, size->width, size->height);
@@ -75,26 +75,36 @@ int run(UpscaleOptions& options, const VideoChoice& video) {
 
 }  // namespace
 
-enlarge::Result<enlarge::Model*> Engine::model() {
-    if (!model_) {
-        auto opened = open_model(options_.engine);
+enlarge::Result<Engine::Network*> Engine::network(enlarge::Use use, double factor) {
+    const EngineChoice& choice = options_.engine;
+    const std::string name = model_name(choice, use, factor);
+    auto found = networks_.find(name);
+    if (found == networks_.end()) {
+        auto opened = open_model(name, choice);
         if (!opened) return std::move(opened).error();
-        model_ = std::move(opened).value();
+        found = networks_.emplace(name, Network{std::move(opened).value(), std::nullopt}).first;
     }
-    return &*model_;
+    return &found->second;
 }
 
-enlarge::Result<enlarge::Upscaler*> Engine::upscaler() {
-    if (!upscaler_) {
-        const auto network = model();
-        if (!network) return network.error();
+enlarge::Result<enlarge::Model*> Engine::model(enlarge::Use use, double factor) {
+    const auto found = network(use, factor);
+    if (!found) return found.error();
+    return &(*found)->model;
+}
+
+enlarge::Result<enlarge::Upscaler*> Engine::upscaler(enlarge::Use use, double factor) {
+    const auto found = network(use, factor);
+    if (!found) return found.error();
+    Network& wanted = **found;
+    if (!wanted.upscaler) {
         const auto engine = engine_options(options_.engine);
         if (!engine) return engine.error();
-        auto created = enlarge::Upscaler::create(**network, *engine);
+        auto created = enlarge::Upscaler::create(wanted.model, *engine);
         if (!created) return std::move(created).error();
-        upscaler_ = std::move(created).value();
+        wanted.upscaler = std::move(created).value();
     }
-    return &*upscaler_;
+    return &*wanted.upscaler;
 }
 
 Action define_upscale(CLI::App& app) {

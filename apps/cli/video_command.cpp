@@ -164,7 +164,7 @@ Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const 
     }
     const std::string output = video_output(job, options.inputs.suffix);
     if (auto made = make_folder(job.folder); !made) return made;
-    const auto upscaler = engine.upscaler();
+    const auto upscaler = engine.upscaler(enlarge::Use::video, size->scale);
     if (!upscaler) return upscaler.error();
 
     reporter.start(job.input, output);

@@ -138,6 +138,11 @@ Result<Model> Model::blend(const Model& other, float share) const {
 
 const ModelInfo& Model::info() const { return state_->info; }
 
+std::string default_model(Use use, double factor) {
+    const std::string kind = use == Use::video ? "swift" : "fine";
+    return kind + (factor > 0 && factor <= 2 ? "-x2" : "-x4");
+}
+
 std::vector<std::string> builtin_models() {
     std::vector<std::string> names;
     for (const BuiltinModel& model : builtin_model_files()) names.emplace_back(model.name);

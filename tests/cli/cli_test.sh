@@ -212,7 +212,13 @@ check "standard output needs a format" exits 2
 run a.ppm -o noprov.webp --no-provenance
 check "--no-provenance" test "$code" -eq 0 -a -s noprov.webp
 check "provenance is written" grep -q algorithmicallyEnhanced out.webp
-check "with the model's name" grep -q swift-x4 out.webp
+check "with the model's name" grep -q fine-x4 out.webp
+run a.ppm -s 2 -o twice.webp
+check "up to twice the size the default is a network for that" grep -q fine-x2 twice.webp
+run a.ppm --width 30 -o narrow.webp
+check "also where the size is given otherwise" grep -q fine-x2 narrow.webp
+run a.ppm --height 64 -o high.webp
+check "and above it is the one for four times" grep -q fine-x4 high.webp
 check "unless told not to" test -z "$(grep -l algorithmicallyEnhanced noprov.webp)"
 run a.ppm --tile 8 --threads 1 -o t8.png
 run a.ppm --tile 16 --threads 2 -o t16.png
@@ -234,6 +240,8 @@ run devices
 check "devices lists the processor" prints '^cpu'
 run models list
 check "models lists what is built in" prints swift-x4
+check "and what is the default for pictures" prints 'fine-x4 .*default for pictures)'
+check "and for video" prints 'swift-x4 .*default for video)'
 run models info swift-x4
 check "models info tells the radius" prints 'receptive radius'
 run models search anime --scale 2 --licence commercial --json
