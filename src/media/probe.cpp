@@ -89,14 +89,14 @@ bool animated_gif(std::FILE* file) {
 namespace {
 
 // The first bytes of standard input, left in place for whoever reads it; empty where that is not possible.
-Bytes peek_stdin(std::size_t most) {
+Bytes peek(int fd, std::size_t most) {
     Bytes bytes(most);
-    ssize_t got = ::pread(STDIN_FILENO, bytes.data(), most, ::lseek(STDIN_FILENO, 0, SEEK_CUR));
-    if (got < 0) got = ::recv(STDIN_FILENO, bytes.data(), most, MSG_PEEK);
+    ssize_t got = ::pread(fd, bytes.data(), most, ::lseek(fd, 0, SEEK_CUR));
+    if (got < 0) got = ::recv(fd, bytes.data(), most, MSG_PEEK);
     if (got < 0) {
         int copy[2];
         if (::pipe2(copy, O_CLOEXEC) != 0) return {};
-        got = ::tee(STDIN_FILENO, copy[1], most, 0);  // waits for the first bytes
+        got = ::tee(fd, copy[1], most, 0);  // waits for the first bytes
         if (got > 0) got = ::read(copy[0], bytes.data(), static_cast<std::size_t>(got));
         ::close(copy[0]);
         ::close(copy[1]);
@@ -125,9 +125,20 @@ bool probed_as_video(const std::string& path, const Bytes& bytes, bool otherwise
 
 bool is_media_file(const std::string& path) {
     if (path.find("://") != std::string::npos) return true;
-    if (path == "-") {
-        const Bytes bytes = peek_stdin(16 << 10);
+    const auto moving = [](int fd) {
+        const Bytes bytes = peek(fd, 16 << 10);
         return starts(bytes, 0, "\x89PNG\r\n\x1a\n", 8) ? animated_png(bytes) : probed_as_video("", bytes, false);
+    };
+    if (path == "-") return moving(STDIN_FILENO);
+    // What is read of a pipe is gone. One that we hold open already (<(program), /dev/stdin) can be looked into; one with
+    // a name of its own would lose its writer when it is closed again.
+    struct stat info = {};
+    if (::stat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode)) {
+        const bool held = path == "/dev/stdin" || path.starts_with("/dev/fd/") || path.starts_with("/proc/self/fd/");
+        const int fd = held ? ::open(path.c_str(), O_RDONLY | O_CLOEXEC) : -1;
+        const bool result = fd >= 0 ? moving(fd) : named_like_video(path);
+        if (fd >= 0) ::close(fd);
+        return result;
     }
     std::FILE* file = std::fopen(path.c_str(), "rbe");
     if (!file) {

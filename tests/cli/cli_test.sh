@@ -204,6 +204,17 @@ run -r tree --force
 check "earlier results are not enlarged again" test ! -e tree/a_x4_x4.ppm
 run 'many/*_x4.ppm' -s 2 -o globbed
 check "patterns the shell left alone are expanded" test -f globbed/a_x4_x2.ppm
+# Pipes that have a name: a program's output, standard input as a file, a fifo.
+run a.ppm -o whole.ppm
+run <(cat a.ppm) -o pipe.ppm
+check "<(program) is an input" cmp whole.ppm pipe.ppm
+cat a.ppm | "$program" /dev/stdin -o pipe2.ppm 2>err
+check "/dev/stdin is an input" cmp whole.ppm pipe2.ppm
+mkfifo fifo.ppm
+cat a.ppm >fifo.ppm &
+run fifo.ppm -o pipe3.ppm
+check "a fifo is an input" cmp whole.ppm pipe3.ppm
+rm fifo.ppm
 "$program" - -o - --format png <a.ppm >piped.png 2>err
 check "from standard input to standard output" "$program" compare piped.png out.png
 run a.ppm -o -
