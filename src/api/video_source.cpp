@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <sstream>
+
+#include "base/text.hpp"
 
 namespace enlarge {
 
@@ -14,26 +15,20 @@ namespace {
 
 constexpr std::int64_t kRateUnit = 100'000;
 
-std::string text_of(double number) {
-    std::ostringstream out;
-    out << number;
-    return out.str();
-}
-
 // Not-a-number compares false with everything, so that what is allowed is asked, not what is forbidden.
 Result<void> check_numbers(const VideoOptions& options) {
     if (!(options.frame_rate == 0 || (options.frame_rate > 0.001 && options.frame_rate < 1000)))
-        return Error{Errc::argument, "a frame rate of " + text_of(options.frame_rate) +
+        return Error{Errc::argument, "a frame rate of " + shortest(options.frame_rate) +
                                          "; more than 0.001 and less than 1000 frames a second are possible"};
     if (options.crf && !(std::fabs(*options.crf) <= 1000))
         return Error{Errc::argument,
-                     "a quality (crf) of " + text_of(*options.crf) + "; encoders know small numbers only"};
+                     "a quality (crf) of " + shortest(*options.crf) + "; encoders know small numbers only"};
     if (!(options.timeout_s > 0 && options.timeout_s <= 1e6))
-        return Error{Errc::argument, "a timeout of " + text_of(options.timeout_s) +
+        return Error{Errc::argument, "a timeout of " + shortest(options.timeout_s) +
                                          " s; more than 0 and at most 1000000 s are possible"};
     if (!(options.drop_after_s >= 0))
         return Error{Errc::argument,
-                     "frames that are " + text_of(options.drop_after_s) + " s late cannot be told from others"};
+                     "frames that are " + shortest(options.drop_after_s) + " s late cannot be told from others"};
     return {};
 }
 

@@ -10,7 +10,7 @@
 namespace enlarge::test {
 namespace {
 
-constexpr int kTags = 3000;
+constexpr int kTags = 800;
 
 std::string big_endian(std::size_t value, int bytes) {
     std::string out;
@@ -54,7 +54,7 @@ TEST(changing_input, tags_of_a_pipe_are_those_of_its_beginning_whatever_comes_la
     write_file(scratch / "in.flv", with_changing_tags(contents(scratch / "plain.flv")));
     const Ran ran = run(scratch,
                         words("-", scratch / "out.mkv",
-                              {"--container", "mkv", "--input-format", "flv", "--input-option", "probesize=200000",
+                              {"--container", "mkv", "--input-format", "flv", "--input-option", "probesize=60000",
                                "--input-option", "analyzeduration=400000"}),
                         scratch / "in.flv");
     ASSERT_EQ(ran.code, 0) << ran.errors;

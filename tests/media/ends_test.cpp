@@ -15,18 +15,13 @@ void expect_said(const Scratch& scratch, const std::string& in, std::int64_t fra
     EXPECT_FALSE(whole.report->input_cut_short);
     EXPECT_EQ(whole.report->frames_out, frames);
     const std::string bytes = contents(in);
-    for (const double part : {0.6, 0.85}) {
-        const std::string cut = scratch / ("cut" + fs::path(in).extension().string());
-        write_file(cut, bytes.substr(0, static_cast<std::size_t>(static_cast<double>(bytes.size()) * part)));
-        const Enlarged done = enlarged(cut, scratch / "cut_out.mkv");
-        ASSERT_TRUE(done.report) << done.report.error().message;
-        EXPECT_TRUE(done.report->input_cut_short) << part;
-        const Ran ran = run(scratch, words(cut, scratch / "cut_said.mkv", {"--json"}), "", scratch / "stdout");
-        ASSERT_EQ(ran.code, 0) << ran.errors;
-        EXPECT_NE(contents(scratch / "stdout").find("\"cut_short\":true"), std::string::npos)
-            << contents(scratch / "stdout");
-        for (const char* name : {"cut_out.mkv", "cut_said.mkv"}) fs::remove(scratch / name);
-    }
+    const std::string cut = scratch / ("cut" + fs::path(in).extension().string());
+    write_file(cut, bytes.substr(0, bytes.size() * 7 / 10));
+    const Enlarged done = enlarged(cut, scratch / "cut_out.mkv");
+    ASSERT_TRUE(done.report) << done.report.error().message;
+    EXPECT_TRUE(done.report->input_cut_short);
+    EXPECT_LT(done.report->frames_out, frames);
+    fs::remove(scratch / "cut_out.mkv");
     fs::remove(scratch / "whole.mkv");
 }
 
