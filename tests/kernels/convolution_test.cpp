@@ -115,7 +115,9 @@ KERNEL_CHECK(winograd_input_f16_i16_chooses_a_unit_for_each_block) {
         std::vector<float> unit(blocks), alone_unit(1);
         isa.winograd_input_f16_i16(rows.window, blocks, channels, scale.data(), v.data(), pos_stride, unit.data());
         for (int b = 0; b < blocks; ++b) {
-            if (b != 3) EXPECT_EQ(unit[static_cast<std::size_t>(b)], 1) << b;
+            if (b != 3) {
+                EXPECT_EQ(unit[static_cast<std::size_t>(b)], 1) << b;
+            }
             Window<Half> window = rows.window;
             for (const Half*& row : window.rows) row += b * window.step;
             isa.winograd_input_f16_i16(window, 1, channels, scale.data(), alone.data(), channels, alone_unit.data());
@@ -126,7 +128,9 @@ KERNEL_CHECK(winograd_input_f16_i16_chooses_a_unit_for_each_block) {
                     ASSERT_EQ(v[static_cast<std::size_t>(p * pos_stride + b * channels + c)], alone[static_cast<std::size_t>(p * channels + c)]);
         }
         EXPECT_EQ(std::isnan(unit[3]), !std::isfinite(special)) << special;
-        if (std::isfinite(special)) EXPECT_GT(unit[3], 64) << special;
+        if (std::isfinite(special)) {
+            EXPECT_GT(unit[3], 64) << special;
+        }
     }
 }
 

@@ -21,8 +21,6 @@
 namespace enlarge::test {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 void pause(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
 
 // Serves files from memory, with ranges. The first answer for `broken` stops after half of it and closes.

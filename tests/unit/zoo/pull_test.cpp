@@ -369,7 +369,10 @@ TEST_F(pull, search_takes_words_scale_licence_and_family) {
         EXPECT_EQ(model.scale, 2);
         EXPECT_EQ(model.commercial, true) << model.name;
     }
-    for (const PublicModel& model : *search_models({.family = "span", .runs = true})) EXPECT_EQ(model.family, "SPAN");
+    const auto span = search_models({.family = "span", .runs = true});
+    ASSERT_TRUE(span.ok());
+    EXPECT_FALSE(span->empty());
+    for (const PublicModel& model : *span) EXPECT_EQ(model.family, "SPAN");
     EXPECT_TRUE(search_models({.text = "anime no-such-word"})->empty());
     EXPECT_EQ(search_models({.text = "REALESRGAN x4plus"})->front().name, "RealESRGAN_x4plus_anime_6B");
 }
