@@ -42,7 +42,7 @@ const char* default_for(const std::string& name) {
 
 // The mark behind a model that is taken where none is named.
 std::string mark(const std::string& name) {
-    const std::string preferred = enlarge::preferred_model();
+    static const std::string preferred = enlarge::preferred_model();  // a file; asked for every model of a list
     if (name == preferred) return "  (yours: `enlarge models use --default` undoes it)";
     return preferred.empty() ? default_for(name) : "";
 }
@@ -165,11 +165,11 @@ int pull(const ModelsOptions& options) {
             continue;
         }
         const auto model = enlarge::find_public_model(name);
-        const std::string licence = model ? describe_licence(model->licence) : "";
+        const std::string licence = model ? model->licence : "";
         const std::string address = model ? model->licence_address : "";
         reporter.done(*path, JsonLine("done").add("name", name).add("path", *path).add("licence", licence));
         if (!options.json && !options.quiet)
-            std::printf("%s\nlicence: %s%s%s\n", printable(*path).c_str(), printable(licence).c_str(), address.empty() ? "" : ", ", printable(address).c_str());
+            std::printf("%s\nlicence: %s%s%s\n", printable(*path).c_str(), printable(describe_licence(licence)).c_str(), address.empty() ? "" : ", ", printable(address).c_str());
     }
     return code;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <map>
@@ -14,6 +13,7 @@
 #include "base/folders.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "base/text.hpp"
 #include "base/thread_pool.hpp"
 #include "enlarge/enlarge.hpp"
@@ -145,10 +145,7 @@ Result<UpscaleReport> Upscaler::upscale(RowSource& in, RowSink& out, Size out_si
 const ModelInfo& Upscaler::model() const { return state_->model.info(); }
 std::string Upscaler::path() const {
     std::string text = state_->enlarger->engine().info().description;
-    if (const double strength = state_->enlarger->options().strength; strength < 1) {
-        char number[32];
-        text += ", strength " + std::string(number, std::to_chars(number, number + sizeof number, strength).ptr);
-    }
+    if (const double strength = state_->enlarger->options().strength; strength < 1) text += ", strength " + exact(strength);
     return text;
 }
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <deque>
@@ -15,6 +14,7 @@
 #include "api/video_room.hpp"
 #include "base/cpu.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "image/format.hpp"
 
 namespace enlarge {
@@ -67,12 +67,6 @@ std::string joined(const std::vector<std::pair<std::string, std::string>>& optio
     return out;
 }
 
-// The shortest text that is this number again: what is rounded here is not told apart when work is continued.
-std::string number(double value) {
-    char text[40];
-    return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
-
 // Whether work is kept in a journal, as far as names tell.
 bool may_be_journalled(const VideoJob& job) {
     return job.output != "-" && job.input != "-" && !is_address(job.output) && !is_address(job.input) && !job.options.live;
@@ -105,7 +99,7 @@ Result<media::Facts> facts_of(const VideoJob& job) {
         {"the network's results (checksum)", network},
         {"the output size", std::to_string(job.choice.size.width) + "x" + std::to_string(job.choice.size.height)},
         {"the encoder", job.choice.sentence},
-        {"--crf", o.crf ? number(*o.crf) : ""},
+        {"--crf", o.crf ? exact(*o.crf) : ""},
         {"--preset", o.preset},
         {"the encoder's own parameters", job.choice.parameters},
         {"--encoder-option", joined(o.encoder_options)},
@@ -113,9 +107,9 @@ Result<media::Facts> facts_of(const VideoJob& job) {
         {"--container-option", joined(o.container_options)},
         {"--input-format", o.input_format},
         {"--input-option", joined(o.input_options)},
-        {"--frame-rate", number(o.frame_rate)},
-        {"--from", number(o.from_s)},
-        {"--to", number(o.to_s)},
+        {"--frame-rate", exact(o.frame_rate)},
+        {"--from", exact(o.from_s)},
+        {"--to", exact(o.to_s)},
         {"--filter-before", o.filter_before},
         {"--filter-after", o.filter_after},
         {"deinterlacing", o.deinterlace ? "on" : "off"},
@@ -276,7 +270,7 @@ Result<void> decide(VideoJob& job) {
     job.mux.from_s = o.from_s > 0 ? job.source->from_s() : 0;
     job.mux.to_s = job.source->to_s();
     job.mux.keep_rotation = job.plan.holds_rotation;
-    if (job.mux.offset_us != 0 && o.from_s == 0) job.notice({"clock-moved", "the input's clock starts at " + number(static_cast<double>(job.mux.offset_us) / 1e6) + " s; the output's starts at 0"});
+    if (job.mux.offset_us != 0 && o.from_s == 0) job.notice({"clock-moved", "the input's clock starts at " + exact(static_cast<double>(job.mux.offset_us) / 1e6) + " s; the output's starts at 0"});
     return {};
 }
 

@@ -21,4 +21,10 @@ inline std::string shortest(double value, int digits = 6) {
     return {text, std::to_chars(text, text + sizeof text, value, std::chars_format::general, digits).ptr};
 }
 
+// The shortest text that is exactly this number again: for what must be told apart later.
+inline std::string exact(double value) {
+    char text[32];
+    return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
 }  // namespace enlarge

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <sstream>
 
+#include "base/text.hpp"
 #include "media/encoder.hpp"
 #include "media/ffmpeg.hpp"
 
@@ -46,12 +46,6 @@ Traits traits_of(const std::string& codec) {
     const bool hardware = codec.find("_nvenc") != std::string::npos || codec.find("_vaapi") != std::string::npos ||
                           codec.find("_qsv") != std::string::npos;
     return {codec.c_str(), hardware && codec.rfind("h264", 0) == 0 ? 4096 : hardware ? 8192 : 65535, hardware, nullptr, nullptr};
-}
-
-// The shortest text that is this number again.
-std::string exact(double value) {
-    char text[40];
-    return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
 
 bool have(const char* encoder) { return avcodec_find_encoder_by_name(encoder) != nullptr; }

@@ -24,10 +24,6 @@ constexpr double kMostWaste = 256;  // pixels computed for one that is wanted
 
 std::string describe(Size size) { return std::to_string(size.width) + "x" + std::to_string(size.height); }
 
-PixelFormat planar_float(int channels) {
-    return {SampleType::f32, 32, static_cast<std::uint8_t>(channels), true};
-}
-
 bool is_integer(const PixelFormat& format) {
     return format.sample == SampleType::u8 || format.sample == SampleType::u16;
 }

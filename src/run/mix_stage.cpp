@@ -12,8 +12,6 @@ namespace {
 
 constexpr int kRows = 32;
 
-PixelFormat planar_float(int channels) { return {SampleType::f32, 32, static_cast<std::uint8_t>(channels), true}; }
-
 // Takes the first `count` of the rows.
 ImageView take(ImageView& rows, int count) {
     const ImageView taken = rows.part({0, 0, rows.size.width, count});

@@ -8,6 +8,11 @@
 
 namespace enlarge {
 
+// What networks and the resampling filter give.
+inline PixelFormat planar_float(int channels) {
+    return {SampleType::f32, 32, static_cast<std::uint8_t>(channels), true};
+}
+
 class RowStage {
 public:
     virtual ~RowStage() = default;

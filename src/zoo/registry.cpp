@@ -162,7 +162,10 @@ Result<const PublicModel*> only_named(const std::vector<PublicModel>& models, co
 
 Result<Registry> load_registry() {
     const char* path = std::getenv(kRegistryVariable);
-    if (!path || !*path) return parse_registry(kBuiltinRegistry, false);
+    if (!path || !*path) {  // parsed once: a start that names a stored model asks several times
+        static const Result<Registry> builtin = parse_registry(kBuiltinRegistry, false);
+        return builtin;
+    }
     std::ifstream in(path, std::ios::binary);
     if (!in) return Error{Errc::not_found, std::string(path) + " (from " + kRegistryVariable + ") cannot be opened"};
     std::ostringstream text;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names on disk: what is there already stays, whoever put it there and whenever.
 #include <gtest/gtest.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <chrono>
@@ -301,13 +300,9 @@ TEST(names, the_longest_names_work_and_longer_ones_are_one_sentence) {
 TEST(names, a_disk_without_room_is_named_before_work_begins) {
     const Scratch scratch;
     const std::string disk = scratch / "disk";
-    fs::create_directories(disk);
-    if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=400k") != 0)
+    const SmallDisk small(disk);
+    if (!small.mounted())
         GTEST_SKIP() << "SKIPPED: a small tmpfs cannot be mounted here (" << std::strerror(errno) << "); needs root";
-    struct Unmount {
-        std::string path;
-        ~Unmount() { ::umount2(path.c_str(), MNT_DETACH); }
-    } unmount{disk};
     clip(scratch, 40);  // 192x128 4:2:0: 1.5 MB
     const Ran raw = run(scratch, line(scratch / "in.mkv", disk + "/out.y4m"));
     EXPECT_EQ(raw.code, 4) << raw.errors;

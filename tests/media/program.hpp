@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <initializer_list>
 #include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "enlarge/enlarge.hpp"
@@ -39,6 +41,25 @@ public:
 
 private:
     fs::path path_;
+};
+
+// A disk with little room at `folder`, until the test ends. Only root may have one: mounted() says whether it is there.
+class SmallDisk {
+public:
+    explicit SmallDisk(std::string folder) : folder_(std::move(folder)) {
+        fs::create_directories(folder_);
+        mounted_ = ::mount("tmpfs", folder_.c_str(), "tmpfs", 0, "size=400k") == 0;
+    }
+    SmallDisk(const SmallDisk&) = delete;
+    SmallDisk& operator=(const SmallDisk&) = delete;
+    ~SmallDisk() {
+        if (mounted_) ::umount2(folder_.c_str(), MNT_DETACH);
+    }
+    [[nodiscard]] bool mounted() const { return mounted_; }
+
+private:
+    std::string folder_;
+    bool mounted_ = false;
 };
 
 inline std::string model_path(const std::string& name) { return std::string(ENLARGE_SOURCE_DIR) + "/tests/media/data/" + name + ".safetensors"; }

@@ -2,7 +2,6 @@
 // Crashes, full disks, Ctrl-C: what was finished stays finished, and the end is the same.
 #include <gtest/gtest.h>
 #include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <chrono>
@@ -205,13 +204,9 @@ TEST(resume, a_second_interrupt_stops_at_once) {
 TEST(resume, a_full_disk_is_one_sentence_and_work_continues_when_there_is_room) {
     const Scratch scratch;
     const std::string disk = scratch / "disk";
-    fs::create_directories(disk);
-    if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=400k") != 0)
+    const SmallDisk small(disk);
+    if (!small.mounted())
         GTEST_SKIP() << "SKIPPED: a small tmpfs cannot be mounted here (" << std::strerror(errno) << "); needs root";
-    struct Unmount {
-        std::string path;
-        ~Unmount() { ::umount2(path.c_str(), MNT_DETACH); }
-    } unmount{disk};
     ClipSpec spec;
     spec.frames = 120;
     make_clip(scratch / "in.mkv", spec);
