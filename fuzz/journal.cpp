@@ -3,7 +3,7 @@
 // would write them. The input is the journal's text up to the first zero byte, then the segment. The text goes without
 // its first line, which is the one of this version, and its last ("end ..."). Where it says "segment FRAMES PACKETS",
 // bytes, duration and checksum are filled in.
-#include "media/journal.hpp"
+#include "video/journal.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -30,12 +30,18 @@ std::string crc(const std::string& bytes) {
 
 // The first line of the journals that are made today.
 std::string title(const std::string& folder) {
-    const auto journal = enlarge::media::Journal::open(folder, {}, true);
+    const auto journal = enlarge::video::Journal::open(folder, {}, true);
     enlarge::fuzz::require(journal.ok(), "an empty journal can be made");
     std::ifstream in(folder + "/journal");
     std::string line;
     std::getline(in, line);
     return line + "\n";
+}
+
+enlarge::video::JobPlan plan() {
+    enlarge::video::JobPlan plan;
+    plan.fingerprint = {{"a fact", "its value"}};
+    return plan;
 }
 
 // The text as a forger finishes it.
@@ -47,7 +53,7 @@ std::string finished(const std::string& text, const std::string& segment) {
         std::string word, frames, packets, more;
         words >> word >> frames >> packets;
         if (word == "segment" && !packets.empty() && !(words >> more))
-            line = word + " " + frames + " " + packets + " " + std::to_string(segment.size()) + " 40 " + crc(segment);
+            line = word + " 0 " + frames + " " + packets + " " + std::to_string(segment.size()) + " 40 " + crc(segment);
         out += line + "\n";
     }
     return out;
@@ -69,7 +75,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::write_file(folder + "/journal", text + "end " + crc(text) + "\n");
     fuzz::write_file(folder + "/segment-000000", segment);
     {
-        const auto journal = media::Journal::open(folder, {{"a fact", "its value"}}, false);
+        const auto journal = video::Journal::open(folder, plan(), false);
         if (!journal) {
             fuzz::require(!journal.error().message.empty() && journal.error().code != Errc::internal,
                           "a folder is never an internal error");

@@ -26,14 +26,15 @@ ALLOWED = {
     "pictures": {"image"},
     "backend": {"graph", "plan", "kernels", "image", "color", "tile"},
     "run": (TIER1 - {"weights"}) | {"color", "tile", "plan", "backend"},
+    "video": {"image", "color", "tile", "media", "backend", "run"},
     "api": {"base", "image", "graph", "kernels", "weights", "zoo", "color", "tile", "arch", "export", "plan", "media",
-            "pictures", "backend", "run"},
+            "pictures", "backend", "run", "video"},
 }
 # Public headers that every module may include, because the types in them are the lowest tier's own.
 PUBLIC_BASE = {"result.hpp", "image.hpp", "engine.hpp", "log.hpp", "notice.hpp"}
 # Public headers that a module below api implements or fills in.
 PUBLIC_OF = {"pictures": {"picture.hpp"}, "media": {"media.hpp"}, "zoo": {"models.hpp"}, "run": {"enlarge.hpp"},
-             "export": {"models.hpp"}}
+             "export": {"models.hpp"}, "video": {"enlarge.hpp", "media.hpp"}}
 # External headers with one user only.
 ONLY_USER = [
     (re.compile(r"^(libav\w+|libsw\w+)/"), {"media"}),

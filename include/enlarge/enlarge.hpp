@@ -144,10 +144,10 @@ public:
     // "cpu avx2, fp32 Winograd F(4x4,3x3)", for -v.
     [[nodiscard]] std::string path() const;
 
+    struct State;  // internal
+    [[nodiscard]] State& state() const { return *state_; }
+
 private:
-    friend class TileReuse;  // internal
-    friend class FrameWorkers;
-    struct State;
     explicit Upscaler(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
 };

@@ -107,7 +107,7 @@ Result<double> video_rate(const Program& program, Size size, int runs) {
             for (; begun < count && team.under_way() < team.size(); ++begun)
                 TRY(team.submit([&](int worker) -> Result<void> {
                     Lane& lane = lanes[static_cast<std::size_t>(worker)];
-                    TRY(dynamic_cast<FrameSession&>(*lane.session).run_frame(lane.from, lane.to));
+                    TRY(lane.session->frames()->run_frame(lane.from, lane.to));
                     return {};
                 }));
             TRY(team.next());

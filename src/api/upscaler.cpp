@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -11,9 +9,7 @@
 #include "api/upscaler_state.hpp"
 #include "backend/backend.hpp"
 #include "base/folders.hpp"
-#include "base/limits.hpp"
 #include "base/log.hpp"
-#include "base/text.hpp"
 #include "base/text.hpp"
 #include "base/thread_pool.hpp"
 #include "enlarge/enlarge.hpp"
@@ -33,8 +29,6 @@ std::shared_ptr<ThreadPool> shared_pool(int threads) {
     return pool;
 }
 
-std::string describe(Size size) { return std::to_string(size.width) + "x" + std::to_string(size.height); }
-
 }  // namespace
 
 Result<int> device_index(const std::string& device) {
@@ -44,38 +38,6 @@ Result<int> device_index(const std::string& device) {
     if (digits.empty() || digits.size() > 3 || digits.find_first_not_of("0123456789") != std::string::npos)
         return Error{Errc::argument, "device '" + device + "': expected a number after the colon, as in cuda:1"};
     return std::atoi(digits.c_str());
-}
-
-Result<Size> resolve(const OutputSize& wanted, Size input, int model_scale) {
-    if (input.width <= 0 || input.height <= 0)
-        return Error{Errc::argument, "the picture has no pixels (" + describe(input) + ")"};
-    if (wanted.width < 0 || wanted.height < 0)
-        return Error{Errc::argument, "an output of " + describe({wanted.width, wanted.height}) + " pixels cannot be"};
-    if (wanted.scale != 0 && (wanted.width || wanted.height))
-        return Error{Errc::argument, "give either a scale or a width and height, not both"};
-    double across = model_scale, down = model_scale;
-    if (wanted.scale != 0) {
-        if (!std::isfinite(wanted.scale) || wanted.scale <= 0)
-            return Error{Errc::argument, "a scale must be larger than 0; found " + shortest(wanted.scale)};
-        across = down = wanted.scale;
-    } else if (wanted.width && wanted.height) {
-        across = static_cast<double>(wanted.width) / input.width;
-        down = static_cast<double>(wanted.height) / input.height;
-        if (wanted.fit) across = down = std::min(across, down);
-    } else if (wanted.width) {
-        across = down = static_cast<double>(wanted.width) / input.width;
-    } else if (wanted.height) {
-        across = down = static_cast<double>(wanted.height) / input.height;
-    }
-    const Limits limits;
-    const double width = std::max(1.0, std::round(input.width * across));
-    const double height = std::max(1.0, std::round(input.height * down));
-    if (width > limits.side || height > limits.side || width * height > static_cast<double>(limits.pixels))
-        return Error{Errc::limit, "the output would have " + std::to_string(static_cast<long long>(width)) + "x" +
-                                      std::to_string(static_cast<long long>(height)) + " pixels; at most " +
-                                      std::to_string(limits.side) + " a side and " + std::to_string(limits.pixels) +
-                                      " in all"};
-    return Size{static_cast<int>(width), static_cast<int>(height)};
 }
 
 std::vector<DeviceInfo> devices() {

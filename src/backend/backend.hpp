@@ -72,6 +72,8 @@ class Session {
 public:
     virtual ~Session() = default;
     virtual Result<TileReport> run(const TileJob& job) = 0;
+    // This session as one that takes frames of video (backend/frames.hpp); null where Program::takes_frames() refuses all.
+    [[nodiscard]] virtual class FrameSession* frames() { return nullptr; }
 
     // For benchmarks: starts (anew) or stops taking times. A backend without stages reports none.
     virtual void time_stages(bool) {}

@@ -23,9 +23,10 @@ struct FrameSurface {
     void* stream = nullptr;
 };
 
-// What sessions of such programs are (dynamic_cast).
+// What Session::frames() gives.
 class FrameSession : public Session {
 public:
+    [[nodiscard]] FrameSession* frames() final { return this; }
     // The whole frame, `out` of any size. Sides of `in` must be multiples of ProgramInfo::size_multiple. Returns when
     // `out` is complete. Fails with Errc::unsupported for what Program::takes_frames() refuses, Errc::memory when the
     // device does not hold the frame in one piece.

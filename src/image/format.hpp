@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "enlarge/image.hpp"
 
@@ -17,6 +18,14 @@ inline int sample_bytes(SampleType sample) {
 inline int max_value(const PixelFormat& format) {
     return format.sample == SampleType::f32 || format.sample == SampleType::f16 ? 1 : (1 << format.bits) - 1;
 }
+
+// One plane of floats per channel: what networks and the resampling filter give.
+inline PixelFormat planar_float(int channels) {
+    return {SampleType::f32, 32, static_cast<std::uint8_t>(channels), true};
+}
+
+// "640x360"
+inline std::string describe(Size size) { return std::to_string(size.width) + "x" + std::to_string(size.height); }
 
 inline int plane_count(const PixelFormat& format) { return format.planar ? format.channels : 1; }
 

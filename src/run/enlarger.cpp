@@ -22,8 +22,6 @@ constexpr int kSourceRows = 64;
 constexpr int kMostPasses = 6;
 constexpr double kMostWaste = 256;  // pixels computed for one that is wanted
 
-std::string describe(Size size) { return std::to_string(size.width) + "x" + std::to_string(size.height); }
-
 bool is_integer(const PixelFormat& format) {
     return format.sample == SampleType::u8 || format.sample == SampleType::u16;
 }

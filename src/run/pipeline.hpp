@@ -174,20 +174,28 @@ public:
         const Busy busy(*this);
         return body();
     }
+    // The same for a part of the work on one item: time that counts, but no item.
+    template <class Body>
+    auto work_more(Body&& body) {
+        const Busy busy(*this, 0);
+        return body();
+    }
     // True once the line is being stopped: leave.
     [[nodiscard]] bool stopping() const;
 
 private:
     friend class Pipeline;
     struct Busy {
-        explicit Busy(Stage& stage) : stage(stage), start(std::chrono::steady_clock::now()) {}
+        explicit Busy(Stage& stage, int items = 1)
+            : stage(stage), items(items), start(std::chrono::steady_clock::now()) {}
         ~Busy() {
             const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
             const std::lock_guard lock(stage.mutex_);
             stage.times_.busy_s += spent.count();
-            ++stage.times_.items;
+            stage.times_.items += items;
         }
         Stage& stage;
+        int items;
         std::chrono::steady_clock::time_point start;
     };
     mutable std::mutex mutex_;

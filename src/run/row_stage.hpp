@@ -5,13 +5,9 @@
 
 #include "base/result.hpp"
 #include "enlarge/image.hpp"
+#include "image/format.hpp"
 
 namespace enlarge {
-
-// What networks and the resampling filter give.
-inline PixelFormat planar_float(int channels) {
-    return {SampleType::f32, 32, static_cast<std::uint8_t>(channels), true};
-}
 
 class RowStage {
 public:

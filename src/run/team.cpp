@@ -11,6 +11,7 @@ namespace enlarge {
 
 Team::Team(int workers) {
     for (int i = 0; i < workers; ++i) workers_.push_back(std::make_unique<Worker>());
+    if (workers == 1) return;
     try {
         for (int i = 0; i < workers; ++i)
             workers_[static_cast<std::size_t>(i)]->thread = std::thread(work, std::ref(*workers_[static_cast<std::size_t>(i)]), i);

@@ -22,7 +22,7 @@ public:
     // What worker number `worker` (0 ... size() - 1) does; it runs on that worker's own thread.
     using Job = std::function<Result<void>(int worker)>;
 
-    // Where a thread cannot be started, submit() does the work of that one itself, and a notice says so.
+    // One worker has no thread: submit() does the work. It does too where a thread cannot be started; a notice says so.
     explicit Team(int workers);
     ~Team();  // waits for the jobs under way
     Team(const Team&) = delete;

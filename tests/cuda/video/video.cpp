@@ -8,7 +8,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "api/video_frames.hpp"
+#include "api/upscaler_state.hpp"
 #include "color/convert.hpp"
 #include "enlarge/log.hpp"
 #include "enlarge/media.hpp"
@@ -19,6 +19,7 @@
 #include "media/gpu.hpp"
 #include "media/program.hpp"
 #include "support/images.hpp"
+#include "video/frame_upscaler.hpp"
 
 namespace enlarge {
 namespace {
@@ -126,7 +127,7 @@ Frame by_processor(Upscaler& cpu, const Frame& in, int bits) {
 
 TEST_F(CudaVideo, frames_that_went_to_the_gpu_through_ffmpeg_come_back_unchanged) {
     Upscaler gpu = upscaler("cuda:0");
-    const auto ffmpeg = must(media::Gpu::open(FrameWorkers::context(gpu)));
+    const auto ffmpeg = must(media::Gpu::open(gpu.state().enlarger->engine().program().context()));
     for (const int bits : {8, 10})
         for (const Size size : {Size{48, 32}, Size{37, 21}}) {
             SCOPED_TRACE(std::to_string(bits) + " bits, width " + std::to_string(size.width));
@@ -151,25 +152,34 @@ TEST_F(CudaVideo, frames_that_went_to_the_gpu_through_ffmpeg_come_back_unchanged
 // memory. Both are what the processor makes of it.
 TEST_F(CudaVideo, frames_on_the_gpu_are_enlarged_as_the_processor_would) {
     Upscaler gpu = upscaler("cuda:0"), cpu = upscaler("cpu", Precision::fp32);
-    const auto ffmpeg = must(media::Gpu::open(FrameWorkers::context(gpu)));
+    const auto ffmpeg = must(media::Gpu::open(gpu.state().enlarger->engine().program().context()));
     for (const int bits : {8, 10}) {
         SCOPED_TRACE(std::to_string(bits) + " bits");
         const Size size{44, 24}, out_size{88, 48};
         const media::VideoFormat in = format_of(bits, size, true), out = format_of(bits, out_size, false);
-        const auto workers = must(FrameWorkers::create(gpu, in, out, bits == 8 ? "yuv420p" : "yuv420p10le"));
+        const video::FrameTask task{.in = in, .out = out, .frame_pixels = bits == 8 ? "yuv420p" : "yuv420p10le",
+                                    .encoder_gpu = ffmpeg.get()};
+        const auto workers = must(video::make_surface_upscaler(*gpu.state().enlarger, task));
         ASSERT_TRUE(workers);
-        EXPECT_TRUE(workers->shares_gpu());
-        EXPECT_EQ(workers->count(), 2);
-        media::GpuFramePool source = must(media::GpuFramePool::create(*ffmpeg, bits, size)), target = must(media::GpuFramePool::create(*ffmpeg, bits, out_size));
+        EXPECT_EQ(workers->at_once(), 2);
+        EXPECT_EQ(workers->rgb_pictures(), nullptr);
+        media::GpuFramePool source = must(media::GpuFramePool::create(*ffmpeg, bits, size));
         media::FramePool host = must(media::FramePool::create(bits == 8 ? "yuv420p" : "yuv420p10le", out_size));
         for (int i = 0; i < 3; ++i) {
             const Frame from = picture(bits, size, i);
-            Frame there = must(source.get(from.format(), &from)), made = must(target.get(out, &from)), plain = must(host.get(out, &from));
+            Frame there = must(source.get(from.format(), &from));
+            video::Item made{.number = i, .frame = from, .picture = {}}, plain = made;
+            ASSERT_TRUE(must(workers->prepare(made)));
+            EXPECT_TRUE(media::on_gpu(made.frame));  // where the encoder wants it
+            plain.frame = must(host.get(out, &from));
             must(media::upload(from, there));
-            must(workers->run(i % 2, there, made, {}));
-            must(workers->run(i % 2, from, plain, {}));
-            const Frame back = must(media::download(made)), expected = by_processor(cpu, from, bits);
-            EXPECT_EQ(worst(back, plain), 0);
+            const auto window = [&](const Frame& frame) {
+                return video::FrameWindow({video::Item{.number = i, .frame = frame, .picture = {}}}, 0);
+            };
+            must(workers->run(i % 2, window(there), made, {}));
+            must(workers->run(i % 2, window(from), plain, {}));
+            const Frame back = must(media::download(made.frame)), expected = by_processor(cpu, from, bits);
+            EXPECT_EQ(worst(back, plain.frame), 0);
             EXPECT_LE(worst(back, expected), bits == 8 ? 1 : 4);
         }
     }

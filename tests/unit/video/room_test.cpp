@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "api/video_room.hpp"
+#include "video/room.hpp"
 
 #include <gtest/gtest.h>
 
-namespace enlarge {
+namespace enlarge::video {
 namespace {
 
 RoomQuestion hour_of(const char* codec) {
@@ -39,7 +39,8 @@ TEST(room, a_guess_warns_and_only_what_is_known_not_to_fit_is_refused) {
     const auto enough = judge_room({1e9, false}, 0, 2e9);
     ASSERT_TRUE(enough);
     EXPECT_FALSE(is_scarce(*enough));
-    EXPECT_EQ(enough->text, "the output will have about 1.0 GB; until it is whole about 2.0 GB are needed, and 2.0 GB are free");
+    EXPECT_EQ(enough->text, "the output will have about 1.0 GB; until it is whole about 2.0 GB are needed, and 2.0 GB are "
+                            "free");
     const auto scarce = judge_room({1e9, false}, 0, 1.9e9);
     ASSERT_TRUE(scarce);
     EXPECT_TRUE(is_scarce(*scarce));
@@ -58,4 +59,4 @@ TEST(room, a_guess_warns_and_only_what_is_known_not_to_fit_is_refused) {
 }
 
 }  // namespace
-}  // namespace enlarge
+}  // namespace enlarge::video

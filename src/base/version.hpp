@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "enlarge/enlarge.hpp"
+#pragma once
 
 namespace enlarge {
 
-const char* version() { return "0.1.0"; }
+// "0.1.0"
+const char* version();
 
 }  // namespace enlarge

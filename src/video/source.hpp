@@ -14,7 +14,7 @@
 #include "media/gpu.hpp"
 #include "media/input.hpp"
 
-namespace enlarge {
+namespace enlarge::video {
 
 // One thread reads packets with read(), another turns them into frames with decode(); prime() comes before both.
 class VideoSource {
@@ -70,4 +70,4 @@ private:
     std::vector<media::Packet> others_;
 };
 
-}  // namespace enlarge
+}  // namespace enlarge::video

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "api/tile_reuse.hpp"
+#include "video/tile_reuse.hpp"
 
 #include <algorithm>
 #include <cstring>
 #include <optional>
 #include <vector>
 
-#include "api/upscaler_state.hpp"
 #include "image/format.hpp"
 #include "run/tile_runner.hpp"
 #include "tile/tile.hpp"
 
-namespace enlarge {
+namespace enlarge::video {
 
 namespace {
 
@@ -40,10 +39,18 @@ struct TileReuse::State {
     int scale = 1, block = kBlock, columns = 0, rows = 0;
     std::vector<char> changed, dirty;
 
+    [[nodiscard]] std::size_t at(int column, int row) const {
+        return static_cast<std::size_t>(row) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(column);
+    }
     [[nodiscard]] Rect rect(int column, int row) const {
         const int x = column * block, y = row * block;
         return {x, y, std::min(block, in.width - x), std::min(block, in.height - y)};
     }
+    // Marks the blocks in which two pictures differ, and returns how many those are.
+    std::size_t compare(const ImageView& last, const ImageView& now);
+    // Marks as dirty the blocks that are computed from a pixel that changed: those, and no other, may come out
+    // otherwise.
+    void spread();
     // Rectangles that cover all dirty blocks once: runs of a row, joined with equal runs of the rows below.
     [[nodiscard]] std::vector<Rect> cores();
 };
@@ -53,33 +60,31 @@ std::vector<Rect> TileReuse::State::cores() {
     const int longest = std::max(1, kMostCore / block);
     for (int row = 0; row < rows; ++row)
         for (int column = 0; column < columns; ++column) {
-            const auto at = [&](int c, int r) -> char& { return dirty[static_cast<std::size_t>(r) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(c)]; };
-            if (!at(column, row)) continue;
+            if (!dirty[at(column, row)]) continue;
             int across = 1, down = 1;
-            while (across < longest && column + across < columns && at(column + across, row)) ++across;
+            while (across < longest && column + across < columns && dirty[at(column + across, row)]) ++across;
             const auto full = [&](int r) {
                 for (int c = column; c < column + across; ++c)
-                    if (!at(c, r)) return false;
+                    if (!dirty[at(c, r)]) return false;
                 return true;
             };
             while (down < longest && row + down < rows && full(row + down)) ++down;
             for (int r = row; r < row + down; ++r)
-                for (int c = column; c < column + across; ++c) at(c, r) = 0;
+                for (int c = column; c < column + across; ++c) dirty[at(c, r)] = 0;
             const int x = column * block, y = row * block;
             out.push_back({x, y, std::min(across * block, in.width - x), std::min(down * block, in.height - y)});
         }
     return out;
 }
 
-TileReuse::TileReuse(Upscaler& upscaler, Size in, Size out, bool on) {
+TileReuse::TileReuse(Enlarger& enlarger, Size in, Size out, bool on) {
     if (!on) return;
-    Enlarger& enlarger = *upscaler.state_->enlarger;
     Engine& engine = enlarger.engine();
     const ProgramInfo& info = engine.info();
     // One run of the network over the picture as it is; anything else mixes pixels from further away.
-    if (enlarger.options().strength < 1 || info.channels != 3 || in.width % info.size_multiple || in.height % info.size_multiple || out.width != in.width * info.scale ||
-        out.height != in.height * info.scale)
-        return;
+    const bool whole = in.width % info.size_multiple == 0 && in.height % info.size_multiple == 0;
+    const bool exact = out == Size{in.width * info.scale, in.height * info.scale};
+    if (enlarger.options().strength < 1 || info.channels != 3 || !whole || !exact) return;
     state_ = std::make_unique<State>();
     state_->runner.emplace(engine, info.halo, enlarger.options().tta);
     state_->in = in;
@@ -91,30 +96,38 @@ TileReuse::TileReuse(Upscaler& upscaler, Size in, Size out, bool on) {
 
 TileReuse::~TileReuse() = default;
 
-Result<double> TileReuse::run(const ImageView& last, const ImageView& now, const ImageView& last_result, const MutableImageView& result) {
+std::size_t TileReuse::State::compare(const ImageView& last, const ImageView& now) {
+    std::size_t changes = 0;
+    for (int row = 0; row < rows; ++row)
+        for (int column = 0; column < columns; ++column) {
+            changed[at(column, row)] = same(last, now, rect(column, row)) ? 0 : 1;
+            changes += static_cast<std::size_t>(changed[at(column, row)]);
+        }
+    return changes;
+}
+
+void TileReuse::State::spread() {
+    for (int row = 0; row < rows; ++row)
+        for (int column = 0; column < columns; ++column) {
+            const Rect read = tile_input(rect(column, row), runner->rules(), in);
+            bool hit = false;
+            for (int r = read.y / block; !hit && r <= (read.bottom() - 1) / block; ++r)
+                for (int c = read.x / block; !hit && c <= (read.right() - 1) / block; ++c)
+                    hit = changed[at(c, r)] && overlap(read, rect(c, r));
+            dirty[at(column, row)] = hit;
+        }
+}
+
+Result<double> TileReuse::run(const ImageView& last, const ImageView& now, const ImageView& last_result,
+                              const MutableImageView& result) {
     if (!state_) return 1.0;
     State& s = *state_;
     ENSURE(last.size == s.in && now.size == s.in);
     const auto blocks = static_cast<std::size_t>(s.columns) * static_cast<std::size_t>(s.rows);
     s.changed.assign(blocks, 0);
     s.dirty.assign(blocks, 0);
-    std::size_t changes = 0;
-    for (std::size_t i = 0; i < blocks; ++i) {
-        const int columns = s.columns;
-        s.changed[i] = same(last, now, s.rect(static_cast<int>(i) % columns, static_cast<int>(i) / columns)) ? 0 : 1;
-        changes += static_cast<std::size_t>(s.changed[i]);
-    }
-    if (changes * 2 > blocks) return 1.0;
-    // A block is computed again when anything changed among the pixels that it is computed from.
-    for (int row = 0; row < s.rows; ++row)
-        for (int column = 0; column < s.columns; ++column) {
-            const Rect read = tile_input(s.rect(column, row), s.runner->rules(), s.in);
-            bool hit = false;
-            for (int r = read.y / s.block; !hit && r <= (read.bottom() - 1) / s.block; ++r)
-                for (int c = read.x / s.block; !hit && c <= (read.right() - 1) / s.block; ++c)
-                    hit = s.changed[static_cast<std::size_t>(r) * static_cast<std::size_t>(s.columns) + static_cast<std::size_t>(c)] && overlap(read, s.rect(c, r));
-            s.dirty[static_cast<std::size_t>(row) * static_cast<std::size_t>(s.columns) + static_cast<std::size_t>(column)] = hit;
-        }
+    if (s.compare(last, now) * 2 > blocks) return 1.0;
+    s.spread();
     const std::vector<Rect> cores = s.cores();
     double work = 0, computed = 0;
     for (const Rect& core : cores) {
@@ -125,15 +138,16 @@ Result<double> TileReuse::run(const ImageView& last, const ImageView& now, const
     const double all = static_cast<double>(s.in.width) * s.in.height;
     if (work > 0.8 * all) return 1.0;
 
-    const auto line = static_cast<std::size_t>(result.size.width) * static_cast<std::size_t>(sample_bytes(result.format.sample));
+    const auto width = static_cast<std::size_t>(result.size.width);
+    const std::size_t line = width * static_cast<std::size_t>(sample_bytes(result.format.sample));
     for (int p = 0; p < plane_count(result.format); ++p)
         for (int y = 0; y < result.size.height; ++y) std::memcpy(result.row(p, y), last_result.row(p, y), line);
     const Band band{now, 0, s.in};
     for (const Rect& core : cores) {
-        const MutableImageView target = result.part({core.x * s.scale, core.y * s.scale, core.width * s.scale, core.height * s.scale});
-        TRY(s.runner->run(band, core, target, {}));
+        const Rect target{core.x * s.scale, core.y * s.scale, core.width * s.scale, core.height * s.scale};
+        TRY(s.runner->run(band, core, result.part(target), {}));
     }
     return computed / all;
 }
 
-}  // namespace enlarge
+}  // namespace enlarge::video

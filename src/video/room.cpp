@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "api/video_room.hpp"
+#include "video/room.hpp"
 
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -10,9 +10,9 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "api/video_job.hpp"
+#include "video/job.hpp"
 
-namespace enlarge {
+namespace enlarge::video {
 
 namespace {
 
@@ -23,8 +23,9 @@ struct Appetite {
     double of_raw;
 };
 constexpr Appetite kAppetites[] = {
-    {"libx264", 17, 0.15, 0},   {"libx264rgb", 17, 0.3, 0}, {"libx265", 19, 0.10, 0}, {"libsvtav1", 24, 0.07, 0}, {"libaom-av1", 24, 0.07, 0},
-    {"libvpx-vp9", 24, 0.1, 0}, {"libvpx", 8, 0.15, 0},     {"ffv1", 0, 0, 0.4},      {"png", 0, 0, 0.5},         {"apng", 0, 0, 0.5},
+    {"libx264", 17, 0.15, 0},     {"libx264rgb", 17, 0.3, 0},   {"libx265", 19, 0.10, 0}, {"libsvtav1", 24, 0.07, 0},
+    {"libaom-av1", 24, 0.07, 0},  {"libvpx-vp9", 24, 0.1, 0},   {"libvpx", 8, 0.15, 0},   {"ffv1", 0, 0, 0.4},
+    {"png", 0, 0, 0.5},           {"apng", 0, 0, 0.5},
     {"gif", 0, 0, 0.3},         {"rawvideo", 0, 0, 1},      {"prores_ks", 0, 0, 0.2}, {"prores", 0, 0, 0.2},
 };
 
@@ -37,7 +38,7 @@ std::string size_text(double bytes) {
 }
 
 // Bytes that this user may still write to the disk of the output; nothing where the file system does not say.
-std::optional<double> free_room(const VideoJob& job) {
+std::optional<double> free_room(const Job& job) {
     const std::filesystem::path folder = std::filesystem::path(job.output).parent_path();
     struct statvfs info {};
     if (::statvfs(folder.empty() ? "." : folder.c_str(), &info) != 0 || info.f_blocks == 0) return std::nullopt;
@@ -54,19 +55,20 @@ double asked_bit_rate(const VideoOptions& options) {
     return 0;
 }
 
-RoomQuestion question_of(const VideoJob& job) {
+RoomQuestion question_of(const Job& job) {
     RoomQuestion q;
     const FrameFormat& f = job.out.samples;
     q.codec = job.choice.codec;
     q.pixels = std::int64_t{job.out.size.width} * job.out.size.height;
-    const double chroma = f.family == FrameFamily::grey ? 0 : 2.0 / static_cast<double>((1 << f.sub_x) * (1 << f.sub_y));
+    const int subsampling = (1 << f.sub_x) * (1 << f.sub_y);
+    const double chroma = f.family == FrameFamily::grey ? 0 : 2.0 / subsampling;
     q.raw_bytes_per_frame = static_cast<double>(q.pixels) * (1 + chroma + (f.alpha ? 1 : 0)) * (f.bits > 8 ? 2 : 1);
     q.frames = job.total;
     q.seconds = job.frame_rate.value() > 0 ? static_cast<double>(job.total) / job.frame_rate.value() : 0;
     q.crf = job.options.crf;
     q.bit_rate = asked_bit_rate(job.options);
     struct stat info {};
-    if (job.plan.streams.size() > 1 && ::stat(job.input.c_str(), &info) == 0) q.copied_bytes = info.st_size;
+    if (job.streams.streams.size() > 1 && ::stat(job.input.c_str(), &info) == 0) q.copied_bytes = info.st_size;
     return q;
 }
 
@@ -77,7 +79,8 @@ constexpr double kWorthSaying = 100e6;  // bytes; of less nobody wants to hear
 RoomEstimate estimate_output(const RoomQuestion& q) {
     const auto frames = static_cast<double>(q.frames), copied = static_cast<double>(q.copied_bytes);
     if (q.bit_rate > 0) return {q.bit_rate / 8 * q.seconds + copied, false};
-    const auto known = std::find_if(std::begin(kAppetites), std::end(kAppetites), [&](const Appetite& a) { return q.codec == a.codec; });
+    const auto known = std::find_if(std::begin(kAppetites), std::end(kAppetites),
+                                    [&](const Appetite& a) { return q.codec == a.codec; });
     if (known == std::end(kAppetites)) return {static_cast<double>(q.pixels) * frames * 0.2 / 8 + copied, false};
     if (known->of_raw > 0) return {q.raw_bytes_per_frame * known->of_raw * frames + copied, known->of_raw == 1};
     // Six steps of quality are a factor of two.
@@ -87,17 +90,20 @@ RoomEstimate estimate_output(const RoomQuestion& q) {
 
 Result<Notice> judge_room(const RoomEstimate& estimate, std::int64_t kept, double free_bytes) {
     const double need = std::max(0.0, 2 * estimate.bytes - static_cast<double>(kept));
-    std::string text = std::string("the output will have about ") + size_text(estimate.bytes) + "; until it is whole about " + size_text(need) + (kept > 0 ? " more" : "") +
-                       " are needed, and " + size_text(free_bytes) + " are free";
+    const std::string text = "the output will have about " + size_text(estimate.bytes) + "; until it is whole about " +
+                             size_text(need) + (kept > 0 ? " more" : "") + " are needed, and " + size_text(free_bytes) +
+                             " are free";
     if (need <= free_bytes) return Notice{"room", text};
     // A tenth is left to what containers think of the number of frames.
-    if (estimate.known && 0.9 * (estimate.bytes - static_cast<double>(kept)) > free_bytes) return Error{Errc::io, text + ": nothing was begun"};
-    return Notice{"room-scarce", "warning: " + text + "; if it fills up, what is finished is kept and the same command continues"};
+    if (estimate.known && 0.9 * (estimate.bytes - static_cast<double>(kept)) > free_bytes)
+        return Error{Errc::io, text + ": nothing was begun"};
+    return Notice{"room-scarce",
+                  "warning: " + text + "; if it fills up, what is finished is kept and the same command continues"};
 }
 
 bool is_scarce(const Notice& said) { return said.code == "room-scarce"; }
 
-Result<void> check_room(VideoJob& job) {
+Result<void> check_room(Job& job) {
     const auto free_bytes = free_room(job);
     if (!free_bytes || job.total <= 0 || job.journal->complete()) return {};
     const RoomEstimate estimate = estimate_output(question_of(job));
@@ -107,7 +113,7 @@ Result<void> check_room(VideoJob& job) {
     return {};
 }
 
-void watch_room(VideoJob& job) {
+void watch_room(Job& job) {
     const auto free_bytes = free_room(job);
     const std::int64_t frames = job.journal->frames(), bytes = job.journal->bytes();
     if (job.room_said || !free_bytes || job.total <= frames || frames <= 0) return;
@@ -120,4 +126,4 @@ void watch_room(VideoJob& job) {
     job.notice(said);
 }
 
-}  // namespace enlarge
+}  // namespace enlarge::video

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "api/video_output.hpp"
+#include "video/names.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,17 +9,17 @@
 #include <set>
 #include <utility>
 
-#include "api/video_job.hpp"
+#include "video/job.hpp"
 #include "media/place.hpp"
 
-namespace enlarge {
+namespace enlarge::video {
 
 namespace {
 
 namespace fs = std::filesystem;
 using media::Standing;
 
-bool is_sequence(const VideoJob& job) { return job.request.container == "image2" && job.output.find('%') != std::string::npos; }
+bool is_sequence(const Job& job) { return job.request.container == "image2" && is_pattern(job.output); }
 
 // Numbered file of a pattern; empty when it has no place for a number.
 std::string numbered(const std::string& pattern, int number) {
@@ -28,7 +28,7 @@ std::string numbered(const std::string& pattern, int number) {
 }
 
 // The files that are read, so that none of them is written.
-std::set<std::pair<dev_t, ino_t>> input_files(const VideoJob& job) {
+std::set<std::pair<dev_t, ino_t>> input_files(const Job& job) {
     std::set<std::pair<dev_t, ino_t>> files;
     struct stat info {};
     if (::stat(job.input.c_str(), &info) == 0) files.emplace(info.st_dev, info.st_ino);
@@ -43,21 +43,24 @@ bool among(const std::set<std::pair<dev_t, ino_t>>& files, const std::string& pa
     return ::stat(path.c_str(), &info) == 0 && files.count({info.st_dev, info.st_ino}) > 0;
 }
 
-Error is_the_input(const std::string& path) { return {Errc::argument, path + ": the output is the input; -o with another name"}; }
+Error is_the_input(const std::string& path) {
+    return {Errc::argument, path + ": the output is the input; -o with another name"};
+}
 
 Error not_a_file(const std::string& path) {
     return {Errc::argument, path + ": not a file that could be replaced; write to stdout (-o -) and send that there"};
 }
 
 // What the pattern's numbers from `first` on would replace.
-Result<std::string> taken_of_sequence(const VideoJob& job) {
+Result<std::string> taken_of_sequence(const Job& job) {
     const fs::path parent = fs::path(job.output).parent_path();
     const auto inputs = input_files(job);
     std::string taken;
     std::error_code error;
     fs::directory_iterator it(parent.empty() ? fs::path(".") : parent, error);
     for (; !error && it != fs::directory_iterator(); it.increment(error)) {
-        const std::string name = it->path().filename().string(), path = parent.empty() ? name : (parent / name).string();
+        const std::string name = it->path().filename().string();
+        const std::string path = parent.empty() ? name : (parent / name).string();
         for (std::size_t at = 0; (at = name.find_first_of("0123456789", at)) != std::string::npos;) {
             const int number = std::atoi(name.substr(at, 9).c_str());
             at = std::min(name.find_first_not_of("0123456789", at), name.size());
@@ -73,7 +76,7 @@ Result<std::string> taken_of_sequence(const VideoJob& job) {
 
 }  // namespace
 
-Result<OutputStanding> OutputStanding::look(const VideoJob& job) {
+Result<OutputStanding> OutputStanding::look(const Job& job) {
     OutputStanding found{{}, job.output};
     std::error_code error;
     if (const fs::path folder = fs::path(job.output).parent_path(); !folder.empty() && !fs::is_directory(folder, error))
@@ -100,20 +103,20 @@ Result<OutputStanding> OutputStanding::look(const VideoJob& job) {
     return found;
 }
 
-std::string work_folder(const VideoJob& job) { return media::beside(job.output, ".enlarge"); }
+std::string work_folder(const Job& job) { return media::beside(job.output, ".enlarge"); }
 
-bool has_work_folder(const VideoJob& job) {
+bool has_work_folder(const Job& job) {
     const auto found = media::standing(work_folder(job));
     return found && *found != Standing::nothing;
 }
 
-std::string work_file(const VideoJob& job) {
+std::string work_file(const Job& job) {
     if (!is_sequence(job)) return work_folder(job) + "/output.part";
     const std::string ending = fs::path(job.output).extension().string();
     return work_folder(job) + "/output-%06d" + (ending.find('%') == std::string::npos ? ending : "");
 }
 
-Result<void> write_beside(VideoJob& job) {
+Result<void> write_beside(Job& job) {
     job.mux.path = job.standing.path;
     job.mux.part = true;
     if (!is_sequence(job)) return {};
@@ -122,13 +125,16 @@ Result<void> write_beside(VideoJob& job) {
     return {};
 }
 
-Result<void> give_final_names(const VideoJob& job, const std::string& written) {
+Result<void> give_final_names(const Job& job, const std::string& written) {
     const auto name = [&](const std::string& from, const std::string& to) -> Result<void> {
         auto placed = media::place(from, to, job.options.overwrite);
         if (placed || placed.error().code != Errc::exists) return placed;
-        return Error{Errc::exists, to + ": appeared while the work was done, and is left as it is; the finished work is kept in " +
-                                       (job.journal ? work_folder(job) + ", and the same command with --force, or after that file was moved, gives it its name"
-                                                    : from)};
+        std::string kept = from;
+        if (job.journal)
+            kept = work_folder(job) +
+                   ", and the same command with --force, or after that file was moved, gives it its name";
+        return Error{Errc::exists, to + ": appeared while the work was done, and is left as it is; the finished work " +
+                                       "is kept in " + kept};
     };
     if (!is_sequence(job)) {
         TRY(name(written, job.standing.path));
@@ -143,4 +149,4 @@ Result<void> give_final_names(const VideoJob& job, const std::string& written) {
     return media::sync_folder_of(job.output);
 }
 
-}  // namespace enlarge
+}  // namespace enlarge::video

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "api/video_source.hpp"
+#include "video/source.hpp"
 
 #include <algorithm>
 #include <cmath>
 
 #include "base/text.hpp"
 
-namespace enlarge {
+namespace enlarge::video {
 
 using media::Frame;
 using media::Packet;
@@ -37,8 +37,9 @@ Result<void> check_numbers(const VideoOptions& options) {
 Result<std::unique_ptr<VideoSource>> VideoSource::open(const std::string& path, const VideoOptions& options,
                                                        const std::atomic<bool>& cancel, const std::atomic<bool>& end) {
     if (!(options.from_s >= 0) || !(options.to_s > options.from_s))
-        return Error{Errc::argument, "the part to enlarge must end after it begins (from " + std::to_string(options.from_s) +
-                                         " s to " + std::to_string(options.to_s) + " s)"};
+        return Error{Errc::argument, "the part to enlarge must end after it begins (from " +
+                                         std::to_string(options.from_s) + " s to " + std::to_string(options.to_s) +
+                                         " s)"};
     TRY(check_numbers(options));
     std::unique_ptr<VideoSource> source(new VideoSource);
     source->options_ = options;
@@ -142,10 +143,11 @@ Result<Frame> VideoSource::prime() {
         }
         if (!packet) {
             if (decoder_->frames() > 0) return Error{Errc::argument, "the chosen part has no frame"};
-            return Error{Errc::format, "no frame of its video can be decoded" +
-                                           (decoder_->damaged() ? " (" + std::to_string(decoder_->damaged()) + " damaged packets)" : std::string())};
+            std::string why = "no frame of its video can be decoded";
+            if (const auto damaged = decoder_->damaged()) why += " (" + std::to_string(damaged) + " damaged packets)";
+            return Error{Errc::format, why};
         }
     }
 }
 
-}  // namespace enlarge
+}  // namespace enlarge::video

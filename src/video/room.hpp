@@ -13,9 +13,9 @@
 #include "enlarge/enlarge.hpp"
 #include "enlarge/notice.hpp"
 
-namespace enlarge {
+namespace enlarge::video {
 
-struct VideoJob;
+struct Job;
 
 struct RoomQuestion {
     std::string codec;               // "libx264"
@@ -28,23 +28,23 @@ struct RoomQuestion {
     std::int64_t copied_bytes = 0;   // at most, of other streams
 };
 
-// What the output may have, in bytes. By quality alone this is a guess that can be wrong by a factor of three either way;
-// what is not compressed is known.
+// What the output may have, in bytes. By quality alone this is a guess that can be wrong by a factor of three either
+// way; what is not compressed is known.
 struct RoomEstimate {
     double bytes = 0;
     bool known = false;
 };
 RoomEstimate estimate_output(const RoomQuestion& question);
 
-// What to say about it, with `kept` bytes of the work on disk already and `free_bytes` left. The finished segments and the
-// file that is made of them are there at the same time. An error when it cannot fit; scarce when it may not.
+// What to say about it, with `kept` bytes of the work on disk already and `free_bytes` left. The finished segments and
+// the file that is made of them are there at the same time. An error when it cannot fit; scarce when it may not.
 Result<Notice> judge_room(const RoomEstimate& estimate, std::int64_t kept, double free_bytes);
 
 bool is_scarce(const Notice& said);
 
 // Asks before work begins, and says what came out.
-Result<void> check_room(VideoJob& job);
+Result<void> check_room(Job& job);
 // Asks again after a segment; warns once.
-void watch_room(VideoJob& job);
+void watch_room(Job& job);
 
-}  // namespace enlarge
+}  // namespace enlarge::video
