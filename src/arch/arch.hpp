@@ -4,12 +4,23 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/result.hpp"
 #include "graph/graph.hpp"
 #include "weights/state_dict.hpp"
 
 namespace enlarge {
+
+// One thing to know about a network besides what all have: {"features", "64"}.
+struct Fact {
+    std::string key, value;
+    Fact(std::string what, std::string is) : key(std::move(what)), value(std::move(is)) {}
+    Fact(std::string what, const char* is) : key(std::move(what)), value(is) {}
+    Fact(std::string what, int is) : key(std::move(what)), value(std::to_string(is)) {}
+    bool operator==(const Fact&) const = default;
+};
 
 struct Network {
     Graph graph;
@@ -18,6 +29,7 @@ struct Network {
     int features = 0;     // channels of the body
     int blocks = 0;       // convolutions between first and last (Compact), blocks (RRDB, SPAN)
     int growth = 0;       // RRDB growth channels, else 0
+    std::vector<Fact> facts;  // sizes and kinds of its parts, in the order to show them
     int scale = 1;        // of what the file's own network gives; graph.scale() differs where a file ends in a resampling
 };
 

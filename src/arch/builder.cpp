@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <utility>
 
 #include "weights/bytes.hpp"
@@ -35,6 +36,12 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
         text += std::to_string(size);
     }
     return text.empty() ? "a single number" : text;
+}
+
+int whole_scale(int values, int channels) {
+    for (int scale = 1; channels > 0 && scale <= 64; ++scale)
+        if (std::int64_t{scale} * scale * channels == values) return scale;
+    return 0;
 }
 
 Builder::Builder(const StateDict& weights, int channels) : weights_(weights) {
@@ -87,6 +94,33 @@ std::vector<float> Builder::take(const std::string& name, const std::vector<std:
     return tensor->values;
 }
 
+std::vector<float> Builder::take_flat(const std::string& name, std::int64_t count) {
+    const Tensor* tensor = find(weights_, name);
+    if (!tensor || static_cast<std::int64_t>(tensor->values.size()) != count) return take(name, {count});
+    return take(name, tensor->shape);
+}
+
+std::vector<int> Builder::take_list(const std::string& name, std::size_t count) {
+    if (error_) return {};
+    const Tensor* tensor = find(weights_, name);
+    if (!tensor || tensor->values.size() != count) {
+        fail(Errc::format, tensor ? "tensor '" + name + "' holds " + std::to_string(tensor->values.size()) +
+                                        " numbers; expected " + std::to_string(count)
+                                  : "tensor '" + name + "' is missing");
+        return {};
+    }
+    std::vector<int> list;
+    for (const float value : tensor->values) {
+        if (!(value >= 0 && value <= (1 << 20))) {
+            fail(Errc::format, "tensor '" + name + "' holds " + std::to_string(value) + "; small whole numbers expected");
+            return {};
+        }
+        list.push_back(static_cast<int>(value));
+    }
+    used_.insert(name);
+    return list;
+}
+
 int Builder::append(Operation op, std::vector<int> from) {
     if (error_) return -1;
     auto index = graph_.add({std::move(op), std::move(from)});
@@ -120,6 +154,85 @@ int Builder::conv(int from, std::vector<float> weights, std::vector<float> bias,
     return *index;
 }
 
+int Builder::conv(int from, const std::string& name, int out, const Window& window, bool bias) {
+    const int in = channels(from), groups = std::max(window.groups, 1);
+    if (in % groups != 0) fail(Errc::format, "'" + name + "' has " + std::to_string(in) + " inputs in " + std::to_string(groups) + " groups");
+    op::Conv2d op{.kernel_h = window.kernel_h, .kernel_w = window.kernel_w, .stride_h = window.stride,
+                  .stride_w = window.stride, .groups = groups};
+    op.pad_top = op.pad_bottom = window.pad_h < 0 ? window.kernel_h / 2 : window.pad_h;
+    op.pad_left = op.pad_right = window.pad_w < 0 ? window.kernel_w / 2 : window.pad_w;
+    op.weights = make_values(take(name + ".weight", {out, in / groups, window.kernel_h, window.kernel_w}));
+    op.bias = make_values(bias ? take(name + ".bias", {out}) : std::vector<float>(static_cast<std::size_t>(std::max(out, 0))));
+    return append(std::move(op), {from});
+}
+
+int Builder::depthwise(int from, const std::string& name, int kernel, bool bias) {
+    Window window = square(kernel);
+    window.groups = channels(from);
+    return conv(from, name, channels(from), window, bias);
+}
+
+int Builder::linear(int from, const std::string& name, int out, bool bias) {
+    std::vector<float> weights = take(name + ".weight", {out, channels(from)});
+    std::vector<float> biases = bias ? take(name + ".bias", {out}) : std::vector<float>(static_cast<std::size_t>(std::max(out, 0)));
+    return conv(from, std::move(weights), std::move(biases), 1);
+}
+
+int Builder::conv_transpose(int from, const std::string& name, int out, int kernel, int stride, int pad, bool bias) {
+    op::ConvTranspose2d op{.kernel_h = kernel, .kernel_w = kernel, .stride_h = stride, .stride_w = stride};
+    op.pad_top = op.pad_left = op.pad_bottom = op.pad_right = pad;
+    op.weights = make_values(take(name + ".weight", {channels(from), out, kernel, kernel}));
+    op.bias = make_values(bias ? take(name + ".bias", {out}) : std::vector<float>(static_cast<std::size_t>(std::max(out, 0))));
+    return append(std::move(op), {from});
+}
+
+int Builder::layer_norm(int from, const std::string& name, float epsilon) {
+    const int count = channels(from);
+    op::LayerNorm op{.axis = 0, .epsilon = epsilon};
+    op.scale = make_values(take(name + ".weight", {count}));
+    op.shift = make_values(take(name + ".bias", {count}));
+    return append(std::move(op), {from});
+}
+
+int Builder::group_norm(int from, const std::string& name, int groups, float epsilon) {
+    const int count = channels(from);
+    op::GroupNorm op{.groups = groups, .epsilon = epsilon};
+    op.scale = make_values(take(name + ".weight", {count}));
+    op.shift = make_values(take(name + ".bias", {count}));
+    return append(std::move(op), {from});
+}
+
+int Builder::batch_norm(int from, const std::string& name, float epsilon) {
+    const int count = channels(from);
+    std::vector<float> scale = take(name + ".weight", {count}), shift = take(name + ".bias", {count});
+    const std::vector<float> mean = take(name + ".running_mean", {count}), variance = take(name + ".running_var", {count});
+    ignore(name + ".num_batches_tracked");
+    if (error_) return -1;
+    for (std::size_t i = 0; i < scale.size(); ++i) {
+        if (variance[i] < 0) fail(Errc::format, "tensor '" + name + ".running_var' holds a negative variance");
+        const double factor = scale[i] / std::sqrt(double{variance[i]} + epsilon);
+        scale[i] = static_cast<float>(factor);
+        shift[i] = static_cast<float>(shift[i] - factor * mean[i]);
+    }
+    return scale_shift(from, std::move(scale), std::move(shift));
+}
+
+int Builder::channels_of(int from, int first, int count) {
+    if (first == 0 && count == channels(from)) return from;
+    return append(op::Slice{.axis = 0, .begin = first, .end = first + count}, {from});
+}
+
+int Builder::affine(int from, float factor, float shift) {
+    const auto count = static_cast<std::size_t>(channels(from));
+    return scale_shift(from, std::vector<float>(count, factor), std::vector<float>(count, shift));
+}
+
+int Builder::scale_channels(int from, const std::string& name) {
+    std::vector<float> factors = take_flat(name, channels(from));
+    const std::size_t count = factors.size();
+    return scale_shift(from, std::move(factors), std::vector<float>(count));
+}
+
 int Builder::prelu(int from, const std::string& name) {
     const int count = channels(from);
     const Tensor* tensor = find(weights_, name + ".weight");
@@ -144,6 +257,20 @@ Result<Graph> Builder::finish() {
         return Error{Errc::unsupported, "a network from " + std::to_string(graph_.input_channels()) + " to " +
                                             std::to_string(graph_.output().channels) + " channels"};
     return std::move(graph_);
+}
+
+Result<Network> Builder::network(std::string family, std::string variant, std::vector<Fact> facts) {
+    Network network;
+    TRY(network.graph, finish());
+    network.family = std::move(family);
+    network.variant = std::move(variant);
+    for (const Fact& fact : facts) {
+        if (fact.key == "features") network.features = std::atoi(fact.value.c_str());
+        if (fact.key == "blocks") network.blocks = std::atoi(fact.value.c_str());
+    }
+    network.facts = std::move(facts);
+    network.scale = network.graph.scale();
+    return network;
 }
 
 }  // namespace enlarge

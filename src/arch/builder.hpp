@@ -25,6 +25,18 @@ int count_blocks(const StateDict& weights, const std::string& prefix, const std:
 // "64x3x3x3".
 std::string shape_text(const std::vector<std::int64_t>& shape);
 
+// The whole scale at which `values` per pixel are scale x scale pixels of `channels` channels; 0 when there is none.
+int whole_scale(int values, int channels);
+
+// How a convolution's window moves. pad_h, pad_w -1: so that the size stays.
+struct Window {
+    int kernel_h = 3, kernel_w = 3;
+    int stride = 1;
+    int pad_h = -1, pad_w = -1;
+    int groups = 1;
+};
+inline Window square(int kernel) { return {.kernel_h = kernel, .kernel_w = kernel}; }
+
 class Builder {
 public:
     Builder(const StateDict& weights, int channels);
@@ -43,10 +55,36 @@ public:
     int conv(int from, const std::string& name, int out, int kernel = 3, bool bias = true);
     // The same with weights at hand.
     int conv(int from, std::vector<float> weights, std::vector<float> bias, int kernel = 3);
+    // Any other convolution: name + ".weight" of shape out x channels / groups x kernel_h x kernel_w.
+    int conv(int from, const std::string& name, int out, const Window& window, bool bias = true);
+    // One kernel x kernel filter per channel.
+    int depthwise(int from, const std::string& name, int kernel, bool bias = true);
+    // Of each pixel's channels: name + ".weight" of shape out x channels, as a 1x1 convolution.
+    int linear(int from, const std::string& name, int out, bool bias = true);
+    // name + ".weight" of shape channels x out x kernel x kernel.
+    int conv_transpose(int from, const std::string& name, int out, int kernel, int stride, int pad, bool bias = true);
+    // Over the channels of each pixel: name + ".weight" and name + ".bias".
+    int layer_norm(int from, const std::string& name, float epsilon = 1e-5F);
+    int group_norm(int from, const std::string& name, int groups, float epsilon = 1e-5F);
+    // As training left it: running statistics, name + ".weight" and name + ".bias".
+    int batch_norm(int from, const std::string& name, float epsilon = 1e-5F);
     // name + ".weight": one slope per channel, or one for all.
     int prelu(int from, const std::string& name);
     int leaky_relu(int from, float slope) { return append(op::LeakyRelu{slope}, {from}); }
+    int relu(int from) { return leaky_relu(from, 0); }
     int silu(int from) { return append(op::Silu{}, {from}); }
+    int gelu(int from) { return append(op::Gelu{}, {from}); }
+    int mish(int from) { return append(op::Mish{}, {from}); }
+    int sigmoid(int from) { return append(op::Sigmoid{}, {from}); }
+    int tanh(int from) { return append(op::Tanh{}, {from}); }
+    int multiply(int a, int b) { return append(op::Multiply{}, {a, b}); }
+    int global_mean(int from) { return append(op::GlobalMean{}, {from}); }
+    // Channels first ... first + count - 1.
+    int channels_of(int from, int first, int count);
+    // factor * x + shift, of every channel.
+    int affine(int from, float factor, float shift);
+    // factor * x, one factor per channel: a tensor of as many numbers, whatever its shape.
+    int scale_channels(int from, const std::string& name);
     int add(int a, int b, float alpha = 1, float beta = 1) { return append(op::Add{alpha, beta}, {a, b}); }
     int concat(std::vector<int> parts) { return append(op::Concat{}, std::move(parts)); }
     int scale_shift(int from, std::vector<float> scale, std::vector<float> shift);
@@ -62,9 +100,22 @@ public:
     // Any other operation.
     int append(Operation op, std::vector<int> from);
 
+    // Whether the file has a tensor.
+    [[nodiscard]] bool has(const std::string& name) const { return weights_.tensors.contains(name); }
+    // Size of a dimension of a tensor; 0 as in enlarge::dimension().
+    [[nodiscard]] int dim(const std::string& name, std::size_t of) const { return dimension(weights_, name, of); }
+    // All numbers of a tensor of any shape that has as many; a failure otherwise.
+    std::vector<float> take_flat(const std::string& name, std::int64_t count);
+    // The numbers of a list of whole numbers, as buffers hold them; marks it as used.
+    std::vector<int> take_list(const std::string& name, std::size_t count);
+
     [[nodiscard]] int channels(int node) const;
+    [[nodiscard]] bool failed() const { return error_.has_value(); }
+    [[nodiscard]] const StateDict& weights() const { return weights_; }
     // The checked graph. Fails when something failed before, or when a tensor of the file was not used.
     Result<Graph> finish();
+    // The same with what is said of it.
+    Result<Network> network(std::string family, std::string variant, std::vector<Fact> facts);
 
 private:
     const StateDict& weights_;
