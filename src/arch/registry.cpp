@@ -3,6 +3,7 @@
 #include <cctype>
 #include <cmath>
 #include <iterator>
+#include <set>
 
 #include "arch/builder.hpp"
 #include "arch/families.hpp"
@@ -13,16 +14,63 @@ namespace enlarge {
 namespace {
 
 struct Family {
-    std::string_view name;  // as in Network::family
+    std::string_view names;  // all that Network::family can be, apart by '|'
     bool (*matches)(const StateDict&);
     Result<Network> (*build)(const StateDict&, int likely_scale);
 };
 
+template <auto build>
+Result<Network> whatever_scale(const StateDict& weights, int) {
+    return build(weights);
+}
+
+#define FAMILY(names, name) {names, is_##name, whatever_scale<build_##name>}
+
+// The more special of two with common keys stands first.
 constexpr Family kFamilies[] = {
-    {"Compact", is_compact, [](const StateDict& weights, int) { return build_compact(weights); }},
+    FAMILY("SPSR", spsr),
+    FAMILY("Compact", compact),
     {"RRDB", is_rrdb, build_rrdb},
-    {"SPAN", is_span, [](const StateDict& weights, int) { return build_span(weights); }},
+    FAMILY("SPANF3", spanf3),
+    FAMILY("SPANF", spanf),
+    FAMILY("SPANV2", spanv2),
+    FAMILY("SPAN", span),
+    FAMILY("SPANPlus", spanplus),
+    FAMILY("RealPLKSR|PLKSR", plksr),
+    FAMILY("MoSR", mosr),
+    FAMILY("RTMoSR", rtmosr),
+    FAMILY("RCAN", rcan),
+    FAMILY("EDSR", edsr),
+    FAMILY("MSRResNet", srresnet),
+    FAMILY("ArtCNN", artcnn),
+    FAMILY("Swift-SRGAN", swiftsrgan),
+    FAMILY("HAT", hat),
+    FAMILY("SwinIR", swinir),
 };
+
+#undef FAMILY
+
+// Calls body(name) for each name.
+template <class Body>
+void for_names(Body body) {
+    for (const Family& family : kFamilies)
+        for (std::string_view rest = family.names; !rest.empty();) {
+            const std::size_t end = std::min(rest.find('|'), rest.size());
+            body(rest.substr(0, end));
+            rest.remove_prefix(std::min(end + 1, rest.size()));
+        }
+}
+
+// "Compact, RRDB, ..."
+std::string family_list() {
+    std::string list;
+    std::set<std::string_view> said;
+    for_names([&](std::string_view name) {
+        if (!said.insert(name).second) return;
+        list += (list.empty() ? "" : ", ") + std::string(name);
+    });
+    return list;
+}
 
 Result<Network> recognise_tensors(const StateDict& weights, int likely_scale) {
     for (const Family& family : kFamilies)
@@ -31,11 +79,11 @@ Result<Network> recognise_tensors(const StateDict& weights, int likely_scale) {
     const std::string name = refused_family(weights);
     if (!name.empty())
         return Error{Errc::unsupported,
-                     "this seems to be " + name + "; only Compact (SRVGG), RRDB (ESRGAN) and SPAN networks are supported"};
+                     "this seems to be " + name + "; supported are " + family_list()};
     const auto& [key, tensor] = *weights.tensors.begin();
-    return Error{Errc::unsupported, "not a Compact (SRVGG), RRDB (ESRGAN) or SPAN network: " +
-                                        std::to_string(weights.tensors.size()) + " tensors, the first is '" + printable(key) + "' (" +
-                                        shape_text(tensor.shape) + ")"};
+    return Error{Errc::unsupported, "no network that is known: " + std::to_string(weights.tensors.size()) +
+                                        " tensors, the first is '" + printable(key) + "' (" + shape_text(tensor.shape) +
+                                        "); supported are " + family_list()};
 }
 
 // The network of a file with layers, checked against the layers.
@@ -57,7 +105,9 @@ Result<Network> recognise_layers(const ImportedGraph& imported, const StateDict&
 }  // namespace
 
 bool runs_family(std::string_view name) {
-    return std::any_of(std::begin(kFamilies), std::end(kFamilies), [&](const Family& family) { return family.name == name; });
+    bool found = false;
+    for_names([&](std::string_view one) { found = found || one == name; });
+    return found;
 }
 
 Result<ImportedGraph> import_layers(const StateDict& file) {

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "arch/transformer.hpp"
+
+#include <cmath>
+#include <utility>
+
+#include "arch/tails.hpp"
+
+namespace enlarge {
+
+using std::to_string;
+
+int window_of_table(int rows) {
+    for (int side = 1; side <= 64; ++side)
+        if ((2 * side - 1) * (2 * side - 1) == rows) return side;
+    return 0;
+}
+
+std::vector<float> bias_table(Builder& b, const std::string& name, int side, int heads) {
+    const int rows = (2 * side - 1) * (2 * side - 1);
+    const std::vector<float> table = b.take(name, {rows, heads});
+    if (table.empty()) return {};
+    std::vector<float> turned(table.size());
+    for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row)
+        for (std::size_t head = 0; head < static_cast<std::size_t>(heads); ++head)
+            turned[head * static_cast<std::size_t>(rows) + row] = table[row * static_cast<std::size_t>(heads) + head];
+    return turned;
+}
+
+int mlp(Builder& b, int x, const std::string& name) {
+    const int wide = b.dim(name + "fc1.weight", 0), features = b.channels(x);
+    return b.linear(b.gelu(b.linear(x, name + "fc1", wide)), name + "fc2", features);
+}
+
+int swin_attention(Builder& b, int x, const std::string& name, int shift) {
+    const std::string table = name + "relative_position_bias_table";
+    const int features = b.channels(x), heads = b.dim(table, 1), side = window_of_table(b.dim(table, 0));
+    if (side < 1 || heads < 1 || features % heads != 0) {
+        b.fail(Errc::format, "tensor '" + table + "' is " + to_string(b.dim(table, 0)) + "x" + to_string(heads) +
+                                 "; expected an odd number squared times a divisor of " + to_string(features));
+        return -1;
+    }
+    b.ignore(name + "relative_position_index");
+    op::WindowAttention op{.heads = heads, .window_h = side, .window_w = side, .shift_h = shift, .shift_w = shift};
+    op.scale = 1 / std::sqrt(static_cast<float>(features / heads));
+    op.bias = make_values(bias_table(b, table, side, heads));
+    x = b.linear(x, name + "qkv", 3 * features, b.has(name + "qkv.bias"));
+    return b.linear(b.append(std::move(op), {x}), name + "proj", features);
+}
+
+int swin_block(Builder& b, int x, const std::string& name, int shift) {
+    b.ignore(name + "attn_mask");
+    x = b.add(x, swin_attention(b, b.layer_norm(x, name + "norm1"), name + "attn.", shift));
+    return b.add(x, mlp(b, b.layer_norm(x, name + "norm2"), name + "mlp."));
+}
+
+int group_conv(Builder& b, int x, const std::string& name) {
+    const int features = b.channels(x);
+    if (b.has(name + ".weight")) return b.conv(x, name, features);
+    if (!b.has(name + ".0.weight")) return x;
+    const int narrow = b.dim(name + ".0.weight", 0);
+    x = b.leaky_relu(b.conv(x, name + ".0", narrow), 0.2F);
+    x = b.leaky_relu(b.conv(x, name + ".2", narrow, 1), 0.2F);
+    return b.conv(x, name + ".4", features);
+}
+
+int normalised(Builder& b, int picture, float range, bool back) {
+    static constexpr float kMean[3] = {0.4488F, 0.4371F, 0.4040F};
+    const auto channels = static_cast<std::size_t>(b.channels(picture));
+    if (channels != 3 && range == 1) return picture;
+    std::vector<float> scale(channels, back ? 1 / range : range), shift(channels, 0);
+    for (std::size_t c = 0; c < channels && channels == 3; ++c) shift[c] = back ? kMean[c] : -kMean[c] * range;
+    return b.scale_shift(picture, std::move(scale), std::move(shift));
+}
+
+SwinTail swin_tail(Builder& b, int x, int normal, float range) {
+    const int channels = b.channels(0);
+    SwinTail tail;
+    if (b.has("conv_before_upsample.0.weight")) {
+        const int features = b.dim("conv_before_upsample.0.weight", 0);
+        x = b.leaky_relu(b.conv(x, "conv_before_upsample.0", features), 0.01F);  // the slope that nobody gave
+        if (b.has("conv_up1.weight")) {
+            tail.name = "nearest+conv";
+            for (int up = 1; b.has("conv_up" + to_string(up) + ".weight") && up <= 6; ++up) {
+                x = b.leaky_relu(b.conv(b.upsample_nearest(x, 2), "conv_up" + to_string(up), features), 0.2F);
+                tail.scale *= 2;
+            }
+            x = b.leaky_relu(b.conv(x, "conv_hr", features), 0.2F);
+        } else {
+            tail.name = "pixelshuffle";
+            x = shuffle_chain(b, x, "upsample.", tail.scale);
+        }
+        x = b.conv(x, "conv_last", channels);
+    } else if (b.has("upsample.0.weight")) {
+        tail.name = "pixelshuffledirect";
+        const int outputs = b.dim("upsample.0.weight", 0);
+        tail.scale = whole_scale(outputs, channels);
+        if (tail.scale < 1)
+            b.fail(Errc::unsupported, "a network from " + to_string(channels) + " channels to " + to_string(outputs) +
+                                          " values per pixel, which is no whole scale");
+        x = b.pixel_shuffle(b.conv(x, "upsample.0", outputs), tail.scale);
+    } else {
+        tail.name = "same size";
+        x = b.add(normal, b.conv(x, "conv_last", channels));
+    }
+    normalised(b, x, range, true);
+    return tail;
+}
+
+}  // namespace enlarge

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What networks of window attention have in common. Tokens are pixels here: a linear layer is a 1x1 convolution, a norm
+// goes over channels.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "arch/builder.hpp"
+
+namespace enlarge {
+
+// Side of the square window whose table of biases has `rows` rows, (2 * side - 1)^2; 0 when it is none.
+int window_of_table(int rows);
+
+// name of shape (2 * side - 1)^2 x heads, as WindowAttention has it: head by head.
+std::vector<float> bias_table(Builder& b, const std::string& name, int side, int heads);
+
+// name + "fc1", GELU, name + "fc2".
+int mlp(Builder& b, int x, const std::string& name);
+
+// A Swin block: norm, attention in windows that begin at `shift`, norm, two linear layers; both added to what came.
+int swin_attention(Builder& b, int x, const std::string& name, int shift);
+int swin_block(Builder& b, int x, const std::string& name, int shift);
+
+// The convolution at the end of a group: one of 3x3 at `name`, three at name + ".0", ".2", ".4", or none.
+int group_conv(Builder& b, int x, const std::string& name);
+
+// The picture less the mean that these were trained with, times a range; and back.
+int normalised(Builder& b, int picture, float range, bool back);
+
+// Tails, told by their tensors: "pixelshuffle", "pixelshuffledirect", "nearest+conv", or none: a sum with the picture.
+struct SwinTail {
+    std::string name;
+    int scale = 1;
+};
+// `normal` is the normalised picture that conv_first saw.
+SwinTail swin_tail(Builder& b, int x, int normal, float range);
+
+}  // namespace enlarge
