@@ -51,12 +51,14 @@ void clamp01(const MutableImageView& view) {
 // networks always get all they see.
 // In pixels of the network's own resolution, behind pixel_unshuffle.
 constexpr int kDeepHalo = 64;
+constexpr std::size_t kDense = 5;  // what the last layer of a dense block sees: the block's input and four results
 
 bool is_deep(const Graph& graph) {
     const auto& nodes = graph.nodes();
     const auto radius = graph.receptive_radius();
     return radius && *radius > kDeepHalo * graph.size_multiple() &&
-           std::any_of(nodes.begin(), nodes.end(), [](const Node& node) { return node.is<op::Concat>(); });
+           std::any_of(nodes.begin(), nodes.end(),
+                       [](const Node& node) { return node.is<op::Concat>() && node.inputs.size() == kDense; });
 }
 
 }  // namespace
