@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random networks of every kind, from files of every format, against PyTorch.
+#include <cmath>
+
 #include "golden.hpp"
 
 namespace enlarge {
@@ -21,11 +23,65 @@ std::string name_of(const testing::TestParamInfo<test::GoldenCase>& info) {
 
 INSTANTIATE_TEST_SUITE_P(state_dicts, synthetic, testing::ValuesIn(test::golden_cases("cases.txt")), name_of);
 
+INSTANTIATE_TEST_SUITE_P(families, synthetic, testing::ValuesIn(test::golden_cases("family_cases.txt")), name_of);
+
 INSTANTIATE_TEST_SUITE_P(graphs, synthetic, testing::ValuesIn(test::golden_cases("graph_cases.txt")), name_of);
+
+// What a file of a family may lack: merged copies and tables that are computed, activations that are never used, and
+// biases that not every network has.
+bool may_be_missing(const std::string& name) {
+    for (const char* part : {"eval_conv", "conv_3x3_rep", "reparam", "attn_mask", "block2.act", "convblock.act", "conv_w.0"})
+        if (name.find(part) != std::string::npos) return true;
+    return name.ends_with("qkv.bias");
+}
+
+TEST(golden_families_damaged, are_refused_and_the_tensor_is_named) {
+    for (const test::GoldenCase& golden : test::golden_cases("family_cases.txt")) {
+        SCOPED_TRACE(golden.weights);
+        const StateDict whole = test::must(read_weights(test::golden_path(golden.weights)));
+        for (const auto& [name, tensor] : whole.tensors) {
+            if (may_be_missing(name)) continue;
+            StateDict damaged = whole;
+            damaged.tensors.erase(name);
+            EXPECT_FALSE(recognise(damaged).ok()) << "without " << name;
+            damaged = whole;
+            Tensor& changed = damaged.tensors.at(name);
+            changed.shape.push_back(2);
+            changed.values.resize(changed.values.size() * 2);
+            EXPECT_FALSE(recognise(damaged).ok()) << "with more of " << name;
+            damaged = whole;
+            damaged.tensors.at(name).values.front() = NAN;
+            EXPECT_FALSE(recognise(damaged).ok()) << "with no number in " << name;
+        }
+        StateDict more = whole;
+        more.tensors["zz.extra.weight"] = {{2, 2}, {1, 2, 3, 4}};
+        const auto network = recognise(more);
+        ASSERT_FALSE(network.ok());
+        EXPECT_EQ(network.error().message, "tensor 'zz.extra.weight' (2x2) does not belong to this network; nothing was loaded");
+    }
+}
+
+// Sizes that no network has, in shapes that hold no more numbers than before.
+TEST(golden_families_damaged, with_sizes_turned_round_are_refused_at_once) {
+    for (const test::GoldenCase& golden : test::golden_cases("family_cases.txt")) {
+        SCOPED_TRACE(golden.weights);
+        const StateDict whole = test::must(read_weights(test::golden_path(golden.weights)));
+        for (const auto& [name, tensor] : whole.tensors) {
+            if (may_be_missing(name) || tensor.shape.size() < 2) continue;
+            for (std::size_t side = 0; side < tensor.shape.size(); ++side)
+                for (const std::int64_t size : {std::int64_t{1} << 20, std::int64_t{0}, std::int64_t{255}}) {
+                    StateDict damaged = whole;
+                    damaged.tensors.at(name).shape[side] = size;
+                    EXPECT_FALSE(recognise(damaged).ok()) << name;
+                }
+        }
+    }
+}
 
 TEST(golden_lists, are_complete) {
     EXPECT_EQ(test::golden_cases("cases.txt").size(), 15U);
     EXPECT_EQ(test::golden_cases("graph_cases.txt").size(), 13U);
+    EXPECT_EQ(test::golden_cases("family_cases.txt").size(), 17U);
     EXPECT_EQ(test::golden_cases("real_cases.txt").size(), 6U);
 }
 

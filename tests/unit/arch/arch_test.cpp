@@ -195,17 +195,14 @@ TEST(arch, other_families_are_refused_by_name) {
         const char* family;
         std::vector<std::string> keys;
     } cases[] = {
-        {"SwinIR", {"layers.0.residual_group.blocks.0.norm1.weight", "conv_first.weight"}},
         {"Swin2SR", {"layers.0.residual_group.blocks.0.attn.logit_scale", "layers.0.residual_group.blocks.0.norm1.weight"}},
-        {"HAT", {"layers.0.residual_group.blocks.0.conv_block.cab.0.weight", "layers.0.residual_group.blocks.0.norm1.weight"}},
         {"DAT", {"before_RG.1.weight", "layers.0.blocks.0.attns.0.pos.pos1.2.weight", "layers.0.blocks.0.ffn.sg.norm.weight"}},
         {"Real-CUGAN", {"unet1.conv1.conv.0.weight", "unet2.conv1.conv.0.weight"}},
         {"RIFE", {"block0.conv0.0.0.weight", "block0.conv0.0.0.bias"}},
-        {"RealPLKSR", {"feats.0.weight", "feats.1.lk.conv.weight", "feats.1.channel_mixer.0.weight"}},
-        {"PLKSR", {"feats.0.weight", "feats.1.lk.conv.weight", "feats.1.channe_mixer.0.weight"}},
         {"OmniSR", {"residual_layer.0.residual_layer.0.layer.0.fn.0.weight", "input.weight"}},
+        {"SOFVSR, a network of several frames", {"OFR.RNN1.0.weight", "SR.body.0.weight"}},
+        {"CAIN, which makes frames between frames", {"encoder.interpolate.headConv.weight"}},
         {"GFPGAN", {"toRGB.0.weight", "stylegan_decoder.style_mlp.1.weight"}},
-        {"SwiftSRGAN", {"initial.cnn.depthwise.weight"}},
     };
     for (const auto& [family, keys] : cases) {
         StateDict weights;
