@@ -4,6 +4,7 @@
 #include <glob.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -27,6 +28,24 @@ std::string identity(const fs::path& path) {
     fs::path name = error || real.empty() ? absolute.lexically_normal() : real;
     if (name.filename().empty()) name = name.parent_path();  // "out/"
     return name.string();
+}
+
+// Whether a stem ends as size_suffix() ends one: "_x2", "_x1.5", "_640x480", "_640w", "_480h". `base` is what is before.
+bool names_size(const std::string& stem, std::string& base) {
+    const std::size_t at = stem.rfind('_');
+    if (at == std::string::npos || at == 0) return false;
+    const std::string end = stem.substr(at + 1);
+    double number = 0;
+    int width = 0, height = 0, read = 0;
+    const auto whole = [&](int fields, int wanted) { return fields == wanted && read == static_cast<int>(end.size()); };
+    char unit = 0;
+    const bool digits = end.size() > 1 && (std::isdigit(static_cast<unsigned char>(end[0])) || end[0] == 'x');
+    if (!digits || !(whole(std::sscanf(end.c_str(), "x%lf%n", &number, &read), 1) ||
+                     whole(std::sscanf(end.c_str(), "%dx%d%n", &width, &height, &read), 2) ||
+                     (whole(std::sscanf(end.c_str(), "%d%c%n", &width, &unit, &read), 2) && (unit == 'w' || unit == 'h'))))
+        return false;
+    base = stem.substr(0, at);
+    return true;
 }
 
 struct Lister {
@@ -53,10 +72,14 @@ struct Lister {
         std::sort(files.begin(), files.end());
         std::sort(folders.begin(), folders.end());
         const bool beside = into.empty() || identity(into) == identity(folder);
+        std::set<std::string> stems;
+        for (const auto& file : files) stems.insert(file.path().stem().string());
         for (const auto& file : files) {
             const std::string stem = file.path().stem().string();
             if (!options.wanted(file.path().string())) continue;
-            if (beside && stem.size() > options.suffix.size() && stem.ends_with(options.suffix)) {
+            std::string base;  // of another size, beside what it was made from
+            const bool sized = names_size(stem, base) && stems.contains(base);
+            if (beside && stem.size() > options.suffix.size() && (sized || stem.ends_with(options.suffix))) {
                 if (earlier++ == 0) example = file.path().string();
             } else {
                 plan.jobs.push_back({file.path().string(), "", into.string(), "", {}});
@@ -114,7 +137,7 @@ enlarge::Result<Plan> plan_jobs(const InputOptions& options) {
             const std::size_t before = plan.jobs.size(), earlier = lister.earlier;
             lister.list(word, to_folder ? output : "");
             if (plan.jobs.size() > before) continue;
-            plan.jobs.push_back({word, "", "", word + (lister.earlier > earlier ? ": holds nothing but results of earlier runs (names that end in " + options.suffix + ")"
+            plan.jobs.push_back({word, "", "", word + (lister.earlier > earlier ? ": holds nothing but results of earlier runs (names that end in a size, as " + options.suffix + ")"
                                                                                : ": holds no pictures or videos"), Errc::not_found});
         } else {
             plan.jobs.push_back({word, to_folder ? "" : output, to_folder ? output : "", "", {}});
@@ -122,7 +145,7 @@ enlarge::Result<Plan> plan_jobs(const InputOptions& options) {
     }
     if (lister.earlier > 0)
         plan.notices.push_back({"results-left-out", lister.example + (lister.earlier > 1 ? " and " + std::to_string(lister.earlier - 1) + " more are" : " is") +
-                                                        " left out as results of earlier runs, since the name ends in " + options.suffix});
+                                                        " left out as results of earlier runs, since the name ends in a size, as " + options.suffix});
     return plan;
 }
 

@@ -23,7 +23,9 @@ struct InputOptions {
     std::vector<std::string> inputs;
     std::string output;            // of -o
     bool recursive = false;
-    std::string suffix;            // files of a folder whose stem ends with it are earlier results, and skipped
+    // Files of a folder whose stem ends with it, or with another size beside the file it was made from, are earlier
+    // results, and skipped.
+    std::string suffix;
     std::function<bool(const std::string& path)> wanted;  // which files of a folder
 };
 

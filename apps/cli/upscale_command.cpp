@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // `enlarge INPUT...`: what to do with each input, and in which order things may fail.
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <set>
 
@@ -18,6 +22,19 @@
 namespace cli {
 namespace {
 
+// A pipe with a name (<(program), /dev/stdin, a fifo) that is the only input becomes standard input, which is looked into
+// without taking from it what its reader needs.
+enlarge::Result<void> take_pipe(std::vector<std::string>& inputs) {
+    struct stat info = {};
+    if (inputs.size() != 1 || inputs[0] == "-" || ::stat(inputs[0].c_str(), &info) != 0 || !S_ISFIFO(info.st_mode)) return {};
+    const int pipe = ::open(inputs[0].c_str(), O_RDONLY | O_CLOEXEC);
+    if (pipe < 0 || ::dup2(pipe, STDIN_FILENO) < 0)
+        return enlarge::Error{enlarge::Errc::io, inputs[0] + ": cannot open: " + std::strerror(errno)};
+    ::close(pipe);
+    inputs[0] = "-";
+    return {};
+}
+
 int run(UpscaleOptions& options, const VideoChoice& video) {
     options.report.json_to_stderr = options.inputs.output == "-";
     Reporter reporter(options.report);
@@ -26,6 +43,7 @@ int run(UpscaleOptions& options, const VideoChoice& video) {
         return exit_code(error.code);
     };
     for (const enlarge::Notice& said : early_notices()) reporter.note(said);
+    if (const auto taken = take_pipe(options.inputs.inputs); !taken) return fail_all(taken.error());
     const auto size = output_size(options.engine);
     if (!size) return fail_all(size.error());
     if (const auto engine = engine_options(options.engine); !engine) return fail_all(engine.error());
@@ -39,7 +57,7 @@ int run(UpscaleOptions& options, const VideoChoice& video) {
     if (!plan) return fail_all(plan.error());
     const std::vector<Job>& jobs = plan->jobs;
     const auto distinct = check_distinct(jobs, options.inputs.suffix, [&](const Job& job) -> enlarge::Result<std::string> {
-        return is_video_job(job, options, video) ? video_output(job, options.inputs.suffix) : picture_output(job, options);
+        return is_video_job(job, options, video) ? video_output(job, options.inputs.suffix, container_of(options, video)) : picture_output(job, options);
     });
     if (!distinct) return fail_all(distinct.error());
     for (const enlarge::Notice& said : plan->notices) reporter.note(said);
@@ -114,6 +132,7 @@ Action define_upscale(CLI::App& app) {
     app.add_option("INPUT", o.inputs.inputs, "Picture or video files, addresses, folders (with -r), patterns, or - for standard input")
         ->required()->group("Input and output");
     app.add_option("-o,--output", o.inputs.output, "File or folder to write, or - for standard output (default: beside the input, as photo_x4.jpg)")
+        ->check([](const std::string& path) { return std::string(path.empty() ? "an empty name; leave -o out to write beside the input" : ""); })
         ->type_name("PATH")->group("Input and output");
     app.add_flag("-r,--recursive", o.inputs.recursive, "Enlarge what is in folders and their subfolders")->group("Input and output");
     app.add_flag("-f,--force", o.force, "Overwrite outputs that exist")->group("Input and output");

@@ -38,16 +38,29 @@ std::string extension(const std::string& path) {
     return ext.empty() ? ext : ext.substr(1);
 }
 
+// The ending of a container's name or FFmpeg's word for it.
+std::string ending_of(const std::string& container) {
+    static constexpr std::pair<const char*, const char*> kWords[] = {
+        {"matroska", "mkv"}, {"mpegts", "ts"}, {"yuv4mpegpipe", "y4m"}, {"vob", "mpg"}, {"mpeg", "mpg"}, {"ogg", "ogv"}, {"ipod", "m4v"}};
+    for (const auto& [word, ending] : kWords)
+        if (container == word) return ending;
+    return container;
+}
+
 }  // namespace
 
+std::string container_of(const UpscaleOptions& options, const VideoChoice& choice) {
+    return choice.options.container.empty() ? options.format : choice.options.container;
+}
+
 // What cannot be written as video becomes Matroska.
-std::string video_output(const Job& job, const std::string& suffix) {
+std::string video_output(const Job& job, const std::string& suffix, const std::string& container) {
     if (!job.output.empty()) return job.output;
     if (job.input == "-") return "-";
-    std::string ext = extension(job.input);
+    std::string ext = container.empty() ? extension(job.input) : ending_of(container);
     static constexpr const char* kWritten[] = {"mp4", "m4v", "mov", "mkv", "webm", "ts", "m2ts", "avi", "flv", "gif", "apng", "webp", "nut", "y4m", "ogv", "mpg", "3gp"};
-    if (std::none_of(std::begin(kWritten), std::end(kWritten), [&](const char* k) { return ext == k; })) ext = ext == "png" ? "apng" : "mkv";
-    if (job.input.find("://") != std::string::npos) return "live" + suffix + ".mkv";
+    if (container.empty() && std::none_of(std::begin(kWritten), std::end(kWritten), [&](const char* k) { return ext == k; })) ext = ext == "png" ? "apng" : "mkv";
+    if (job.input.find("://") != std::string::npos) return "live" + suffix + "." + (container.empty() ? "mkv" : ext);
     return default_output(job.input, job.folder, suffix, ext);
 }
 
@@ -130,7 +143,8 @@ void define_video_options(CLI::App& app, VideoChoice& c) {
 
 bool is_video_job(const Job& job, const UpscaleOptions& options, const VideoChoice& choice) {
     if (!options.format.empty() && enlarge::parse_picture_format(options.format).ok()) return false;
-    if (!choice.options.container.empty() || !choice.options.input_format.empty()) return true;
+    // What is found in a folder is what it is; a single picture may be meant as a film of one frame.
+    if (job.folder.empty() && !(choice.options.container.empty() && choice.options.input_format.empty())) return true;
     if (!options.format.empty() && job.input == "-") return true;
     return enlarge::is_media_file(job.input);
 }
@@ -140,7 +154,7 @@ Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const 
     const auto size = output_size(options.engine);
     if (!size) return size.error();
     video.size = *size;
-    if (!options.format.empty() && video.container.empty()) video.container = options.format;
+    video.container = container_of(options, choice);
     if (choice.crf_given) video.crf = choice.crf;
     video.deinterlace = !choice.no_deinterlace;
     video.reuse = !choice.no_reuse;
@@ -162,7 +176,7 @@ Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const 
         if (!time) return Error{time.error().code, "--to: " + time.error().message};
         video.to_s = *time;
     }
-    const std::string output = video_output(job, options.inputs.suffix);
+    const std::string output = video_output(job, options.inputs.suffix, video.container);
     if (auto made = make_folder(job.folder); !made) return made;
     const auto upscaler = engine.upscaler(enlarge::Use::video, size->scale);
     if (!upscaler) return upscaler.error();

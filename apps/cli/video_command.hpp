@@ -25,8 +25,11 @@ void define_video_options(CLI::App& app, VideoChoice& choice);
 // Whether this job is for enlarge_video(): by the input's content, or because an option or the output says so.
 bool is_video_job(const Job& job, const UpscaleOptions& options, const VideoChoice& choice);
 
-// Where upscale_video() will write: clip.mkv -> clip_x2.mkv.
-std::string video_output(const Job& job, const std::string& suffix);
+// What --container or --format asks for; empty: the output's ending says it.
+std::string container_of(const UpscaleOptions& options, const VideoChoice& choice);
+
+// Where upscale_video() will write: clip.mkv -> clip_x2.mkv, with the ending of `container` where that is given.
+std::string video_output(const Job& job, const std::string& suffix, const std::string& container);
 
 // One video. Errors have been given the file's name.
 enlarge::Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const VideoChoice& choice, Engine& engine,

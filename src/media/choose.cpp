@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cmath>
 #include <sstream>
 
 #include "base/text.hpp"
@@ -30,12 +31,13 @@ struct Traits {
     bool even;           // chroma subsampling needs even sides
     const char* crf;     // default quality; null = no such option
     const char* preset;
+    bool whole = false;  // knows no fractions of a crf
 };
 constexpr Traits kTraits[] = {
     {"libx264", 16384, true, "17", "veryfast"},   {"libx264rgb", 16384, true, "17", "veryfast"},
-    {"libx265", 16384, true, "19", "veryfast"},   {"libsvtav1", 16384, true, "24", "10"},
-    {"libaom-av1", 65536, false, "24", nullptr},  {"libvpx-vp9", 65535, false, "24", nullptr},
-    {"libvpx", 16383, false, "8", nullptr},       {"gif", 65535, false, nullptr, nullptr},
+    {"libx265", 16384, true, "19", "veryfast"},   {"libsvtav1", 16384, true, "24", "10", true},
+    {"libaom-av1", 65536, false, "24", nullptr, true},  {"libvpx-vp9", 65535, false, "24", nullptr, true},
+    {"libvpx", 16383, false, "8", nullptr, true},       {"gif", 65535, false, nullptr, nullptr},
     {"apng", 65535, false, nullptr, nullptr},     {"png", 65535, false, nullptr, nullptr},
     {"libwebp_anim", 16383, false, nullptr, nullptr}, {"mjpeg", 65500, false, nullptr, nullptr},
     {"rawvideo", 65535, false, nullptr, nullptr}, {"ffv1", 65535, false, nullptr, nullptr},
@@ -139,6 +141,13 @@ Result<std::string> choose_codec(const EncoderRequest& request, const VideoForma
         return Error{Errc::unsupported, "FFmpeg's libraries here have no encoder for pictures named ." + extension_of(request.path) + "; use .png"};
     }
     if (!muxer) return std::string("png");
+    // A bare stream is of the codec that its ending names.
+    static constexpr std::pair<AVCodecID, const char*> kBest[] = {{AV_CODEC_ID_H264, "libx264"}, {AV_CODEC_ID_HEVC, "libx265"}};
+    if ((muxer->flags & AVFMT_NOTIMESTAMPS) && muxer->audio_codec == AV_CODEC_ID_NONE) {
+        for (const auto& [id, name] : kBest)
+            if (id == muxer->video_codec && have(name)) return std::string(name);
+        if (const AVCodec* codec = avcodec_find_encoder(muxer->video_codec)) return std::string(codec->name);
+    }
     const auto fits = [&](const char* encoder) {
         const AVCodec* codec = avcodec_find_encoder_by_name(encoder);
         if (!codec || avformat_query_codec(muxer, codec->id, FF_COMPLIANCE_NORMAL) == 0) return false;  // < 0: it keeps no list (TS)
@@ -297,21 +306,20 @@ Result<EncoderChoice> choose_encoder(const EncoderRequest& request, const VideoF
         }
     }
     choice.pixel_format = av_get_pix_fmt_name(format);
+    choice.quality = request.crf ? exact(*request.crf) : traits.crf ? traits.crf : "";
+    if (request.crf && traits.whole && std::round(*request.crf) != *request.crf) {
+        choice.quality = exact(std::round(*request.crf));
+        choice.notices.push_back({"quality-rounded", choice.codec + " knows whole qualities only: " + choice.quality + " is taken for " +
+                                                         exact(*request.crf)});
+    }
+    choice.preset = !request.preset.empty() ? request.preset : traits.preset ? traits.preset : "";
     std::string settings;
-    const std::string crf = request.crf ? exact(*request.crf) : traits.crf ? traits.crf : "";
-    if (!crf.empty()) settings += "crf " + crf;
-    const std::string preset = !request.preset.empty() ? request.preset : traits.preset ? traits.preset : "";
-    if (!preset.empty()) settings += (settings.empty() ? "" : ", ") + ("preset " + preset);
+    if (!choice.quality.empty()) settings += "crf " + choice.quality;
+    if (!choice.preset.empty()) settings += (settings.empty() ? "" : ", ") + ("preset " + choice.preset);
     if (request.repeatable) choice.parameters = repeatable_parameters(choice.codec, request);
     choice.sentence = choice.codec + (settings.empty() ? "" : " (" + settings + ")") + ", " + std::to_string(choice.size.width) + "x" +
                       std::to_string(choice.size.height) + " " + choice.pixel_format;
     return choice;
-}
-
-// Declared in encoder.cpp: the defaults above, as options.
-std::pair<std::string, std::string> default_quality(const std::string& codec) {
-    const Traits t = traits_of(codec);
-    return {t.crf ? t.crf : "", t.preset ? t.preset : ""};
 }
 
 }  // namespace enlarge::media

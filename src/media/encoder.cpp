@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "media/encoder.hpp"
 
-#include <charconv>
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -15,13 +15,13 @@
 
 namespace enlarge::media {
 
-std::pair<std::string, std::string> default_quality(const std::string& codec);
-
 struct Encoder::State {
     Av<AVCodecContext> codec;
     std::unique_ptr<Filters> shape;  // to the encoder's pixel format; null when frames have it already
     std::optional<std::int64_t> first_pts, last_pts;
-    std::int64_t last_duration = 0;
+    std::int64_t last_duration = 0, repeated = 0;
+    Av<AVFrame> last;         // where gaps are filled
+    bool fills_gaps = false;  // the container has no times of its own
     bool drained = false;
 };
 
@@ -82,6 +82,7 @@ bool Encoder::loses_captions(const Frame& frame) const {
            !av_opt_find(state_->codec.get(), "a53cc", nullptr, 0, AV_OPT_SEARCH_CHILDREN);
 }
 Rational Encoder::time_base() const { return from_av(state_->codec->time_base); }
+std::int64_t Encoder::repeated() const { return state_->repeated; }
 Rational Encoder::frame_rate() const { return from_av(state_->codec->framerate); }
 
 Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, const EncoderChoice& choice, const Frame& first,
@@ -115,38 +116,34 @@ Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, co
     c.chroma_sample_location = static_cast<AVChromaLocation>(tags.siting);
     c.framerate = media::av(frame_rate);
     c.time_base = media::av(time_base);
+    const AVOutputFormat* muxer = av_guess_format(request.container.c_str(), nullptr, nullptr);
+    const bool timeless = muxer && (muxer->flags & AVFMT_NOTIMESTAMPS);  // MXF, bare streams
     // Formats that count frames, or hold only small denominators.
     const bool counts = codec->id == AV_CODEC_ID_MPEG1VIDEO || codec->id == AV_CODEC_ID_MPEG2VIDEO || request.container == "avi" ||
-                        request.container == "yuv4mpegpipe" || request.container == "image2" ||
-                        (codec->id == AV_CODEC_ID_MPEG4 && c.time_base.den > 65535);
+                        request.container == "yuv4mpegpipe" || timeless || (codec->id == AV_CODEC_ID_MPEG4 && c.time_base.den > 65535);
+    // A program stream has times for some of its frames only. Pictures stay one for each frame, and y4m repeats packets.
+    constexpr std::string_view kProgramStreams[] = {"vob", "mpeg", "dvd", "svcd", "vcd"};
+    s.fills_gaps = (timeless && request.container != "image2" && request.container != "yuv4mpegpipe") ||
+                   std::find(std::begin(kProgramStreams), std::end(kProgramStreams), request.container) != std::end(kProgramStreams);
     if (counts) c.time_base = av_inv_q(c.framerate);
     if (request.container == "gif") c.time_base = {1, 100};
     if (codec->id == AV_CODEC_ID_MPEG4 || codec->id == AV_CODEC_ID_MPEG2VIDEO)
         c.framerate = av_inv_q(c.time_base);
     c.thread_count = request.threads;
-    const AVOutputFormat* muxer = av_guess_format(request.container.c_str(), nullptr, nullptr);
     if (muxer && (muxer->flags & AVFMT_GLOBALHEADER)) c.flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
-    if (muxer && request.container == "avi") c.max_b_frames = 0;
+    if (request.container == "avi" || request.container == "mxf") c.max_b_frames = 0;  // their readers take the order of storage for that of time
     if (codec->id == AV_CODEC_ID_H264 || codec->id == AV_CODEC_ID_HEVC) c.flags |= AV_CODEC_FLAG_CLOSED_GOP;
 
     Dict dict;
-    const auto [default_crf, default_preset] = default_quality(choice.codec);
-    std::string crf = request.crf ? fixed(*request.crf, 6) : default_crf;
-    std::string preset = request.preset.empty() ? default_preset : request.preset;
+    std::string preset = choice.preset;
     bool bit_rate = false;
     for (const auto& [key, value] : request.options) bit_rate = bit_rate || key == "b" || key == "qp" || key == "crf" || key == "q";
     std::string own;  // the encoder's own parameter list
     const char* own_name = choice.codec == "libx264" || choice.codec == "libx264rgb" ? "x264-params" : choice.codec == "libx265" ? "x265-params"
                            : choice.codec == "libsvtav1" ? "svtav1-params" : nullptr;
-    if (!crf.empty() && !(bit_rate && !request.crf)) {
-        const bool whole = choice.codec == "libsvtav1" || choice.codec == "libvpx-vp9" || choice.codec == "libaom-av1" || choice.codec == "libvpx";
-        if (whole) {
-            double value = 0;
-            std::from_chars(crf.data(), crf.data() + crf.size(), value);
-            crf = std::to_string(std::lround(value));
-        }
+    if (!choice.quality.empty() && !(bit_rate && !request.crf)) {
         if (av_opt_find(&c, "crf", nullptr, 0, AV_OPT_SEARCH_CHILDREN)) {
-            dict.set("crf", crf);
+            dict.set("crf", choice.quality);
         } else if (request.crf) {  // the old encoders' fixed quantiser
             c.flags |= AV_CODEC_FLAG_QSCALE;
             c.global_quality = static_cast<int>(std::lround(*request.crf * FF_QP2LAMBDA));
@@ -162,7 +159,7 @@ Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, co
     if (!processor_encoder(choice.codec).empty()) {  // constant quality in NVENC's words
         if (!bit_rate || request.crf) {
             dict.set("rc", "vbr");
-            dict.set("cq", request.crf ? std::to_string(*request.crf) : "19");
+            dict.set("cq", request.crf ? choice.quality : "19");
             dict.set("b", "0");
         }
         if (preset.empty()) preset = request.live ? "p2" : "p5";
@@ -201,44 +198,69 @@ Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, co
     return encoder;
 }
 
+// The last frame again, until the next is at `pts`.
+Result<void> Encoder::repeat_until(std::int64_t pts, const Sink& sink) {
+    State& s = *state_;
+    const double seconds = static_cast<double>(pts - *s.last_pts) * av_q2d(s.codec->time_base);
+    if (seconds > 3600) {
+        log(LogLevel::warning, {"gap-closed", "a gap of more than an hour in the video is left out"});
+        return {};
+    }
+    for (; *s.last_pts + 1 < pts; ++s.repeated) {
+        s.last->pts = ++*s.last_pts;
+        TRY(put(s.last.get(), sink));
+    }
+    return {};
+}
+
+// One frame to the encoder, null to drain it, and what it has ready to the sink.
+Result<void> Encoder::put(const AVFrame* frame, const Sink& sink) {
+    State& s = *state_;
+    int rc = avcodec_send_frame(s.codec.get(), frame);
+    while (true) {
+        if (rc < 0 && rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
+            return av_error(rc, "the encoder failed" + (frame ? " at the frame of " + std::to_string(static_cast<double>(frame->pts) *
+                                                                                    av_q2d(s.codec->time_base)) + " s" : std::string()), Errc::io);
+        const bool again = rc == AVERROR(EAGAIN);
+        for (;;) {
+            Av<AVPacket> packet = new_packet();
+            const int got = avcodec_receive_packet(s.codec.get(), packet.get());
+            if (got == AVERROR(EAGAIN) || got == AVERROR_EOF) break;
+            if (got < 0) return av_error(got, "the encoder failed", Errc::io);
+            packet->time_base = s.codec->time_base;
+            if (s.codec->codec_id == AV_CODEC_ID_WEBP && s.last_duration > 0)
+                set_webp_length(*packet, av_rescale_q(*s.last_pts + s.last_duration - *s.first_pts,
+                                                      s.codec->time_base, {1, 1000}));
+            TRY(sink(Packet{std::shared_ptr<AVPacket>(packet.release(), FreeAv{})}));
+        }
+        if (!again) return {};
+        rc = avcodec_send_frame(s.codec.get(), frame);
+    }
+}
+
 Result<void> Encoder::encode(const Frame& frame, const Sink& sink) {
     State& s = *state_;
     if (s.drained) return {};
     const auto send = [&](const Frame& ready) -> Result<void> {
-        Av<AVFrame> raw;
-        if (ready) {
-            raw = new_frame();
-            if (const int rc = av_frame_ref(raw.get(), ready.av()); rc < 0) return av_error(rc, "frame", Errc::memory);
-            std::int64_t pts = av_rescale_q(ready.pts, media::av(ready.time_base), s.codec->time_base);
-            if (s.last_pts && pts <= *s.last_pts) pts = *s.last_pts + 1;  // the coarser base made two times one
-            s.last_pts = pts;
-            if (!s.first_pts) s.first_pts = pts;
-            raw->pts = pts;
-            raw->pkt_duration = s.last_duration =
-                av_rescale_q(ready.duration, media::av(ready.time_base), s.codec->time_base);
-            raw->pict_type = AV_PICTURE_TYPE_NONE;
-            raw->interlaced_frame = 0;
+        if (!ready) {
+            if (s.last) TRY(repeat_until(*s.last_pts + s.last_duration, sink));
+            return put(nullptr, sink);
         }
-        int rc = avcodec_send_frame(s.codec.get(), raw.get());
-        while (true) {
-            if (rc < 0 && rc != AVERROR(EAGAIN) && rc != AVERROR_EOF)
-                return av_error(rc, "the encoder failed" + (ready ? " at the frame of " + std::to_string(
-                                        static_cast<double>(ready.pts) * ready.time_base.value()) + " s" : std::string()), Errc::io);
-            const bool again = rc == AVERROR(EAGAIN);
-            for (;;) {
-                Av<AVPacket> packet = new_packet();
-                const int got = avcodec_receive_packet(s.codec.get(), packet.get());
-                if (got == AVERROR(EAGAIN) || got == AVERROR_EOF) break;
-                if (got < 0) return av_error(got, "the encoder failed", Errc::io);
-                packet->time_base = s.codec->time_base;
-                if (s.codec->codec_id == AV_CODEC_ID_WEBP && s.last_duration > 0)
-                    set_webp_length(*packet, av_rescale_q(*s.last_pts + s.last_duration - *s.first_pts,
-                                                          s.codec->time_base, {1, 1000}));
-                TRY(sink(Packet{std::shared_ptr<AVPacket>(packet.release(), FreeAv{})}));
-            }
-            if (!again) return {};
-            rc = avcodec_send_frame(s.codec.get(), raw.get());
-        }
+        Av<AVFrame> raw = new_frame();
+        if (const int rc = av_frame_ref(raw.get(), ready.av()); rc < 0) return av_error(rc, "frame", Errc::memory);
+        std::int64_t pts = av_rescale_q(ready.pts, media::av(ready.time_base), s.codec->time_base);
+        if (s.last_pts && pts <= *s.last_pts) pts = *s.last_pts + 1;  // the coarser base made two times one
+        if (s.last) TRY(repeat_until(pts, sink));
+        s.last_pts = pts;
+        if (!s.first_pts) s.first_pts = pts;
+        raw->pts = pts;
+        raw->pkt_duration = s.last_duration =
+            av_rescale_q(ready.duration, media::av(ready.time_base), s.codec->time_base);
+        raw->pict_type = AV_PICTURE_TYPE_NONE;
+        raw->interlaced_frame = 0;
+        TRY(put(raw.get(), sink));
+        if (s.fills_gaps) s.last = std::move(raw);
+        return {};
     };
     if (!frame) {
         if (s.shape) TRY(s.shape->process({}, send));

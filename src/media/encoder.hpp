@@ -43,6 +43,8 @@ struct EncoderChoice {
     std::string codec;          // "libx264"
     std::string pixel_format;   // "yuv420p"
     std::string sentence;       // "libx264 (crf 17, medium), 1920x1080 4:2:0 8 bit"
+    std::string quality;        // the crf in the encoder's words, empty without one: "17"
+    std::string preset;         // "veryfast"
     std::string parameters;     // what EncoderRequest::repeatable adds to the encoder's own list: "cpu-independent=1:..."
     std::vector<Notice> notices;
     Size size;                  // the wanted size, or the nearest the encoder takes
@@ -77,9 +79,13 @@ public:
     [[nodiscard]] Rational time_base() const;
     [[nodiscard]] Rational frame_rate() const;
     [[nodiscard]] AVCodecContext* av() const;
+    // How many frames were written again, since the container cannot say that one stays longer.
+    [[nodiscard]] std::int64_t repeated() const;
 
 private:
     struct State;
+    Result<void> repeat_until(std::int64_t pts, const Sink& sink);
+    Result<void> put(const AVFrame* frame, const Sink& sink);
     Encoder() = default;
     std::unique_ptr<State> state_;
 };

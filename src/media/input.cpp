@@ -312,7 +312,12 @@ double Input::duration_s() const {
 std::int64_t Input::frames_estimate() const {
     if (webp_) return webp_->frames();
     if (video()->nb_frames > 0) return video()->nb_frames;
-    return static_cast<std::int64_t>(std::llround(duration_s() * frame_rate().value()));
+    const auto frames = static_cast<std::int64_t>(std::llround(duration_s() * frame_rate().value()));
+    // A clock that leaps makes a broadcast seem long; a frame takes a packet of 188 bytes at least.
+    struct stat info {};
+    const bool broadcast = repeatable_ && std::string_view(context_->iformat->name) == "mpegts";
+    if (!broadcast || ::stat(options_.path.c_str(), &info) != 0) return frames;
+    return std::min<std::int64_t>(frames, info.st_size / 188);
 }
 
 std::optional<int> Input::plays() const {
@@ -323,8 +328,9 @@ std::optional<int> Input::plays() const {
 std::int64_t Input::clock_offset_us() const {
     const bool clocked = (context_->iformat->flags & AVFMT_TS_DISCONT) != 0 || network_;
     constexpr std::int64_t kSmall = 10'000'000;  // the usual 1.4 s of a TS is carried like any other start offset
-    return clocked && context_->start_time != AV_NOPTS_VALUE && std::llabs(context_->start_time) > kSmall
-               ? context_->start_time : 0;
+    const std::int64_t start = context_->start_time;
+    // One that begins before 0 (a clock that wraps early in the file) is shifted whatever its size: MP4 would hide it.
+    return clocked && start != AV_NOPTS_VALUE && (start < 0 || start > kSmall) ? start : 0;
 }
 
 bool Input::interlaced() const {

@@ -112,7 +112,10 @@ Result<StreamPlan> plan_streams(const Input& input, const std::string& container
             plan.streams.push_back(stream.index);
             plan.recoded.emplace_back(stream.index, encoder);
             plan.notices.push_back({"stream-recoded", name + " becomes " + encoder +
-                                                          (encoder == "flac" ? ", without loss" : "") + ": " +
+                                                          (encoder == "flac"       ? ", without loss"
+                                                           : encoder == "mov_text" ? ", without places on the screen"
+                                                                                   : "") +
+                                                          ": " +
                                                           container + " cannot hold it as it is"});
         } else if (stream.kind == "data" || leave_out) {
             skip();

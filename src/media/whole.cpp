@@ -101,6 +101,27 @@ bool gif_ends_early(File& file) {
     return last == std::string::npos || tail[last] != ';';
 }
 
+// The last page of an Ogg file says that it is the last, and holds all its segments.
+bool ogg_ends_early(File& file) {
+    const std::string tail = file.tail(128 << 10);  // a page has at most 65307 bytes
+    const std::size_t page = tail.rfind("OggS");
+    if (page == std::string::npos || page + 27 > tail.size()) return true;
+    const std::size_t segments = static_cast<unsigned char>(tail[page + 26]);
+    std::size_t end = page + 27 + segments;
+    if (end > tail.size()) return true;
+    for (std::size_t i = 0; i < segments; ++i) end += static_cast<unsigned char>(tail[page + 27 + i]);
+    return end > tail.size() || !(tail[page + 5] & 4);
+}
+
+// NUT ends with an index, whose last 12 bytes say how long it is, and a checksum.
+bool nut_ends_early(File& file) {
+    const std::string tail = file.tail(12);
+    if (tail.size() < 12) return true;
+    const std::uint64_t length = big(std::string_view(tail).substr(0, 8));
+    if (length > static_cast<std::uint64_t>(file.size())) return true;
+    return big(file.read(file.size() - static_cast<std::int64_t>(length), 8)) != 0x4E58DD672F23E64E;
+}
+
 }  // namespace
 
 bool promises_more(const std::string& path, AVFormatContext& context, std::int64_t first_byte) {
@@ -111,6 +132,8 @@ bool promises_more(const std::string& path, AVFormatContext& context, std::int64
     if (format.starts_with("matroska")) return segment_exceeds(file);
     if (format == "avi" || file.read(8, 4) == "WEBP") return riff_exceeds(file);
     if (format == "gif") return gif_ends_early(file);
+    if (format == "ogg") return ogg_ends_early(file);
+    if (format == "nut") return nut_ends_early(file);
     if (format == "apng") return file.tail(64 << 10).find("IEND") == std::string::npos;
     std::int64_t packet = 0;
     if (format == "mpegts" && av_opt_get_int(context.priv_data, "ts_packetsize", 0, &packet) >= 0 && packet > 0)

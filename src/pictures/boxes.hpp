@@ -77,9 +77,15 @@ Bytes read_tiff_iptc(const Input& file);
 Result<void> add_tiff_blocks(OutputFile& file, std::span<const std::byte> exif, std::span<const std::byte> iptc,
                              bool resolution);
 
-// Makes an EXIF block (with or without "Exif\0\0") say: upright, this size, no thumbnail. All else stays where it is,
-// since makers' notes hold offsets; the bytes of a thumbnail become zeros, or go where they were the last.
-void update_exif(Bytes& exif, Size size);
+// How a picture became its enlargement: positions in it move along.
+struct Enlargement {
+    Size from, to;  // both upright
+    bool turned;    // was not upright in its file
+};
+// Makes an EXIF block (with or without "Exif\0\0") say: upright, this size, no thumbnail; the subject's place moves along.
+// All else stays where it is, since makers' notes hold offsets; the bytes of a thumbnail become zeros, or go where they
+// were the last. Says whether the subject's place had to go: in a picture that was turned, or beyond 65535.
+bool update_exif(Bytes& exif, const Enlargement& made);
 
 // The IPTC block as JPEG holds it ("Photoshop 3.0" and resources) from either form, and as TIFF does (the records
 // alone). Thumbnails among the resources are left out.

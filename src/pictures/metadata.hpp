@@ -23,11 +23,13 @@ bool icc_is_rgb(std::span<const std::byte> profile);
 // maps and films in the same file removed; and, when they are not empty, the record that the network `model` enlarged
 // the picture, and `comment` (UTF-8) where there is no user comment yet. `xmp` may be empty. Everything else stays byte
 // for byte; so does all of a packet that is not well-formed.
-std::string updated_xmp(const std::string& xmp, Size size, const std::string& model, const std::string& comment = {});
+std::string updated_xmp(const std::string& xmp, Size size, const std::string& model, const std::string& comment = {},
+                        bool turned = false);
 
-// What a packet says is in the file beside the picture, and whether it has a user comment.
+// What a packet says is in the file beside the picture, whether it has a user comment, and whether it has places in the
+// picture (regions of faces, the subject's), which updated_xmp removes when the picture was `turned`.
 struct XmpClaims {
-    bool gain_map = false, film = false, comment = false;
+    bool gain_map = false, film = false, comment = false, places = false;
 };
 XmpClaims xmp_claims(const std::string& xmp);
 

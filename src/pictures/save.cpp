@@ -332,9 +332,14 @@ Result<void> PictureWriter::State::take_metadata(const Picture::State& source) {
     if (format != jpeg && format != png)
         for (const std::string& text : blocks.comments)
             comment += (comment.empty() ? "" : "\n") + utf8(text.substr(0, text.find('\0')));
-    if (!comment.empty() && xmp_claims(text_of(blocks.xmp)).comment)
+    const XmpClaims claims = xmp_claims(text_of(blocks.xmp));
+    const bool turned = source.info.orientation > 1;
+    if (!comment.empty() && claims.comment)
         notices.push_back({"metadata-dropped", "the comment of the JPEG has no place in " + name + " and is left out"});
-    update_exif(blocks.exif, size);
+    const bool lost = update_exif(blocks.exif, {source.info.size, size, turned});
+    if (lost || (turned && claims.places))
+        notices.push_back({"metadata-dropped", "places in the picture (of faces, of what is in focus) are those before it "
+                                               "was turned upright, and are left out"});
     if (format == jpeg && blocks.exif.size() > kMostJpegExif) {
         notices.push_back({"metadata-dropped", "the EXIF block has " + std::to_string(blocks.exif.size()) +
                                                    " bytes, JPEG holds " + std::to_string(kMostJpegExif) +
@@ -343,7 +348,7 @@ Result<void> PictureWriter::State::take_metadata(const Picture::State& source) {
     }
     if (blocks.exif.empty() && resolution && (format == webp || format == avif || format == heic || format == jxl))
         blocks.exif = resolution_exif(resolution);
-    const std::string xmp = updated_xmp(text_of(blocks.xmp), size, options.provenance_model, comment);
+    const std::string xmp = updated_xmp(text_of(blocks.xmp), size, options.provenance_model, comment, turned);
     blocks.xmp.clear();
     append(blocks.xmp, xmp);
     return {};

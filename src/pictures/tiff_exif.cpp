@@ -2,6 +2,7 @@
 // EXIF blocks are TIFF structures: a directory of tags, with pointers to an EXIF and a GPS directory. Here they are moved
 // from a TIFF file to a block of their own, and from such a block into a TIFF file.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <map>
 #include <optional>
@@ -376,11 +377,11 @@ void drop_thumbnail(Bytes& exif, std::size_t prefix, const Reader& reader, std::
 
 }  // namespace
 
-void update_exif(Bytes& exif, Size size) {
+bool update_exif(Bytes& exif, const Enlargement& made) {
     const std::size_t prefix = exif.size() > 6 && std::memcmp(exif.data(), "Exif\0\0", 6) == 0 ? 6 : 0;
     Reader reader{nullptr, nullptr, std::span<const std::byte>(exif).subspan(prefix)};
     const auto first = open(reader);
-    if (!first || reader.big_tiff) return;
+    if (!first || reader.big_tiff) return false;
     const auto put = [&](std::uint64_t at, std::uint64_t value, std::size_t bytes) {
         for (std::size_t i = 0; i < bytes && prefix + at + i < exif.size(); ++i)
             exif[prefix + static_cast<std::size_t>(at) + i] = static_cast<std::byte>(value >> 8 * (reader.big_endian ? bytes - 1 - i : i));
@@ -397,14 +398,45 @@ void update_exif(Bytes& exif, Size size) {
             put(at + 8, value, type == 3 ? 2 : 4);
         }
     };
+    // SubjectArea and SubjectLocation: SHORTs, across and down in turn (the third of three is a diameter). False: gone.
+    const auto move_along = [&](std::uint64_t directory, std::uint16_t tag) {
+        const std::uint64_t entries = reader.number(directory, 2).value_or(0);
+        for (std::uint64_t i = 0; i < entries; ++i) {
+            const std::uint64_t entry = directory + 2 + 12 * i, count = reader.number(entry + 4, 4).value_or(0);
+            if (reader.number(entry, 2) != tag) continue;
+            const std::uint64_t at = count > 2 ? reader.number(entry + 8, 4).value_or(0) : entry + 8;
+            std::vector<long> moved;
+            for (std::uint64_t k = 0; !made.turned && count <= 4 && k < count; ++k)
+                if (const auto value = reader.number(at + 2 * k, 2))
+                    moved.push_back(std::lround(static_cast<double>(*value) *
+                                                (k % 2 ? static_cast<double>(made.to.height) / made.from.height
+                                                       : static_cast<double>(made.to.width) / made.from.width)));
+            if (!moved.empty() && moved.size() == count && *std::max_element(moved.begin(), moved.end()) <= 65535) {
+                for (std::uint64_t k = 0; k < count; ++k) put(at + 2 * k, static_cast<std::uint64_t>(moved[k]), 2);
+                return true;
+            }
+            const std::uint64_t end = directory + 2 + 12 * entries + 4;  // behind the pointer to the next directory
+            if (prefix + end > exif.size()) return true;
+            std::byte* bytes = exif.data() + prefix;
+            std::memmove(bytes + entry, bytes + entry + 12, static_cast<std::size_t>(end - entry - 12));
+            std::memset(bytes + end - 12, 0, 12);
+            put(directory, entries - 1, 2);
+            return false;
+        }
+        return true;
+    };
+    bool kept = true;
     patch(*first, 0x0112, 1, 3);
-    patch(*first, 0x0100, static_cast<std::uint64_t>(size.width), 4);
-    patch(*first, 0x0101, static_cast<std::uint64_t>(size.height), 4);
+    patch(*first, 0x0100, static_cast<std::uint64_t>(made.to.width), 4);
+    patch(*first, 0x0101, static_cast<std::uint64_t>(made.to.height), 4);
     if (const auto sub = pointer(read_directory(reader, *first), kExifPointer)) {
-        patch(*sub, 0xa002, static_cast<std::uint64_t>(size.width), 4);
-        patch(*sub, 0xa003, static_cast<std::uint64_t>(size.height), 4);
+        patch(*sub, 0xa002, static_cast<std::uint64_t>(made.to.width), 4);
+        patch(*sub, 0xa003, static_cast<std::uint64_t>(made.to.height), 4);
+        const bool area = move_along(*sub, 0x9214), place = move_along(*sub, 0xa214);
+        kept = area && place;
     }
     drop_thumbnail(exif, prefix, reader, *first);
+    return !kept;
 }
 
 }  // namespace enlarge::pictures

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // XMP packets, changed in one pass over their text: what is not to be changed stays byte for byte, and the time is in
 // proportion to the length whatever the text is. A packet that is not well-formed is left as it is.
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -30,6 +31,9 @@ constexpr std::pair<std::string_view, std::string_view> kSpaces[] = {
     {"http://ns.google.com/photos/1.0/container/", "Container"},
     {"http://ns.google.com/photos/1.0/container/item/", "Item"},
     {"http://ns.google.com/photos/1.0/camera/", "GCamera"},
+    {"http://www.metadataworkinggroup.com/schemas/regions/", "mwg-rs"},
+    {"http://ns.adobe.com/xap/1.0/sType/Dimensions#", "stDim"},
+    {"http://ns.microsoft.com/photo/1.2/", "MP"},
 };
 
 std::string escaped(const std::string& text) {
@@ -53,7 +57,8 @@ bool space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 class Rewriter {
 public:
-    Rewriter(std::string_view in, Size size, bool record) : in_(in), size_(size), record_(record) {}
+    Rewriter(std::string_view in, Size size, bool record, bool turned = false)
+        : in_(in), size_(size), record_(record), turned_(turned) {}
 
     // False when the text is not well-formed.
     bool run() {
@@ -72,7 +77,7 @@ public:
     std::string out_;
     std::string about_, system_;  // rdf:about, and the systems recorded before
     bool stays_ = false;          // says that it was synthesised
-    bool gain_map_ = false, film_ = false, comment_ = false;
+    bool gain_map_ = false, film_ = false, comment_ = false, places_ = false;
 
 private:
     enum class Act { keep, drop, set };
@@ -127,6 +132,16 @@ private:
             if (name == "tiff:ImageLength" || name == "exif:PixelYDimension") return set(std::to_string(size_.height));
             if (name == "exif:UserComment") comment_ = true;
         }
+        // Regions are parts of the picture's sides, and stay where they are; the subject's place is in pixels.
+        if (name == "mwg-rs:Regions" || name == "MP:RegionInfo" || name == "exif:SubjectArea" ||
+            name == "exif:SubjectLocation") {
+            places_ = true;
+            return turned_ || prefix == "exif" ? Act::drop : Act::keep;
+        }
+        if (prefix == "stDim" && of_regions()) {
+            if (name == "stDim:w") return set(std::to_string(size_.width));
+            if (name == "stDim:h") return set(std::to_string(size_.height));
+        }
         if (name == "xmp:Thumbnails" || name == "xmpNote:HasExtendedXMP") return Act::drop;
         if (name == "rdf:about" && about_.empty()) about_ = value;
         // What was beside the picture in its file is not beside it any more.
@@ -160,6 +175,13 @@ private:
         return Act::keep;
     }
 
+    // Whether what is read belongs to the size of the picture for which regions are stated.
+    bool of_regions() const {
+        constexpr std::string_view kSize = "mwg-rs:AppliedToDimensions";
+        return element_ == kSize ||
+               std::any_of(open_.begin(), open_.end(), [&](const Open& o) { return o.known == kSize; });
+    }
+
     // Handles what begins with '<' at `at`; where it ends, or npos.
     std::size_t markup(std::size_t at) {
         const auto copy = [&](std::string_view end, std::size_t from) {
@@ -183,6 +205,7 @@ private:
         while (!name.empty() && space(name.back())) name.remove_suffix(1);
         const Open element = std::move(open_.back());
         open_.pop_back();
+        element_.clear();
         if (element.name != name) return std::string_view::npos;
         const auto value = std::string_view(out_).substr(element.content);
         const Act act = property(element.known, value);
@@ -199,6 +222,7 @@ private:
         const std::string_view name = in_.substr(at + 1, i - at - 1);
         if (name.empty() || open_.size() >= kDeepest) return std::string_view::npos;
         if (!open_.empty()) open_.back().children = true;
+        element_ = known(name);
         out_ += in_.substr(at, i - at);
         std::string_view resource;
         for (;;) {
@@ -237,8 +261,9 @@ private:
 
     std::string_view in_;
     Size size_;
-    bool record_;
+    bool record_, turned_;
     std::string value_;
+    std::string element_;  // whose attributes are read
     std::vector<Open> open_;
     std::unordered_map<std::string_view, std::string_view> prefixes_;
 };
@@ -254,11 +279,12 @@ constexpr const char* kExifSpace = "xmlns:exif=\"http://ns.adobe.com/exif/1.0/\"
 
 }  // namespace
 
-std::string updated_xmp(const std::string& xmp, Size size, const std::string& model, const std::string& comment) {
+std::string updated_xmp(const std::string& xmp, Size size, const std::string& model, const std::string& comment,
+                        bool turned) {
     const std::string system = model.empty() ? "" : escaped("enlarge, network " + model);
     std::string added;
     if (xmp.empty() && model.empty() && comment.empty()) return xmp;
-    Rewriter rewriter(xmp, size, !model.empty());
+    Rewriter rewriter(xmp, size, !model.empty(), turned);
     std::string out;
     if (xmp.empty()) {
         out =
@@ -292,7 +318,7 @@ std::string updated_xmp(const std::string& xmp, Size size, const std::string& mo
 XmpClaims xmp_claims(const std::string& xmp) {
     Rewriter rewriter(xmp, {}, false);
     if (!rewriter.run()) return {};
-    return {rewriter.gain_map_, rewriter.film_, rewriter.comment_};
+    return {rewriter.gain_map_, rewriter.film_, rewriter.comment_, rewriter.places_};
 }
 
 std::string merged_xmp(const std::string& main, const std::string& extended) {

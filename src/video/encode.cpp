@@ -37,6 +37,7 @@ Result<bool> Encode::close() {
         return {};
     }));
     send(SegmentEnd{frames_, last_duration_});
+    repeated_ += encoder_->repeated();
     encoder_.reset();
     after_.reset();
     frames_ = 0;
@@ -82,6 +83,9 @@ Result<void> Encode::run(Stage& stage) {
     }
     if (stage.stopping()) return {};
     TRY(const bool alive, stage.work([&] { return close(); }));
+    if (repeated_ > 0)
+        job_.notice({"frames-repeated", std::to_string(repeated_) + " frames are repeats, because " +
+                                            job_.request.container + " cannot say that a frame stays longer"});
     if (alive) out_.close();
     return {};
 }

@@ -144,6 +144,8 @@ Result<Frame> VideoSource::prime() {
         if (!packet) {
             if (decoder_->frames() > 0) return Error{Errc::argument, "the chosen part has no frame"};
             std::string why = "no frame of its video can be decoded";
+            if (input_->options().path == "-" && input_->format_name().starts_with("mov,"))
+                why += "; a pipe can carry an MP4 only when its index comes first (-movflags +faststart)";
             if (const auto damaged = decoder_->damaged()) why += " (" + std::to_string(damaged) + " damaged packets)";
             return Error{Errc::format, why};
         }

@@ -121,6 +121,7 @@ private:
     std::unique_ptr<media::Encoder> encoder_;
     Frame last_;  // before filters, for repetitions of it
     std::int64_t first_ = 0, frames_ = 0, last_duration_ = 0;  // of the segment
+    std::int64_t repeated_ = 0;
     bool alive_ = true, said_captions_ = false;
 };
 

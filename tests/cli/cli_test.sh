@@ -366,8 +366,23 @@ run -r pics/sub -o pics/sub
 run -r pics/sub -o pics/sub/ --force
 check "results beside their inputs neither" test ! -e pics/sub/b_x4_x4.ppm
 check "which is said, too" says 'b_x4.ppm is left out'
+run -r pics/sub --scale 3
+check "of another size" test -f pics/sub/b_x3.ppm
+run -r pics/sub --force
+run -r pics/sub --scale 3 --force
+check "nor are those of another size" test -z "$(find pics/sub -name '*_x*_x*')"
+cp pics/sub/b.ppm pics/sub/page_x9.ppm
+run -r pics/sub --force
+check "a name that only looks like one is an input" test -f pics/sub/page_x9_x4.ppm
 run -r pics -o pics/out --force --json
 check "every note has a code" notes_have_codes out
+rm -rf pics/out
+run -r pics -o pics/out --container mkv
+check "pictures among films stay pictures" test -f pics/out/a_x4.ppm
+run a.ppm -o ""
+check "an empty name is no name" exits 2
+run <(cat a.ppm) -o piped.ppm --force
+check "a pipe with a name is read" cmp -s piped.ppm kept.ppm
 
 # A bare word is a network's name, whatever lies in the folder.
 echo "not a network" >swift-x4

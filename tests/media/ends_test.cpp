@@ -39,7 +39,9 @@ TEST(ends, a_file_that_was_broken_off_says_so_whatever_its_container) {
     ASSERT_TRUE(
         ffmpeg("-i " + (scratch / "in.mkv") + " -c copy -movflags +frag_keyframe+empty_moov " + (scratch / "in.mov")));
     ASSERT_TRUE(ffmpeg("-i " + (scratch / "in.mkv") + " -an -vsync passthrough " + (scratch / "in.y4m")));
-    for (const char* name : {"in.mkv", "in.avi", "in.ts", "in.flv", "in.mp4", "in.mov", "in.y4m"})
+    ASSERT_TRUE(ffmpeg("-i " + (scratch / "in.mkv") + " -c copy " + (scratch / "in.nut")));
+    ASSERT_TRUE(ffmpeg("-i " + (scratch / "in.mkv") + " -q:v 5 -vsync passthrough " + (scratch / "in.ogv")));
+    for (const char* name : {"in.mkv", "in.avi", "in.ts", "in.flv", "in.mp4", "in.mov", "in.y4m", "in.nut", "in.ogv"})
         expect_said(scratch, scratch / name, 50);
     ASSERT_TRUE(ffmpeg("-i " + (scratch / "in.mkv") + " -an -vf fps=10 " + (scratch / "in.gif")));
     ASSERT_TRUE(ffmpeg("-i " + (scratch / "in.mkv") + " -an -vf fps=10 -plays 0 " + (scratch / "in.apng")));

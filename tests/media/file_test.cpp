@@ -167,8 +167,16 @@ TEST(video_files, rotation_is_carried_where_the_container_can_and_applied_where_
     EXPECT_EQ(look_at(scratch / "out.mp4").width, 192);
     ASSERT_TRUE(enlarge_video(engine, scratch / "in.mp4", scratch / "out.mkv", lossless()));
     const SeenClip turned = look_at(scratch / "out.mkv");
-    EXPECT_EQ(turned.width, 128);
-    EXPECT_EQ(turned.height, 192);
+    ASSERT_EQ(turned.width, 128);
+    ASSERT_EQ(turned.height, 192);
+    // The picture that a player of the first file shows: its frames turned counterclockwise by the angle it states.
+    const SeenClip kept = look_at(scratch / "out.mp4");
+    ASSERT_EQ(turned.pixels.size(), kept.pixels.size());
+    for (int y = 0; y < 192; ++y)
+        for (int x = 0; x < 128; ++x) {
+            const int from = kept.rotation == 90 ? x * 192 + 191 - y : (127 - x) * 192 + y;
+            ASSERT_EQ(turned.pixels[0][std::size_t(y * 128 + x)], kept.pixels[0][std::size_t(from)]) << x << " " << y;
+        }
 }
 
 TEST(video_files, what_the_container_cannot_hold_is_named_before_work_begins) {
@@ -185,6 +193,26 @@ TEST(video_files, what_the_container_cannot_hold_is_named_before_work_begins) {
     VideoOptions skip;
     skip.skip_unsupported = true;
     EXPECT_TRUE(enlarge_video(engine, scratch / "in.mkv", scratch / "out.webm", skip));
+}
+
+TEST(video_files, a_quality_that_an_encoder_rounds_is_said) {
+    const Scratch scratch;
+    ClipSpec spec;
+    spec.frames = 3;
+    spec.sound = false;
+    make_clip(scratch / "in.mkv", spec);
+    const auto codes = [&](const std::string& out, double crf) {
+        std::string said;
+        VideoOptions options;
+        options.crf = crf;
+        options.notice = [&](const Notice& n) { said += n.code + " "; };
+        Upscaler engine = upscaler("nearest-x2");
+        EXPECT_TRUE(enlarge_video(engine, scratch / "in.mkv", scratch / out, options));
+        return said;
+    };
+    EXPECT_NE(codes("a.webm", 30.5).find("quality-rounded"), std::string::npos);
+    EXPECT_EQ(codes("b.webm", 30).find("quality-rounded"), std::string::npos);
+    EXPECT_EQ(codes("c.mkv", 30.5).find("quality-rounded"), std::string::npos);
 }
 
 TEST(video_files, interlaced_video_is_deinterlaced_unless_told_not_to) {

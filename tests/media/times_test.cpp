@@ -68,6 +68,20 @@ TEST(times, a_clock_that_is_set_back_or_leaps_or_wraps_runs_on) {
     expect_steady(look_at(scratch / "out.mkv"), 25);
 }
 
+TEST(times, what_comes_before_an_early_wrap_is_shown_in_every_container) {
+    const Scratch scratch;
+    constexpr double kWrap = 8589934592.0 / 90000;
+    write_file(scratch / "in.ts", broadcast(scratch, kWrap - 1) + broadcast(scratch, 20));
+    for (const char* name : {"out.mp4", "out.mov", "out.mkv"}) {
+        SCOPED_TRACE(name);
+        const Enlarged done = enlarged(scratch / "in.ts", scratch / name);
+        ASSERT_TRUE(done.report) << done.report.error().message;
+        const SeenClip seen = look_at(scratch / name);
+        expect_steady(seen, 50);
+        EXPECT_GE(seen.times.front(), 0);
+    }
+}
+
 TEST(times, a_gap_of_a_few_seconds_in_a_broadcast_stays_a_gap) {
     const Scratch scratch;
     write_file(scratch / "in.ts", broadcast(scratch, 0) + broadcast(scratch, 5));
@@ -148,6 +162,36 @@ TEST(times, variable_rates_stay_true_in_other_containers_and_pictures_say_what_t
     EXPECT_NE(pictures.said.find("not equally far apart"), std::string::npos) << pictures.said;
     EXPECT_TRUE(fs::exists(scratch / "f_024.png"));
     EXPECT_FALSE(fs::exists(scratch / "f_025.png"));
+}
+
+TEST(times, containers_without_times_get_the_rate_of_the_frames_and_repeats) {
+    SKIP_WITHOUT_FFMPEG();
+    const Scratch scratch;
+    ClipSpec spec;
+    spec.frames = 12;
+    spec.sound = false;
+    make_clip(scratch / "even.mp4", spec);  // its clock runs at 12800
+    make_clip(scratch / "even.mkv", spec);
+    // The frames 0 to 5, then every third.
+    ASSERT_TRUE(ffmpeg("-i " + (scratch / "even.mkv") + " -vf \"select='lt(n,6)+not(mod(n,3))'\" -vsync passthrough " +
+                       (scratch / "uneven.mkv")));
+    for (const char* ending : {"mxf", "h264", "mjpg", "mpg"}) {
+        SCOPED_TRACE(ending);
+        for (const char* in : {"even.mp4", "even.mkv"}) {
+            const Enlarged done = enlarged(scratch / in, scratch / (std::string("out.") + ending));
+            ASSERT_TRUE(done.report) << done.report.error().message;
+            const SeenClip seen = look_at(scratch / (std::string("out.") + ending));
+            EXPECT_EQ(seen.times.size(), 12u);
+            if (ending == std::string("mxf")) expect_steady(seen, 12);  // bare streams have no times to look at
+            fs::remove(scratch / (std::string("out.") + ending));
+        }
+        const Enlarged done = enlarged(scratch / "uneven.mkv", scratch / (std::string("uneven.") + ending));
+        ASSERT_TRUE(done.report) << done.report.error().message;
+        const SeenClip seen = look_at(scratch / (std::string("uneven.") + ending));
+        ASSERT_GE(seen.times.size(), 10u);  // 0 to 5, 5, 5, 6, 6 and what the last frame's length adds
+        ASSERT_LE(seen.times.size(), 12u);
+        if (ending == std::string("mxf")) expect_steady(seen, seen.times.size());
+    }
 }
 
 TEST(times, a_frame_rate_that_is_none_is_refused) {

@@ -315,7 +315,7 @@ TEST(picture_metadata, the_thumbnail_goes_and_what_lies_around_it_stays_in_place
         "II*\0"s + le(8, 4) + directory(8, first, static_cast<std::uint32_t>(at2)) + directory(at2, second) + thumb;
     Bytes exif;
     pictures::append(exif, before + sub);
-    pictures::update_exif(exif, {640, 480});
+    pictures::update_exif(exif, {{640, 480}, {640, 480}, false});
     ASSERT_EQ(exif.size(), before.size() + sub.size());
     EXPECT_FALSE(holds(text(exif), "THUMB"));
     EXPECT_EQ(text(exif).substr(0, 6), before.substr(0, 6));
@@ -327,7 +327,7 @@ TEST(picture_metadata, the_thumbnail_goes_and_what_lies_around_it_stays_in_place
     second[1].value = le(1000, 4), second[0].value = le(8, 4);
     pictures::append(exif, "II*\0"s + le(8, 4) + directory(8, first, static_cast<std::uint32_t>(at2)) +
                                directory(at2, second) + thumb);
-    pictures::update_exif(exif, {640, 480});
+    pictures::update_exif(exif, {{640, 480}, {640, 480}, false});
     EXPECT_TRUE(holds(text(exif), "Acme"));
     EXPECT_FALSE(holds(text(exif), "THUMB"));
     EXPECT_LE(exif.size(), at_thumb);

@@ -386,6 +386,60 @@ TEST(picture_metadata, xmp_is_merged_and_not_overwritten) {
     EXPECT_EQ(updated_xmp("<broken", {8, 8}, "m"), "<broken");
 }
 
+TEST(picture_metadata, places_in_the_picture_move_along_or_go) {
+    using pictures::Bytes, pictures::updated_xmp;
+    const std::string regions =
+        "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">"
+        "<rdf:Description rdf:about=\"\" xmlns:mwg-rs=\"http://www.metadataworkinggroup.com/schemas/regions/\" "
+        "xmlns:stDim=\"http://ns.adobe.com/xap/1.0/sType/Dimensions#\" xmlns:d=\"http://ns.adobe.com/xap/1.0/sType/Dimensions#\">"
+        "<mwg-rs:Regions rdf:parseType=\"Resource\"><mwg-rs:AppliedToDimensions stDim:w=\"32\" stDim:h=\"24\" stDim:unit=\"pixel\"/>"
+        "<mwg-rs:AppliedToDimensions rdf:parseType=\"Resource\"><d:w>32</d:w><d:h>24</d:h></mwg-rs:AppliedToDimensions>"
+        "<mwg-rs:RegionList>face</mwg-rs:RegionList></mwg-rs:Regions><a:size stDim:w=\"32\"/></rdf:Description></rdf:RDF></x:xmpmeta>";
+    const std::string larger = updated_xmp(regions, {128, 96}, "");
+    EXPECT_NE(larger.find("stDim:w=\"128\" stDim:h=\"96\" stDim:unit=\"pixel\""), std::string::npos) << larger;
+    EXPECT_NE(larger.find("<d:w>128</d:w><d:h>96</d:h>"), std::string::npos) << larger;
+    EXPECT_NE(larger.find("<a:size stDim:w=\"32\"/>"), std::string::npos) << larger;
+    const std::string turned = updated_xmp(regions, {96, 128}, "", "", true);
+    EXPECT_EQ(turned.find("face"), std::string::npos) << turned;
+    EXPECT_NE(turned.find("a:size"), std::string::npos) << turned;
+
+    // TIFF structure with an EXIF directory: SubjectArea (4 SHORTs at the end), then SubjectLocation (2, in place).
+    const auto exif_of = [](std::uint16_t x) {
+        Bytes out;
+        const auto put = [&](std::uint64_t value, int n) {
+            for (int i = 0; i < n; ++i) out.push_back(static_cast<std::byte>(value >> 8 * i));
+        };
+        const auto entry = [&](std::uint16_t tag, std::uint16_t type, std::uint32_t count, std::uint32_t value) {
+            put(tag, 2), put(type, 2), put(count, 4), put(value, 4);
+        };
+        put(0x4949, 2), put(42, 2), put(8, 4);
+        put(1, 2), entry(0x8769, 4, 1, 26), put(0, 4);
+        put(3, 2), entry(0x9214, 3, 4, 68), entry(0xa214, 3, 2, 3 | 5 << 16), entry(0xa403, 3, 1, 1), put(0, 4);
+        put(x, 2), put(6, 2), put(4, 2), put(2, 2);
+        return out;
+    };
+    const auto number = [](const Bytes& bytes, std::size_t at) {
+        return static_cast<int>(bytes[at]) | static_cast<int>(bytes[at + 1]) << 8;
+    };
+    Bytes exif = exif_of(10);
+    EXPECT_FALSE(pictures::update_exif(exif, {{32, 24}, {128, 72}, false}));
+    EXPECT_EQ(number(exif, 68), 40);
+    EXPECT_EQ(number(exif, 70), 18);
+    EXPECT_EQ(number(exif, 72), 16);
+    EXPECT_EQ(number(exif, 74), 6);
+    EXPECT_EQ(number(exif, 48), 12);
+    EXPECT_EQ(number(exif, 50), 15);
+    exif = exif_of(10);
+    EXPECT_TRUE(pictures::update_exif(exif, {{24, 32}, {96, 128}, true}));
+    EXPECT_EQ(number(exif, 26), 1);
+    EXPECT_EQ(number(exif, 28), 0xa403);
+    EXPECT_EQ(number(exif, 36), 1);
+    exif = exif_of(60000);  // beyond what a SHORT holds
+    EXPECT_TRUE(pictures::update_exif(exif, {{64000, 24}, {128000, 48}, false}));
+    EXPECT_EQ(number(exif, 26), 2);
+    EXPECT_EQ(number(exif, 28), 0xa214);
+}
+
 TEST(picture_writer, a_large_picture_needs_little_memory) {
     const Folder folder;
     const int side = 9000;  // 243 MB of pixels
