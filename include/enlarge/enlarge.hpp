@@ -69,7 +69,12 @@ std::vector<std::string> builtin_models();
 enum class Use { pictures, video };
 std::string default_model(Use use, double factor = 4);
 
-// The same for a picture that is enlarged by 4.
+// The network that removes less noise than `model` and was trained so that both can be blended: of fine-x4 fine-wdn-x4, of
+// fine-x2 fine-wdn-x2, of realesr-general-x4v3 realesr-general-wdn-x4v3; for a path the path of the partner's file. A
+// picture with a denoising of d comes from model.blend(partner, 1 - d). Fails with Errc::argument when there is none.
+Result<std::string> denoise_partner(const std::string& model);
+
+// What default_model() gives for a picture that is enlarged by 4.
 inline constexpr const char* kDefaultModel = "fine-x4";
 
 // How large the output shall be. Leave all zero for the model's own scale. At most one of: scale; width and/or height.
@@ -139,6 +144,11 @@ public:
     // from the source's in sample type only.
     Result<UpscaleReport> upscale(RowSource& in, RowSink& out, Size out_size, PixelFormat out_format,
                                   const Progress& progress = {});
+    // A look before hours of work: only `part` of that result goes to `out`, and little more than it is computed. They are
+    // the pixels that the whole result has there: bit for bit with Compact and SPAN networks; deeper ones see farther than
+    // their tiles overlap (docs/numerics.md). Rows below `part` are not read.
+    Result<UpscaleReport> upscale_part(RowSource& in, RowSink& out, Size out_size, PixelFormat out_format, const Rect& part,
+                                       const Progress& progress = {});
 
     [[nodiscard]] const ModelInfo& model() const;
     // "cpu avx2, fp32 Winograd F(4x4,3x3)", for -v.

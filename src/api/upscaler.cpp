@@ -104,6 +104,11 @@ Result<UpscaleReport> Upscaler::upscale(RowSource& in, RowSink& out, Size out_si
     return state_->enlarger->run(in, out, out_size, out_format, progress);
 }
 
+Result<UpscaleReport> Upscaler::upscale_part(RowSource& in, RowSink& out, Size out_size, PixelFormat out_format, const Rect& part,
+                                             const Progress& progress) {
+    return state_->enlarger->run_part(in, out, out_size, out_format, part, progress);
+}
+
 const ModelInfo& Upscaler::model() const { return state_->model.info(); }
 std::string Upscaler::path() const {
     std::string text = state_->enlarger->engine().info().description;

@@ -2,6 +2,7 @@
 #include "run/enlarger.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -20,6 +21,7 @@ namespace {
 
 constexpr int kSourceRows = 64;
 constexpr int kMostPasses = 6;
+constexpr int kPartCore = 128;  // a part is computed in tiles that are not much larger than it
 constexpr double kMostWaste = 256;  // pixels computed for one that is wanted
 
 bool is_integer(const PixelFormat& format) {
@@ -37,6 +39,60 @@ Result<void> check(Size size, const PixelFormat& format, const char* what) {
                                          std::to_string(format.channels) + " channels, " +
                                          std::to_string(format.bits) + " bits"};
     return {};
+}
+
+Result<void> check(const RowSource& in, Size out_size, const PixelFormat& out_format) {
+    TRY(check(in.size(), in.format(), "the picture"));
+    TRY(check(out_size, out_format, "the output"));
+    if (in.format().channels == out_format.channels) return {};
+    return Error{Errc::argument, "the output has " + std::to_string(out_format.channels) + " channels; the picture has " +
+                                     std::to_string(in.format().channels)};
+}
+
+// Takes whole rows and hands on a part of them.
+class PartSink : public RowSink {
+public:
+    PartSink(RowSink& out, const Rect& part) : out_(out), part_(part) {}
+    Result<void> write(const ImageView& rows) override {
+        const int top = std::max(part_.y - row_, 0), bottom = std::min(part_.bottom() - row_, rows.size.height);
+        row_ += rows.size.height;
+        return top < bottom ? out_.write(rows.part({part_.x, top, part_.width, bottom - top})) : Result<void>();
+    }
+
+private:
+    RowSink& out_;
+    Rect part_;
+    int row_ = 0;
+};
+
+// `rect` of a picture of size `from` in pixels of one of size `to`, grown by `margin` there and clipped.
+Rect carried(const Rect& rect, Size from, Size to, double margin) {
+    const auto along = [margin](int begin, int end, int whole, int target) {
+        const double ratio = static_cast<double>(target) / whole;
+        const double low = std::max(0.0, std::floor(begin * ratio - margin)), high = std::min<double>(target, std::ceil(end * ratio + margin));
+        return std::pair{static_cast<int>(low), static_cast<int>(high)};
+    };
+    const auto [left, right] = along(rect.x, rect.right(), from.width, to.width);
+    const auto [top, bottom] = along(rect.y, rect.bottom(), from.height, to.height);
+    return {left, top, right - left, bottom - top};
+}
+
+// What each of the networks has to compute so that `part` of the output is right. `reached` is what the last one gives.
+std::vector<Rect> wanted_inputs(const Rect& part, Size in, Size reached, Size out, int scale, int passes, const ProgramInfo& info) {
+    constexpr double kFilter = 4;  // Lanczos sees 3 pixels far, of the larger picture's
+    const double shrinks = std::max({1.0, static_cast<double>(reached.width) / out.width, static_cast<double>(reached.height) / out.height});
+    Rect need = reached == out ? part : carried(part, out, reached, kFilter * shrinks);
+    std::vector<Rect> wanted(static_cast<std::size_t>(passes));
+    for (int i = passes - 1; i >= 0; --i) {
+        Size from = in, to = in;
+        for (int k = 0; k < i; ++k) from = {from.width * scale, from.height * scale};
+        to = {from.width * scale, from.height * scale};
+        const Rect core = wanted[static_cast<std::size_t>(i)] = carried(need, to, from, 0);
+        // What its tiles read is what the network before it has to give.
+        const double reach = 1.0 * std::max({info.halo, kAlphaReach, AlphaFilter::kReach}) + 2.0 * info.alignment * info.size_multiple;
+        need = carried(core, from, from, reach);
+    }
+    return wanted;
 }
 
 }  // namespace
@@ -81,7 +137,7 @@ Enlarger::~Enlarger() = default;
 
 Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStage> first, Size out_size,
                                                          const PixelFormat& out_format, bool in_memory,
-                                                         InputKind kind) {
+                                                         InputKind kind, const Rect* part) {
     auto chain = std::make_unique<Chain>();
     const PixelFormat in_format = first->format();
     chain->engine = engine_;
@@ -136,11 +192,14 @@ Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStag
     else if (!exact)
         log(LogLevel::info, "the network's " + describe(reached) + " are resampled to " + describe(out_size));
 
+    std::vector<Rect> wanted;  // of each network's input
+    if (part) wanted = wanted_inputs(*part, chain->in_size, reached, out_size, scale, passes, chain->engine->info());
     const std::int64_t memory = options_.memory_bytes > 0 ? options_.memory_bytes : free_memory_bytes() / 2;
     for (int i = 0; i < passes; ++i) {
         const bool final = exact && !mixed && i == passes - 1;
         StageOptions options;
-        options.max_core = options_.tile;
+        options.max_core = part && options_.tile == 0 ? kPartCore : options_.tile;
+        if (part) options.wanted = wanted[static_cast<std::size_t>(i)];
         options.memory_bytes = memory / passes;
         options.tta = options_.tta;
         options.alpha = options_.alpha;
@@ -151,8 +210,8 @@ Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStag
         options.whole_output = in_memory && final && options.out_format == out_format;
         options.clamp = i + 1 < passes && is_integer(in_format);
         const Size size = chain->last->size();
-        chain->work += static_cast<double>(size.width) * size.height;
         TRY(auto stage, NetworkStage::create(*chain->engine, *chain->last, options));
+        chain->work += stage->work();
         log(LogLevel::debug, "run " + std::to_string(i + 1) + ": tiles of " + describe(stage->core()) + " of " +
                                  describe(size));
         chain->last = stage.get();
@@ -174,7 +233,7 @@ Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStag
 }
 
 Result<UpscaleReport> Enlarger::drive(Chain& chain, RowSink* sink, const MutableImageView* target,
-                                      const Progress& progress) {
+                                      int end, const Progress& progress) {
     if (chain.split) chain.split->restart();
     if (chain.resample) chain.resample->restart();
     if (chain.mix) {
@@ -207,7 +266,7 @@ Result<UpscaleReport> Enlarger::drive(Chain& chain, RowSink* sink, const Mutable
     if (written) chain.networks.back()->set_target(*target);
 
     const Size size = chain.out_size;
-    for (int y = 0; y < size.height;) {
+    for (int y = 0; y < end;) {
         TRY(const ImageView rows, chain.last->next());
         for (int done = 0; done < rows.size.height;) {
             const int left = rows.size.height - done;
@@ -266,19 +325,27 @@ Result<UpscaleReport> Enlarger::run(const ImageView& in, const MutableImageView&
         TRY(kept_, build(std::make_unique<ViewStage>(in), out.size, out.format, true, kind));
     }
     static_cast<ViewStage&>(*kept_->first).set(in);
-    return drive(*kept_, nullptr, &out, progress);
+    return drive(*kept_, nullptr, &out, out.size.height, progress);
 }
 
 Result<UpscaleReport> Enlarger::run(RowSource& in, RowSink& out, Size out_size, PixelFormat out_format,
                                     const Progress& progress) {
-    TRY(check(in.size(), in.format(), "the picture"));
-    TRY(check(out_size, out_format, "the output"));
-    if (in.format().channels != out_format.channels)
-        return Error{Errc::argument, "the output has " + std::to_string(out_format.channels) +
-                                         " channels; the picture has " + std::to_string(in.format().channels)};
+    TRY(check(in, out_size, out_format));
     TRY(auto chain,
         build(std::make_unique<SourceStage>(in, kSourceRows), out_size, out_format, false, InputKind::picture));
-    return drive(*chain, &out, nullptr, progress);
+    return drive(*chain, &out, nullptr, out_size.height, progress);
+}
+
+Result<UpscaleReport> Enlarger::run_part(RowSource& in, RowSink& out, Size out_size, PixelFormat out_format, const Rect& part,
+                                         const Progress& progress) {
+    TRY(check(in, out_size, out_format));
+    if (part.x < 0 || part.y < 0 || part.width < 1 || part.height < 1 || part.width > out_size.width - part.x || part.height > out_size.height - part.y)
+        return Error{Errc::argument, "the part " + describe(part.size()) + " at " + std::to_string(part.x) + "," + std::to_string(part.y) +
+                                         " does not lie in the output of " + describe(out_size)};
+    TRY(auto chain,
+        build(std::make_unique<SourceStage>(in, kSourceRows), out_size, out_format, false, InputKind::picture, &part));
+    PartSink sink(out, part);
+    return drive(*chain, &sink, nullptr, part.bottom(), progress);
 }
 
 }  // namespace enlarge

@@ -42,6 +42,9 @@ public:
                               InputKind kind = InputKind::picture);
     Result<UpscaleReport> run(RowSource& in, RowSink& out, Size out_size, PixelFormat out_format,
                               const Progress& progress);
+    // As Upscaler::upscale_part.
+    Result<UpscaleReport> run_part(RowSource& in, RowSink& out, Size out_size, PixelFormat out_format, const Rect& part,
+                                   const Progress& progress);
 
     [[nodiscard]] const Engine& engine() const { return *engine_; }
     [[nodiscard]] Engine& engine() { return *engine_; }
@@ -51,8 +54,10 @@ public:
 private:
     struct Chain;
     Result<std::unique_ptr<Chain>> build(std::unique_ptr<class RowStage> first, Size out_size,
-                                         const PixelFormat& out_format, bool in_memory, InputKind kind);
-    Result<UpscaleReport> drive(Chain& chain, RowSink* sink, const MutableImageView* target, const Progress& progress);
+                                         const PixelFormat& out_format, bool in_memory, InputKind kind,
+                                         const Rect* part = nullptr);
+    // Up to row `end` of the output.
+    Result<UpscaleReport> drive(Chain& chain, RowSink* sink, const MutableImageView* target, int end, const Progress& progress);
 
     std::shared_ptr<Engine> engine_;
     EnlargerOptions options_;

@@ -2,6 +2,7 @@
 #include "run/network_stage.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "base/log.hpp"
@@ -44,6 +45,12 @@ void clamp01(const MutableImageView& view) {
             auto* row = reinterpret_cast<float*>(view.row(p, y));
             for (int x = 0; x < view.size.width; ++x) row[x] = std::clamp(row[x], 0.0F, 1.0F);
         }
+}
+
+void clear(const MutableImageView& view) {
+    const int pixel = sample_bytes(view.format.sample) * (view.format.planar ? 1 : view.format.channels);
+    for (int p = 0; p < plane_count(view.format); ++p)
+        for (int y = 0; y < view.size.height; ++y) std::memset(view.row(p, y), 0, static_cast<std::size_t>(view.size.width) * static_cast<std::size_t>(pixel));
 }
 
 // Residual dense networks see up to 348 pixels far, and blocks of Winograd make that 1390 for bits that do not depend on
@@ -134,6 +141,20 @@ void NetworkStage::restart() {
     runner_.reset_counts();
 }
 
+bool NetworkStage::is_wanted(const Rect& core) const {
+    if (!options_.wanted) return true;
+    const Rect& w = *options_.wanted;
+    return core.x < w.right() && w.x < core.right() && core.y < w.bottom() && w.y < core.bottom();
+}
+
+double NetworkStage::work() const {
+    double pixels = 0;
+    for (int row = 0; row < grid_.rows(); ++row)
+        for (int column = 0; column < grid_.columns(); ++column)
+            if (const Rect core = grid_.core(column, row); is_wanted(core)) pixels += static_cast<double>(core.width) * core.height;
+    return pixels;
+}
+
 Result<ImageView> NetworkStage::next() {
     ENSURE(row_ < grid_.rows());
     const int s = engine_.info().scale;
@@ -145,6 +166,7 @@ Result<ImageView> NetworkStage::next() {
                                : band_.view().part({0, 0, size_.width, first.height * s});
     for (int column = 0; column < grid_.columns(); ++column) {
         const Rect core = grid_.core(column, row_);
+        if (!is_wanted(core)) continue;
         tile_pixels_ = static_cast<double>(core.width) * core.height;
         TRY(tile(rows, read.y, core, out.part({core.x * s, 0, core.width * s, core.height * s})));
         done_ += tile_pixels_;

@@ -22,6 +22,7 @@ struct StageOptions {
     AlphaMode alpha = AlphaMode::network;
     PixelFormat out_format;        // what next() gives; planar f32 unless direct() holds
     bool clamp = false;            // floats are limited to 0..1: what the next run of the network expects
+    std::optional<Rect> wanted;    // input pixels whose results are looked at; the others' rows are black
     bool whole_output = false;     // results go to set_target(), not to a band of this stage's own
 };
 
@@ -49,10 +50,13 @@ public:
 
     [[nodiscard]] const TileCounts& counts() const { return runner_.counts(); }
     [[nodiscard]] Size core() const { return core_; }
+    // Input pixels that will be computed.
+    [[nodiscard]] double work() const;
 
 private:
     NetworkStage(Engine& engine, RowStage& stage, const StageOptions& options, int halo, Size core);
 
+    [[nodiscard]] bool is_wanted(const Rect& core) const;
     Result<void> tile(const ImageView& rows, int top, const Rect& core, const MutableImageView& out);
     Result<void> colour(const Band& band, const Rect& core, const MutableImageView& out);
     Result<void> grey(const Band& band, const Rect& core, const MutableImageView& out);
