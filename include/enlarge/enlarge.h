@@ -168,6 +168,19 @@ ENLARGE_API enlarge_status enlarge_upscale_rows(enlarge_context* ctx, enlarge_up
                                                 const enlarge_image* out, enlarge_rows write, void* write_user,
                                                 enlarge_progress progress, void* user, enlarge_report* report);
 
+typedef struct enlarge_choice {
+    size_t size;         /* set to sizeof(enlarge_choice) by the caller */
+    const char* model;   /* for enlarge_model_open; texts live until the next enlarge_choose with this context */
+    const char* partner; /* which removes less noise: blend it in with a share of 1 - denoise; "" when denoise is 1 */
+    double denoise;
+    double plain;        /* for enlarge_options */
+} enlarge_choice;
+
+/* What somebody who knows the networks would do with a "photo", "drawing", "text", "film", "tape" or "phone" picture, or, with
+ * `video`, with such a video. `factor`: how much larger it shall be; 0 = not known. */
+ENLARGE_API enlarge_status enlarge_choose(enlarge_context* ctx, const char* kind, int video, double factor,
+                                          enlarge_choice* choice);
+
 /* Calls `visit` for everything that can run networks here, best first, and for what cannot with the reason in `detail`. */
 ENLARGE_API enlarge_status enlarge_devices(enlarge_context* ctx,
                                            void (*visit)(void* user, const char* id, const char* name,

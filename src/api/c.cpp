@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "enlarge/choice.hpp"
 #include "enlarge/enlarge.h"
 #include "enlarge/enlarge.hpp"
 
@@ -17,6 +18,7 @@ using enlarge::Result;
 
 struct enlarge_context {
     std::string error;
+    std::string model, partner;  // of enlarge_choose
 };
 struct enlarge_model {
     enlarge::Model model;
@@ -350,6 +352,29 @@ enlarge_status enlarge_upscale_rows(enlarge_context* ctx, enlarge_upscaler* upsc
         const auto made = upscaler->upscaler.upscale(source, sink, {to->width, to->height}, *to_format, progress_of(progress, user));
         if (!made) return made.error();
         return give_report(report, *made);
+    });
+}
+
+enlarge_status enlarge_choose(enlarge_context* ctx, const char* kind, int video, double factor, enlarge_choice* choice) {
+    return guarded(ctx, [&]() -> Result<void> {
+        if (!kind) return null_argument("kind");
+        if (!choice) return null_argument("choice");
+        const auto known = enlarge::parse_kind(kind);
+        if (!known) return known.error();
+        const enlarge::Choice chosen = enlarge::choose(*known, video ? enlarge::Use::video : enlarge::Use::pictures, factor);
+        ctx->model = chosen.model;
+        ctx->partner.clear();
+        if (chosen.denoise < 1) {
+            auto partner = enlarge::denoise_partner(chosen.model);
+            if (!partner) return std::move(partner).error();
+            ctx->partner = std::move(partner).value();
+        }
+        enlarge_choice to{};
+        to.model = ctx->model.c_str();
+        to.partner = ctx->partner.c_str();
+        to.denoise = chosen.denoise;
+        to.plain = 1 - chosen.strength;
+        return fill_known(choice, to, "choice");
     });
 }
 

@@ -8,6 +8,7 @@
 #include "api/model_state.hpp"
 #include "base/text.hpp"
 #include "enlarge/models.hpp"
+#include "zoo/registry.hpp"
 
 namespace enlarge {
 namespace {
@@ -88,7 +89,7 @@ Result<Model> Model::open(const std::string& name) {
         path = name;
     } else {
         for (const BuiltinModel& model : builtin_model_files())
-            if (model.name == name) return read(model.file, name);
+            if (zoo::folded(model.name) == zoo::folded(name)) return read(model.file, std::string(model.name));
         auto stored = find_model(name);
         if (!stored.ok()) {
             if (stored.error().code != Errc::not_found) return std::move(stored).error();

@@ -195,6 +195,17 @@ int main(void) {
         CHECK(enlarge_upscale_rows(ctx, upscaler, &small, read_rows, &from, &big, write_rows, &to, NULL, NULL, NULL) == ENLARGE_IO);
     }
 
+    {
+        enlarge_choice choice;
+        memset(&choice, 0, sizeof choice);
+        choice.size = sizeof choice;
+        CHECK(enlarge_choose(ctx, "film", 1, 0, &choice) == ENLARGE_OK && strcmp(choice.model, "swift-x4") == 0);
+        CHECK(choice.plain > 0.1 && choice.plain < 0.5 && choice.denoise == 1 && strcmp(choice.partner, "") == 0);
+        CHECK(enlarge_choose(ctx, "photo", 0, 2, &choice) == ENLARGE_OK && strcmp(choice.model, "fine-x2") == 0);
+        CHECK(choice.denoise < 1 && strcmp(choice.partner, "fine-wdn-x2") == 0);
+        CHECK(enlarge_choose(ctx, "anime", 0, 2, &choice) == ENLARGE_ARGUMENT && strstr(enlarge_error(ctx), "drawing") != NULL);
+        CHECK(enlarge_choose(ctx, "film", 0, 2, NULL) == ENLARGE_ARGUMENT && enlarge_choose(ctx, NULL, 0, 2, &choice) == ENLARGE_ARGUMENT);
+    }
     CHECK(enlarge_devices(ctx, visit_device, &count_devices) == ENLARGE_OK && count_devices >= 1);
     enlarge_upscaler_destroy(upscaler);
     enlarge_upscaler_destroy(NULL);
