@@ -27,6 +27,7 @@ struct BenchChoice {
     int runs = 9;
     bool stages = false;
     bool json = false;
+    bool table = false;                 // of --models
     std::vector<std::string> pictures;  // of --quality
     int crop = 0;
 };
@@ -89,8 +90,46 @@ int run_quality(const BenchChoice& choice) {
     return broken ? kNumeric : kOk;
 }
 
+std::string milliseconds(double ms) { return ms < 1000 ? fixed(ms, 0) + " ms" : fixed(ms / 1000, ms < 10000 ? 2 : 1) + " s"; }
+
+// Every built-in network on a small frame, one of 720p and a photo of 12 megapixels, as a table for documents.
+int run_table(const BenchChoice& choice) {
+    struct Column {
+        enlarge::Size size;
+        int runs;  // the photo takes many seconds
+    };
+    constexpr Column kColumns[] = {{{320, 180}, 9}, {{1280, 720}, 5}, {{4000, 3000}, 2}};
+    if (!choice.json) {
+        std::printf("| model | multiplications per input pixel | 320x180 | 1280x720 | 4000x3000 (12 megapixels) | path |\n");
+        std::printf("| --- | ---: | ---: | ---: | ---: | --- |\n");
+        std::fflush(stdout);
+    }
+    for (const std::string& name : enlarge::builtin_models()) {
+        const auto model = enlarge::Model::open(name);
+        if (!model) return fail(model.error());
+        std::string row = "| " + name + " | " + fixed(model->info().macs_per_pixel, 0), path;
+        for (const Column& column : kColumns) {
+            enlarge::BenchOptions options;
+            options.size = column.size;
+            options.device = choice.device;
+            options.threads = choice.threads.front();
+            options.runs = column.runs;
+            const auto result = enlarge::bench(*model, options);
+            if (!result) return fail(result.error());
+            if (interrupted()) return kInterrupted;
+            if (choice.json) print_json(*result, 0);
+            row += " | " + milliseconds(result->median_ms);
+            path = result->path;
+        }
+        if (!choice.json) std::printf("%s | %s |\n", row.c_str(), path.c_str());
+        std::fflush(stdout);
+    }
+    return kOk;
+}
+
 int run(const BenchChoice& choice) {
     if (!choice.pictures.empty()) return run_quality(choice);
+    if (choice.table) return run_table(choice);
     if (!choice.json)
         std::printf("%-24s %9s %6s %3s %9s %9s %8s %8s %8s %8s %7s %7s  %s\n", "model", "size", "prec", "thr", "median ms",
                     "min ms", "fps", "GFLOP/s", "of peak", "mem MiB", "open ms", "load ms", "path");
@@ -134,6 +173,7 @@ Action define_bench(CLI::App& app) {
     app.add_option("--threads", choice->threads, "Numbers of threads; 0 = all cores")->type_name("N")->delimiter(',')->check(whole(0, 1024))->capture_default_str()->group("What");
     app.add_option("--device", choice->device, "auto, cpu, cuda, cuda:N, reference")->type_name("NAME")->capture_default_str()->group("What");
     app.add_option("--runs", choice->runs, "Frames measured, after one that warms up")->type_name("N")->check(whole(1, 100'000))->capture_default_str()->group("What");
+    app.add_flag("--models", choice->table, "Instead: every built-in network at 320x180, 1280x720 and 4000x3000, as a Markdown table (medians)")->group("What");
     app.add_flag("--stages", choice->stages, "Show where the time goes")->group("Output");
     app.add_option("--quality", choice->pictures, "Instead: PSNR and the largest difference to fp32 on these pictures, and whether the precision keeps its promise")->type_name("FILE|FOLDER")->group("What");
     app.add_option("--crop", choice->crop, "With --quality: only the middle of each picture, at most so many pixels wide and high")->type_name("N")->check(whole(1, 1'000'000))->group("What");

@@ -26,7 +26,10 @@ Manual manual(const std::string& command) {
                 "  enlarge scan.tif --scale 2 -o scan2.tif      16 bit, ICC profile and EXIF stay\n"
                 "  enlarge -r photos -o enlarged                a folder and its subfolders\n"
                 "  enlarge *.png -o out/ --width 3840           several files, 3840 pixels wide\n"
-                "  enlarge old.jpg -m realesr-general-x4v3 --denoise 0.3\n"
+                "  enlarge tape.avi --for tape -o tape.mkv      photo, drawing, text, film, tape or phone\n"
+                "  enlarge huge.tif --preview 900,700,300,200   that part first, as the whole would have it\n"
+                "  enlarge photo.jpg --try-models               one sheet by all networks, to choose from\n"
+                "  enlarge old.jpg --denoise 0.3                keep some of the noise\n"
                 "  cat a.png | enlarge - -o - --format png > b.png\n"};
     if (command == "compare")
         return {"Prints how alike two pictures of the same size are: PSNR over RGB and over luma (Y, studio range), SSIM of luma,\n"
@@ -43,7 +46,7 @@ Manual manual(const std::string& command) {
         return {"Lists networks, fetches public ones, and tells what a weight file holds.",
                 "  enlarge models list\n  enlarge models pull realesr-general-x4v3\n  enlarge models info ~/Downloads/4x_something.pth\n"};
     if (command == "bench") return {"Measures the speed of a network on this machine. \"open ms\" is what reading the weights takes, \"load ms\" what follows until the\n"
-                                 "first frame could start: unpacking them for this processor or GPU, and finding out which precision it may use.", "  enlarge bench\n  enlarge bench -m realesr-general-x4v3 --size 320x180,640x360 --precision fp32,fp16,int16 --stages\n  enlarge bench --threads 1,2,4 --json\n"};
+                                 "first frame could start: unpacking them for this processor or GPU, and finding out which precision it may use.", "  enlarge bench\n  enlarge bench --models\n  enlarge bench -m realesr-general-x4v3 --size 320x180,640x360 --precision fp32,fp16,int16 --stages\n  enlarge bench --threads 1,2,4 --json\n"};
     if (command == "export")
         return {"Writes a network as ONNX (opset 17) for ONNX Runtime, TensorRT, OpenVINO or DirectML: one input and one output,\n"
                 "float, batch x channels x height x width with free sizes, values 0 to 1.",
