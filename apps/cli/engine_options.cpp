@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <cstdlib>
-#include <filesystem>
 
 #include "CLI/CLI.hpp"
 #include "checks.hpp"
@@ -18,21 +17,6 @@ using enlarge::Model;
 using enlarge::Result;
 
 constexpr long long kMostPixels = 1 << 24;  // of one side
-
-// The partner that --denoise mixes in, for either way of naming the first: the registry's name, or a path whose file
-// name holds "general-x4v3".
-Result<std::string> denoise_partner(const std::string& model) {
-    const std::filesystem::path path(model);
-    std::string file = path.filename().string();
-    if (file.find("general-wdn-x4v3") != std::string::npos)
-        return Error{Errc::argument, "--denoise starts from realesr-general-x4v3 and mixes its wdn partner in; say --model realesr-general-x4v3"};
-    const auto at = file.find("general-x4v3");
-    if (at == std::string::npos)
-        return Error{Errc::argument, "--denoise works with realesr-general-x4v3 only (it mixes that network with its partner "
-                                     "realesr-general-wdn-x4v3), not with '" + model + "'"};
-    file.insert(at + 7, "-wdn");
-    return path.has_parent_path() ? (path.parent_path() / file).string() : file;
-}
 
 Result<Model> open_named(const std::string& name, const FetchConsent& consent) {
     auto model = Model::open(name);
@@ -65,12 +49,18 @@ void define_model_options(CLI::App& app, EngineChoice& choice) {
                        enlarge::default_model(enlarge::Use::video) +
                        ", up to twice the size their -x2; or what `enlarge models use` chose)")
         ->type_name("NAME|FILE")->group("Model");
-    app.add_option("--denoise", choice.denoise, "With realesr-general-x4v3: how strongly noise is removed, 0 to 1")
+    app.add_option("--for", choice.purpose,
+                   "What it is: photo, drawing, text, film, tape or phone; chooses network, --denoise, --strength and deinterlacing, of "
+                   "which those that are given win")
+        ->type_name("KIND")->group("Model");
+    app.add_option("--denoise", choice.denoise,
+                   "How strongly noise is removed, 0 to 1 (default: 1); with fine-x4, fine-x2 and realesr-general-x4v3, of which the "
+                   "first two are taken where none is named")
         ->type_name("STRENGTH")->check(number(0, 1))->group("Model");
     app.add_option("--blend", choice.blend, "Mix in another network of the same shape with this weight (0 to 1)")
         ->type_name("FILE:WEIGHT")->group("Model");
-    app.add_option("--strength", choice.engine.strength, "How much of the network's picture is in the result, 0 to 1; the rest is plain Lanczos")
-        ->type_name("SHARE")->check(CLI::Range(0.0, 1.0))->capture_default_str()->group("Model");
+    app.add_option("--strength", choice.strength, "How much of the network's picture is in the result, 0 to 1; the rest is plain Lanczos (default: 1)")
+        ->type_name("SHARE")->check(number(0, 1))->group("Model");
     app.add_flag("-y,--yes", choice.fetch.yes, "Download a public model that is named and not here without asking")->group("Model");
     app.add_flag("--offline", choice.fetch.offline, "Never download (ENLARGE_OFFLINE=1 does the same)")->group("Model");
 }
@@ -102,23 +92,18 @@ void define_engine_options(CLI::App& app, EngineChoice& choice) {
         ->type_name("SIZE")->group("Engine");
 }
 
-std::string model_name(const EngineChoice& choice, enlarge::Use use, double factor) {
-    if (!choice.model.empty()) return choice.model;
-    const std::string preferred = enlarge::preferred_model();
-    return preferred.empty() ? enlarge::default_model(use, factor) : preferred;
-}
-
 Result<Model> open_model(const std::string& name, const EngineChoice& choice) {
     if (choice.denoise >= 0 && !choice.blend.empty())
         return Error{Errc::argument, "--denoise and --blend cannot be used together"};
     if (choice.denoise >= 0) {
-        auto partner_name = denoise_partner(name);
-        if (!partner_name) return std::move(partner_name).error();
+        auto partner_name = enlarge::denoise_partner(name);
+        if (!partner_name) return std::move(partner_name.error()).within("--denoise");
+        // W = d * network + (1 - d) * partner, as the original does; either end needs one of them only.
+        if (choice.denoise == 0) return open_named(*partner_name, choice.fetch);
         auto model = open_named(name, choice.fetch);
-        if (!model) return model;
+        if (!model || choice.denoise == 1) return model;
         auto partner = open_named(*partner_name, choice.fetch);
-        if (!partner) return std::move(partner).error();
-        // W = S * general + (1 - S) * wdn, as the original does.
+        if (!partner) return partner;
         return model->blend(*partner, static_cast<float>(1.0 - choice.denoise));
     }
     auto model = open_named(name, choice.fetch);
@@ -149,6 +134,7 @@ Result<enlarge::EngineOptions> engine_options(const EngineChoice& choice) {
     if (!precision) return std::move(precision).error();
     engine.precision = *precision;
     engine.cache_folder = enlarge::cache_folder();
+    if (choice.strength >= 0) engine.strength = choice.strength;
     if (!choice.memory.empty()) {
         auto bytes = parse_bytes(choice.memory);
         if (!bytes) return std::move(bytes).error();

@@ -12,8 +12,10 @@
 namespace cli {
 
 struct EngineChoice {
-    std::string model;                // empty: see model_name()
+    std::string model;                // empty: see settings_for()
+    std::string purpose;              // of --for
     double denoise = -1;              // 0..1, negative when not given
+    double strength = -1;             // 0..1, negative when not given
     std::vector<std::string> blend;   // "FILE:WEIGHT"
     double scale = 0;
     int width = 0, height = 0;
@@ -26,16 +28,26 @@ struct EngineChoice {
     enlarge::EngineOptions engine;    // device, threads, tile, tta
 };
 
+// What is done with pictures, or with video: what was given, else what suits --for, else the defaults.
+struct Settings {
+    std::string model;
+    double denoise = -1;        // negative: as the network is
+    double strength = 1;
+    bool deinterlace = true;    // of video, as in enlarge::Choice
+    std::string filter_before;
+    std::string said;           // what was chosen, in one line; empty where nothing was
+};
+
 // Adds them, in the groups "Size", "Model" and "Engine".
 void define_model_options(CLI::App& app, EngineChoice& choice);
 void define_size_options(CLI::App& app, EngineChoice& choice);
 void define_engine_options(CLI::App& app, EngineChoice& choice);
 
-// The network that was named; where none was, the one that the user prefers, or the built-in default for what is enlarged
-// and by how much (0: not known).
-std::string model_name(const EngineChoice& choice, enlarge::Use use, double factor);
-// The network `name`, mixed as --denoise and --blend say. A public one that is not here is fetched, if the user agrees; a
-// misspelt name gets a suggestion.
+// For an enlargement by `factor` (0: not known). Where no network was named it is the one that --for means, or the one that
+// the user prefers, or the built-in default. Fails with Errc::argument when --for is no kind of picture.
+enlarge::Result<Settings> settings_for(const EngineChoice& choice, enlarge::Use use, double factor);
+// The network `name`, mixed as `choice` says. A public one that is not here is fetched, if the user agrees; a misspelt name
+// gets a suggestion.
 enlarge::Result<enlarge::Model> open_model(const std::string& name, const EngineChoice& choice);
 enlarge::Result<enlarge::OutputSize> output_size(const EngineChoice& choice);
 enlarge::Result<enlarge::EngineOptions> engine_options(const EngineChoice& choice);

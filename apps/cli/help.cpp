@@ -92,6 +92,7 @@ std::string bash_script(const std::vector<Described>& all) {
                        "        -d|--device) COMPREPLY=($(compgen -W 'auto cpu cuda reference' -- \"$cur\")); return ;;\n"
                        "        -p|--precision) COMPREPLY=($(compgen -W 'auto fp32 fp16 int16 int8' -- \"$cur\")); return ;;\n"
                        "        -m|--model) mapfile -t names < <(enlarge models list --names 2>/dev/null); _enlarge_files; return ;;\n"
+                       "        --for) COMPREPLY=($(compgen -W 'photo drawing text film tape phone' -- \"$cur\")); return ;;\n"
                        "        --alpha) COMPREPLY=($(compgen -W 'network lanczos' -- \"$cur\")); return ;;\n"
                        "    esac\n"
                        "    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n";

@@ -49,6 +49,8 @@ bool is_stream(const std::string& path) {
                            (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode) || S_ISCHR(info.st_mode)));
 }
 
+}  // namespace
+
 Result<Picture> open_picture(const std::string& path, const UpscaleOptions& options) {
     enlarge::ReadOptions read;
     read.page = options.page - 1;
@@ -62,6 +64,27 @@ Result<Picture> open_picture(const std::string& path, const UpscaleOptions& opti
     if (!bytes) return bytes.error();
     return Picture::read(*bytes, name, read);
 }
+
+Result<enlarge::Rect> parse_rect(const std::string& text, const char* option) {
+    enlarge::Rect rect;
+    char rest = 0;
+    if (std::sscanf(text.c_str(), "%9d,%9d,%9d,%9d%c", &rect.x, &rect.y, &rect.width, &rect.height, &rest) == 4 && rect.x >= 0 && rect.y >= 0 &&
+        rect.width > 0 && rect.height > 0)
+        return rect;
+    return Error{Errc::argument, std::string(option) + " '" + text + "' should be X,Y,WIDTH,HEIGHT in pixels of the input, such as 400,300,200,150"};
+}
+
+Result<enlarge::Rect> rect_within(const std::string& text, const char* option, enlarge::Size size) {
+    auto rect = parse_rect(text, option);
+    if (!rect) return rect;
+    rect->width = std::min(rect->width, size.width - rect->x);
+    rect->height = std::min(rect->height, size.height - rect->y);
+    if (rect->width > 0 && rect->height > 0) return rect;
+    return Error{Errc::argument, std::string(option) + " " + text + " lies outside of the picture, which has " + std::to_string(size.width) + "x" +
+                                     std::to_string(size.height) + " pixels"};
+}
+
+namespace {
 
 Result<enlarge::Background> parse_background(const std::string& text) {
     if (text == "white") return enlarge::Background{255, 255, 255};
@@ -114,6 +137,18 @@ Result<double> factor_of(const enlarge::OutputSize& wanted, enlarge::Size input)
     const auto size = enlarge::resolve(wanted, input, 1);
     if (!size) return size.error();
     return std::max(static_cast<double>(size->width) / input.width, static_cast<double>(size->height) / input.height);
+}
+
+// Which part of the output is wanted: all, or what --preview shows.
+Result<enlarge::Rect> output_part(const UpscaleOptions& options, enlarge::Size in, enlarge::Size out) {
+    if (options.preview.empty()) return enlarge::Rect{0, 0, out.width, out.height};
+    const auto rect = rect_within(options.preview, "--preview", in);
+    if (!rect) return rect;
+    const auto scaled = [](int at, int from, int to) { return static_cast<int>(std::int64_t{at} * to / from); };
+    const int left = scaled(rect->x, in.width, out.width), top = scaled(rect->y, in.height, out.height);
+    const int right = std::max(left + 1, scaled(rect->right(), in.width, out.width));
+    const int bottom = std::max(top + 1, scaled(rect->bottom(), in.height, out.height));
+    return enlarge::Rect{left, top, right - left, bottom - top};
 }
 
 }  // namespace
@@ -182,27 +217,32 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engi
     }
     const auto size = enlarge::resolve(*wanted, info.size, (*model)->info().scale);
     if (!size) return Error(size.error()).within(job.input);
+    const auto part = output_part(options, info.size, *size);
+    if (!part) return Error(part.error()).within(job.input);
 
     // The pixel format of the file decides that of the result, and everything that can be refused is refused here.
     enlarge::Notice notice;
     enlarge::PixelFormat pixels = rows->format();
     if (write.format) pixels = enlarge::output_pixels(pixels, *write.format, &notice);
-    if (const auto possible = enlarge::check_output(*output, *size, pixels, write); !possible) return possible.error();
+    if (const auto possible = enlarge::check_output(*output, part->size(), pixels, write); !possible) return possible.error();
 
     const auto upscaler = engine.upscaler(enlarge::Use::pictures, *factor);
     if (!upscaler) return upscaler.error();
     reporter.start(job.input, *output);
+    if (const std::string said = engine.remark(enlarge::Use::pictures, *factor); !said.empty()) reporter.note({"chosen", said});
     reporter.detail(job.input + ": " + describe(info));
     for (const enlarge::Notice& said : picture->notices()) reporter.note({said.code, job.input + ": " + said.text});
     if (!notice.text.empty()) reporter.note(notice);
 
-    auto writer = enlarge::PictureWriter::create(*output, *size, pixels, &*picture, write);
+    auto writer = enlarge::PictureWriter::create(*output, part->size(), pixels, &*picture, write);
     if (!writer) return std::move(writer).error();
     for (const enlarge::Notice& said : writer->notices()) reporter.note({said.code, *output + ": " + said.text});
-    auto report = (*upscaler)->upscale(*rows, *writer, *size, pixels, [&](double fraction) {
+    const enlarge::Progress progress = [&](double fraction) {
         reporter.progress(fraction);
         return !interrupted();
-    });
+    };
+    auto report = options.preview.empty() ? (*upscaler)->upscale(*rows, *writer, *size, pixels, progress)
+                                          : (*upscaler)->upscale_part(*rows, *writer, *size, pixels, *part, progress);
     if (!report) return std::move(report).error();
     if (interrupted()) return Error{Errc::cancelled, "interrupted"};
     if (auto finished = writer->finish(); !finished) return finished;
@@ -210,10 +250,10 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engi
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
     char text[200];
     std::snprintf(text, sizeof text, ": %dx%d to %dx%d in %.2f s (network %.2f s, %lld tiles%s, %s)", info.size.width, info.size.height,
-                  size->width, size->height, seconds, report->seconds, static_cast<long long>(report->tiles),
+                  part->width, part->height, seconds, report->seconds, static_cast<long long>(report->tiles),
                   report->passes > 1 ? ", several passes" : "", (*upscaler)->path().c_str());
-    reporter.done(*output + (reporter.verbose() ? text : std::string(": ") + std::to_string(size->width) + "x" + std::to_string(size->height)),
-                  JsonLine("done").add("input", job.input).add("output", *output).add("width", size->width).add("height", size->height)
+    reporter.done(*output + (reporter.verbose() ? text : std::string(": ") + std::to_string(part->width) + "x" + std::to_string(part->height)),
+                  JsonLine("done").add("input", job.input).add("output", *output).add("width", part->width).add("height", part->height)
                       .add("passes", report->passes).add("tiles", report->tiles).add("recomputed_tiles", report->recomputed_tiles)
                       .add("network_seconds", report->seconds).add("seconds", seconds).add("path", (*upscaler)->path()));
     return {};

@@ -5,10 +5,13 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "engine_options.hpp"
+#include "enlarge/picture.hpp"
 #include "inputs.hpp"
 #include "reporter.hpp"
 
@@ -27,31 +30,51 @@ struct UpscaleOptions {
     std::string background;       // "white", "#rrggbb"
     int page = 0;                 // counted from 1; 0 when not given
     bool allow_damaged = false;
+    // instead of the whole
+    std::string preview;          // "x,y,w,h" of the input
+    bool try_models = false;
+    std::string crop;             // of try_models, likewise
 };
 
-// The networks and their upscalers, made when first needed and used for all inputs: the one that was named, or the default
-// for what is enlarged and by how much (0: not known).
+// The networks and their upscalers, made when first needed and used for all inputs, as settings_for() says.
 class Engine {
 public:
     explicit Engine(const UpscaleOptions& options) : options_(options) {}
     enlarge::Result<enlarge::Model*> model(enlarge::Use use, double factor);
     enlarge::Result<enlarge::Upscaler*> upscaler(enlarge::Use use, double factor);
+    // Settings::said of what is used; empty when it was given before.
+    std::string remark(enlarge::Use use, double factor);
 
 private:
     struct Network {
         enlarge::Model model;
+        double strength = 1;
         std::optional<enlarge::Upscaler> upscaler;
     };
     enlarge::Result<Network*> network(enlarge::Use use, double factor);
 
     const UpscaleOptions& options_;
-    std::map<std::string, Network> networks_;  // by the name that was asked for
+    std::map<std::tuple<std::string, double, double>, Network> networks_;  // by name, denoising and strength
+    std::set<std::string> said_;
 };
 
 // Where upscale_picture() will write; the input is opened when the name depends on it.
 enlarge::Result<std::string> picture_output(const Job& job, const UpscaleOptions& options);
 // Makes it and all above it; an empty name is the folder that is there.
 enlarge::Result<void> make_folder(const std::string& folder);
+
+// "x,y,width,height". Fails with Errc::argument, naming the option.
+enlarge::Result<enlarge::Rect> parse_rect(const std::string& text, const char* option);
+// The part of it that lies in a picture of this size. Fails with Errc::argument where there is none.
+enlarge::Result<enlarge::Rect> rect_within(const std::string& text, const char* option, enlarge::Size size);
+// The file, or what a pipe gives.
+enlarge::Result<enlarge::Picture> open_picture(const std::string& path, const UpscaleOptions& options);
+
+// One picture with the same crop by every network that is here (--try-models).
+enlarge::Result<void> try_models(const Job& job, const UpscaleOptions& options, Reporter& reporter);
+
+// Which model makes finer pictures than the default, for people at a terminal and once a day at most; else empty.
+std::string better_model(const UpscaleOptions& options, enlarge::Use use);
 
 // One picture, from file to file. `output` may be empty (named by default). Errors have been given the file's name.
 enlarge::Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engine& engine, Reporter& reporter);

@@ -52,6 +52,11 @@ int run(UpscaleOptions& options, const VideoChoice& video) {
     if (!model) return fail_all(model.error());
 
     options.inputs.suffix = size_suffix(size->scale > 0 ? size->scale : (*model)->info().scale, size->width, size->height);
+    if (!options.preview.empty()) {
+        if (const auto rect = parse_rect(options.preview, "--preview"); !rect) return fail_all(rect.error());
+        options.inputs.suffix += "_preview";
+    }
+    if (options.try_models) options.inputs.suffix = "_models";
     options.inputs.wanted = [](const std::string& path) { return enlarge::format_of_path(path).ok() || enlarge::is_media_file(path); };
     const auto plan = plan_jobs(options.inputs);
     if (!plan) return fail_all(plan.error());
@@ -63,15 +68,22 @@ int run(UpscaleOptions& options, const VideoChoice& video) {
     for (const enlarge::Notice& said : plan->notices) reporter.note(said);
     if (const std::string& licence = (*model)->info().licence; enlarge::allows_commercial_use(licence) == false)
         reporter.note({"no-commercial-use", (*model)->info().name + ": its licence, " + licence + ", forbids commercial use"});
+    if (options.try_models && (jobs.size() != 1 || (jobs[0].error.empty() && is_video_job(jobs[0], options, video))))
+        return fail_all({enlarge::Errc::argument, "--try-models takes one picture"});
     reporter.expect(jobs.size());
     std::size_t failed = 0;
     int code = kOk;
+    std::string hint;
     for (const Job& job : jobs) {
         const bool moving = job.error.empty() && is_video_job(job, options, video);
         auto result = !job.error.empty() ? enlarge::Result<void>(enlarge::Error{job.code, job.error})
+                      : options.try_models ? try_models(job, options, reporter)
                       : moving           ? upscale_video(job, options, video, engine, reporter)
                                          : upscale_picture(job, options, engine, reporter);
-        if (result) continue;
+        if (result) {
+            if (hint.empty()) hint = better_model(options, moving ? enlarge::Use::video : enlarge::Use::pictures);
+            continue;
+        }
         if (moving && result.error().code == enlarge::Errc::cancelled) {
             reporter.error(job.input, result.error());
             return kInterrupted;
@@ -84,6 +96,7 @@ int run(UpscaleOptions& options, const VideoChoice& video) {
         ++failed;
         code = exit_code(result.error().code);
     }
+    if (!hint.empty()) std::fprintf(stderr, "%s\n", hint.c_str());
     if (jobs.size() > 1 && failed > 0) {
         if (!options.report.json) std::fprintf(stderr, "enlarge: %zu of %zu inputs failed\n", failed, jobs.size());
         return kSomeFailed;
@@ -94,15 +107,23 @@ int run(UpscaleOptions& options, const VideoChoice& video) {
 }  // namespace
 
 enlarge::Result<Engine::Network*> Engine::network(enlarge::Use use, double factor) {
-    const EngineChoice& choice = options_.engine;
-    const std::string name = model_name(choice, use, factor);
-    auto found = networks_.find(name);
+    const auto settings = settings_for(options_.engine, use, factor);
+    if (!settings) return settings.error();
+    const auto key = std::tuple(settings->model, settings->denoise, settings->strength);
+    auto found = networks_.find(key);
     if (found == networks_.end()) {
-        auto opened = open_model(name, choice);
+        EngineChoice choice = options_.engine;
+        choice.denoise = settings->denoise;
+        auto opened = open_model(settings->model, choice);
         if (!opened) return std::move(opened).error();
-        found = networks_.emplace(name, Network{std::move(opened).value(), std::nullopt}).first;
+        found = networks_.emplace(key, Network{std::move(opened).value(), settings->strength, std::nullopt}).first;
     }
     return &found->second;
+}
+
+std::string Engine::remark(enlarge::Use use, double factor) {
+    const auto settings = settings_for(options_.engine, use, factor);
+    return settings && said_.insert(settings->said).second ? settings->said : "";
 }
 
 enlarge::Result<enlarge::Model*> Engine::model(enlarge::Use use, double factor) {
@@ -116,8 +137,9 @@ enlarge::Result<enlarge::Upscaler*> Engine::upscaler(enlarge::Use use, double fa
     if (!found) return found.error();
     Network& wanted = **found;
     if (!wanted.upscaler) {
-        const auto engine = engine_options(options_.engine);
+        auto engine = engine_options(options_.engine);
         if (!engine) return engine.error();
+        engine->strength = wanted.strength;
         auto created = enlarge::Upscaler::create(wanted.model, *engine);
         if (!created) return std::move(created).error();
         wanted.upscaler = std::move(created).value();
@@ -147,6 +169,13 @@ Action define_upscale(CLI::App& app) {
     app.add_option("--page", o.page, "Which page of a file with several, from 1")->type_name("N")->check(whole(1, 1'000'000))->group("Input and output");
     app.add_flag("--allow-damaged", o.allow_damaged, "Take what can be decoded of a truncated or damaged file")->group("Input and output");
     app.add_flag("--no-provenance", o.no_provenance, "Do not record in the metadata that the picture was enlarged and by which network")->group("Input and output");
+    const char* look = "A look first";
+    app.add_option("--preview", o.preview, "Only this part of the input, as the whole would have it: its left, top, width and height in pixels; of video one frame, "
+                                           "at --from, or what lies between --from and --to")
+        ->type_name("X,Y,W,H")->group(look);
+    auto* models = app.add_flag("--try-models", o.try_models, "One sheet to choose by looking: the same part by every network that is here, with names and times")->group(look);
+    app.add_option("--crop", o.crop, "With --try-models: this part (default: 160x120 pixels where there is most to see)")
+        ->type_name("X,Y,W,H")->needs(models)->group(look);
     define_size_options(app, o.engine);
     define_model_options(app, o.engine);
     define_video_options(app, *video);

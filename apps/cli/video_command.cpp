@@ -49,8 +49,11 @@ std::string ending_of(const std::string& container) {
 
 }  // namespace
 
+bool is_one_frame(const UpscaleOptions& options, const VideoChoice& choice) { return !options.preview.empty() && choice.to.empty(); }
+
 std::string container_of(const UpscaleOptions& options, const VideoChoice& choice) {
-    return choice.options.container.empty() ? options.format : choice.options.container;
+    if (!choice.options.container.empty()) return choice.options.container;
+    return options.format.empty() && is_one_frame(options, choice) ? "png" : options.format;
 }
 
 // What cannot be written as video becomes Matroska.
@@ -65,6 +68,21 @@ std::string video_output(const Job& job, const std::string& suffix, const std::s
 }
 
 namespace {
+
+// What --preview asks for: filters that leave that part of every frame, or of one.
+Result<void> show_part(const std::string& preview, double scale, bool one_frame, const std::string& output, enlarge::VideoOptions& video) {
+    const auto rect = parse_rect(preview, "--preview");
+    if (!rect) return rect.error();
+    if (!(scale > 0)) return Error{Errc::argument, "--preview of a video goes with --scale, not with a width or height"};
+    const auto scaled = [scale](int pixels) { return std::to_string(static_cast<long long>(pixels * scale)); };
+    const std::string crop = "crop=" + scaled(rect->width) + ":" + scaled(rect->height) + ":" + scaled(rect->x) + ":" + scaled(rect->y);
+    video.filter_after = crop + (video.filter_after.empty() ? "" : "," + video.filter_after);
+    if (!one_frame) return {};
+    video.filter_before += (video.filter_before.empty() ? "" : ",") + std::string("trim=end_frame=1");
+    video.to_s = video.from_s + 2;  // there is a frame within
+    if (video.container == "png") video.container = extension(output) == "png" ? "apng" : "";  // of one frame: a picture
+    return {};
+}
 
 std::string detail_of(const enlarge::VideoProgress& p) {
     char text[200];
@@ -156,7 +174,11 @@ Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const 
     video.size = *size;
     video.container = container_of(options, choice);
     if (choice.crf_given) video.crf = choice.crf;
-    video.deinterlace = !choice.no_deinterlace;
+    const auto settings = settings_for(options.engine, enlarge::Use::video, size->scale);
+    if (!settings) return settings.error();
+    video.deinterlace = settings->deinterlace && !choice.no_deinterlace;
+    if (!settings->filter_before.empty() && !choice.no_deinterlace)
+        video.filter_before = settings->filter_before + (video.filter_before.empty() ? "" : "," + video.filter_before);
     video.reuse = !choice.no_reuse;
     video.overwrite = options.force;
     for (const auto& [words, target, name] : {std::tuple{&choice.encoder_options, &video.encoder_options, "--encoder-option"},
@@ -176,14 +198,24 @@ Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const 
         if (!time) return Error{time.error().code, "--to: " + time.error().message};
         video.to_s = *time;
     }
+    const bool one_frame = is_one_frame(options, choice);
     const std::string output = video_output(job, options.inputs.suffix, video.container);
     if (auto made = make_folder(job.folder); !made) return made;
     const auto upscaler = engine.upscaler(enlarge::Use::video, size->scale);
     if (!upscaler) return upscaler.error();
+    if (!options.preview.empty()) {
+        const bool by_side = size->width > 0 || size->height > 0;
+        const double scale = by_side ? 0 : size->scale > 0 ? size->scale : (*upscaler)->model().scale;
+        if (auto part = show_part(options.preview, scale, one_frame, output, video); !part) return part;
+    }
 
     reporter.start(job.input, output);
+    if (const std::string said = engine.remark(enlarge::Use::video, size->scale); !said.empty()) reporter.note({"chosen", said});
     reporter.detail("engine: " + (*upscaler)->path());
-    video.notice = [&](const enlarge::Notice& said) { reporter.note(said); };
+    video.notice = [&](const enlarge::Notice& said) {
+        if (one_frame && said.code == std::string_view("stream-dropped")) return;  // a picture has no sound
+        reporter.note(said);
+    };
     bool told = false;
     video.progress = [&](const enlarge::VideoProgress& p) {
         if (interrupted() && !told) {

@@ -25,7 +25,8 @@ void define_video_options(CLI::App& app, VideoChoice& choice);
 // Whether this job is for enlarge_video(): by the input's content, or because an option or the output says so.
 bool is_video_job(const Job& job, const UpscaleOptions& options, const VideoChoice& choice);
 
-// What --container or --format asks for; empty: the output's ending says it.
+// What --container or --format asks for, or a preview of one frame ("png"); empty: the output's ending says it.
+bool is_one_frame(const UpscaleOptions& options, const VideoChoice& choice);
 std::string container_of(const UpscaleOptions& options, const VideoChoice& choice);
 
 // Where upscale_video() will write: clip.mkv -> clip_x2.mkv, with the ending of `container` where that is given.

@@ -41,6 +41,7 @@ notes_have_codes() { grep -q '"event":"note"' "$1" && ! grep '"event":"note"' "$
 is_size() { [ "$("$program" compare --json "$1" "$1" | grep -c '"equal":true')" = 1 ] && [ "$(header_size "$1")" = "$2" ]; }
 # Width x height of a PNM file.
 header_size() { head -c 40 "$1" | tr '\n' ' ' | awk '{print $2 "x" $3}'; }
+is_png_of() { [ "$(head -c 24 "$1" | tail -c 8 | od -An -tu1 | awk '{print $3*256+$4 "x" $7*256+$8}')" = "$2" ]; }
 nothing_left() { [ -z "$(find . -name '.enlarge-*' -o -name '*.tmp')" ]; }
 
 # A colour gradient, 24 x 16, as PPM; grey and 16-bit versions.
@@ -62,7 +63,7 @@ check "--version works" exits 0
 check "--version prints the version" prints '^enlarge [0-9]'
 run --help
 check "--help works" exits 0
-for word in --scale --model --denoise --blend --width --height --size --exact --tta --device --precision --tile --threads --memory --alpha --quality --force --quiet --json --recursive --no-provenance Examples: compare devices models completions 'Exit codes'; do
+for word in --scale --model --for --preview --try-models --denoise --blend --width --height --size --exact --tta --device --precision --tile --threads --memory --alpha --quality --force --quiet --json --recursive --no-provenance Examples: compare devices models completions 'Exit codes'; do
     check "--help tells of $word" prints "$word"
 done
 run a.ppm --no-such-option
@@ -181,9 +182,22 @@ check "16-bit grey works" exits 0
 check "and is named so" says 'grey, 16 bit'
 run a.ppm --memory nonsense -o m.png
 check "a size of memory that is none" exits 2
-run a.ppm --denoise 0.5 -o d.png
-check "--denoise is for one model only" exits 2
-check "and names it" says realesr-general-x4v3
+run a.ppm --denoise 0.5 -o d.webp
+check "--denoise needs no download" exits 0
+check "both networks are named in the picture" grep -q 'fine-x4 + 50% fine-wdn-x4' d.webp
+run a.ppm --denoise 1 -o d1.ppm
+run a.ppm -m fine-x4 -o d2.ppm
+check "1 is the network itself" cmp -s d1.ppm d2.ppm
+run a.ppm --denoise 0 -o d3.ppm -s 2
+run a.ppm -m fine-wdn-x2 -o d4.ppm
+check "0 is its partner" cmp -s d3.ppm d4.ppm
+run a.ppm --denoise 0.5 -m swift-x4 -o d.png
+check "--denoise needs a network with a partner" exits 2
+check "and names those" says "fine-x4, fine-x2 and realesr-general-x4v3, not with 'swift-x4'"
+run a.ppm --denoise 0.5 -m realesr-general-x4v3 -o d.png --offline
+check "a public one that is not here" says 'realesr-general-x4v3 is not on this machine'
+run a.ppm --denoise 0.5 --blend swift-x4:0.5 -o d.png
+check "--denoise and --blend contradict each other" exits 2
 run a.ppm --blend x -o d.png
 check "--blend without a weight" exits 2
 
@@ -280,6 +294,53 @@ run a.ppm --strength 0 -o plain.ppm --precision fp32
 check "strength 0 gives the plain enlargement" exits 0
 run a.ppm --strength 1.5 -o wrong.ppm
 check "a strength above 1 is refused" exits 2
+run a.ppm --for film -o film.ppm
+check "--for chooses" exits 0
+check "and says what, in one line" says '^enlarge: note: for film: fine-x4, .*--strength 0.7$'
+check "no more" one_line
+run a.ppm --for film --strength 1 -m swift-x4 --json -f -o film2.ppm
+check "what is given wins" prints '"code":"chosen","message":"for film: swift-x4"'
+run a.ppm -m swift-x4 -f -o film3.ppm
+check "with the same pixels" cmp -s film2.ppm film3.ppm
+run a.ppm --for film -f -o quiet.ppm --quiet
+check "--quiet says nothing" test ! -s err
+run a.ppm --for text -f -o text.ppm -s 2
+check "text is not invented" says 'for text: faithful-x2'
+run a.ppm --for anime -f -o anime.ppm
+check "a word of others is a usage error" exits 2
+check "that names ours" says "'anime' is called drawing here; there are photo, drawing, text, film, tape and phone"
+run a.ppm --for foto -f -o anime.ppm
+check "a word of nobody's" says 'did you mean photo?'
+check "makes nothing" test ! -e anime.ppm
+
+# A look before the work.
+run a.ppm -o whole.ppm -f
+run a.ppm --preview 5,4,10,7
+check "a part is previewed" is_size a_x4_preview.ppm 40x28
+part_of() {  # FILE X Y: the rows of a part of the 96 pixels wide whole.ppm
+    tail -c +14 whole.ppm | head -c 18432 >whole.raw && tail -c +14 "$1" >part.raw
+    for ((v = 0; v < 28; v++)); do tail -c +$(((($3 + v) * 96 + $2) * 3 + 1)) whole.raw | head -c 120; done | cmp -s - part.raw
+}
+check "with the pixels of the whole" part_of a_x4_preview.ppm 20 16
+run a.ppm --preview 20,10,100,100 -o corner.ppm -s 2
+check "what is beyond the edge is left out" is_size corner.ppm 8x12
+run a.ppm --preview 24,0,1,1 -o corner.ppm -f
+check "nothing but that" exits 2
+check "is said with the size" says 'outside of the picture, which has 24x16'
+run a.ppm --preview 1,2,3
+check "a part that is none" says 'should be X,Y,WIDTH,HEIGHT'
+run a.ppm --try-models
+check "a sheet of all models" exits 0
+check "is a picture" "$program" compare a_models.png a_models.png
+run a.ppm --try-models --json
+check "that is not overwritten" exits 5
+run a.ppm --try-models --crop 2,2,8,8 -f --json -s 2
+check "of a part that was chosen" prints '"event":"done".*"x":2,"y":2'
+run a.ppm b.ppm --try-models -o s.png
+check "one picture at a time" exits 2
+run a.ppm --crop 2,2,8,8
+check "--crop needs --try-models" exits 2
+
 run models pull no-such-model
 check "pulling an unknown model" exits 3
 run export swift-x2 --onnx -o net.onnx
@@ -384,6 +445,23 @@ check "an empty name is no name" exits 2
 run <(cat a.ppm) -o piped.ppm --force
 check "a pipe with a name is read" cmp -s piped.ppm kept.ppm
 
+# At a terminal a better model is named, once a day.
+if command -v script >/dev/null; then
+    terminal() { ENLARGE_CACHE="$work/said" script -qec "'$program' $*" /dev/null >out 2>&1 </dev/null; code=$?; }
+    terminal a.ppm -f
+    check "at a terminal" exits 0
+    check "a better model is named" prints '^finer.*: -m realesr-general-x4v3'
+    terminal a.ppm -f
+    check "once a day" lacks '^finer'
+    rm -r said
+    for quiet in --quiet --json "-m swift-x4" "--for photo" --offline; do
+        terminal a.ppm -f $quiet
+        check "with $quiet it is not" lacks '^finer'
+    done
+else
+    skip "a better model is named" "script is not installed"
+fi
+
 # A bare word is a network's name, whatever lies in the folder.
 echo "not a network" >swift-x4
 run a.ppm -f
@@ -420,6 +498,18 @@ done) >clip.y4m
 run clip.y4m -m swift-x2 -o clip.mkv --json
 check "a clip" exits 0
 check "every note on it has a code" notes_have_codes out
+run clip.y4m --preview 4,4,8,8
+check "one frame of a clip is previewed" exits 0
+check "as a picture" is_png_of clip_x4_preview.png 32x32
+run clip.y4m --preview 4,4,8,8 --from 0.1 --to 0.3 -s 2 -o part.y4m
+check "or some seconds of it" exits 0
+check "of that part" grep -q -a 'YUV4MPEG2 W16 H16' part.y4m
+run clip.y4m --preview 4,4,8,8 --width 100 -f
+check "but not to a width" says 'goes with --scale'
+run clip.y4m --denoise 0.5 --json -o noisy.mkv
+check "for --denoise video takes the network of pictures" prints '"code":"chosen","message":"fine-x4 is used, since --denoise does not work with swift-x4"'
+run clip.y4m --for tape --json -o tape.mkv
+check "of a tape every frame is deinterlaced" prints '"message":"for tape: swift-x4, every frame deinterlaced"'
 limited() {
     (ulimit -f 8; exec "$program" "$@" 2>err >limited-out </dev/null)
     code=$?
