@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // enlarge bench: how fast networks run here, and how near the faster precisions come to fp32.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -20,7 +21,7 @@ namespace {
 
 struct BenchChoice {
     std::vector<std::string> models{enlarge::kDefaultModel};
-    std::vector<std::string> sizes{"320x180"};
+    std::vector<std::string> sizes;  // empty: see run() and run_table()
     std::vector<std::string> precisions{"auto"};
     std::vector<int> threads{0};
     std::string device = "auto";
@@ -92,28 +93,31 @@ int run_quality(const BenchChoice& choice) {
 
 std::string milliseconds(double ms) { return ms < 1000 ? fixed(ms, 0) + " ms" : fixed(ms / 1000, ms < 10000 ? 2 : 1) + " s"; }
 
-// Every built-in network on a small frame, one of 720p and a photo of 12 megapixels, as a table for documents.
+// Every built-in network on a small frame, one of 720p and a photo of 12 megapixels, or on the sizes that were given, as a table
+// for documents.
 int run_table(const BenchChoice& choice) {
-    struct Column {
-        enlarge::Size size;
-        int runs;  // the photo takes many seconds
-    };
-    constexpr Column kColumns[] = {{{320, 180}, 9}, {{1280, 720}, 5}, {{4000, 3000}, 2}};
-    if (!choice.json) {
-        std::printf("| model | multiplications per input pixel | 320x180 | 1280x720 | 4000x3000 (12 megapixels) | path |\n");
-        std::printf("| --- | ---: | ---: | ---: | ---: | --- |\n");
-        std::fflush(stdout);
+    constexpr double kFewRuns = 4e6;  // pixels: so large a picture takes many seconds
+    std::vector<enlarge::Size> sizes;
+    std::string head = "| model | multiplications per input pixel |", line = "| --- | ---: |";
+    for (const std::string& text : choice.sizes.empty() ? std::vector<std::string>{"320x180", "1280x720", "4000x3000"} : choice.sizes) {
+        const auto size = parse_size(text);
+        if (!size) return fail(size.error());
+        sizes.push_back(*size);
+        head += " " + text + " |";
+        line += " ---: |";
     }
+    if (!choice.json) std::printf("%s path |\n%s --- |\n", head.c_str(), line.c_str());
     for (const std::string& name : enlarge::builtin_models()) {
         const auto model = enlarge::Model::open(name);
         if (!model) return fail(model.error());
         std::string row = "| " + name + " | " + fixed(model->info().macs_per_pixel, 0), path;
-        for (const Column& column : kColumns) {
+        for (const enlarge::Size size : sizes) {
+            std::fflush(stdout);
             enlarge::BenchOptions options;
-            options.size = column.size;
+            options.size = size;
             options.device = choice.device;
             options.threads = choice.threads.front();
-            options.runs = column.runs;
+            options.runs = static_cast<double>(size.width) * size.height > kFewRuns ? std::min(choice.runs, 2) : choice.runs;
             const auto result = enlarge::bench(*model, options);
             if (!result) return fail(result.error());
             if (interrupted()) return kInterrupted;
@@ -122,7 +126,6 @@ int run_table(const BenchChoice& choice) {
             path = result->path;
         }
         if (!choice.json) std::printf("%s | %s |\n", row.c_str(), path.c_str());
-        std::fflush(stdout);
     }
     return kOk;
 }
@@ -140,7 +143,7 @@ int run(const BenchChoice& choice) {
         const auto model = open_model(name, engine);
         if (!model) return fail(model.error());
         const double open_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-        for (const std::string& size_text : choice.sizes)
+        for (const std::string& size_text : choice.sizes.empty() ? std::vector<std::string>{"320x180"} : choice.sizes)
             for (const std::string& precision_text : choice.precisions)
                 for (const int threads : choice.threads) {
                     enlarge::BenchOptions options;
@@ -168,12 +171,12 @@ int run(const BenchChoice& choice) {
 Action define_bench(CLI::App& app) {
     auto choice = std::make_shared<BenchChoice>();
     app.add_option("-m,--model", choice->models, "Networks: names or weight files")->type_name("NAME|FILE")->delimiter(',')->group("What");
-    app.add_option("--size", choice->sizes, "Sizes of the input frame")->type_name("WxH")->delimiter(',')->capture_default_str()->group("What");
+    app.add_option("--size", choice->sizes, "Sizes of the input frame (default: 320x180)")->type_name("WxH")->delimiter(',')->group("What");
     app.add_option("--precision", choice->precisions, "auto, fp32, fp16, int16, int8")->type_name("NAME")->delimiter(',')->capture_default_str()->group("What");
     app.add_option("--threads", choice->threads, "Numbers of threads; 0 = all cores")->type_name("N")->delimiter(',')->check(whole(0, 1024))->capture_default_str()->group("What");
     app.add_option("--device", choice->device, "auto, cpu, cuda, cuda:N, reference")->type_name("NAME")->capture_default_str()->group("What");
     app.add_option("--runs", choice->runs, "Frames measured, after one that warms up")->type_name("N")->check(whole(1, 100'000))->capture_default_str()->group("What");
-    app.add_flag("--models", choice->table, "Instead: every built-in network at 320x180, 1280x720 and 4000x3000, as a Markdown table (medians)")->group("What");
+    app.add_flag("--models", choice->table, "Instead: every built-in network, by default at 320x180, 1280x720 and 4000x3000, as a Markdown table of medians")->group("What");
     app.add_flag("--stages", choice->stages, "Show where the time goes")->group("Output");
     app.add_option("--quality", choice->pictures, "Instead: PSNR and the largest difference to fp32 on these pictures, and whether the precision keeps its promise")->type_name("FILE|FOLDER")->group("What");
     app.add_option("--crop", choice->crop, "With --quality: only the middle of each picture, at most so many pixels wide and high")->type_name("N")->check(whole(1, 1'000'000))->group("What");

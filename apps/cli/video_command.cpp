@@ -213,7 +213,7 @@ Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const 
     if (const std::string said = engine.remark(enlarge::Use::video, size->scale); !said.empty()) reporter.note({"chosen", said});
     reporter.detail("engine: " + (*upscaler)->path());
     video.notice = [&](const enlarge::Notice& said) {
-        if (one_frame && said.code == std::string_view("stream-dropped")) return;  // a picture has no sound
+        if (one_frame && (said.code == "stream-dropped" || said.code == "room")) return;  // a picture has no sound
         reporter.note(said);
     };
     bool told = false;

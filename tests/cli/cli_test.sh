@@ -565,6 +565,10 @@ rm -r data/enlarge
 run bench -m swift-x2 --size 32x32 --runs 1 --threads 1 --json
 check "bench tells how long reading the network took" prints '"open_ms":[0-9]'
 
+run bench --models --size 32x32,48x16 --runs 1 --threads 1
+check "bench shows every built-in network" test "$(grep -c '^| [a-z-]*-x[24] | [0-9]* | [0-9.]* m*s | [0-9.]* m*s | cpu' out)" = "$("$program" models list --json | grep -c 'built in')"
+check "as a table" prints '^| model | multiplications per input pixel | 32x32 | 48x16 | path |$'
+
 # Ctrl-C: a picture that takes long, stopped in the middle.
 (printf 'P6\n1600 1600\n255\n'; head -c 7680000 /dev/urandom) >noise.ppm
 "$program" noise.ppm -o stopped.png --device reference >out 2>err &
