@@ -32,6 +32,7 @@ struct Bounds {
 constexpr const char* kBegunAsTeacher = "Apache-2.0 AND BSD-3-Clause";
 constexpr std::array kModels = {
     Bounds{"fine-x4", 0.27, 700'000, kBegunAsTeacher},    Bounds{"fine-x2", 0.27, 700'000, kBegunAsTeacher},
+    Bounds{"fine-wdn-x4", 0.27, 700'000, kBegunAsTeacher}, Bounds{"fine-wdn-x2", 0.27, 700'000, kBegunAsTeacher},
     Bounds{"swift-x4", 0.08, 200'000, kBegunAsTeacher},   Bounds{"swift-x2", 0.08, 200'000, kBegunAsTeacher},
     Bounds{"faithful-x4", 0.08, 200'000, "Apache-2.0"},   Bounds{"faithful-x2", 0.08, 200'000, "Apache-2.0"},
 };
@@ -232,6 +233,41 @@ TEST_P(BuiltInModel, does_not_explode_on_hard_pictures) {
                 }
             EXPECT_LT(worst, GetParam().moved) << upscaler->path() << ", picture " << seed << " of kind " << seed % 5;
         }
+    }
+}
+
+// A picture with noise: half way lies between both ends in how much of it is left, and little is left at 1.
+TEST(built_in_models, remove_noise_as_strongly_as_they_are_told) {
+    for (const double factor : {4.0, 2.0}) {
+        const std::string name = default_model(Use::pictures, factor);
+        auto model = Model::open(name), partner = Model::open(*denoise_partner(name));
+        ASSERT_TRUE(model.ok() && partner.ok());
+        Image in({64, 64}, kRgbF32);
+        std::mt19937 random(5);
+        for (int y = 0; y < 64; ++y)
+            for (int i = 0; i < 3 * 64; ++i)
+                reinterpret_cast<float*>(in.view().row(0, y))[i] = 0.5F + static_cast<float>(random() % 64) / 64.0F * 0.2F - 0.1F;
+        std::vector<double> left;
+        for (const float denoise : {0.0F, 0.25F, 0.5F, 0.75F, 1.0F}) {
+            auto mixed = model->blend(*partner, 1 - denoise);
+            ASSERT_TRUE(mixed.ok()) << mixed.error().message;
+            auto upscaler = Upscaler::create(*mixed, {.threads = 1});
+            ASSERT_TRUE(upscaler.ok());
+            const auto out = upscaler->upscale(in.view());
+            ASSERT_TRUE(out.ok());
+            double sum = 0, squares = 0;
+            const int width = out->size().width, height = out->size().height;
+            for (int y = 0; y < height; ++y)
+                for (int x = 0; x < width; ++x) {
+                    const double v = sample(*out, x, y, 1);
+                    sum += v;
+                    squares += v * v;
+                }
+            const double n = static_cast<double>(width) * height;
+            left.push_back(std::sqrt(squares / n - sum / n * sum / n));
+        }
+        EXPECT_GT(left.front(), 1.2 * left.back()) << name;
+        for (std::size_t i = 1; i < left.size(); ++i) EXPECT_LT(left[i], 1.02 * left[i - 1]) << name << ", " << i;
     }
 }
 
