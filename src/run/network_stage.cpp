@@ -120,6 +120,7 @@ NetworkStage::NetworkStage(Engine& engine, RowStage& stage, const StageOptions& 
     const int s = engine.info().scale;
     const Rect largest = grid_.core(0, 0);
     if (!options.whole_output) band_ = Image({size_.width, largest.height * s}, options.out_format);
+    if (options_.wanted) clear(band_.view());
     if (!direct(stage.format(), engine.info().channels, options.tta))
         scratch_ = Image({largest.width * s, largest.height * s},
                          {SampleType::f32, 32, static_cast<std::uint8_t>(engine.info().channels), true});
