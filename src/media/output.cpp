@@ -7,7 +7,12 @@
 #include <cmath>
 #include <cstring>
 
+extern "C" {
+#include <libavutil/parseutils.h>
+}
+
 #include "base/log.hpp"
+#include "media/matroska_date.hpp"
 #include "media/place.hpp"
 #include "media/recoder.hpp"
 #include "media/snapshot.hpp"
@@ -102,6 +107,7 @@ struct Output::State {
     std::int64_t last_time = 0, repeated = 0;
     std::int64_t last_duration = 0;  // of the video, in the output's time base
     bool uneven = false;             // pictures were not equally far apart
+    std::string date;                // of a Matroska file: when it was made
 };
 
 Output::~Output() {
@@ -159,9 +165,12 @@ Result<std::unique_ptr<Output>> Output::open(const OutputOptions& options, const
     if (options.live) oc.flags |= AVFMT_FLAG_FLUSH_PACKETS;
     oc.max_interleave_delta = options.live ? 500'000 : 10'000'000;
     copy_tags(&oc.metadata, ic.metadata, true);
-    // No random identifiers: the same work gives the same file. (Matroska's writer then leaves out the date, too.)
-    const bool dated = options.container == "matroska" && av_dict_get(oc.metadata, "creation_time", nullptr, 0);
-    if (!dated) oc.flags |= AVFMT_FLAG_BITEXACT;
+    // No random identifiers: the same work gives the same file. Matroska's writer then leaves out the date, too, which is
+    // put in at the end; where there is no going back, the date is worth more.
+    if (const AVDictionaryEntry* date = av_dict_get(oc.metadata, "creation_time", nullptr, 0);
+        date && options.container == "matroska")
+        s.date = date->value;
+    if (s.date.empty() || s.to_file) oc.flags |= AVFMT_FLAG_BITEXACT;
     const bool mp4 = options.container == "mp4" || options.container == "mov" || options.container == "3gp" || options.container == "ipod";
 
     s.target.assign(ic.nb_streams, -1);
@@ -463,6 +472,10 @@ Result<void> Output::finish() {
         const int rc = avio_closep(&s.context->pb);
         if (error < 0 || rc < 0) return av_error(error < 0 ? error : rc, "writing failed", Errc::io);
     }
+    std::int64_t date = 0;
+    if (s.to_file && !s.date.empty() &&
+        (av_parse_time(&date, s.date.c_str(), 0) < 0 || !put_matroska_date(s.file, date)))
+        log(LogLevel::notice, {"metadata-dropped", "the date " + s.date + " has no place in this file"});
     if (s.to_file) {  // on disk before it gets its final name
         if (::fsync(s.file) != 0) return Error{Errc::io, std::string("writing failed: ") + std::strerror(errno)};
     }

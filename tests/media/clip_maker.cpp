@@ -171,6 +171,7 @@ void make_clip(const std::string& path, const ClipSpec& spec) {
         av_dict_set(&oc->metadata, "title", "A clip", 0);
         av_dict_set(&oc->metadata, "artist", "enlarge", 0);
         av_dict_set(&oc->metadata, "comment", "made by a test", 0);
+        av_dict_set(&oc->metadata, "creation_time", "2020-01-02T03:04:05.000000Z", 0);
     }
     if (!(oc->oformat->flags & AVFMT_NOFILE)) check(avio_open(&oc->pb, path.c_str(), AVIO_FLAG_WRITE), path.c_str());
     check(avformat_write_header(oc, nullptr), "header");
