@@ -24,17 +24,18 @@ struct Fact {
 
 struct Network {
     Graph graph;
-    std::string family;   // "Compact", "RRDB", "SPAN"
-    std::string variant;  // key style or form: "Real-ESRGAN keys", "slim"
-    int features = 0;     // channels of the body
+    std::string family;   // "Compact", "RRDB", "SPAN"; "ONNX graph", "ncnn graph": a file's own graph, as it is
+    std::string variant;  // key style or form: "Real-ESRGAN keys", "slim"; of graphs what they are made of
+    int features = 0;     // channels of the body; 0 of graphs, as are the others
     int blocks = 0;       // convolutions between first and last (Compact), blocks (RRDB, SPAN)
     int growth = 0;       // RRDB growth channels, else 0
     std::vector<Fact> facts;  // sizes and kinds of its parts, in the order to show them
     int scale = 1;        // of what the file's own network gives; graph.scale() differs where a file ends in a resampling
 };
 
-// Builds the network, from the names of the tensors, or from the layers where the file has them. A file of another family
-// is refused with Errc::unsupported, naming the family it seems to be.
+// Builds the network, from the names of the tensors, or from the layers where the file has them: those of a known family
+// as that family, all others as they are. A file of tensors of another family is refused with Errc::unsupported, naming
+// the family it seems to be; one of layers, naming the first layer that is not supported.
 // `likely_scale` is what else is known of the scale, as by scale_in_name(); 0: nothing. It decides only where the tensors
 // cannot: an RRDB network with one upsampling has the same tensors for x2 and x3. Without it, x2 is taken.
 Result<Network> recognise(const StateDict& weights, int likely_scale = 0);
@@ -50,7 +51,8 @@ int scale_in_name(std::string_view file_name);
 Result<StateDict> name_tensors(const Graph& graph);
 
 // The tensors of a file with layers under the names its family has in PyTorch (Real-ESRGAN's for RRDB, merged convolutions
-// for SPAN), so that it can be blended with others. A file without layers is returned as it is.
+// for SPAN), so that it can be blended with others; none where they are of no family. A file without layers is returned
+// as it is.
 Result<StateDict> named_tensors(const StateDict& file);
 
 // Mixes two state dicts of the same names and shapes: (1 - share) * a + share * b. Fails with Errc::argument naming the

@@ -1,90 +1,75 @@
 // SPDX-License-Identifier: Apache-2.0
 // From the layers of a file that carries its own graph to a Graph of ours. import_ncnn.cpp and import_onnx.cpp say what
-// each layer means; this class keeps the values between them and puts together what other formats write as several
-// layers: x * sigmoid(x), SPAN's gate, a factor before a sum.
+// each layer means; this class keeps the values between them by name.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "arch/arch.hpp"
+#include "arch/graph_maker.hpp"
+#include "arch/known.hpp"
 
 namespace enlarge {
 
-// What a network's file says beyond the operations of a Graph.
+// What a file's layers compute.
 struct ImportedGraph {
-    Graph graph;
-    double resize = 1;  // a resampling after the end: 0.5 when the file's own output is half as large as the graph's
+    Graph graph;  // as it is, but for a clamp to 0..1 at its end
+    // Without the resampling that some files end with, where there is one: 0.5 makes the graph's result half as large.
+    std::optional<Graph> before_resize;
+    double resize = 1;
 };
 
 class Importer {
 public:
-    using Constant = std::vector<double>;  // one number, or one per channel
-
-    // The file's input; there is one.
-    Result<void> input(const std::string& name, int channels);
-    Result<void> constant(const std::string& name, const Tensor& tensor);
-    Result<void> alias(const std::string& from, const std::string& to);
-
-    // One call per layer. `out` is the name of the result; operands are names of earlier results.
-    struct Convolution {
-        int kernel = 0, stride = 1, dilation = 1, group = 1, pad = 0;  // pad -1: "as much as keeps the size"
-        const Tensor* weights = nullptr;
-        const Tensor* bias = nullptr;  // null: none
-    };
-    Result<void> conv(const std::string& out, const std::string& in, const Convolution& what);
-    Result<void> prelu(const std::string& out, const std::string& in, const Tensor& slopes);
-    Result<void> leaky_relu(const std::string& out, const std::string& in, double slope);
-    Result<void> sigmoid(const std::string& out, const std::string& in);
-    Result<void> swish(const std::string& out, const std::string& in);
-    Result<void> add(const std::string& out, const std::string& a, const std::string& b, double alpha = 1, double beta = 1);
-    Result<void> multiply(const std::string& out, const std::string& a, const std::string& b);
-    // in * factor + shift.
-    Result<void> affine(const std::string& out, const std::string& in, const Constant& factor, const Constant& shift);
-    Result<void> concat(const std::string& out, const std::vector<std::string>& in);
-    Result<void> pixel_shuffle(const std::string& out, const std::string& in, int factor);
-    Result<void> pixel_unshuffle(const std::string& out, const std::string& in, int factor);
-    Result<void> upsample_nearest(const std::string& out, const std::string& in, int factor);
-    // Only after the network's end: clamping to 0..1, and making the result smaller or larger by other than repetition.
-    Result<void> clamp(const std::string& out, const std::string& in, double low, double high);
-    Result<void> resize(const std::string& out, const std::string& in, double factor);
-    // A reshape to five or more dimensions and the permutation after it, with which exporters write pixel (un)shuffles.
-    Result<void> reshape(const std::string& out, const std::string& in, const Constant& shape);
-    Result<void> transpose(const std::string& out, const std::string& in, const Constant& order);
-
-    [[nodiscard]] bool is_constant(const std::string& name) const;
-    // The graph whose output is the one result that nothing uses.
-    Result<ImportedGraph> finish();
-
-private:
+    // What a name stands for: a node of the graph, known numbers, or part of what only makes sense with what follows.
     struct Value {
-        enum class Form { plain, sigmoid, constant, reshaped, permuted } form = Form::plain;
-        int node = 0;            // of the value; of what the sigmoid is taken
-        Constant factor, shift;  // not yet applied; empty for none. For constants: factor holds the numbers
-        bool ended = false;      // clamped or resized: only the output may follow
-        double resize = 1;
-        bool shuffle = false;    // reshaped, permuted: on the way to a pixel shuffle, else to the inverse
-        int count = 1;           // factor of that
+        enum class Form {
+            node,
+            known,
+            erf,        // factor * erf(node) + shift
+            softplus,   // of the node
+            reciprocal,
+            tanh_softplus,
+            expanded,   // the node, repeated to `shape`
+            length,     // of the node's vectors along `axis`, at least `least`
+        } form = Form::node;
+        int node = -1;
+        Shape shape;  // as the file has it
+        Known known;
+        double factor = 1, shift = 0;
+        int axis = 0;
+        double least = 0;
+        std::string layer;  // that computes it, for messages
         bool used = false;
     };
-    Result<Value*> use(const std::string& name);
-    Result<void> expand(std::int64_t numbers);  // accounts for numbers that the file does not hold one by one
-    Result<int> node(const std::string& name);      // the value as a node of the graph
-    Result<int> materialise(Value& value);
-    Result<void> define(const std::string& name, Value value);
-    Result<void> define_node(const std::string& name, Operation op, std::vector<int> from);
-    Result<void> append(const std::string& out, const std::string& in, Operation op);  // of one operand
-    Result<void> scale_by(const std::string& out, const std::string& in, const std::string& constant);
 
-    Graph graph_;
+    GraphMaker make;
+    std::int64_t multiple = 1;  // of what both sides must be for what was assumed of sizes
+
+    Result<void> define(const std::string& name, Value value);
+    // The value that an earlier layer computed.
+    Result<const Value*> use(const std::string& name);
+    [[nodiscard]] const Value* find(const std::string& name) const;
+    Result<void> alias(const std::string& from, const std::string& to);
+    // The node of a value that is one: a missing half of a GELU is said by its own layer's name.
+    static Result<int> node_of(const Value& value);
+    static Error missing(const Value& value);
+
+    // The graph whose output is the value of that name; empty: of the one value that nothing uses.
+    Result<ImportedGraph> finish(const std::string& output);
+
+private:
+    Result<Graph> upto(int node) const;
+
     std::map<std::string, Value> values_;
-    std::int64_t expanded_ = 0;
 };
 
 // The graph of a file with layers, for pictures of `channels`.
-Result<ImportedGraph> import_ncnn(const std::vector<Layer>& layers, int channels);
-Result<ImportedGraph> import_onnx(const std::vector<Layer>& layers, int channels);
+Result<ImportedGraph> import_ncnn(const StateDict& file, int channels);
+Result<ImportedGraph> import_onnx(const StateDict& file, int channels);
 
 // The same for any such file: RGB or grey is found out.
 Result<ImportedGraph> import_layers(const StateDict& file);

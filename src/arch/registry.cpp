@@ -3,7 +3,9 @@
 #include <cctype>
 #include <cmath>
 #include <iterator>
+#include <map>
 #include <set>
+#include <utility>
 
 #include "arch/builder.hpp"
 #include "arch/families.hpp"
@@ -86,19 +88,44 @@ Result<Network> recognise_tensors(const StateDict& weights, int likely_scale) {
                                         "); supported are " + family_list()};
 }
 
-// The network of a file with layers, checked against the layers.
-Result<Network> recognise_layers(const ImportedGraph& imported, const StateDict& named) {
-    TRY(Network network, recognise_tensors(named, imported.graph.scale()));
-    if (!same_network(network.graph, imported.graph))
+// The family that a file's layers are of, checked against the layers. Fails where they are of none.
+Result<Network> recognise_layers(const ImportedGraph& imported) {
+    const Graph& graph = imported.before_resize ? *imported.before_resize : imported.graph;
+    TRY(const StateDict named, name_tensors(graph));
+    TRY(Network network, recognise_tensors(named, graph.scale()));
+    if (!same_network(network.graph, graph))
         return Error{Errc::unsupported, "the graph has the convolutions of a " + network.family +
                                             " network, but connects them in another way"};
-    if (imported.resize != 1) {
+    if (imported.before_resize) {
         const double scale = network.scale * imported.resize;
         if (scale < 1 || scale != std::floor(scale))
             return Error{Errc::unsupported, "a network for scale " + std::to_string(scale)};
         network.variant += ", computed at x" + std::to_string(network.scale) + " and resized";
         network.scale = static_cast<int>(scale);
     }
+    return network;
+}
+
+// Of another family, or none: the layers as they are.
+Result<Network> as_it_is(Graph graph, WeightFormat format) {
+    if (graph.output().channels != graph.input_channels())
+        return Error{Errc::unsupported, "a network from " + std::to_string(graph.input_channels()) + " to " +
+                                            std::to_string(graph.output().channels) + " channels"};
+    Network network;
+    network.family = format == WeightFormat::ncnn ? "ncnn graph" : "ONNX graph";
+    network.scale = graph.scale();
+    std::map<std::string_view, int> counts;
+    for (const Node& node : graph.nodes())
+        if (!node.is<op::Input>() && !node.is<op::Constant>()) ++counts[node.name()];
+    std::vector<std::pair<int, std::string_view>> most;
+    for (const auto& [name, count] : counts) most.emplace_back(-count, name);
+    std::sort(most.begin(), most.end());
+    constexpr std::size_t kTold = 5;
+    for (std::size_t i = 0; i < most.size() && i < kTold; ++i)
+        network.variant += (i ? ", " : "") + std::to_string(-most[i].first) + " " + std::string(most[i].second);
+    if (most.size() > kTold) network.variant += " ...";
+    network.facts.emplace_back("operations", static_cast<int>(graph.nodes().size()) - graph.inputs());
+    network.graph = std::move(graph);
     return network;
 }
 
@@ -112,17 +139,29 @@ bool runs_family(std::string_view name) {
 
 Result<ImportedGraph> import_layers(const StateDict& file) {
     const auto import = file.format == WeightFormat::ncnn ? import_ncnn : import_onnx;
-    auto rgb = import(file.layers, 3);
+    // Channels as the file declares them; else whatever fits, RGB first.
+    const bool told = file.inputs.size() == 1 && file.inputs[0].shape.size() == 4 && file.inputs[0].shape[1] > 0;
+    if (told) {
+        const std::int64_t channels = file.inputs[0].shape[1];
+        if (channels != 1 && channels != 3 && channels != 4)
+            return Error{Errc::unsupported, "a network for pictures of " + std::to_string(channels) +
+                                                " channels; only grey (1), RGB (3) and RGBA (4) are supported"};
+        return import(file, static_cast<int>(channels));
+    }
+    auto rgb = import(file, 3);
     if (rgb.ok()) return rgb;
     for (const int channels : {1, 4})
-        if (auto other = import(file.layers, channels); other.ok()) return other;
+        if (auto other = import(file, channels); other.ok()) return other;
     return rgb;
 }
 
 Result<StateDict> named_tensors(const StateDict& file) {
     if (file.layers.empty()) return file;
     TRY(const ImportedGraph imported, import_layers(file));
-    TRY(StateDict named, name_tensors(imported.graph));
+    StateDict named;
+    if (recognise_layers(imported).ok()) {
+        TRY(named, name_tensors(imported.before_resize ? *imported.before_resize : imported.graph));
+    }
     named.format = file.format;
     named.metadata = file.metadata;
     return named;
@@ -146,9 +185,10 @@ int scale_in_name(std::string_view file_name) {
 
 Result<Network> recognise(const StateDict& weights, int likely_scale) {
     if (weights.layers.empty()) return recognise_tensors(weights, likely_scale);
-    TRY(const ImportedGraph imported, import_layers(weights));
-    TRY(const StateDict named, name_tensors(imported.graph));
-    return recognise_layers(imported, named);
+    TRY(ImportedGraph imported, import_layers(weights));
+    auto family = recognise_layers(imported);
+    if (family.ok()) return family;
+    return as_it_is(std::move(imported.graph), weights.format);
 }
 
 }  // namespace enlarge

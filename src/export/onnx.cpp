@@ -458,12 +458,32 @@ private:
             to.node("GatherElements", {in[0], step("Cast", {in[1]}, {integer("to", kTypeInt64)})}, out,
                     {integer("axis", axis(op.axis))});
         }
+        // A side as a number that is computed from the picture's.
+        std::string size_of(const Extent& side, const std::string& suffix) {
+            if (side.constant()) return whole(suffix, {side.fixed});
+            const std::string shape = step("Shape", {to.values_[0].name});
+            const auto of_picture = [&](std::int64_t axis) {
+                return slice(shape, suffix + "_from" + std::to_string(axis), {axis}, {axis + 1}, {0}, {1},
+                             name + "_" + suffix + "_side" + std::to_string(axis));
+            };
+            const std::string rows = of_picture(2), columns = of_picture(3);
+            std::string total = whole(suffix, {side.fixed * side.den});
+            const std::pair<std::int64_t, std::string> terms[] = {
+                {side.h, rows}, {side.w, columns}, {side.area, side.area ? step("Mul", {rows, columns}) : ""}};
+            for (const auto& [factor, term] : terms)
+                if (factor != 0)
+                    total = step("Add", {total, step("Mul", {term, whole(std::to_string(steps) + "factor", {factor})})});
+            return step("Div", {total, whole(suffix + "_den", {side.den})});
+        }
         void operator()(const op::Reshape& op) {
             std::vector<std::int64_t> sides{0};  // the batch as it is
             for (const Extent& side : op.sides) sides.push_back(side.constant() ? side.fixed : -1);
-            if (std::count(sides.begin(), sides.end(), -1) > 1)
-                return refuse("to " + text(op.sides) + ", which depends on more than one side");
-            to.node("Reshape", {in[0], whole("sides", sides)}, out);
+            if (std::count(sides.begin(), sides.end(), -1) <= 1)
+                return to.node("Reshape", {in[0], whole("sides", sides)}, out);
+            std::vector<std::string> parts{whole("batch", {0})};
+            for (std::size_t i = 0; i < op.sides.size(); ++i)
+                parts.push_back(size_of(op.sides[i], "size" + std::to_string(i)));
+            to.node("Reshape", {in[0], step("Concat", parts, {integer("axis", 0)})}, out);
         }
         void operator()(const op::Transpose& op) {
             std::vector<std::int64_t> order{0};

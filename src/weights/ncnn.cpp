@@ -17,10 +17,9 @@ constexpr std::int64_t kMostParameters = 64;  // ncnn has 32
 
 // Types that carry weights and that no network we know of uses; reading past them would give garbage.
 constexpr std::string_view kUnread[] = {
-    "Bias",      "BNLL",          "Convolution1D", "Convolution3D", "ConvolutionDepthWise1D", "ConvolutionDepthWise3D",
-    "Deconvolution1D", "Deconvolution3D", "DeformableConv2D", "Embed", "GRU", "Gemm", "GroupNorm", "InstanceNorm",
-    "LSTM",      "LayerNorm",     "MultiHeadAttention", "Normalize", "Quantize", "Dequantize", "Requantize", "RMSNorm",
-    "RNN",
+    "BNLL", "Convolution1D", "Convolution3D", "ConvolutionDepthWise1D", "ConvolutionDepthWise3D", "Deconvolution1D",
+    "Deconvolution3D", "DeformableConv2D", "Embed", "GRU", "Gemm", "LSTM", "MultiHeadAttention", "Normalize", "Quantize",
+    "Dequantize", "Requantize", "RNN",
 };
 
 std::vector<std::string_view> words(std::string_view line) {
@@ -152,6 +151,10 @@ public:
         if (type == "Deconvolution" || type == "DeconvolutionDepthWise") return convolution(layer);
         if (type == "PReLU") return plain_vectors(layer, {"0"});
         if (type == "BatchNorm") return plain_vectors(layer, {"0", "0", "0", "0"});
+        if (type == "Bias") return plain_vectors(layer, {"0"});
+        if (type == "LayerNorm" || type == "InstanceNorm") return factors(layer, {"0", "0"}, "2");
+        if (type == "RMSNorm") return factors(layer, {"0"}, "2");
+        if (type == "GroupNorm") return factors(layer, {"1", "1"}, "3");
         if (type == "InnerProduct") return inner_product(layer);
         if (type == "Scale") return scale(layer);
         if (type == "MemoryData") return memory_data(layer);
@@ -267,6 +270,12 @@ private:
             if (side) shape.push_back(side);
         if (shape.empty()) shape.push_back(0);
         return keep(layer, untagged ? plain(shape, layer.name) : tagged(shape, layer.name));
+    }
+
+    // Of a normalisation, unless the parameter `given` says that there are none.
+    Result<void> factors(Layer& layer, std::initializer_list<const char*> sizes, const char* given) {
+        TRY(const std::int64_t affine, number(layer, given, 1, 0, 1));
+        return affine ? plain_vectors(layer, sizes) : Result<void>();
     }
 
     Result<void> plain_vectors(Layer& layer, std::initializer_list<const char*> sizes) {

@@ -46,11 +46,16 @@ public:
                 nodes.push_back(field.data);
             } else if (field.number == 5) {
                 TRY(read_initialiser(field.data));
+            } else if (field.number == 11 || field.number == 12) {
+                TRY(Port port, read_port(field.data));
+                (field.number == 11 ? out_.inputs : out_.outputs).push_back(std::move(port));
             } else if (field.number == 15) {
                 return Error{Errc::unsupported, "sparse initialisers"};
             }
         }
+        std::erase_if(out_.inputs, [&](const Port& port) { return constants_.contains(port.name); });
         for (const Bytes node : nodes) TRY(read_node(node));
+        for (Port& port : out_.outputs) port.name = resolve(port.name);
         if (out_.layers.empty() && out_.tensors.empty()) return Error{Errc::format, "an empty ONNX graph"};
         return std::move(out_);
     }
@@ -73,6 +78,42 @@ private:
         constants_[read.name] = std::make_shared<const Tensor>(read.tensor);
         out_.tensors.emplace(std::move(read.name), std::move(read.tensor));
         return {};
+    }
+
+    // A ValueInfoProto: a name, and the sides of its tensor where they are told.
+    Result<Port> read_port(Bytes proto) {
+        TRY(spend());
+        Port port;
+        for (ByteReader in(proto); !in.done();) {
+            TRY(const Field field, protobuf::read_field(in));
+            if (field.wire != Wire::bytes) continue;
+            if (field.number == 1) port.name = as_text(field.data);
+            if (field.number != 2) continue;
+            TRY(const std::optional<Bytes> tensor, part_of(field.data, 1));
+            if (!tensor) continue;
+            TRY(const std::optional<Bytes> shape, part_of(*tensor, 2));
+            if (!shape) continue;
+            for (ByteReader sides(*shape); !sides.done();) {
+                TRY(const Field side, protobuf::read_field(sides));
+                if (side.number != 1 || side.wire != Wire::bytes) continue;
+                TRY(spend());
+                port.shape.push_back(-1);
+                for (ByteReader parts(side.data); !parts.done();) {
+                    TRY(const Field part, protobuf::read_field(parts));
+                    if (part.number == 1 && part.wire == Wire::varint) port.shape.back() = static_cast<std::int64_t>(part.value);
+                }
+            }
+        }
+        return port;
+    }
+    // The last field of that number, where there is one.
+    static Result<std::optional<Bytes>> part_of(Bytes message, std::uint32_t number) {
+        std::optional<Bytes> found;
+        for (ByteReader in(message); !in.done();) {
+            TRY(const Field field, protobuf::read_field(in));
+            if (field.number == number && field.wire == Wire::bytes) found = field.data;
+        }
+        return found;
     }
 
     Result<void> spend() {
@@ -168,7 +209,8 @@ private:
             if (!output.empty() && !defined_.insert(output).second)
                 return Error{Errc::format, "\"" + printable(output) + "\" is written a second time"};
         if (layer.type == "Constant") return add_constant(node);
-        if (layer.type == "Identity" || layer.type == "Cast" || layer.type == "CastLike") return add_alias(layer);
+        if (layer.type == "Identity" || layer.type == "CastLike" || (layer.type == "Cast" && !cuts(layer)))
+            return add_alias(layer);
 
         std::vector<std::string> activations;
         for (std::size_t i = 0; i < layer.inputs.size(); ++i) {
@@ -179,6 +221,7 @@ private:
                 layer.slots.push_back(static_cast<int>(i));
             } else if (!name.empty()) {
                 activations.push_back(resolve(name));
+                layer.input_slots.push_back(static_cast<int>(i));
             }
         }
         layer.inputs = std::move(activations);
@@ -186,6 +229,14 @@ private:
             layer.lists[name] = {tensor->values.begin(), tensor->values.end()};
         out_.layers.push_back(std::move(layer));
         return {};
+    }
+
+    // Whether a cast of what the network computes makes whole numbers of it.
+    [[nodiscard]] bool cuts(const Layer& layer) const {
+        const auto to = layer.numbers.find("to");
+        if (to == layer.numbers.end() || layer.inputs.empty() || constants_.contains(layer.inputs[0])) return false;
+        const double type = to->second;
+        return (type >= 2 && type <= 7) || type == 9 || type == 12 || type == 13;
     }
 
     [[nodiscard]] std::string resolve(const std::string& name) const {
@@ -219,7 +270,7 @@ private:
         return Error{Errc::unsupported, "a constant that is not of numbers"};
     }
 
-    // Identity and Cast disappear: their output is another name of their input. A constant is rounded as Cast does.
+    // Identity and casts to floats disappear: their output is another name of their input. A constant is rounded as Cast does.
     Result<void> add_alias(const Layer& layer) {
         if (layer.inputs.empty() || layer.outputs.size() != 1 || layer.inputs[0].empty())
             return Error{Errc::format, std::to_string(layer.inputs.size()) + " inputs and " +

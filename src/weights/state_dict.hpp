@@ -34,12 +34,20 @@ struct Layer {
     std::vector<Tensor> tensors;             // weights, bias, slopes, in the file's order (constants resolved for ONNX)
     std::vector<int> slots;                  // ONNX: which input of the node each tensor is (Conv: 1 weight, 2 bias;
                                              // Resize: 2 scales, 3 sizes); ncnn: 0, 1, ...
+    std::vector<int> input_slots = {};       // ONNX: the same of `inputs`
+};
+
+// An input or output that an ONNX file declares.
+struct Port {
+    std::string name;
+    std::vector<std::int64_t> shape = {};  // -1: any size
 };
 
 struct StateDict {
     WeightFormat format = WeightFormat::pth_zip;
     std::map<std::string, Tensor> tensors;    // wrapper keys ("params_ema") and prefixes ("module.") removed
     std::vector<Layer> layers;                // ncnn and ONNX only, in file order
+    std::vector<Port> inputs, outputs;        // ONNX only, without those that are constants
     std::map<std::string, std::string> metadata;  // safetensors __metadata__
 };
 

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+// ONNX's operators on pictures: 1 x channels x rows x columns.
+#include <numeric>
+
+#include "arch/onnx_node.hpp"
+
+namespace enlarge::onnx_import {
+namespace {
+
+struct Pads {
+    int top = 0, left = 0, bottom = 0, right = 0;
+};
+
+Result<Pads> pads_of(const OnnxNode& n, int kernel_h, int kernel_w, const std::vector<int>& strides, const std::vector<int>& dilations) {
+    const std::string automatic = n.text("auto_pad", "NOTSET");
+    if (automatic == "VALID") return Pads{};
+    if (automatic == "SAME_UPPER" || automatic == "SAME_LOWER") {
+        if (strides[0] != 1 || strides[1] != 1) return unsupported("padding that keeps the size, with a stride");
+        const auto both = [](int kernel, int dilation) { return std::max(0, (kernel - 1) * dilation); };
+        if (kernel_h > 255 || kernel_w > 255 || dilations[0] > 64 || dilations[1] > 64) return malformed("a kernel too large to be meant");
+        const int rows = both(kernel_h, dilations[0]), columns = both(kernel_w, dilations[1]);
+        const int up = automatic == "SAME_UPPER" ? rows / 2 : rows - rows / 2, before = automatic == "SAME_UPPER" ? columns / 2 : columns - columns / 2;
+        return Pads{up, before, rows - up, columns - before};
+    }
+    TRY(const std::vector<int> pads, n.numbers("pads", 4, 0));
+    return Pads{pads[0], pads[1], pads[2], pads[3]};
+}
+
+Result<const Known*> kernel_of(const OnnxNode& n) {
+    if (!n.constant(1)) return unsupported("a convolution whose weights are computed");
+    TRY(const Known* const weights, n.expect_constant(1, "a weight"));
+    if (weights->sides.size() != 4) return unsupported("a convolution whose weights are not of a picture");
+    for (const std::int64_t side : weights->sides)
+        if (side < 1 || side > 65536) return malformed("a convolution with weights of " + std::to_string(side));
+    return weights;
+}
+
+Result<Values> bias_of(const OnnxNode& n, std::int64_t outputs) {
+    if (n.has(2)) {
+        TRY(const Known* const bias, n.expect_constant(2, "a bias"));
+        return bias->values;
+    }
+    TRY(n.make.expand(outputs));
+    return make_values(std::vector<float>(static_cast<std::size_t>(outputs)));
+}
+
+// A convolution that moves each pixel of a block to a channel of its own, the way pixel_unshuffle orders them.
+bool is_unshuffle(const op::Conv2d& conv, std::int64_t in) {
+    const int f = conv.stride_h;
+    const std::int64_t area = std::int64_t{f} * f, out = conv.bias.count();
+    if (f < 2 || conv.kernel_h != f || conv.kernel_w != f || conv.stride_w != f || out != in * area || conv.groups != 1) return false;
+    if (conv.pad_top || conv.pad_left || conv.pad_bottom || conv.pad_right || conv.dilation_h != 1 || conv.dilation_w != 1) return false;
+    if (conv.weights.count() != out * in * area) return false;
+    for (std::int64_t o = 0; o < out; ++o) {
+        if ((*conv.bias)[static_cast<std::size_t>(o)] != 0) return false;
+        for (std::int64_t i = 0; i < in * area; ++i)
+            if ((*conv.weights)[static_cast<std::size_t>(o * in * area + i)] != (o == i ? 1.0F : 0.0F)) return false;
+    }
+    return true;
+}
+
+Result<void> conv(OnnxNode& n) {
+    TRY(const Known* const weights, kernel_of(n));
+    TRY(const int from, n.picture());
+    op::Conv2d conv;
+    conv.kernel_h = static_cast<int>(weights->sides[2]);
+    conv.kernel_w = static_cast<int>(weights->sides[3]);
+    TRY(const std::vector<int> strides, n.numbers("strides", 2, 1));
+    TRY(const std::vector<int> dilations, n.numbers("dilations", 2, 1));
+    TRY(const Pads pads, pads_of(n, conv.kernel_h, conv.kernel_w, strides, dilations));
+    conv.stride_h = strides[0];
+    conv.stride_w = strides[1];
+    conv.dilation_h = dilations[0];
+    conv.dilation_w = dilations[1];
+    conv.groups = n.whole("group", 1);
+    conv.pad_top = pads.top;
+    conv.pad_left = pads.left;
+    conv.pad_bottom = pads.bottom;
+    conv.pad_right = pads.right;
+    conv.weights = weights->values;
+    TRY(conv.bias, bias_of(n, weights->sides[0]));
+    if (conv.bias.count() != weights->sides[0])
+        return malformed(std::to_string(conv.bias.count()) + " biases for " + std::to_string(weights->sides[0]) + " channels");
+    const Extent channels = n.make.shape(from)[0];
+    if (conv.groups >= 1 && channels.constant() && channels.fixed != weights->sides[1] * conv.groups)
+        return malformed("weights for " + std::to_string(weights->sides[1] * conv.groups) + " channels, applied to " + channels.text());
+    const bool unshuffle = channels.constant() && is_unshuffle(conv, channels.fixed);
+    const int factor = conv.stride_h;
+    TRY(const int made, unshuffle ? n.make.put(op::PixelUnshuffle{factor}, {from}) : n.make.put(std::move(conv), {from}));
+    return n.define_like(made);
+}
+
+Result<void> conv_transpose(OnnxNode& n) {
+    TRY(const Known* const weights, kernel_of(n));
+    TRY(const int from, n.picture());
+    if (n.layer.lists.contains("output_shape") || n.text("auto_pad", "NOTSET") != "NOTSET")
+        return unsupported("a transposed convolution whose result's size is given");
+    op::ConvTranspose2d conv;
+    conv.kernel_h = static_cast<int>(weights->sides[2]);
+    conv.kernel_w = static_cast<int>(weights->sides[3]);
+    TRY(const std::vector<int> strides, n.numbers("strides", 2, 1));
+    TRY(const std::vector<int> dilations, n.numbers("dilations", 2, 1));
+    TRY(const std::vector<int> pads, n.numbers("pads", 4, 0));
+    TRY(const std::vector<int> extra, n.numbers("output_padding", 2, 0));
+    conv.stride_h = strides[0];
+    conv.stride_w = strides[1];
+    conv.dilation_h = dilations[0];
+    conv.dilation_w = dilations[1];
+    conv.pad_top = pads[0];
+    conv.pad_left = pads[1];
+    conv.pad_bottom = pads[2];
+    conv.pad_right = pads[3];
+    conv.extra_h = extra[0];
+    conv.extra_w = extra[1];
+    conv.groups = n.whole("group", 1);
+    if (conv.groups < 1 || conv.groups > 65536) return malformed(std::to_string(conv.groups) + " groups");
+    conv.weights = weights->values;
+    TRY(conv.bias, bias_of(n, weights->sides[1] * conv.groups));
+    TRY(const int made, n.make.put(std::move(conv), {from}));
+    return n.define_like(made);
+}
+
+Result<void> pool(OnnxNode& n) {
+    TRY(const int from, n.picture());
+    TRY(const std::vector<int> kernel, n.numbers("kernel_shape", 2, 1));
+    TRY(const std::vector<int> strides, n.numbers("strides", 2, 1));
+    TRY(const std::vector<int> pads, n.numbers("pads", 4, 0));
+    TRY(const std::vector<int> dilations, n.numbers("dilations", 2, 1));
+    const bool even = kernel[0] == kernel[1] && strides[0] == strides[1] && dilations[0] == 1 && dilations[1] == 1 &&
+                      std::all_of(pads.begin(), pads.end(), [&](int pad) { return pad == pads[0]; });
+    if (!even || n.number("ceil_mode", 0) != 0 || n.text("auto_pad", "NOTSET") != "NOTSET" || n.layer.outputs.size() != 1)
+        return unsupported("pooling over windows that are no squares, or rounded up");
+    TRY(const int made, n.type == "MaxPool" ? n.make.put(op::MaxPool{kernel[0], strides[0], pads[0]}, {from})
+                                            : n.make.put(op::AveragePool{kernel[0], strides[0], pads[0], n.number("count_include_pad", 0) != 0}, {from}));
+    return n.define_like(made);
+}
+
+// A factor as a quotient of small numbers.
+std::optional<std::pair<int, int>> ratio(double factor) {
+    for (int den = 1; den <= 64; ++den) {
+        const double num = factor * den;
+        if (num >= 1 && num <= 4096 && std::fabs(num - std::round(num)) < 1e-4 * den) return std::pair(static_cast<int>(std::round(num)), den);
+    }
+    return {};
+}
+
+Result<std::pair<int, int>> resize_factor(const OnnxNode& n, const Shape& from) {
+    const bool upsample = n.type == "Upsample";
+    const Known* scales = n.constant(upsample ? 1 : 2);
+    if (!scales || scales->count() == 0) scales = n.count() <= 2 ? n.constant(1) : nullptr;  // opset 10
+    std::vector<double> factors;
+    if (scales && !scales->symbolic() && scales->count() == 4)
+        for (std::size_t i = 0; i < 4; ++i) factors.push_back(scales->value(i));
+    if (const auto list = n.layer.lists.find("scales"); factors.empty() && list != n.layer.lists.end()) factors = list->second;
+    if (factors.size() == 4) {
+        const auto found = ratio(factors[2]);
+        if (factors[0] == 1 && factors[1] == 1 && std::fabs(factors[2] - factors[3]) < 1e-6 && found) return *found;
+        return unsupported("a resampling by unequal factors, or odd ones");
+    }
+    const Known* target = n.constant(3);
+    if (!target || target->count() != 4) return unsupported("a resampling whose factors are computed");
+    TRY(const std::vector<Extent> sizes, sizes_of(*target));
+    const Extent &rows = sizes[2], &columns = sizes[3];
+    const auto num = rows.h * from[1].den, den = from[1].h * rows.den;
+    const bool fits = rows.fixed == 0 && columns.fixed == 0 && from[1].fixed == 0 && from[2].fixed == 0 && num > 0 && den > 0 &&
+                      columns.w * from[2].den * den == from[2].w * columns.den * num;
+    if (!fits) return unsupported("a resampling to " + rows.text() + " x " + columns.text() + " from " + text(from));
+    const auto common = std::gcd(num, den);
+    if (num / common > 4096 || den / common > 4096) return malformed("a factor too large to be meant");
+    return std::pair(static_cast<int>(num / common), static_cast<int>(den / common));
+}
+
+Result<void> resize(OnnxNode& n) {
+    TRY(const int from, n.picture());
+    TRY(const auto factor, resize_factor(n, n.make.shape(from)));
+    const auto [num, den] = factor;
+    const bool upsample = n.type == "Upsample";
+    const std::string mode = n.text("mode", "nearest");
+    const std::string position = n.text("coordinate_transformation_mode", upsample ? "asymmetric" : "half_pixel");
+    const std::string rounding = n.text("nearest_mode", upsample ? "floor" : "round_prefer_floor");
+    const auto refuse = [&] {
+        return unsupported("a resampling (" + printable(mode) + ", " + printable(position) + ", " + printable(rounding) + ") by " +
+                           std::to_string(num) + "/" + std::to_string(den));
+    };
+    if (num == den) return n.define(from, n.operand(0).shape);
+    const bool half = position == "half_pixel" || position == "pytorch_half_pixel";
+    if (n.number("exclude_outside", 0) != 0 || n.number("antialias", 0) != 0) return refuse();
+    op::Resize what;
+    what.num = num;
+    what.den = den;
+    if (mode == "nearest") {
+        // For whole factors these all repeat each pixel; rounding up from `asymmetric` would shift the picture.
+        const bool repeats = (position == "asymmetric" && rounding == "floor") || (half && rounding.starts_with("round") && den == 1);
+        if (!repeats) return refuse();
+        what.mode = op::Resize::Mode::nearest;
+        TRY(const int made, den == 1 ? n.make.put(op::UpsampleNearest{num}, {from}) : n.make.put(what, {from}));
+        return n.define_like(made);
+    }
+    if (mode != "linear" && mode != "cubic") return refuse();
+    if (!half && position != "align_corners") return refuse();
+    what.mode = mode == "linear" ? op::Resize::Mode::bilinear : op::Resize::Mode::bicubic;
+    what.align_corners = !half;
+    what.cubic = static_cast<float>(n.number("cubic_coeff_a", -0.75));
+    if (mode == "linear") what.cubic = op::Resize().cubic;
+    TRY(const int made, n.make.put(what, {from}));
+    return n.define_like(made);
+}
+
+Result<void> depth_to_space(OnnxNode& n) {
+    TRY(int from, n.picture());
+    const int f = n.whole("blocksize", 0);
+    const Shape shape = n.make.shape(from);
+    const bool down = n.type == "SpaceToDepth";
+    if (f < 1 || f > 64) return malformed("blocks of " + std::to_string(f));
+    if (f == 1) return n.define(from, n.operand(0).shape);
+    if (down) {
+        TRY(from, n.make.put(op::PixelUnshuffle{f}, {from}));
+    } else if (n.text("mode", "DCR") == "CRD") {
+        TRY(const int made, n.make.put(op::PixelShuffle{f}, {from}));
+        return n.define_like(made);
+    }
+    // Channels in the order place, colour instead of colour, place.
+    if (!shape[0].constant()) return malformed("channels that depend on the picture");
+    const std::int64_t all = n.make.shape(from)[0].fixed, area = std::int64_t{f} * f, colours = all / area;
+    if (all % area != 0) return malformed(std::to_string(all) + " channels in blocks of " + std::to_string(area));
+    TRY(n.make.expand(all * all));
+    std::vector<float> pick(static_cast<std::size_t>(all * all));
+    for (std::int64_t place = 0; place < area; ++place)
+        for (std::int64_t c = 0; c < colours; ++c) {
+            const std::int64_t ours = c * area + place, theirs = place * colours + c;
+            pick[static_cast<std::size_t>(down ? theirs * all + ours : ours * all + theirs)] = 1;
+        }
+    op::Conv2d order{.weights = make_values(std::move(pick)), .bias = make_values(std::vector<float>(static_cast<std::size_t>(all)))};
+    TRY(int made, n.make.put(std::move(order), {from}));
+    if (!down) {
+        TRY(made, n.make.put(op::PixelShuffle{f}, {made}));
+    }
+    return n.define_like(made);
+}
+
+Result<void> pad(OnnxNode& n) {
+    TRY(const int from, n.node(0));
+    TRY(const auto pads, n.integers(1, "pads"));
+    const Shape& shape = n.operand(0).shape;
+    const std::size_t rank = shape.size();
+    if (!pads) return malformed("no pads");
+    if (n.has(3)) return unsupported("padding along named axes");
+    if (pads->size() != 2 * rank) return malformed(std::to_string(pads->size()) + " pads for " + text(shape));
+    if (std::all_of(pads->begin(), pads->end(), [](std::int64_t by) { return by == 0; })) return n.define(from, shape);
+    const std::string mode = n.text("mode", "constant");
+    double value = n.number("value", 0);
+    if (n.has(2)) {
+        TRY(const Known* const given, n.expect_constant(2, "a value"));
+        value = given->count() == 1 ? given->value(0) : 0;
+    }
+    if (!(mode == "reflect" || (mode == "constant" && value == 0)) || rank != 4 || !OnnxNode::batched(shape) || (*pads)[0] || (*pads)[1] || (*pads)[4] || (*pads)[5])
+        return unsupported("padding (" + printable(mode) + ") other than of a picture's edges with zeros or by reflection");
+    const auto at = [&](std::size_t i) { return saturated((*pads)[i]); };
+    TRY(const int made, n.make.pad(from, {mode == "reflect" ? op::Pad::Mode::reflect : op::Pad::Mode::zeros, at(2), at(3), at(6), at(7)}));
+    return n.define_like(made);
+}
+
+Result<void> grid_sample(OnnxNode& n) {
+    TRY(const int from, n.picture(0));
+    TRY(const int places, n.picture(1));
+    const std::string mode = n.text("mode", "linear"), beyond = n.text("padding_mode", "zeros");
+    if ((mode != "bilinear" && mode != "linear") || (beyond != "zeros" && beyond != "border"))
+        return unsupported("sampling (" + printable(mode) + ", " + printable(beyond) + ")");
+    TRY(const int turned, n.make.transpose(places, {2, 0, 1}));
+    op::GridSample what;
+    what.beyond = beyond == "border" ? op::GridSample::Beyond::border : op::GridSample::Beyond::zeros;
+    what.align_corners = n.number("align_corners", 0) != 0;
+    TRY(const int made, n.make.put(what, {from, turned}));
+    return n.define_like(made);
+}
+
+Result<void> global_mean(OnnxNode& n) {
+    TRY(const int from, n.picture());
+    TRY(const int made, n.make.put(op::GlobalMean{}, {from}));
+    return n.define_like(made);
+}
+
+const Rule kRules[] = {
+    {"Conv", conv},
+    {"ConvTranspose", conv_transpose},
+    {"AveragePool", pool},
+    {"MaxPool", pool},
+    {"GlobalAveragePool", global_mean},
+    {"Resize", resize},
+    {"Upsample", resize},
+    {"DepthToSpace", depth_to_space},
+    {"SpaceToDepth", depth_to_space},
+    {"Pad", pad},
+    {"GridSample", grid_sample},
+};
+
+}  // namespace
+
+std::span<const Rule> picture_rules() { return kRules; }
+
+}  // namespace enlarge::onnx_import
