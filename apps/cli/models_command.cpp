@@ -192,10 +192,14 @@ int info(const ModelsOptions& options) {
     std::printf("name              %s\n", printable(i.name).c_str());
     if (!i.path.empty()) std::printf("file              %s\n", printable(i.path).c_str());
     std::printf("family            %s%s%s\n", i.family.c_str(), i.variant.empty() ? "" : ", ", printable(i.variant).c_str());
-    std::printf("size              %d features, %d blocks", i.features, i.blocks);
-    if (i.growth) std::printf(", growth %d", i.growth);
-    std::printf("\nscale             x%d\nchannels          %d\nparameters        %lld\n", i.scale, i.channels, static_cast<long long>(i.parameters));
-    std::printf("MAC per pixel     %.0f\nreceptive radius  %d pixels\nlicence           %s\n", i.macs_per_pixel, i.receptive_radius,
+    if (i.features) {  // else a graph as a file has it: its operations are said above
+        std::printf("size              %d features, %d blocks", i.features, i.blocks);
+        if (i.growth) std::printf(", growth %d", i.growth);
+        std::printf("\n");
+    }
+    std::printf("scale             x%d\nchannels          %d\nparameters        %lld\n", i.scale, i.channels, static_cast<long long>(i.parameters));
+    const std::string radius = i.receptive_radius < 0 ? "the whole picture" : std::to_string(i.receptive_radius) + " pixels";
+    std::printf("MAC per pixel     %.0f\nreceptive radius  %s\nlicence           %s\n", i.macs_per_pixel, radius.c_str(),
                 i.licence.empty() ? "not known" : printable(i.licence).c_str());
     return kOk;
 }

@@ -14,7 +14,9 @@ constexpr std::size_t kMostParts = 64;  // of a concatenation that is made of ot
 constexpr std::int64_t kMostExpanded = std::int64_t{1} << 24;
 constexpr int kMostDepth = 8;  // of sums and products that are looked through
 
-bool nearly(double a, double b) { return std::fabs(a - b) <= 2e-3 * std::max(1e-3, std::fabs(b)); }  // a half's rounding
+bool nearly(double a, double b) {
+    return std::fabs(a - b) <= 2e-3 * std::max(1e-3, std::fabs(b));
+}  // a half's rounding
 
 bool all_are(const std::vector<double>& values, double wanted) {
     return std::all_of(values.begin(), values.end(), [&](double v) { return v == wanted; });
@@ -47,7 +49,17 @@ Result<void> GraphMaker::expand(std::int64_t numbers) {
     return {};
 }
 
-Result<int> GraphMaker::put(Operation op, std::vector<int> from) { return graph_.add({std::move(op), std::move(from)}); }
+Result<int> GraphMaker::put(Operation op, std::vector<int> from) {
+    return graph_.add({std::move(op), std::move(from)});
+}
+
+Result<int> GraphMaker::put_once(Operation op, std::vector<int> from) {
+    constexpr int kLookedAt = 64;
+    const int last = static_cast<int>(graph_.nodes().size()) - 1;
+    for (int i = last; i >= 0 && i > last - kLookedAt; --i)
+        if (node(i).inputs == from && node(i).op == op) return i;
+    return put(std::move(op), std::move(from));
+}
 
 Result<int> GraphMaker::constant(std::vector<int> sides, Values values) {
     return put(op::Constant{std::move(sides), std::move(values)}, {});
@@ -110,8 +122,10 @@ std::optional<GraphMaker::Numbers> GraphMaker::polynomial(int i, int x, int dept
     for (std::size_t k = 0; k < 4; ++k)
         for (std::size_t m = 0; m < 4; ++m) {
             const double product = (*a)[k] * (*b)[m];
-            if (k + m < 4) result[k + m] += product;
-            else if (product != 0) return {};
+            if (k + m < 4)
+                result[k + m] += product;
+            else if (product != 0)
+                return {};
         }
     return result;
 }
@@ -196,7 +210,8 @@ Result<int> GraphMaker::repeated(int x, double factor, double shift) {
 
 Result<int> GraphMaker::scale_shift(int x, const Numbers& factor, const Numbers& shift) {
     for (const Numbers* numbers : {&factor, &shift})
-        if (numbers->size() > 1 && (!has_channels(x) || static_cast<std::int64_t>(numbers->size()) != shape(x)[0].fixed))
+        if (numbers->size() > 1 &&
+            (!has_channels(x) || static_cast<std::int64_t>(numbers->size()) != shape(x)[0].fixed))
             return Error{Errc::unsupported, std::to_string(numbers->size()) + " factors for " + text(shape(x))};
     if (node(x).is<op::MatMul>() && factor.size() == 1 && shift.empty()) return repeated(x, factor[0], 0);
     if (has_channels(x)) return per_channel(x, factor, shift);
@@ -221,19 +236,21 @@ Result<int> GraphMaker::add(int a, int b, double alpha, double beta) {
         const int x = swapped ? b : a, number = swapped ? a : b;
         const auto* shift = node(number).as<op::Constant>();
         if (!shift || shape(x).empty() || alpha != 1 || beta != 1) continue;
-        if (shift->values.count() != static_cast<std::int64_t>(shift->sides.empty() ? 1 : shift->sides.back())) continue;
+        if (shift->values.count() != static_cast<std::int64_t>(shift->sides.empty() ? 1 : shift->sides.back()))
+            continue;
         if (shape(x).back() != Extent(shift->values.count())) continue;
         if (const auto* linear = node(x).as<op::Linear>(); linear && all_are(linear->bias, 0)) {
             op::Linear with_bias = *linear;
             with_bias.bias = shift->values;
             return put(std::move(with_bias), node(x).inputs);
         }
-        if (const auto* norm = node(x).as<op::LayerNorm>(); norm && axis_from_front(x, norm->axis) + 1 == shape(x).size()) {
+        if (const auto* norm = node(x).as<op::LayerNorm>();
+            norm && axis_from_front(x, norm->axis) + 1 == shape(x).size()) {
             TRY(const auto merged, after_norm(x, {}, Numbers(shift->values->begin(), shift->values->end())));
             if (merged) return *merged;
         }
     }
-    return put(op::Add{static_cast<float>(alpha), static_cast<float>(beta)}, {a, b});
+    return put_once(op::Add{static_cast<float>(alpha), static_cast<float>(beta)}, {a, b});
 }
 
 // a * b where b is a gate made from a.
@@ -310,7 +327,7 @@ Result<int> GraphMaker::reduce(int x, std::vector<int> axes, bool mean) {
     for (int& axis : axes) axis = static_cast<int>(axis_from_front(x, axis));
     std::sort(axes.begin(), axes.end());
     axes.erase(std::unique(axes.begin(), axes.end()), axes.end());
-    if (has_channels(x) && mean && axes == std::vector<int>{1, 2}) return put(op::GlobalMean{}, {x});
+    if (has_channels(x) && mean && axes == std::vector<int>{1, 2}) return put_once(op::GlobalMean{}, {x});
     for (const int axis : axes) {
         const Extent side = shape(x)[static_cast<std::size_t>(axis)];
         if (side == Extent(1)) continue;
@@ -320,14 +337,14 @@ Result<int> GraphMaker::reduce(int x, std::vector<int> axes, bool mean) {
         TRY(expand(side.fixed));
         const Values weights = many(side.fixed, mean ? 1.0F / static_cast<float>(side.fixed) : 1.0F);
         if (axis == 0 && has_channels(x)) {
-            TRY(x, put(op::Conv2d{.weights = weights, .bias = many(1, 0)}, {x}));
+            TRY(x, put_once(op::Conv2d{.weights = weights, .bias = many(1, 0)}, {x}));
             continue;
         }
         std::vector<int> order(shape(x).size());
         std::iota(order.begin(), order.end(), 0);
         std::swap(order[static_cast<std::size_t>(axis)], order.back());
         TRY(x, transpose(x, order));
-        TRY(x, put(op::Linear{weights, many(1, 0)}, {x}));
+        TRY(x, put_once(op::Linear{weights, many(1, 0)}, {x}));
         TRY(x, transpose(x, order));
     }
     return x;
@@ -339,7 +356,8 @@ std::optional<GraphMaker::Reduction> GraphMaker::reduction(int x) const {
     const auto kind = [](const Values& weights, const Values& bias) -> std::optional<bool> {
         if (bias.count() != 1 || bias->front() != 0 || !uniform(weights)) return {};
         if (weights->front() == 1 && weights.count() > 1) return false;
-        return nearly(double{weights->front()} * static_cast<double>(weights.count()), 1) ? std::optional(true) : std::nullopt;
+        return nearly(double{weights->front()} * static_cast<double>(weights.count()), 1) ? std::optional(true)
+                                                                                          : std::nullopt;
     };
     if (const auto* conv = n.as<op::Conv2d>(); conv && conv->same_kernel() == 1)
         if (const auto mean = kind(conv->weights, conv->bias)) return Reduction{n.inputs[0], 0, *mean};
@@ -436,7 +454,8 @@ Result<int> GraphMaker::concat(std::vector<int> parts, int axis) {
     std::vector<int> flat;
     for (const int part : parts) {
         const auto* join = node(part).as<op::Concat>();
-        if (join && shape(part).size() == shape(parts[0]).size() && axis_from_front(part, join->axis) == axis_from_front(part, axis))
+        if (join && shape(part).size() == shape(parts[0]).size() &&
+            axis_from_front(part, join->axis) == axis_from_front(part, axis))
             flat.insert(flat.end(), node(part).inputs.begin(), node(part).inputs.end());
         else
             flat.push_back(part);
@@ -517,7 +536,8 @@ Result<int> GraphMaker::transpose(int x, std::vector<int> order) {
     // A normalisation along the innermost axis, to which it was only moved for that.
     if (const auto* norm = node(x).as<op::LayerNorm>(); norm && axis_from_front(x, norm->axis) + 1 == shape(x).size()) {
         const int turned = node(x).inputs[0];
-        if (const auto* before = node(turned).as<op::Transpose>(); before && fits(before->order) && is_identity(composed(before->order))) {
+        if (const auto* before = node(turned).as<op::Transpose>();
+            before && fits(before->order) && is_identity(composed(before->order))) {
             op::LayerNorm own = *norm;
             own.axis = before->order.back();
             return put(std::move(own), node(turned).inputs);
@@ -531,7 +551,9 @@ Result<int> GraphMaker::slice(int x, int axis, int begin, int end, int step) {
     const Extent whole = shape(x)[side];
     if (whole.constant()) {
         // What lies beyond a constant side is cut off, as other frameworks do.
-        const auto inside = [&](std::int64_t at) { return std::clamp<std::int64_t>(at < 0 ? at + whole.fixed : at, 0, whole.fixed); };
+        const auto inside = [&](std::int64_t at) {
+            return std::clamp<std::int64_t>(at < 0 ? at + whole.fixed : at, 0, whole.fixed);
+        };
         begin = static_cast<int>(inside(begin));
         end = end == op::Slice::kEnd || inside(end) == whole.fixed ? op::Slice::kEnd : static_cast<int>(inside(end));
     }
@@ -544,7 +566,8 @@ Result<int> GraphMaker::slice(int x, int axis, int begin, int end, int step) {
         (side == 1 ? crop.bottom : crop.right) = rest;
         int from = x;
         if (const auto* before = node(x).as<op::Crop>()) {
-            crop = {crop.top + before->top, crop.left + before->left, crop.bottom + before->bottom, crop.right + before->right};
+            crop = {crop.top + before->top, crop.left + before->left, crop.bottom + before->bottom,
+                    crop.right + before->right};
             from = node(x).inputs[0];
         }
         return put(crop, {from});
@@ -554,7 +577,10 @@ Result<int> GraphMaker::slice(int x, int axis, int begin, int end, int step) {
 
 Result<int> GraphMaker::pad(int x, op::Pad what) {
     op::Crop crop;
-    for (const auto& [add, cut] : {std::pair{&what.top, &crop.top}, {&what.left, &crop.left}, {&what.bottom, &crop.bottom}, {&what.right, &crop.right}})
+    for (const auto& [add, cut] : {std::pair{&what.top, &crop.top},
+                                   {&what.left, &crop.left},
+                                   {&what.bottom, &crop.bottom},
+                                   {&what.right, &crop.right}})
         if (*add < 0) {
             *cut = *add == INT32_MIN ? INT32_MAX : -*add;
             *add = 0;
@@ -583,7 +609,8 @@ Result<int> GraphMaker::matmul(int a, int b) {
 Result<int> GraphMaker::linear(int x, Values weights, Values bias) {
     if (!bias) {
         const std::int64_t in = shape(x).empty() || !shape(x).back().constant() ? 0 : shape(x).back().fixed;
-        if (in < 1 || weights.count() % in != 0) return Error{Errc::format, std::to_string(weights.count()) + " weights for " + text(shape(x))};
+        if (in < 1 || weights.count() % in != 0)
+            return Error{Errc::format, std::to_string(weights.count()) + " weights for " + text(shape(x))};
         TRY(expand(weights.count() / in));
         bias = many(weights.count() / in, 0);
     }

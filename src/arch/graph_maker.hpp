@@ -49,6 +49,8 @@ public:
     Result<void> expand(std::int64_t numbers);
 
 private:
+    // The same, or one of the last nodes where that is the same: means are often computed twice.
+    Result<int> put_once(Operation op, std::vector<int> from);
     // node = factor * of + shift, the same for all numbers.
     struct Line {
         int of;

@@ -57,7 +57,8 @@ public:
         TRY(const Value* const value, to.use(layer.inputs[i]));
         if (value->form != Value::Form::known) return Importer::node_of(*value);
         std::vector<int> sides;
-        for (const std::int64_t side : value->known.sides) sides.push_back(static_cast<int>(std::min<std::int64_t>(side, 1 << 28)));
+        for (const std::int64_t side : value->known.sides)
+            sides.push_back(static_cast<int>(std::min<std::int64_t>(side, 1 << 28)));
         return make.constant(std::move(sides), value->known.values);
     }
     // The numbers of an input that is constant, or null.
@@ -67,7 +68,8 @@ public:
     }
     Result<int> axis(const char* key, int node, int otherwise = 0) const {
         const int axis = whole(key, otherwise), rank = static_cast<int>(make.shape(node).size());
-        if (axis < -rank || axis >= rank) return malformed("axis " + std::to_string(axis) + " of " + text(make.shape(node)));
+        if (axis < -rank || axis >= rank)
+            return malformed("axis " + std::to_string(axis) + " of " + text(make.shape(node)));
         return axis < 0 ? axis + rank : axis;
     }
 
@@ -92,20 +94,30 @@ public:
 // The activation that convolutions and matrices carry in keys 9 and 10.
 Result<int> activated(NcnnLayer& l, int from) {
     const auto* given = l.list("10");
-    const auto parameter = [&](std::size_t i, double otherwise) { return given && i < given->size() ? (*given)[i] : otherwise; };
+    const auto parameter = [&](std::size_t i, double otherwise) {
+        return given && i < given->size() ? (*given)[i] : otherwise;
+    };
     switch (const int kind = l.whole("9", 0)) {
-        case 0: return from;
-        case 1: return l.make.put(op::LeakyRelu{0}, {from});
-        case 2: return l.make.put(op::LeakyRelu{static_cast<float>(parameter(0, 0))}, {from});
-        case 3: return l.make.put(op::Clamp{static_cast<float>(parameter(0, -3e38)), static_cast<float>(parameter(1, 3e38))}, {from});
-        case 4: return l.make.put(op::Sigmoid{}, {from});
-        case 5: return l.make.put(op::Mish{}, {from});
+        case 0:
+            return from;
+        case 1:
+            return l.make.put(op::LeakyRelu{0}, {from});
+        case 2:
+            return l.make.put(op::LeakyRelu{static_cast<float>(parameter(0, 0))}, {from});
+        case 3:
+            return l.make.put(
+                op::Clamp{static_cast<float>(parameter(0, -3e38)), static_cast<float>(parameter(1, 3e38))}, {from});
+        case 4:
+            return l.make.put(op::Sigmoid{}, {from});
+        case 5:
+            return l.make.put(op::Mish{}, {from});
         case 6: {
             if (std::fabs(parameter(0, 1.0 / 6) - 1.0 / 6) < 1e-3 && std::fabs(parameter(1, 0.5) - 0.5) < 1e-6)
                 return l.make.put(op::HardSwish{}, {from});
             return unsupported("a hard swish with other numbers");
         }
-        default: return unsupported("activation " + std::to_string(kind));
+        default:
+            return unsupported("activation " + std::to_string(kind));
     }
 }
 
@@ -127,8 +139,10 @@ Result<Window> window_of(const NcnnLayer& l) {
     w.top = l.whole("14", w.left);
     w.bottom = l.whole("16", w.top);
     if (w.left == -233 || w.left == -234) {  // as much as keeps the size
-        const bool sane = w.kernel_h >= 1 && w.kernel_w >= 1 && w.kernel_h <= 255 && w.kernel_w <= 255 && w.dilation_h >= 1 && w.dilation_w >= 1 && w.dilation_h <= 64 && w.dilation_w <= 64;
-        if (!sane || w.stride_w != 1 || w.stride_h != 1) return unsupported("padding that keeps the size, with a stride");
+        const bool sane = w.kernel_h >= 1 && w.kernel_w >= 1 && w.kernel_h <= 255 && w.kernel_w <= 255 &&
+                          w.dilation_h >= 1 && w.dilation_w >= 1 && w.dilation_h <= 64 && w.dilation_w <= 64;
+        if (!sane || w.stride_w != 1 || w.stride_h != 1)
+            return unsupported("padding that keeps the size, with a stride");
         const int rows = (w.kernel_h - 1) * w.dilation_h, columns = (w.kernel_w - 1) * w.dilation_w;
         const bool upper = w.left == -233;
         w.top = upper ? rows / 2 : rows - rows / 2;
@@ -148,7 +162,7 @@ Result<void> convolution(NcnnLayer& l) {
     TRY(const int from, l.node());
     const std::int64_t outputs = weights->shape[0];
     op::Conv2d conv{w.kernel_h, w.kernel_w, w.stride_h, w.stride_w, w.dilation_h, w.dilation_w, l.whole("7", 1),
-                    w.top, w.left, w.bottom, w.right, l.values(0), l.values(1)};
+                    w.top,      w.left,     w.bottom,   w.right,    l.values(0),  l.values(1)};
     if (!conv.bias) {
         TRY(l.make.expand(outputs));
         conv.bias = make_values(std::vector<float>(static_cast<std::size_t>(std::max<std::int64_t>(outputs, 0))));
@@ -176,7 +190,8 @@ Result<void> deconvolution(NcnnLayer& l) {
     TRY(const Window w, window_of(l));
     TRY(const Tensor* const weights, l.tensor(0, "weights"));
     if (weights->shape.size() != 4) return malformed("weights that are not of a picture");
-    if (l.number("20", 0) != 0 || l.number("21", 0) != 0 || l.whole("4", 0) < 0) return unsupported("a deconvolution whose result's size is given");
+    if (l.number("20", 0) != 0 || l.number("21", 0) != 0 || l.whole("4", 0) < 0)
+        return unsupported("a deconvolution whose result's size is given");
     TRY(const int from, l.node());
     op::ConvTranspose2d conv;
     conv.kernel_h = w.kernel_h;
@@ -227,9 +242,12 @@ Result<std::optional<int>> with_numbers(NcnnLayer& l, int kind, int from, const 
     Numbers factor, shift;
     for (const double c : b) {
         if ((kind == 3 && c == 0) || !std::isfinite(c)) return unsupported("a division by zero, or by no number");
-        if (kind == 2) factor.push_back(c);
-        else if (kind == 3) factor.push_back(1 / c);
-        else shift.push_back(kind == 1 ? -c : c);
+        if (kind == 2)
+            factor.push_back(c);
+        else if (kind == 3)
+            factor.push_back(1 / c);
+        else
+            shift.push_back(kind == 1 ? -c : c);
     }
     if (kind == 7) factor = {-1};
     if (kind > 3 && kind != 7) return std::optional<int>();
@@ -243,7 +261,8 @@ Result<void> of_two(NcnnLayer& l, int kind) {
         if (!numbers || numbers->sides.empty()) continue;
         TRY(const int from, l.node(1 - k));
         const Shape& shape = l.make.shape(from);
-        const bool channels = numbers->count() == 1 || (shape.size() == 3 && shape[0] == Extent(numbers->count()) && numbers->sides[0] == numbers->count());
+        const bool channels = numbers->count() == 1 || (shape.size() == 3 && shape[0] == Extent(numbers->count()) &&
+                                                        numbers->sides[0] == numbers->count());
         if (!channels) continue;
         int asked = kind;
         if (k == 0) asked = kind == 1 ? 7 : kind == 7 ? 1 : kind == 3 ? 8 : kind == 8 ? 3 : kind;
@@ -274,14 +293,16 @@ Result<void> of_two(NcnnLayer& l, int kind) {
             TRY(made, l.make.add(a, b, -1, 1));
             break;
         }
-        case 3: case 8: {
+        case 3:
+        case 8: {
             if (kind == 8) std::swap(a, b);
             TRY(const auto norm, l.make.divide(a, b));
             if (!norm) return unsupported("a quotient of two tensors that is no normalisation");
             made = *norm;
             break;
         }
-        default: return unsupported("operation " + std::to_string(kind));
+        default:
+            return unsupported("operation " + std::to_string(kind));
     }
     return l.define(made);
 }
@@ -324,7 +345,8 @@ Result<void> eltwise(NcnnLayer& l) {
 Result<void> unary(NcnnLayer& l) {
     TRY(const int from, l.node());
     switch (const int kind = l.whole("0", 0)) {
-        case 0: return l.simple(op::Abs{});
+        case 0:
+            return l.simple(op::Abs{});
         case 1: {
             TRY(const int made, l.make.scale_shift(from, {-1}, {}));
             return l.define(made);
@@ -333,17 +355,22 @@ Result<void> unary(NcnnLayer& l) {
             TRY(const int made, l.make.multiply(from, from));
             return l.define(made);
         }
-        case 5: return l.simple(op::Sqrt{});
-        case 7: return l.simple(op::Exp{});
-        case 16: return l.simple(op::Tanh{});
-        default: return unsupported("operation " + std::to_string(kind));
+        case 5:
+            return l.simple(op::Sqrt{});
+        case 7:
+            return l.simple(op::Exp{});
+        case 16:
+            return l.simple(op::Tanh{});
+        default:
+            return unsupported("operation " + std::to_string(kind));
     }
 }
 
 Result<void> interp(NcnnLayer& l) {
     const int kind = l.whole("0", 0);
     const double down = l.number("1", 1), across = l.number("2", 1);
-    if (l.number("3", 0) != 0 || l.number("4", 0) != 0 || l.count() != 1) return unsupported("a resampling to a given size");
+    if (l.number("3", 0) != 0 || l.number("4", 0) != 0 || l.count() != 1)
+        return unsupported("a resampling to a given size");
     if (down != across || !(down > 0)) return unsupported("a resampling by unequal factors");
     TRY(const int from, l.node());
     for (int den = 1; den <= 64; ++den) {
@@ -353,7 +380,9 @@ Result<void> interp(NcnnLayer& l) {
         if (whole == den) return l.define(from);
         if (kind == 1 && den == 1) return l.simple(op::UpsampleNearest{whole});
         op::Resize what;
-        what.mode = kind == 1 ? op::Resize::Mode::nearest : kind == 2 ? op::Resize::Mode::bilinear : op::Resize::Mode::bicubic;
+        what.mode = kind == 1   ? op::Resize::Mode::nearest
+                    : kind == 2 ? op::Resize::Mode::bilinear
+                                : op::Resize::Mode::bicubic;
         if (kind < 1 || kind > 3) return unsupported("resampling " + std::to_string(kind));
         what.align_corners = kind != 1 && l.number("6", 0) != 0;
         what.num = whole;
@@ -411,8 +440,10 @@ Result<void> pooling(NcnnLayer& l) {
         return l.define(made);
     }
     const int kernel = l.whole("1", 0), stride = l.whole("2", 1), pad = l.whole("3", 0);
-    const bool square = l.whole("11", kernel) == kernel && l.whole("12", stride) == stride && l.whole("13", pad) == pad && l.whole("14", pad) == pad && l.whole("15", pad) == pad;
-    if (!square || l.number("7", 0) != 0 || l.whole("5", 0) != 1) return unsupported("pooling over windows that are no squares, or rounded up");
+    const bool square = l.whole("11", kernel) == kernel && l.whole("12", stride) == stride &&
+                        l.whole("13", pad) == pad && l.whole("14", pad) == pad && l.whole("15", pad) == pad;
+    if (!square || l.number("7", 0) != 0 || l.whole("5", 0) != 1)
+        return unsupported("pooling over windows that are no squares, or rounded up");
     if (!mean) return l.simple(op::MaxPool{kernel, stride, pad});
     return l.simple(op::AveragePool{kernel, stride, pad, l.number("6", 0) != 0});
 }
@@ -441,9 +472,11 @@ Result<void> norm(NcnnLayer& l) {
 Result<void> padding(NcnnLayer& l) {
     TRY(const int from, l.node());
     const int kind = l.whole("4", 0);
-    if (l.whole("7", 0) != 0 || l.whole("8", 0) != 0 || (kind != 0 && kind != 2) || (kind == 0 && l.number("5", 0) != 0))
+    if (l.whole("7", 0) != 0 || l.whole("8", 0) != 0 || (kind != 0 && kind != 2) ||
+        (kind == 0 && l.number("5", 0) != 0))
         return unsupported("padding other than of a picture's edges with zeros or by reflection");
-    op::Pad pad{kind == 2 ? op::Pad::Mode::reflect : op::Pad::Mode::zeros, l.whole("0", 0), l.whole("2", 0), l.whole("1", 0), l.whole("3", 0)};
+    op::Pad pad{kind == 2 ? op::Pad::Mode::reflect : op::Pad::Mode::zeros, l.whole("0", 0), l.whole("2", 0),
+                l.whole("1", 0), l.whole("3", 0)};
     TRY(const int made, l.make.pad(from, pad));
     return l.define(made);
 }
@@ -451,20 +484,26 @@ Result<void> padding(NcnnLayer& l) {
 // By offsets at both ends, by lists like ONNX's Slice, or to the size of another.
 Result<void> crop(NcnnLayer& l) {
     TRY(int from, l.node());
-    if (const auto *begins = l.list("9"), *ends = l.list("10"); begins && ends) {
+    if (const auto* begins = l.list("9"), *ends = l.list("10"); begins && ends) {
         const auto* axes = l.list("11");
-        if (ends->size() != begins->size() || (axes && axes->size() != begins->size())) return malformed("lists of different sizes");
+        if (ends->size() != begins->size() || (axes && axes->size() != begins->size()))
+            return malformed("lists of different sizes");
         for (std::size_t i = 0; i < begins->size(); ++i) {
             const int rank = static_cast<int>(l.make.shape(from).size());
             const double given = axes ? (*axes)[i] : static_cast<double>(i);
             if (!(given >= -rank && given < rank)) return malformed("axis " + std::to_string(given));
-            const auto place = [](double at) { return at <= -233 && at > -234 ? op::Slice::kEnd : static_cast<int>(std::clamp(at, -double{op::Slice::kEnd}, double{op::Slice::kEnd})); };
+            const auto place = [](double at) {
+                return at <= -233 && at > -234
+                           ? op::Slice::kEnd
+                           : static_cast<int>(std::clamp(at, -double{op::Slice::kEnd}, double{op::Slice::kEnd}));
+            };
             TRY(from, l.make.slice(from, static_cast<int>(given), place((*begins)[i]), place((*ends)[i]), 1));
         }
         return l.define(from);
     }
     const int left = l.whole("0", 0), top = l.whole("1", 0), first = l.whole("2", 0);
-    if (l.make.shape(from).size() != 3 || left < 0 || top < 0 || first < 0) return unsupported("of " + text(l.make.shape(from)));
+    if (l.make.shape(from).size() != 3 || left < 0 || top < 0 || first < 0)
+        return unsupported("of " + text(l.make.shape(from)));
     if (l.count() == 2) {
         TRY(const int like, l.node(1));
         const Shape own = l.make.shape(from), wanted = l.make.shape(like);
@@ -473,7 +512,8 @@ Result<void> crop(NcnnLayer& l) {
             const auto negative = product(own[side], -1);
             const auto less = negative ? sum(wanted[side], *negative) : negative;
             const int offset = side == 1 ? top : left;
-            if (!less || !less->constant() || less->fixed + offset > 0) return unsupported("of " + text(own) + " to " + text(wanted));
+            if (!less || !less->constant() || less->fixed + offset > 0)
+                return unsupported("of " + text(own) + " to " + text(wanted));
             const auto rest = static_cast<int>(std::max<std::int64_t>(less->fixed + offset, -op::Slice::kEnd));
             TRY(from, l.make.slice(from, static_cast<int>(side), offset, rest == 0 ? op::Slice::kEnd : rest, 1));
         }
@@ -568,9 +608,12 @@ Result<void> permute(NcnnLayer& l) {
     const int kind = l.whole("0", 0);
     const std::size_t rank = l.make.shape(from).size();
     std::vector<int> order{0, 1};
-    if (rank == 2 && kind == 1) order = {1, 0};
-    else if (rank == 3 && kind >= 0 && kind < 6) order = kOrders[kind];
-    else if (rank != 2 || kind != 0) return unsupported("order " + std::to_string(kind) + " of " + text(l.make.shape(from)));
+    if (rank == 2 && kind == 1)
+        order = {1, 0};
+    else if (rank == 3 && kind >= 0 && kind < 6)
+        order = kOrders[kind];
+    else if (rank != 2 || kind != 0)
+        return unsupported("order " + std::to_string(kind) + " of " + text(l.make.shape(from)));
     TRY(const int made, l.make.transpose(from, std::move(order)));
     return l.define(made);
 }
@@ -598,7 +641,8 @@ Result<void> matmul(NcnnLayer& l) {
 Result<void> grid_sample(NcnnLayer& l) {
     TRY(const int from, l.node(0));
     TRY(int places, l.node(1));
-    if (l.whole("0", 1) != 1 || l.whole("1", 1) < 1 || l.whole("1", 1) > 2) return unsupported("sampling other than bilinear, beyond the edge zeros or the edge");
+    if (l.whole("0", 1) != 1 || l.whole("1", 1) < 1 || l.whole("1", 1) > 2)
+        return unsupported("sampling other than bilinear, beyond the edge zeros or the edge");
     if (l.number("3", 0) == 0) {
         TRY(places, l.make.transpose(places, {2, 0, 1}));
     }
@@ -626,7 +670,8 @@ Result<void> reduction(NcnnLayer& l) {
 }
 
 Result<void> clip(NcnnLayer& l) {
-    return l.simple(op::Clamp{static_cast<float>(std::max(l.number("0", -3e38), -3e38)), static_cast<float>(std::min(l.number("1", 3e38), 3e38))});
+    return l.simple(op::Clamp{static_cast<float>(std::max(l.number("0", -3e38), -3e38)),
+                              static_cast<float>(std::min(l.number("1", 3e38), 3e38))});
 }
 
 Result<void> same(NcnnLayer& l) {
@@ -658,12 +703,14 @@ const Rule kRules[] = {
     {"Mish", [](NcnnLayer& l) { return l.simple(op::Mish{}); }},
     {"TanH", [](NcnnLayer& l) { return l.simple(op::Tanh{}); }},
     {"AbsVal", [](NcnnLayer& l) { return l.simple(op::Abs{}); }},
-    {"HardSwish", [](NcnnLayer& l) -> Result<void> {
+    {"HardSwish",
+     [](NcnnLayer& l) -> Result<void> {
          if (std::fabs(l.number("0", 0.2) - 1.0 / 6) > 1e-3 || std::fabs(l.number("1", 0.5) - 0.5) > 1e-6)
              return unsupported("with other numbers than 1/6 and 1/2");
          return l.simple(op::HardSwish{});
      }},
-    {"HardSigmoid", [](NcnnLayer& l) -> Result<void> {
+    {"HardSigmoid",
+     [](NcnnLayer& l) -> Result<void> {
          TRY(const int from, l.node());
          TRY(const int moved, l.make.scale_shift(from, {l.number("0", 0.2)}, {l.number("1", 0.5)}));
          TRY(const int made, l.make.put(op::Clamp{0, 1}, {moved}));
@@ -715,7 +762,8 @@ Result<void> add_layer(Importer& to, const Layer& layer, int channels) {
     NcnnLayer l(to, layer);
     for (const Rule& rule : kRules) {
         if (layer.type != rule.type) continue;
-        if (layer.inputs.size() < rule.inputs) return malformed(layer.inputs.empty() ? "no input" : "two inputs are expected");
+        if (layer.inputs.size() < rule.inputs)
+            return malformed(layer.inputs.empty() ? "no input" : "two inputs are expected");
         if (layer.outputs.size() != 1 && !rule.many_outputs) return unsupported("more than one output");
         return rule.add(l);
     }
@@ -728,7 +776,8 @@ Result<ImportedGraph> import_ncnn(const StateDict& file, int channels) {
     Importer importer;
     for (const Layer& layer : file.layers)
         if (auto added = add_layer(importer, layer, channels); !added.ok())
-            return std::move(added.error()).within("layer '" + printable(layer.name) + "' (" + printable(layer.type) + ")");
+            return std::move(added.error())
+                .within("layer '" + printable(layer.name) + "' (" + printable(layer.type) + ")");
     return importer.finish("");
 }
 

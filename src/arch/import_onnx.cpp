@@ -57,10 +57,13 @@ std::vector<std::string> inputs_of(const StateDict& file) {
 
 Result<ImportedGraph> import_onnx(const StateDict& file, int channels) {
     const std::vector<std::string> inputs = inputs_of(file);
-    if (inputs.size() > 1) return unsupported("a network with more than one input ('" + printable(inputs[0]) + "' and '" + printable(inputs[1]) + "')");
+    if (inputs.size() > 1)
+        return unsupported("a network with more than one input ('" + printable(inputs[0]) + "' and '" +
+                           printable(inputs[1]) + "')");
     if (inputs.empty()) return malformed("the graph has no input");
     if (file.outputs.size() > 1)
-        return unsupported("a network with more than one output ('" + printable(file.outputs[0].name) + "' and '" + printable(file.outputs[1].name) + "')");
+        return unsupported("a network with more than one output ('" + printable(file.outputs[0].name) + "' and '" +
+                           printable(file.outputs[1].name) + "')");
     Importer importer;
     Value picture;
     TRY(picture.node, importer.make.put(op::Input{.channels = channels}, {}));

@@ -17,7 +17,8 @@ std::optional<op::Pad> missing_edge(const Shape& out) {
     if (out.size() != 3 || !out[0].constant()) return {};
     const Extent &rows = out[1], &columns = out[2];
     const bool same = rows.h == columns.w && rows.fixed == columns.fixed && rows.den == 1 && columns.den == 1;
-    if (!same || rows.h < 1 || rows.w != 0 || columns.h != 0 || rows.fixed >= 0 || rows.fixed % (2 * rows.h) != 0) return {};
+    if (!same || rows.h < 1 || rows.w != 0 || columns.h != 0 || rows.fixed >= 0 || rows.fixed % (2 * rows.h) != 0)
+        return {};
     const int edge = static_cast<int>(-rows.fixed / (2 * rows.h));
     return op::Pad{op::Pad::Mode::reflect, edge, edge, edge, edge};
 }
@@ -64,12 +65,19 @@ Result<void> Importer::alias(const std::string& from, const std::string& to) {
 Error Importer::missing(const Value& value) {
     using Form = Value::Form;
     switch (value.form) {
-        case Form::erf: return unsupported("an error function that is no part of a GELU").within(value.layer);
-        case Form::softplus: case Form::tanh_softplus: return unsupported("a softplus that is no part of a Mish").within(value.layer);
-        case Form::reciprocal: return unsupported("a quotient that is no part of a normalisation").within(value.layer);
-        case Form::length: return unsupported("a length that is no part of a normalisation").within(value.layer);
-        case Form::expanded: return unsupported("a tensor that is repeated for other than arithmetic").within(value.layer);
-        default: return unsupported("a constant where a tensor is expected");
+        case Form::erf:
+            return unsupported("an error function that is no part of a GELU").within(value.layer);
+        case Form::softplus:
+        case Form::tanh_softplus:
+            return unsupported("a softplus that is no part of a Mish").within(value.layer);
+        case Form::reciprocal:
+            return unsupported("a quotient that is no part of a normalisation").within(value.layer);
+        case Form::length:
+            return unsupported("a length that is no part of a normalisation").within(value.layer);
+        case Form::expanded:
+            return unsupported("a tensor that is repeated for other than arithmetic").within(value.layer);
+        default:
+            return unsupported("a constant where a tensor is expected");
     }
 }
 
@@ -91,7 +99,8 @@ Result<ImportedGraph> Importer::finish(const std::string& output) {
         for (const auto& [name, value] : values_) {
             if (value.used) continue;
             if (last)
-                return unsupported("a network with more than one output ('" + printable(*last) + "' and '" + printable(name) + "')");
+                return unsupported("a network with more than one output ('" + printable(*last) + "' and '" +
+                                   printable(name) + "')");
             last = &name;
         }
     if (!last) return Error{Errc::format, "the graph has no output"};
@@ -105,7 +114,8 @@ Result<ImportedGraph> Importer::finish(const std::string& output) {
     ImportedGraph imported;
     TRY(imported.graph, upto(out));
     if (imported.graph.size_multiple() % multiple != 0)
-        return unsupported("a network that asks whether the picture's sides are multiples of " + std::to_string(multiple));
+        return unsupported("a network that asks whether the picture's sides are multiples of " +
+                           std::to_string(multiple));
     const auto* resize = make.node(out).as<op::Resize>();
     if (resize && resize->mode != op::Resize::Mode::nearest && make.node(out).inputs.size() == 1) {
         int before = make.node(out).inputs[0];

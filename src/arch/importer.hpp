@@ -29,12 +29,12 @@ public:
         enum class Form {
             node,
             known,
-            erf,        // factor * erf(node) + shift
-            softplus,   // of the node
+            erf,       // factor * erf(node) + shift
+            softplus,  // of the node
             reciprocal,
             tanh_softplus,
-            expanded,   // the node, repeated to `shape`
-            length,     // of the node's vectors along `axis`, at least `least`
+            expanded,  // the node, repeated to `shape`
+            length,    // of the node's vectors along `axis`, at least `least`
         } form = Form::node;
         int node = -1;
         Shape shape;  // as the file has it

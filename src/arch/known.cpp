@@ -109,6 +109,8 @@ std::optional<Extent> on_sizes(std::string_view type, const Extent& a, const Ext
     }
     if (type == "Mul") return product(a, b);
     if (type == "Div") return b.constant() && b.fixed > 0 ? quotient(a, b.fixed) : std::nullopt;
+    if (type == "Mod" && a.constant() && !b.constant())  // a little less than a side, as rolls backwards ask for
+        return a.fixed < 0 ? sum(b, a) : std::optional(a);
     if (type == "Mod") {
         // Nothing is left over where sides are multiples.
         const auto whole = b.constant() && b.fixed > 0 ? quotient(a, b.fixed) : std::nullopt;
@@ -221,9 +223,12 @@ Result<Known> unary(std::string_view type, const Known& a) {
         std::vector<Extent> sizes;
         for (const Extent& size : a.sizes) {
             const auto negative = product(size, -1);
-            if (type == "Neg" && negative) sizes.push_back(*negative);
-            else if (type == "Floor" || type == "Ceil" || type == "Round") sizes.push_back(size);
-            else return unsupported(std::string(type) + " of the size " + size.text());
+            if (type == "Neg" && negative)
+                sizes.push_back(*negative);
+            else if (type == "Floor" || type == "Ceil" || type == "Round")
+                sizes.push_back(size);
+            else
+                return unsupported(std::string(type) + " of the size " + size.text());
         }
         Known result = known_sizes(sizes);
         result.sides = a.sides;
@@ -258,8 +263,10 @@ Result<Known> gather(const Known& from, const Known& which, double axis_number) 
     for (std::int64_t o = 0; o < outer; ++o)
         for (std::int64_t index : indices) {
             if (index < 0) index += side;
-            if (index < 0 || index >= side) return malformed("item " + std::to_string(index) + " of " + std::to_string(side));
-            for (std::int64_t i = 0; i < inner; ++i) places.push_back(static_cast<std::size_t>((o * side + index) * inner + i));
+            if (index < 0 || index >= side)
+                return malformed("item " + std::to_string(index) + " of " + std::to_string(side));
+            for (std::int64_t i = 0; i < inner; ++i)
+                places.push_back(static_cast<std::size_t>((o * side + index) * inner + i));
         }
     return picked(from, std::move(sides), places);
 }
@@ -277,7 +284,8 @@ Result<Known> slice(const Known& from, const FoldInput& input) {
         axes.resize(begins.size());
         std::iota(axes.begin(), axes.end(), 0);
     }
-    if (ends.size() != begins.size() || axes.size() != begins.size() || (!steps.empty() && steps.size() != begins.size()))
+    if (ends.size() != begins.size() || axes.size() != begins.size() ||
+        (!steps.empty() && steps.size() != begins.size()))
         return malformed("a slice with lists of different sizes");
     Sides first(from.sides.size(), 0), step(from.sides.size(), 1), sides = from.sides;
     for (std::size_t i = 0; i < begins.size(); ++i) {
@@ -285,7 +293,9 @@ Result<Known> slice(const Known& from, const FoldInput& input) {
         const std::int64_t side = from.sides[axis], by = steps.empty() ? 1 : steps[i];
         if (by == 0 || by < -side - 1) return malformed("a slice with a step of " + std::to_string(by));
         if (by < 0) {  // from the first down to just above the last
-            const auto below = [&](std::int64_t at) { return std::clamp<std::int64_t>(at < 0 ? at + side : at, -1, side - 1); };
+            const auto below = [&](std::int64_t at) {
+                return std::clamp<std::int64_t>(at < 0 ? at + side : at, -1, side - 1);
+            };
             first[axis] = std::max<std::int64_t>(0, below(begins[i]));
             step[axis] = by;
             sides[axis] = side == 0 ? 0 : std::max<std::int64_t>(0, below(begins[i]) - below(ends[i]) - by - 1) / -by;
@@ -339,8 +349,10 @@ Result<Known> concat(const std::vector<const Known*>& parts, double axis_number)
                 all.sizes.push_back(size);
             }
         }
-    if (symbolic) all = known_sizes(all.sizes);
-    else all.values = Values(std::move(values));
+    if (symbolic)
+        all = known_sizes(all.sizes);
+    else
+        all.values = Values(std::move(values));
     all.sides = std::move(sides);
     all.whole = whole;
     return all;
@@ -376,8 +388,10 @@ Result<Known> reshape(const Known& from, const Known& shape, bool zero_is_zero) 
     std::int64_t others = 1, open = -1;
     for (std::size_t i = 0; i < sides.size(); ++i) {
         if (sides[i] == 0 && !zero_is_zero && i < from.sides.size()) sides[i] = from.sides[i];
-        if (sides[i] == -1 && open < 0) open = static_cast<std::int64_t>(i);
-        else if (sides[i] < 0 || __builtin_mul_overflow(others, sides[i], &others)) return malformed("a reshape that does not fit");
+        if (sides[i] == -1 && open < 0)
+            open = static_cast<std::int64_t>(i);
+        else if (sides[i] < 0 || __builtin_mul_overflow(others, sides[i], &others))
+            return malformed("a reshape that does not fit");
     }
     if (open >= 0) {
         if (others == 0 || from.count() % others != 0) return malformed("a reshape that does not fit");
@@ -403,7 +417,8 @@ Result<Known> squeeze(const Known& from, const FoldInput& input) {
     if (axes)
         for (const std::int64_t axis : *axes) {
             TRY(const std::size_t i, axis_in(static_cast<double>(axis), from.sides.size()));
-            if (from.sides[i] != 1) return malformed("a side of " + std::to_string(from.sides[i]) + " is no single one");
+            if (from.sides[i] != 1)
+                return malformed("a side of " + std::to_string(from.sides[i]) + " is no single one");
             gone[i] = true;
         }
     Sides sides;
@@ -422,7 +437,8 @@ Result<Known> unsqueeze(const Known& from, const FoldInput& input) {
         TRY(const std::size_t i, axis_in(static_cast<double>(axis), rank));
         fresh[i] = true;
     }
-    if (static_cast<std::size_t>(std::count(fresh.begin(), fresh.end(), true)) != axes->size()) return malformed("an axis twice");
+    if (static_cast<std::size_t>(std::count(fresh.begin(), fresh.end(), true)) != axes->size())
+        return malformed("an axis twice");
     Sides sides;
     for (std::size_t i = 0, next = 0; i < rank; ++i) sides.push_back(fresh[i] ? 1 : from.sides[next++]);
     return with_sides(from, std::move(sides));
@@ -440,17 +456,21 @@ Result<Known> constant_of_shape(const FoldInput& input) {
     TRY(Sides sides, integers_of(*input.operands[0]));
     TRY(const std::int64_t count, bounded(sides));
     const auto value = static_cast<float>(input.number("value", 0));
-    return known(std::move(sides), std::vector<float>(static_cast<std::size_t>(count), value), input.number("whole", 0) != 0);
+    return known(std::move(sides), std::vector<float>(static_cast<std::size_t>(count), value),
+                 input.number("whole", 0) != 0);
 }
 
 Result<Known> range(const FoldInput& input) {
     for (std::size_t i = 0; i < 3; ++i)
         if (i >= input.operands.size() || !input.operands[i] || input.operands[i]->count() != 1)
             return malformed("three numbers are expected");
-        else if (input.operands[i]->symbolic()) return unsupported("numbers up to a size that is not known");
-    const double first = input.operands[0]->value(0), end = input.operands[1]->value(0), step = input.operands[2]->value(0);
+        else if (input.operands[i]->symbolic())
+            return unsupported("numbers up to a size that is not known");
+    const double first = input.operands[0]->value(0), end = input.operands[1]->value(0),
+                 step = input.operands[2]->value(0);
     const double count = std::ceil((end - first) / step);
-    if (!(count >= 0 && count <= static_cast<double>(kMostKnown))) return Error{Errc::limit, "a range that is too long"};
+    if (!(count >= 0 && count <= static_cast<double>(kMostKnown)))
+        return Error{Errc::limit, "a range that is too long"};
     std::vector<float> values;
     for (double i = 0; i < count; ++i) values.push_back(static_cast<float>(first + i * step));
     return known({static_cast<std::int64_t>(count)}, std::move(values), input.operands[0]->whole);
@@ -477,8 +497,10 @@ Result<Known> where(const Known& condition, const Known& a, const Known& b) {
         TRY(Extent size, from.size(place));
         result.sizes.push_back(size);
     }
-    if (symbolic) result = known_sizes(result.sizes);
-    else result.values = Values(std::move(values));
+    if (symbolic)
+        result = known_sizes(result.sizes);
+    else
+        result.values = Values(std::move(values));
     result.sides = std::move(sides);
     result.whole = a.whole && b.whole;
     return result;
@@ -510,9 +532,7 @@ Result<Known> reduce(const FoldInput& input) {
 
 }  // namespace
 
-std::int64_t Known::count() const {
-    return symbolic() ? static_cast<std::int64_t>(sizes.size()) : values.count();
-}
+std::int64_t Known::count() const { return symbolic() ? static_cast<std::int64_t>(sizes.size()) : values.count(); }
 
 Result<Extent> Known::size(std::size_t i) const {
     if (symbolic()) return sizes[i];
@@ -547,7 +567,8 @@ Known known_sizes(const std::vector<Extent>& sizes, bool scalar) {
 }
 
 Result<std::vector<Extent>> sizes_of(const Known& numbers) {
-    if (numbers.count() > static_cast<std::int64_t>(kMostSymbolic)) return malformed(std::to_string(numbers.count()) + " sizes");
+    if (numbers.count() > static_cast<std::int64_t>(kMostSymbolic))
+        return malformed(std::to_string(numbers.count()) + " sizes");
     std::vector<Extent> sizes;
     for (std::size_t i = 0; i < static_cast<std::size_t>(numbers.count()); ++i) {
         TRY(Extent size, numbers.size(i));
@@ -557,10 +578,12 @@ Result<std::vector<Extent>> sizes_of(const Known& numbers) {
 }
 
 Result<std::vector<std::int64_t>> integers_of(const Known& numbers) {
-    if (numbers.symbolic()) return unsupported("the size " + numbers.sizes[0].text() + " where a plain number is expected");
+    if (numbers.symbolic())
+        return unsupported("the size " + numbers.sizes[0].text() + " where a plain number is expected");
     std::vector<std::int64_t> all;
     for (const float number : *numbers.values) {
-        if (!(number == std::floor(number))) return malformed(std::to_string(number) + " where a whole number is expected");
+        if (!(number == std::floor(number)))
+            return malformed(std::to_string(number) + " where a whole number is expected");
         all.push_back(static_cast<std::int64_t>(std::clamp(static_cast<double>(number), -4e18, 4e18)));
     }
     return all;

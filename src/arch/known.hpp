@@ -17,7 +17,8 @@
 
 namespace enlarge {
 
-// A tensor of known numbers, row-major. Either `values` or, where some depend on the picture's size, `sizes` holds them.
+// A tensor of known numbers, row-major. Either `values` or, where some depend on the picture's size, `sizes` holds
+// them.
 struct Known {
     std::vector<std::int64_t> sides;
     Values values;
@@ -44,8 +45,8 @@ Result<std::vector<Extent>> sizes_of(const Known& numbers);
 // The same of plain whole numbers, saturated to what an int64 holds.
 Result<std::vector<std::int64_t>> integers_of(const Known& numbers);
 
-// The operators of ONNX on known numbers, by name; `number` gives an attribute. Nothing for an operator that is not among
-// them. `multiple` grows to what both sides of the picture must be a multiple of for what was assumed to hold.
+// The operators of ONNX on known numbers, by name; `number` gives an attribute. Nothing for an operator that is not
+// among them. `multiple` grows to what both sides of the picture must be a multiple of for what was assumed to hold.
 struct FoldInput {
     std::string_view type;
     std::vector<const Known*> operands;  // null: left out

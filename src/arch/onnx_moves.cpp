@@ -2,8 +2,8 @@
 // ONNX's operators that move numbers, or tell sizes.
 #include <optional>
 
-#include "graph/traits.hpp"
 #include "arch/onnx_node.hpp"
+#include "graph/traits.hpp"
 
 namespace enlarge::onnx_import {
 namespace {
@@ -38,7 +38,8 @@ std::optional<Shape> fixed_shuffle(const Shape& from, const std::vector<Extent>&
         if (rows && columns) return Shape{1, from[1], *rows, to[3], *columns, to[5]};
     }
     const std::int64_t area = small(to[2]) ? to[2].fixed * to[2].fixed : 0;
-    if (area && to[2] == to[3] && from[1].fixed % area == 0 && (to[1] == Extent(-1) || to[1] == Extent(from[1].fixed / area)))
+    if (area && to[2] == to[3] && from[1].fixed % area == 0 &&
+        (to[1] == Extent(-1) || to[1] == Extent(from[1].fixed / area)))
         return Shape{1, from[1].fixed / area, to[2], to[3], from[2], from[3]};
     return {};
 }
@@ -48,8 +49,10 @@ std::optional<Shape> after_shuffle(const GraphMaker& make, int node, const Shape
     const auto* turn = make.node(node).as<op::Transpose>();
     if (!turn || from.size() != 6) return {};
     const auto merged = [](const Extent& a, const Extent& b) { return product(a, b).value_or(Extent(0)); };
-    if (turn->order == std::vector<int>{0, 3, 1, 4, 2}) return Shape{1, from[1], merged(from[2], from[3]), merged(from[4], from[5])};
-    if (turn->order == std::vector<int>{0, 2, 4, 1, 3}) return Shape{1, merged(from[1], merged(from[2], from[3])), from[4], from[5]};
+    if (turn->order == std::vector<int>{0, 3, 1, 4, 2})
+        return Shape{1, from[1], merged(from[2], from[3]), merged(from[4], from[5])};
+    if (turn->order == std::vector<int>{0, 2, 4, 1, 3})
+        return Shape{1, merged(from[1], merged(from[2], from[3])), from[4], from[5]};
     return {};
 }
 
@@ -71,19 +74,22 @@ Result<void> reshape(OnnxNode& n) {
         // What the other sides leave: they are divided out one by one, sizes that are the operand's own first.
         std::optional<Extent> rest = whole;
         for (std::size_t i = 0; i < sides.size() && rest; ++i)
-            if (i != *open && sides[i].constant()) rest = sides[i].fixed > 0 ? quotient(*rest, sides[i].fixed) : std::nullopt;
+            if (i != *open && sides[i].constant())
+                rest = sides[i].fixed > 0 ? quotient(*rest, sides[i].fixed) : std::nullopt;
         if (rest)
             for (std::size_t i = 0; i < sides.size() && rest; ++i) {
                 if (sides[i].constant() || i == *open) continue;
                 std::optional<Extent> found;
-                const Extent candidates[] = {Extent::rows(), Extent::columns(), Extent(1), product(Extent::rows(), Extent::columns()).value_or(Extent(1))};
+                const Extent candidates[] = {Extent::rows(), Extent::columns(), Extent(1),
+                                             product(Extent::rows(), Extent::columns()).value_or(Extent(1))};
                 for (const Extent& candidate : candidates)
                     for (std::int64_t den = 1; den <= 64 && !found; ++den) {
                         const auto smaller = quotient(candidate, den);
                         const auto all = smaller ? product(*smaller, sides[i]) : smaller;
                         if (!all || all->constant() != rest->constant()) continue;
                         // all * k == rest for a whole k
-                        for (const auto& [a, r] : {std::pair{all->h, rest->h}, {all->w, rest->w}, {all->area, rest->area}}) {
+                        for (const auto& [a, r] :
+                             {std::pair{all->h, rest->h}, {all->w, rest->w}, {all->area, rest->area}}) {
                             if (a == 0 || r * all->den % (a * rest->den) != 0) continue;
                             const auto scaled = product(*all, r * all->den / (a * rest->den));
                             if (scaled && *scaled == *rest) found = product(*smaller, r * all->den / (a * rest->den));
@@ -98,8 +104,9 @@ Result<void> reshape(OnnxNode& n) {
         auto known = fixed_shuffle(own, plain);
         if (!known && sides.size() == 4) known = after_shuffle(n.make, from, own);
         if (!known)
-            return unsupported("a reshape of " + text(own) + " to " + text(plain) +
-                               "; a file for one size of picture must be exported with rows and columns that can change");
+            return unsupported(
+                "a reshape of " + text(own) + " to " + text(plain) +
+                "; a file for one size of picture must be exported with rows and columns that can change");
         sides = *known;
     }
     TRY(const int made, n.make.reshape(from, without_batch(sides)));
@@ -109,18 +116,21 @@ Result<void> reshape(OnnxNode& n) {
 Result<void> transpose(OnnxNode& n) {
     const Shape own = n.operand(0).shape;
     Integers order;
-    if (auto given = n.list("perm")) order = *given;
+    if (auto given = n.list("perm"))
+        order = *given;
     else
         for (std::size_t i = own.size(); i-- > 0;) order.push_back(static_cast<std::int64_t>(i));
     Shape shape;
     for (const std::int64_t from : order) {
-        if (from < 0 || static_cast<std::size_t>(from) >= own.size()) return malformed("a transposition in an order that is none");
+        if (from < 0 || static_cast<std::size_t>(from) >= own.size())
+            return malformed("a transposition in an order that is none");
         shape.push_back(own[static_cast<std::size_t>(from)]);
     }
     if (shape.size() != own.size()) return malformed("a transposition in an order that is none");
     const bool drops = OnnxNode::batched(own) && order[0] == 0;
     std::vector<int> axes;
-    for (std::size_t i = drops ? 1 : 0; i < order.size(); ++i) axes.push_back(static_cast<int>(order[i]) - (drops ? 1 : 0));
+    for (std::size_t i = drops ? 1 : 0; i < order.size(); ++i)
+        axes.push_back(static_cast<int>(order[i]) - (drops ? 1 : 0));
     TRY(int from, drops || !OnnxNode::batched(own) ? n.node(0) : n.with_batch(0));
     TRY(const int made, n.make.transpose(from, std::move(axes)));
     return n.define(made, std::move(shape));
@@ -153,12 +163,14 @@ Result<void> slice(OnnxNode& n) {
     TRY(const auto steps, numbers(4, "steps"));
     if (axes.empty())
         for (std::size_t i = 0; i < begins.size(); ++i) axes.emplace_back(static_cast<std::int64_t>(i));
-    if (ends.size() != begins.size() || axes.size() != begins.size() || (!steps.empty() && steps.size() != begins.size()))
+    if (ends.size() != begins.size() || axes.size() != begins.size() ||
+        (!steps.empty() && steps.size() != begins.size()))
         return malformed("a slice with lists of different sizes");
     for (std::size_t i = 0; i < begins.size(); ++i) {
         const std::int64_t rank = static_cast<std::int64_t>(shape.size());
         const std::int64_t along = axes[i].fixed < 0 ? axes[i].fixed + rank : axes[i].fixed;
-        if (!axes[i].constant() || along < 0 || along >= rank) return malformed("axis " + axes[i].text() + " of " + text(shape));
+        if (!axes[i].constant() || along < 0 || along >= rank)
+            return malformed("axis " + axes[i].text() + " of " + text(shape));
         Extent& side = shape[static_cast<std::size_t>(along)];
         TRY(const int begin, place_in(begins[i], side));
         TRY(const int end, place_in(ends[i], side));
@@ -183,10 +195,12 @@ Result<void> split(OnnxNode& n) {
     const Extent side = shape[static_cast<std::size_t>(along)];
     const auto parts = static_cast<std::int64_t>(n.layer.outputs.size());
     if (!sizes || sizes->empty()) {
-        if (!side.constant() || side.fixed % parts != 0) return unsupported(side.text() + " in " + std::to_string(parts) + " parts");
+        if (!side.constant() || side.fixed % parts != 0)
+            return unsupported(side.text() + " in " + std::to_string(parts) + " parts");
         sizes.emplace(static_cast<std::size_t>(parts), side.fixed / parts);
     }
-    if (static_cast<std::int64_t>(sizes->size()) != parts) return malformed(std::to_string(sizes->size()) + " sizes for " + std::to_string(parts) + " parts");
+    if (static_cast<std::int64_t>(sizes->size()) != parts)
+        return malformed(std::to_string(sizes->size()) + " sizes for " + std::to_string(parts) + " parts");
     std::int64_t begin = 0;
     for (std::size_t i = 0; i < sizes->size(); ++i) {
         const std::int64_t size = (*sizes)[i];
@@ -207,8 +221,10 @@ Result<void> other_shape(OnnxNode& n) {
     if (n.type == "Flatten") {
         int axis = n.whole("axis", 1);
         if (axis < 0) axis += static_cast<int>(own.size());
-        if (axis < 0 || axis > static_cast<int>(own.size())) return malformed("axis " + std::to_string(axis) + " of " + text(own));
-        const auto outer = volume(Shape(own.begin(), own.begin() + axis)), inner = volume(Shape(own.begin() + axis, own.end()));
+        if (axis < 0 || axis > static_cast<int>(own.size()))
+            return malformed("axis " + std::to_string(axis) + " of " + text(own));
+        const auto outer = volume(Shape(own.begin(), own.begin() + axis)),
+                   inner = volume(Shape(own.begin() + axis, own.end()));
         if (!outer || !inner) return unsupported("a reshape of " + text(own));
         shape = {*outer, *inner};
         return n.define(from, std::move(shape));
@@ -217,10 +233,13 @@ Result<void> other_shape(OnnxNode& n) {
     if (n.type == "Squeeze") {
         for (std::size_t i = 0; i < own.size(); ++i) {
             const bool named = !axes || std::any_of(axes->begin(), axes->end(), [&](std::int64_t axis) {
-                return axis == static_cast<std::int64_t>(i) || axis + static_cast<std::int64_t>(own.size()) == static_cast<std::int64_t>(i);
+                return axis == static_cast<std::int64_t>(i) ||
+                       axis + static_cast<std::int64_t>(own.size()) == static_cast<std::int64_t>(i);
             });
-            if (!named || (!axes && own[i] != Extent(1))) shape.push_back(own[i]);
-            else if (own[i] != Extent(1)) return malformed("a side of " + own[i].text() + " is no single one");
+            if (!named || (!axes && own[i] != Extent(1)))
+                shape.push_back(own[i]);
+            else if (own[i] != Extent(1))
+                return malformed("a side of " + own[i].text() + " is no single one");
         }
         return n.define(from, std::move(shape));
     }
@@ -230,7 +249,8 @@ Result<void> other_shape(OnnxNode& n) {
     std::vector<bool> fresh(static_cast<std::size_t>(rank), false);
     for (const std::int64_t axis : *axes) {
         const std::int64_t at = axis < 0 ? axis + rank : axis;
-        if (at < 0 || at >= rank || fresh[static_cast<std::size_t>(at)]) return malformed("axis " + std::to_string(axis));
+        if (at < 0 || at >= rank || fresh[static_cast<std::size_t>(at)])
+            return malformed("axis " + std::to_string(axis));
         fresh[static_cast<std::size_t>(at)] = true;
     }
     for (std::size_t i = 0, next = 0; i < fresh.size(); ++i) shape.push_back(fresh[i] ? Extent(1) : own[next++]);
@@ -261,7 +281,8 @@ Result<void> gather(OnnxNode& n) {
     const Shape own = n.operand(0).shape;
     std::int64_t along = n.whole("axis", 0);
     if (along < 0) along += static_cast<std::int64_t>(own.size());
-    if (along < 0 || along >= static_cast<std::int64_t>(own.size())) return malformed("axis " + std::to_string(along) + " of " + text(own));
+    if (along < 0 || along >= static_cast<std::int64_t>(own.size()))
+        return malformed("axis " + std::to_string(along) + " of " + text(own));
     const auto at = static_cast<std::ptrdiff_t>(along);
     if (n.type == "GatherElements") {
         TRY(const int axis, n.axis(own, along));
@@ -274,7 +295,8 @@ Result<void> gather(OnnxNode& n) {
     if (!which) {  // places that the network computes
         TRY(const int axis, n.axis(own, along));
         TRY(const int places, n.node(1));
-        if (n.operand(1).shape.size() != 1) return unsupported("items of " + text(own) + " at computed places of " + text(n.operand(1).shape));
+        if (n.operand(1).shape.size() != 1)
+            return unsupported("items of " + text(own) + " at computed places of " + text(n.operand(1).shape));
         TRY(const int made, n.make.put(op::Gather{axis}, {from, places}));
         shape.push_back(n.operand(1).shape[0]);
         shape.insert(shape.end(), own.begin() + at + 1, own.end());
@@ -303,7 +325,8 @@ Result<void> gather(OnnxNode& n) {
                 return malformed("item " + std::to_string(index) + " of " + side.text());
         }
         if (!side.constant()) return unsupported("items of " + side.text());
-        TRY(const int which_node, n.make.constant({static_cast<int>(std::min<std::size_t>(places.size(), INT_MAX))}, make_values(std::move(places))));
+        TRY(const int which_node, n.make.constant({static_cast<int>(std::min<std::size_t>(places.size(), INT_MAX))},
+                                                  make_values(std::move(places))));
         TRY(made, n.make.put(op::Gather{axis}, {from, which_node}));
     }
     return n.define(made, std::move(shape));
@@ -337,12 +360,14 @@ Result<void> shape_of(OnnxNode& n) {
     }
     const auto rank = static_cast<int>(shape.size());
     const auto inside = [&](int at) { return std::clamp(at < 0 ? at + rank : at, 0, rank); };
-    const int first = inside(std::clamp(n.whole("start", 0), -8, 8)), end = inside(std::clamp(n.whole("end", rank), -8, 8));
+    const int first = inside(std::clamp(n.whole("start", 0), -8, 8)),
+              end = inside(std::clamp(n.whole("end", rank), -8, 8));
     return n.define(known_sizes(Shape(shape.begin() + first, shape.begin() + std::max(first, end))));
 }
 
 const Rule kRules[] = {
-    {"Dropout", [](OnnxNode& n) -> Result<void> {
+    {"Dropout",
+     [](OnnxNode& n) -> Result<void> {
          TRY(const int from, n.node(0));
          return n.define(from, n.operand(0).shape);
      }},

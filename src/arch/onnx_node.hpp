@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A node of an ONNX file with its operands, for the operators of onnx_numbers.cpp, onnx_pictures.cpp and onnx_moves.cpp.
-// Shapes of ONNX count the batch, graphs do not: the first side of a value's shape is dropped where it is a single one.
+// A node of an ONNX file with its operands, for the operators of onnx_numbers.cpp, onnx_pictures.cpp and
+// onnx_moves.cpp. Shapes of ONNX count the batch, graphs do not: the first side of a value's shape is dropped where it
+// is a single one.
 #pragma once
 
 #include <algorithm>
@@ -65,7 +66,8 @@ public:
     }
     Result<const Known*> expect_constant(std::size_t i, const char* what) const {
         const Known* numbers = constant(i);
-        if (!numbers || numbers->symbolic()) return unsupported(std::string(what) + " that " + (has(i) ? "is computed" : "is missing"));
+        if (!numbers || numbers->symbolic())
+            return unsupported(std::string(what) + " that " + (has(i) ? "is computed" : "is missing"));
         return numbers;
     }
 
@@ -87,14 +89,16 @@ public:
         const auto found = layer.lists.find(key);
         if (found == layer.lists.end()) return {};
         Integers all;
-        for (const double value : found->second) all.push_back(static_cast<std::int64_t>(std::clamp(value, -4e18, 4e18)));
+        for (const double value : found->second)
+            all.push_back(static_cast<std::int64_t>(std::clamp(value, -4e18, 4e18)));
         return all;
     }
     // `count` numbers, all `otherwise` where there is no such list.
     Result<std::vector<int>> numbers(const char* key, std::size_t count, int otherwise) const {
         const auto found = list(key);
         if (!found || found->empty()) return std::vector<int>(count, otherwise);
-        if (found->size() != count) return unsupported(std::to_string(found->size()) + " " + key + "; expected " + std::to_string(count));
+        if (found->size() != count)
+            return unsupported(std::to_string(found->size()) + " " + key + "; expected " + std::to_string(count));
         std::vector<int> all;
         for (const std::int64_t value : *found) all.push_back(saturated(value));
         return all;
@@ -133,13 +137,15 @@ public:
     Result<int> picture(std::size_t i = 0) {
         TRY(const int from, node(i));
         if (operands_[i].shape.size() != 4 || !batched(operands_[i].shape))
-            return unsupported("a tensor of " + enlarge::text(operands_[i].shape) + " where 1 x channels x rows x columns is expected");
+            return unsupported("a tensor of " + enlarge::text(operands_[i].shape) +
+                               " where 1 x channels x rows x columns is expected");
         return from;
     }
     // The axis of the graph's tensor.
     Result<int> axis(const Shape& shape, std::int64_t axis) const {
         const auto rank = static_cast<std::int64_t>(shape.size());
-        if (axis < -rank || axis >= rank) return malformed("axis " + std::to_string(axis) + " of " + enlarge::text(shape));
+        if (axis < -rank || axis >= rank)
+            return malformed("axis " + std::to_string(axis) + " of " + enlarge::text(shape));
         if (axis < 0) axis += rank;
         if (!batched(shape)) return static_cast<int>(axis);
         if (axis == 0) return unsupported("work along the batch");
@@ -163,7 +169,8 @@ public:
     // Of a picture, or a tensor with the same batch as operand 0.
     Result<void> define_like(int node, std::size_t output = 0) {
         Shape shape = make.shape(node);
-        if (batched(operands_[0].shape) || operands_[0].shape.size() == shape.size() + 1) shape.insert(shape.begin(), 1);
+        if (batched(operands_[0].shape) || operands_[0].shape.size() == shape.size() + 1)
+            shape.insert(shape.begin(), 1);
         return define(node, std::move(shape), output);
     }
     Result<void> define(Known numbers) {
@@ -184,7 +191,9 @@ public:
         value.layer = label();
         return to.define(out(), std::move(value));
     }
-    [[nodiscard]] std::string label() const { return "node '" + printable(layer.name) + "' (" + printable(layer.type) + ")"; }
+    [[nodiscard]] std::string label() const {
+        return "node '" + printable(layer.name) + "' (" + printable(layer.type) + ")";
+    }
 
     Importer& to;
     GraphMaker& make;
@@ -203,7 +212,8 @@ inline Result<Shape> broadcast(const Shape& a, const Shape& b) {
     Shape result = longer;
     for (std::size_t i = 0; i < shorter.size(); ++i) {
         Extent& side = result[longer.size() - shorter.size() + i];
-        if (side == Extent(1)) side = shorter[i];
+        if (side == Extent(1))
+            side = shorter[i];
         else if (side != shorter[i] && shorter[i] != Extent(1))
             return malformed("inputs differ: " + text(a) + " and " + text(b));
     }

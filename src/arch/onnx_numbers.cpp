@@ -40,7 +40,8 @@ Result<void> prelu(OnnxNode& n) {
         return n.define(each, n.operand(0).shape);
     }
     const std::size_t rank = slopes->sides.size();
-    if (rank < 3 || slopes->sides[rank - 3] != slopes->count()) return unsupported("slopes that are not one per channel");
+    if (rank < 3 || slopes->sides[rank - 3] != slopes->count())
+        return unsupported("slopes that are not one per channel");
     TRY(const int made, n.make.put(op::Prelu{slopes->values}, {from}));
     return n.define(made, n.operand(0).shape);
 }
@@ -54,8 +55,14 @@ Result<void> with_constant(OnnxNode& n, std::size_t tensor, const Known& numbers
     const std::int64_t count = numbers.count();
     if (x.form == Form::erf || x.form == Form::reciprocal) {
         const double c = count == 1 ? numbers.value(0) : 0;
-        if (count != 1 || (n.type == "Sub" && left) || (n.type == "Div" && (left || c == 0))) return Importer::missing(x);
-        const double factor = n.type == "Mul" ? c : n.type == "Div" ? 1 / c : 1, shift = n.type == "Add" ? c : n.type == "Sub" ? -c : 0;
+        if (count != 1 || (n.type == "Sub" && left) || (n.type == "Div" && (left || c == 0)))
+            return Importer::missing(x);
+        const double factor = n.type == "Mul"   ? c
+                              : n.type == "Div" ? 1 / c
+                                                : 1,
+                     shift = n.type == "Add"   ? c
+                             : n.type == "Sub" ? -c
+                                               : 0;
         if (x.form == Form::reciprocal && shift != 0) return Importer::missing(x);
         return n.pend(x.form, x.node, x.shape, x.factor * factor, x.shift * factor + shift);
     }
@@ -66,17 +73,22 @@ Result<void> with_constant(OnnxNode& n, std::size_t tensor, const Known& numbers
     }
     // Per channel means 1 x C x 1 x 1 or C x 1 x 1.
     const Shape& own = n.make.shape(from);
-    const bool channelwise = rank >= 3 && numbers.sides[rank - 3] == count && own.size() == 3 && own[0] == Extent(count) &&
-                             shape.size() == 4;
+    const bool channelwise = rank >= 3 && numbers.sides[rank - 3] == count && own.size() == 3 &&
+                             own[0] == Extent(count) && shape.size() == 4;
     if ((count == 1 && shape == x.shape) || channelwise) {
         GraphMaker::Numbers factor, shift;
         for (const float number : *numbers.values) {
             const double c = double{number};
-            if (n.type == "Mul") factor.push_back(c);
-            else if (n.type == "Add") shift.push_back(c);
-            else if (n.type == "Sub") shift.push_back(left ? c : -c);
-            else if (c == 0) return unsupported("a division by zero");
-            else factor.push_back(1 / c);
+            if (n.type == "Mul")
+                factor.push_back(c);
+            else if (n.type == "Add")
+                shift.push_back(c);
+            else if (n.type == "Sub")
+                shift.push_back(left ? c : -c);
+            else if (c == 0)
+                return unsupported("a division by zero");
+            else
+                factor.push_back(1 / c);
         }
         if (n.type == "Sub" && left) factor = {-1};
         TRY(const int made, n.make.scale_shift(from, factor, shift));
@@ -95,7 +107,8 @@ Result<void> with_constant(OnnxNode& n, std::size_t tensor, const Known& numbers
     }
     const bool product = n.type == "Mul" || n.type == "Div";
     const double sign = n.type == "Sub" ? -1 : 1;
-    TRY(const int made, product ? n.make.multiply(from, other) : n.make.add(from, other, left ? sign : 1, left ? 1 : sign));
+    TRY(const int made,
+        product ? n.make.multiply(from, other) : n.make.add(from, other, left ? sign : 1, left ? 1 : sign));
     return n.define(made, shape);
 }
 
@@ -130,7 +143,8 @@ Result<void> arithmetic(OnnxNode& n) {
     const Value &a = n.operand(0), &b = n.operand(1);
     TRY(Shape shape, broadcast(a.shape, b.shape));
     const auto plain = [](const Value& x) { return x.form == Form::node || x.form == Form::expanded; };
-    if (n.type == "Mul" && plain(a) != plain(b)) return plain(a) ? times_pending(n, a, b, shape) : times_pending(n, b, a, shape);
+    if (n.type == "Mul" && plain(a) != plain(b))
+        return plain(a) ? times_pending(n, a, b, shape) : times_pending(n, b, a, shape);
     if (n.type == "Div" && a.form == Form::node && b.form == Form::length && b.node == a.node && b.least > 0) {
         TRY(const int made, n.make.put(op::L2Norm{b.axis, static_cast<float>(b.least)}, {a.node}));
         return n.define(made, a.shape);
@@ -142,7 +156,8 @@ Result<void> arithmetic(OnnxNode& n) {
         if (!made) return unsupported("a quotient of two tensors that is no normalisation");
         return n.define(*made, shape);
     }
-    TRY(const int made, n.type == "Mul" ? n.make.multiply(a.node, b.node) : n.make.add(a.node, b.node, 1, n.type == "Sub" ? -1 : 1));
+    TRY(const int made,
+        n.type == "Mul" ? n.make.multiply(a.node, b.node) : n.make.add(a.node, b.node, 1, n.type == "Sub" ? -1 : 1));
     if (n.make.shape(made) != without_batch(shape))
         for (const Value* x : {&a, &b})
             if (x->form == Form::expanded) return Importer::missing(*x);
@@ -152,7 +167,9 @@ Result<void> arithmetic(OnnxNode& n) {
 Result<void> extreme(OnnxNode& n) {
     if (n.count() != 2) return unsupported(std::to_string(n.count()) + " operands");
     TRY(const Shape shape, broadcast(n.shape(0), n.shape(1)));
-    const auto single = [&](std::size_t k) { return n.constant(k) && n.constant(k)->count() == 1 && !n.constant(k)->symbolic(); };
+    const auto single = [&](std::size_t k) {
+        return n.constant(k) && n.constant(k)->count() == 1 && !n.constant(k)->symbolic();
+    };
     for (const std::size_t k : {1U, 0U})
         if (single(k) && n.type == "Max" && n.operand(1 - k).form == Form::length && shape == n.operand(1 - k).shape)
             return at_least(n, n.operand(1 - k), n.constant(k)->value(0));
@@ -235,7 +252,8 @@ Result<void> layer_norm(OnnxNode& n) {
     const Shape& shape = n.operand(0).shape;
     const int given = n.whole("axis", -1);
     const bool rms = n.type != "LayerNormalization";
-    if (given != -1 && given + 1 != static_cast<int>(shape.size())) return unsupported("a normalisation along several axes");
+    if (given != -1 && given + 1 != static_cast<int>(shape.size()))
+        return unsupported("a normalisation along several axes");
     const int last = static_cast<int>(n.make.shape(from).size()) - 1;
     if (last < 0) return malformed("a normalisation of a single number");
     TRY(const std::int64_t count, side_at(n.make.shape(from), last));
@@ -304,8 +322,10 @@ Result<void> reduce(OnnxNode& n) {
     const bool keep = n.number("keepdims", 1) != 0;
     Shape result;
     for (std::size_t i = 0; i < shape.size(); ++i)
-        if (!gone[i]) result.push_back(shape[i]);
-        else if (keep) result.emplace_back(1);
+        if (!gone[i])
+            result.push_back(shape[i]);
+        else if (keep)
+            result.emplace_back(1);
     if (n.type == "ReduceL2") {
         if (axes.size() != 1 || !keep) return unsupported("a length along several axes");
         Value value;
@@ -351,7 +371,8 @@ Result<void> matmul(OnnxNode& n) {
         TRY(const int from, n.node(0));
         Shape shape = n.operand(0).shape;
         const std::int64_t in = right->sides[0], out = right->sides[1];
-        if (shape.empty() || shape.back() != Extent(in)) return malformed("weights for " + std::to_string(in) + " numbers, applied to " + text(shape));
+        if (shape.empty() || shape.back() != Extent(in))
+            return malformed("weights for " + std::to_string(in) + " numbers, applied to " + text(shape));
         shape.back() = out;
         TRY(const int made, n.make.linear(from, turned(right->values, in, out), {}));
         return n.define(made, std::move(shape));
@@ -393,7 +414,8 @@ Result<void> gemm(OnnxNode& n) {
     if (n.number("alpha", 1) != 1 || n.number("beta", 1) != 1) return unsupported("a product of matrices with factors");
     if (n.has(2)) {
         TRY(const Known* const given, n.expect_constant(2, "a bias"));
-        if (given->count() != out) return unsupported(std::to_string(given->count()) + " biases for " + std::to_string(out));
+        if (given->count() != out)
+            return unsupported(std::to_string(given->count()) + " biases for " + std::to_string(out));
         bias = given->values;
     }
     TRY(const int made, n.make.linear(from, std::move(weights), std::move(bias)));
@@ -418,7 +440,8 @@ const Rule kRules[] = {
     {"HardSwish", [](OnnxNode& n) { return simple(n, op::HardSwish{}); }},
     {"Mish", [](OnnxNode& n) { return simple(n, op::Mish{}); }},
     {"Gelu", [](OnnxNode& n) { return simple(n, op::Gelu{n.text("approximate", "none") == "tanh"}); }},
-    {"Swish", [](OnnxNode& n) -> Result<void> {
+    {"Swish",
+     [](OnnxNode& n) -> Result<void> {
          if (n.number("alpha", 1) != 1) return unsupported("a Swish with a factor");
          return simple(n, op::Silu{});
      }},
@@ -426,7 +449,8 @@ const Rule kRules[] = {
     {"Exp", [](OnnxNode& n) { return simple(n, op::Exp{}); }},
     {"Sqrt", [](OnnxNode& n) { return simple(n, op::Sqrt{}); }},
     {"Abs", [](OnnxNode& n) { return simple(n, op::Abs{}); }},
-    {"Neg", [](OnnxNode& n) -> Result<void> {
+    {"Neg",
+     [](OnnxNode& n) -> Result<void> {
          TRY(const int from, n.node(0));
          TRY(const int made, n.make.scale_shift(from, {-1}, {}));
          return n.define(made, n.operand(0).shape);

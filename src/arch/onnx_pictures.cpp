@@ -11,15 +11,18 @@ struct Pads {
     int top = 0, left = 0, bottom = 0, right = 0;
 };
 
-Result<Pads> pads_of(const OnnxNode& n, int kernel_h, int kernel_w, const std::vector<int>& strides, const std::vector<int>& dilations) {
+Result<Pads> pads_of(const OnnxNode& n, int kernel_h, int kernel_w, const std::vector<int>& strides,
+                     const std::vector<int>& dilations) {
     const std::string automatic = n.text("auto_pad", "NOTSET");
     if (automatic == "VALID") return Pads{};
     if (automatic == "SAME_UPPER" || automatic == "SAME_LOWER") {
         if (strides[0] != 1 || strides[1] != 1) return unsupported("padding that keeps the size, with a stride");
         const auto both = [](int kernel, int dilation) { return std::max(0, (kernel - 1) * dilation); };
-        if (kernel_h > 255 || kernel_w > 255 || dilations[0] > 64 || dilations[1] > 64) return malformed("a kernel too large to be meant");
+        if (kernel_h > 255 || kernel_w > 255 || dilations[0] > 64 || dilations[1] > 64)
+            return malformed("a kernel too large to be meant");
         const int rows = both(kernel_h, dilations[0]), columns = both(kernel_w, dilations[1]);
-        const int up = automatic == "SAME_UPPER" ? rows / 2 : rows - rows / 2, before = automatic == "SAME_UPPER" ? columns / 2 : columns - columns / 2;
+        const int up = automatic == "SAME_UPPER" ? rows / 2 : rows - rows / 2,
+                  before = automatic == "SAME_UPPER" ? columns / 2 : columns - columns / 2;
         return Pads{up, before, rows - up, columns - before};
     }
     TRY(const std::vector<int> pads, n.numbers("pads", 4, 0));
@@ -48,8 +51,11 @@ Result<Values> bias_of(const OnnxNode& n, std::int64_t outputs) {
 bool is_unshuffle(const op::Conv2d& conv, std::int64_t in) {
     const int f = conv.stride_h;
     const std::int64_t area = std::int64_t{f} * f, out = conv.bias.count();
-    if (f < 2 || conv.kernel_h != f || conv.kernel_w != f || conv.stride_w != f || out != in * area || conv.groups != 1) return false;
-    if (conv.pad_top || conv.pad_left || conv.pad_bottom || conv.pad_right || conv.dilation_h != 1 || conv.dilation_w != 1) return false;
+    if (f < 2 || conv.kernel_h != f || conv.kernel_w != f || conv.stride_w != f || out != in * area || conv.groups != 1)
+        return false;
+    if (conv.pad_top || conv.pad_left || conv.pad_bottom || conv.pad_right || conv.dilation_h != 1 ||
+        conv.dilation_w != 1)
+        return false;
     if (conv.weights.count() != out * in * area) return false;
     for (std::int64_t o = 0; o < out; ++o) {
         if ((*conv.bias)[static_cast<std::size_t>(o)] != 0) return false;
@@ -80,13 +86,16 @@ Result<void> conv(OnnxNode& n) {
     conv.weights = weights->values;
     TRY(conv.bias, bias_of(n, weights->sides[0]));
     if (conv.bias.count() != weights->sides[0])
-        return malformed(std::to_string(conv.bias.count()) + " biases for " + std::to_string(weights->sides[0]) + " channels");
+        return malformed(std::to_string(conv.bias.count()) + " biases for " + std::to_string(weights->sides[0]) +
+                         " channels");
     const Extent channels = n.make.shape(from)[0];
     if (conv.groups >= 1 && channels.constant() && channels.fixed != weights->sides[1] * conv.groups)
-        return malformed("weights for " + std::to_string(weights->sides[1] * conv.groups) + " channels, applied to " + channels.text());
+        return malformed("weights for " + std::to_string(weights->sides[1] * conv.groups) + " channels, applied to " +
+                         channels.text());
     const bool unshuffle = channels.constant() && is_unshuffle(conv, channels.fixed);
     const int factor = conv.stride_h;
-    TRY(const int made, unshuffle ? n.make.put(op::PixelUnshuffle{factor}, {from}) : n.make.put(std::move(conv), {from}));
+    TRY(const int made,
+        unshuffle ? n.make.put(op::PixelUnshuffle{factor}, {from}) : n.make.put(std::move(conv), {from}));
     return n.define_like(made);
 }
 
@@ -128,10 +137,13 @@ Result<void> pool(OnnxNode& n) {
     TRY(const std::vector<int> dilations, n.numbers("dilations", 2, 1));
     const bool even = kernel[0] == kernel[1] && strides[0] == strides[1] && dilations[0] == 1 && dilations[1] == 1 &&
                       std::all_of(pads.begin(), pads.end(), [&](int pad) { return pad == pads[0]; });
-    if (!even || n.number("ceil_mode", 0) != 0 || n.text("auto_pad", "NOTSET") != "NOTSET" || n.layer.outputs.size() != 1)
+    if (!even || n.number("ceil_mode", 0) != 0 || n.text("auto_pad", "NOTSET") != "NOTSET" ||
+        n.layer.outputs.size() != 1)
         return unsupported("pooling over windows that are no squares, or rounded up");
     TRY(const int made, n.type == "MaxPool" ? n.make.put(op::MaxPool{kernel[0], strides[0], pads[0]}, {from})
-                                            : n.make.put(op::AveragePool{kernel[0], strides[0], pads[0], n.number("count_include_pad", 0) != 0}, {from}));
+                                            : n.make.put(op::AveragePool{kernel[0], strides[0], pads[0],
+                                                                         n.number("count_include_pad", 0) != 0},
+                                                         {from}));
     return n.define_like(made);
 }
 
@@ -139,7 +151,8 @@ Result<void> pool(OnnxNode& n) {
 std::optional<std::pair<int, int>> ratio(double factor) {
     for (int den = 1; den <= 64; ++den) {
         const double num = factor * den;
-        if (num >= 1 && num <= 4096 && std::fabs(num - std::round(num)) < 1e-4 * den) return std::pair(static_cast<int>(std::round(num)), den);
+        if (num >= 1 && num <= 4096 && std::fabs(num - std::round(num)) < 1e-4 * den)
+            return std::pair(static_cast<int>(std::round(num)), den);
     }
     return {};
 }
@@ -151,7 +164,8 @@ Result<std::pair<int, int>> resize_factor(const OnnxNode& n, const Shape& from) 
     std::vector<double> factors;
     if (scales && !scales->symbolic() && scales->count() == 4)
         for (std::size_t i = 0; i < 4; ++i) factors.push_back(scales->value(i));
-    if (const auto list = n.layer.lists.find("scales"); factors.empty() && list != n.layer.lists.end()) factors = list->second;
+    if (const auto list = n.layer.lists.find("scales"); factors.empty() && list != n.layer.lists.end())
+        factors = list->second;
     if (factors.size() == 4) {
         const auto found = ratio(factors[2]);
         if (factors[0] == 1 && factors[1] == 1 && std::fabs(factors[2] - factors[3]) < 1e-6 && found) return *found;
@@ -162,8 +176,8 @@ Result<std::pair<int, int>> resize_factor(const OnnxNode& n, const Shape& from) 
     TRY(const std::vector<Extent> sizes, sizes_of(*target));
     const Extent &rows = sizes[2], &columns = sizes[3];
     const auto num = rows.h * from[1].den, den = from[1].h * rows.den;
-    const bool fits = rows.fixed == 0 && columns.fixed == 0 && from[1].fixed == 0 && from[2].fixed == 0 && num > 0 && den > 0 &&
-                      columns.w * from[2].den * den == from[2].w * columns.den * num;
+    const bool fits = rows.fixed == 0 && columns.fixed == 0 && from[1].fixed == 0 && from[2].fixed == 0 && num > 0 &&
+                      den > 0 && columns.w * from[2].den * den == from[2].w * columns.den * num;
     if (!fits) return unsupported("a resampling to " + rows.text() + " x " + columns.text() + " from " + text(from));
     const auto common = std::gcd(num, den);
     if (num / common > 4096 || den / common > 4096) return malformed("a factor too large to be meant");
@@ -179,8 +193,8 @@ Result<void> resize(OnnxNode& n) {
     const std::string position = n.text("coordinate_transformation_mode", upsample ? "asymmetric" : "half_pixel");
     const std::string rounding = n.text("nearest_mode", upsample ? "floor" : "round_prefer_floor");
     const auto refuse = [&] {
-        return unsupported("a resampling (" + printable(mode) + ", " + printable(position) + ", " + printable(rounding) + ") by " +
-                           std::to_string(num) + "/" + std::to_string(den));
+        return unsupported("a resampling (" + printable(mode) + ", " + printable(position) + ", " +
+                           printable(rounding) + ") by " + std::to_string(num) + "/" + std::to_string(den));
     };
     if (num == den) return n.define(from, n.operand(0).shape);
     const bool half = position == "half_pixel" || position == "pytorch_half_pixel";
@@ -190,7 +204,8 @@ Result<void> resize(OnnxNode& n) {
     what.den = den;
     if (mode == "nearest") {
         // For whole factors these all repeat each pixel; rounding up from `asymmetric` would shift the picture.
-        const bool repeats = (position == "asymmetric" && rounding == "floor") || (half && rounding.starts_with("round") && den == 1);
+        const bool repeats =
+            (position == "asymmetric" && rounding == "floor") || (half && rounding.starts_with("round") && den == 1);
         if (!repeats) return refuse();
         what.mode = op::Resize::Mode::nearest;
         TRY(const int made, den == 1 ? n.make.put(op::UpsampleNearest{num}, {from}) : n.make.put(what, {from}));
@@ -230,7 +245,8 @@ Result<void> depth_to_space(OnnxNode& n) {
             const std::int64_t ours = c * area + place, theirs = place * colours + c;
             pick[static_cast<std::size_t>(down ? theirs * all + ours : ours * all + theirs)] = 1;
         }
-    op::Conv2d order{.weights = make_values(std::move(pick)), .bias = make_values(std::vector<float>(static_cast<std::size_t>(all)))};
+    op::Conv2d order{.weights = make_values(std::move(pick)),
+                     .bias = make_values(std::vector<float>(static_cast<std::size_t>(all)))};
     TRY(int made, n.make.put(std::move(order), {from}));
     if (!down) {
         TRY(made, n.make.put(op::PixelShuffle{f}, {made}));
@@ -253,10 +269,13 @@ Result<void> pad(OnnxNode& n) {
         TRY(const Known* const given, n.expect_constant(2, "a value"));
         value = given->count() == 1 ? given->value(0) : 0;
     }
-    if (!(mode == "reflect" || (mode == "constant" && value == 0)) || rank != 4 || !OnnxNode::batched(shape) || (*pads)[0] || (*pads)[1] || (*pads)[4] || (*pads)[5])
-        return unsupported("padding (" + printable(mode) + ") other than of a picture's edges with zeros or by reflection");
+    if (!(mode == "reflect" || (mode == "constant" && value == 0)) || rank != 4 || !OnnxNode::batched(shape) ||
+        (*pads)[0] || (*pads)[1] || (*pads)[4] || (*pads)[5])
+        return unsupported("padding (" + printable(mode) +
+                           ") other than of a picture's edges with zeros or by reflection");
     const auto at = [&](std::size_t i) { return saturated((*pads)[i]); };
-    TRY(const int made, n.make.pad(from, {mode == "reflect" ? op::Pad::Mode::reflect : op::Pad::Mode::zeros, at(2), at(3), at(6), at(7)}));
+    TRY(const int made, n.make.pad(from, {mode == "reflect" ? op::Pad::Mode::reflect : op::Pad::Mode::zeros, at(2),
+                                          at(3), at(6), at(7)}));
     return n.define_like(made);
 }
 
@@ -281,17 +300,10 @@ Result<void> global_mean(OnnxNode& n) {
 }
 
 const Rule kRules[] = {
-    {"Conv", conv},
-    {"ConvTranspose", conv_transpose},
-    {"AveragePool", pool},
-    {"MaxPool", pool},
-    {"GlobalAveragePool", global_mean},
-    {"Resize", resize},
-    {"Upsample", resize},
-    {"DepthToSpace", depth_to_space},
-    {"SpaceToDepth", depth_to_space},
-    {"Pad", pad},
-    {"GridSample", grid_sample},
+    {"Conv", conv},       {"ConvTranspose", conv_transpose},  {"AveragePool", pool},
+    {"MaxPool", pool},    {"GlobalAveragePool", global_mean}, {"Resize", resize},
+    {"Upsample", resize}, {"DepthToSpace", depth_to_space},   {"SpaceToDepth", depth_to_space},
+    {"Pad", pad},         {"GridSample", grid_sample},
 };
 
 }  // namespace

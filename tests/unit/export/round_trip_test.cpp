@@ -39,9 +39,7 @@ Case plain(Operation op) {
     return {traits(op).name.data(), [op](NetworkBuilder& b, int x) { return b.append(op, {x}); }};
 }
 
-op::Conv2d odd_conv() {
-    return {3, 5, 1, 1, 2, 1, 3, 2, 2, 2, 2, numbers(1, 6 * 4 * 15), numbers(2, 6)};
-}
+op::Conv2d odd_conv() { return {3, 5, 1, 1, 2, 1, 3, 2, 2, 2, 2, numbers(1, 6 * 4 * 15), numbers(2, 6)}; }
 
 std::vector<Case> cases() {
     const Values twelve = numbers(3, kChannels), others = numbers(4, kChannels);
@@ -53,8 +51,12 @@ std::vector<Case> cases() {
         plain(op::LeakyRelu{0}),
         plain(op::Silu{}),
         {"add", [](auto& b, int x) { return b.add(x, b.conv(x, kChannels), 0.2F, 1); }},
-        {"concat", [](auto& b, int x) { return b.concat({x, b.conv(x, 4)}); }},
-        {"concat", [](auto& b, int x) { 
+        {"concat",
+         [](auto& b, int x) {
+             return b.concat({x, b.conv(x, 4)});
+         }},
+        {"concat",
+         [](auto& b, int x) {
              const int down = b.append(op::Concat{1}, {x, b.conv(x, kChannels)});
              return b.append(op::Concat{2}, {down, down});
          }},
@@ -63,19 +65,24 @@ std::vector<Case> cases() {
         plain(op::UpsampleNearest{3}),
         plain(op::ScaleShift{twelve, others}),
         {"span_gate", [](auto& b, int x) { return b.span_gate(b.conv(x, kChannels), x); }},
-        {"constant", [](auto& b, int x) {
+        {"constant",
+         [](auto& b, int x) {
              return b.append(op::Multiply{}, {x, b.append(op::Constant{{kChannels, 1, 1}, numbers(5, kChannels)}, {})});
-         }, false},
-        plain(op::ConvTranspose2d{4, 4, 2, 2, 1, 1, 2, 1, 1, 1, 1, 0, 0, numbers(6, kChannels * 4 * 16), numbers(7, 8)}),
-        {"linear", [&, rows](auto& b, int x) {
+         },
+         false},
+        plain(
+            op::ConvTranspose2d{4, 4, 2, 2, 1, 1, 2, 1, 1, 1, 1, 0, 0, numbers(6, kChannels * 4 * 16), numbers(7, 8)}),
+        {"linear",
+         [&, rows](auto& b, int x) {
              const int tokens = b.append(op::Transpose{{1, 0}}, {b.append(op::Reshape{rows}, {x})});
              const int made = b.append(op::Linear{numbers(8, 8 * kChannels), numbers(9, 8)}, {tokens});
              const int back = b.append(op::Transpose{{1, 0}}, {made});
              return b.append(op::Reshape{{8, Extent::rows(), Extent::columns()}}, {back});
          }},
-        {"matmul", [rows](auto& b, int x) {
+        {"matmul",
+         [rows](auto& b, int x) {
              const int flat = b.append(op::Reshape{rows}, {x});
-             const int weights = b.append(op::Softmax{-1}, {b.append(op::MatMul{true, 0.1F}, {flat, flat})});
+             const int weights = b.append(op::Softmax{1}, {b.append(op::MatMul{true, 0.1F}, {flat, flat})});
              const int mixed = b.append(op::MatMul{}, {weights, flat});
              return b.append(op::Reshape{{kChannels, Extent::rows(), Extent::columns()}}, {mixed});
          }},
@@ -89,22 +96,31 @@ std::vector<Case> cases() {
         {"sqrt", [](auto& b, int x) { return b.append(op::Sqrt{}, {b.append(op::Abs{}, {x})}); }},
         plain(op::Abs{}),
         plain(op::Clamp{-0.25F, 0.5F}),
-        {"multiply", [](auto& b, int x) { return b.append(op::Multiply{}, {x, b.conv(x, kChannels)}); }},
-        {"maximum", [](auto& b, int x) { return b.append(op::Maximum{}, {x, b.conv(x, kChannels)}); }},
+        {"multiply",
+         [](auto& b, int x) {
+             return b.append(op::Multiply{}, {x, b.conv(x, kChannels)});
+         }},
+        {"maximum",
+         [](auto& b, int x) {
+             return b.append(op::Maximum{}, {x, b.conv(x, kChannels)});
+         }},
         plain(op::LayerNorm{0, 1e-5F, twelve, others}),
-        {"layer_norm", [](auto& b, int x) {
+        {"layer_norm",
+         [](auto& b, int x) {
              return b.append(op::LayerNorm{0, 1e-6F, numbers(10, kChannels), numbers(11, kChannels)}, {x});
          }},
         plain(op::GroupNorm{3, 1e-5F, twelve, others}),
         plain(op::InstanceNorm{1e-5F, twelve, others}),
         plain(op::RmsNorm{0, 1e-6F, twelve}),
         plain(op::L2Norm{}),
-        {"l2_norm", [rows](auto& b, int x) {
+        {"l2_norm",
+         [rows](auto& b, int x) {
              const int long_ones = b.append(op::L2Norm{1, 1e-12F}, {b.append(op::Reshape{rows}, {x})});
              return b.append(op::Reshape{{kChannels, Extent::rows(), Extent::columns()}}, {long_ones});
          }},
         plain(op::Softmax{0}),
-        {"global_mean", [](auto& b, int x) {
+        {"global_mean",
+         [](auto& b, int x) {
              return b.append(op::Multiply{}, {x, b.append(op::Sigmoid{}, {b.append(op::GlobalMean{}, {x})})});
          }},
         plain(op::AveragePool{3, 1, 1}),
@@ -113,25 +129,37 @@ std::vector<Case> cases() {
         plain(op::Resize{}),
         plain(op::Resize{op::Resize::Mode::bicubic, false, 2, 1, -0.5F}),
         plain(op::Resize{op::Resize::Mode::bilinear, true, 3, 1}),
-        {"resize", [](auto& b, int x) { return b.append(op::Resize{op::Resize::Mode::nearest, false, 3, 2}, {b.upsample_nearest(x, 2)}); }},
-        {"grid_sample", [](auto& b, int x) {
+        {"resize",
+         [](auto& b, int x) {
+             return b.append(op::Resize{op::Resize::Mode::nearest, false, 3, 2}, {b.upsample_nearest(x, 2)});
+         }},
+        {"grid_sample",
+         [](auto& b, int x) {
              const int places = b.append(op::Tanh{}, {b.conv(x, 2)});
              return b.append(op::GridSample{op::GridSample::Beyond::border, true}, {x, places});
          }},
-        {"pad", [](auto& b, int x) {
+        {"pad",
+         [](auto& b, int x) {
              return b.append(op::Crop{2, 0, 0, 1}, {b.append(op::Pad{op::Pad::Mode::reflect, 0, 1, 2, 0}, {x})});
          }},
-        {"crop", [](auto& b, int x) {
+        {"crop",
+         [](auto& b, int x) {
              return b.append(op::Pad{op::Pad::Mode::zeros, 1, 2, 3, 1}, {b.append(op::Crop{1, 2, 3, 1}, {x})});
          }},
         plain(op::Roll{1, -2}),
         plain(op::Argmax{0}),
-        {"gather", [](auto& b, int x) {
+        {"gather",
+         [](auto& b, int x) {
              return b.append(op::Gather{0}, {x, b.append(op::Argmax{0}, {x})});
          }},
         plain(op::Slice{0, 2, op::Slice::kEnd, 2}),
-        {"transpose", [](auto& b, int x) { return b.append(op::Transpose{{0, 2, 1}}, {b.append(op::Transpose{{0, 2, 1}}, {x})}); }, false},
-        {"reshape", [rows](auto& b, int x) {
+        {"transpose",
+         [](auto& b, int x) {
+             return b.append(op::Transpose{{0, 2, 1}}, {b.append(op::Transpose{{0, 2, 1}}, {x})});
+         },
+         false},
+        {"reshape",
+         [rows](auto& b, int x) {
              const int flat = b.append(op::Tanh{}, {b.append(op::Reshape{rows}, {x})});
              return b.append(op::Reshape{{kChannels, Extent::rows(), Extent::columns()}}, {flat});
          }},
@@ -175,8 +203,7 @@ TEST(round_trip, every_operation_that_onnx_can_say_computes_the_same_when_read_a
             off = difference <= off ? off : difference;  // NaN stays
         }
         EXPECT_LE(off, 1e-5F * largest) << wanted.name;
-        if (wanted.same_graph)
-            EXPECT_TRUE(same_network(graph, again->graph)) << wanted.name << ": " << again->variant;
+        EXPECT_TRUE(!wanted.same_graph || same_network(graph, again->graph)) << wanted.name << ": " << again->variant;
     }
 }
 
@@ -187,8 +214,8 @@ TEST(round_trip, no_operation_is_left_out) {
         for (const Node& node : graph.nodes()) tried.insert(node.name());
     }
     // What ONNX has no operator for.
-    for (const char* none : {"dynamic_conv2d", "window_attention", "overlap_attention", "grid_attention",
-                             "channel_attention", "argsort"})
+    for (const char* none :
+         {"dynamic_conv2d", "window_attention", "overlap_attention", "grid_attention", "channel_attention", "argsort"})
         EXPECT_TRUE(tried.insert(none).second) << none;
     EXPECT_EQ(tried.size(), std::variant_size_v<Operation>);
 }
