@@ -3,13 +3,14 @@
 """What least squares can do instead of hours of training. The first four make a student that begins as a network that is
 already good, for train.py --init; the last is for the end.
 
-  solve.py prune   TEACHER.pth OUT.safetensors --shape 64x8       the teacher's first and last layers, those between left out
+  solve.py prune   TEACHER.pth OUT.safetensors --shape 64x16 --cache CACHE --patches 250   some of the teacher's layers
   solve.py slim    WIDE.safetensors OUT.safetensors --shape 32x8 --cache CACHE
   solve.py halve   X4.safetensors OUT.safetensors --cache CACHE   a network for x2 that makes the halved pictures of one for x4
   solve.py toward  FINE.safetensors OUT.safetensors --cache CACHE   the last convolution anew, for the targets of another teacher
   solve.py settle  IN.safetensors OUT.safetensors --cache CACHE --tiles TILES   flat and hard pictures keep their colours
 
-slim goes layer by layer: the most important features are kept, and the convolution is solved anew so that it makes the wide
+prune keeps layers that are spread evenly over the teacher's depth, and solves each convolution behind a gap anew, so that it
+makes the teacher's features out of the student's. slim goes layer by layer: the most important features are kept, and the convolution is solved anew so that it makes the wide
 network's features out of the narrow one's. halve copies all layers but the last and solves that one so that it makes the halved
 output: exactly where nothing is clipped, since halving is linear. toward does the same with the pairs of a cache. They want a
 few hundred steps afterwards. settle changes the
@@ -31,30 +32,47 @@ from train import as_tensor
 
 
 def prune(o):
-    teacher = load_weights(o.source)
-    net = Compact(4, *map(int, o.shape.split('x')))
-    last = max(int(k.split('.')[1]) for k in teacher)
-    first = 2 + 2 * (net.convs // 2)  # so many modules from the front, the rest from the end
-    weights = {}
-    for key in net.state_dict():
-        _, i, rest = key.split('.')
-        weights[key] = teacher[f'body.{int(i) if int(i) < first else last - (2 * net.convs + 2 - int(i))}.{rest}']
-    return weights
+    """Of the teacher's layers as many as the shape has, spread evenly; from the first gap on every convolution is solved anew,
+    so that it makes the teacher's features out of the student's."""
+    teacher = model_from(load_weights(o.source))
+    net = Compact(teacher.scale, *map(int, o.shape.split('x'))).eval()
+    kept = [0, *np.linspace(teacher.convs / net.convs, teacher.convs, net.convs).round().astype(int), teacher.convs + 1]
+    big = small = patches(o, 40)
+    at = 0
+    for j, i in enumerate(kept):
+        while at < i:
+            big = through(teacher.body[2 * at + 1], through(teacher.body[2 * at], big))
+            at += 1
+        want = through(teacher.body[2 * i], big)
+        if i != j:
+            weight, bias = solved(small, want)
+        else:
+            weight, bias = teacher.body[2 * i].weight, teacher.body[2 * i].bias
+        net.body[2 * j].weight.copy_(weight)
+        net.body[2 * j].bias.copy_(bias)
+        got = through(net.body[2 * j], small)
+        print(f'layer {i} as {j}: unexplained {((got - want).square().mean() / want.var()).item():.4f}', flush=True)
+        if i <= teacher.convs:
+            net.body[2 * j + 1].weight.copy_(teacher.body[2 * i + 1].weight)
+            small = through(net.body[2 * j + 1], got)
+    return net.state_dict()
 
 
-def solved(inputs, targets, ridge=1e-5):
-    """The weights and bias of a 3x3 convolution that makes `targets` of `inputs` best; in parts, in double."""
-    columns = F.unfold(inputs, 3, padding=1).transpose(0, 1).flatten(1)
-    columns = torch.cat([columns, torch.ones(1, columns.shape[1])]).numpy()
-    t = targets.transpose(0, 1).flatten(1).numpy()
-    gram, cross = np.zeros((len(columns), len(columns))), np.zeros((len(t), len(columns)))
-    for k in range(0, columns.shape[1], 8192):
-        p, q = columns[:, k:k + 8192].astype(np.float64), t[:, k:k + 8192].astype(np.float64)
-        gram += p @ p.T
-        cross += q @ p.T
-    gram += ridge * np.trace(gram) / len(gram) * np.eye(len(gram))
-    w = torch.from_numpy(np.linalg.solve(gram, cross.T).T.astype(np.float32))
-    return w[:, :-1].reshape(len(t), -1, 3, 3), w[:, -1]
+def through(layer, x):
+    return torch.cat([layer(part) for part in x.split(8)])
+
+
+def solved(inputs, targets, ridge=1e-6):
+    """The weights and bias of a 3x3 convolution that makes `targets` of `inputs` best; sums in double."""
+    gram, cross = 0, 0
+    for x, t in zip(inputs.split(4), targets.split(4)):
+        columns = F.unfold(x, 3, padding=1)
+        columns = torch.cat([columns, torch.ones_like(columns[:, :1])], 1).transpose(0, 1).flatten(1)
+        gram = gram + (columns @ columns.T).double()
+        cross = cross + (t.transpose(0, 1).flatten(1) @ columns.T).double()
+    gram += ridge * gram.trace() / len(gram) * torch.eye(len(gram))
+    w = torch.linalg.solve(gram, cross.T).T.float()
+    return w[:, :-1].reshape(len(w), -1, 3, 3), w[:, -1]
 
 
 def grams(inputs, wrong, share):
