@@ -165,6 +165,7 @@ TEST(live, names_that_are_protocols_in_disguise_are_files_that_are_not_there) {
 }
 
 TEST(live, an_interrupt_ends_the_wait_for_a_silent_address) {
+    SKIP_UDP_UNDER_THREAD_SANITIZER();
     const Scratch scratch;
     const int port = 20000 + (::getpid() * 7) % 20000;
     Program program(words("udp://127.0.0.1:" + std::to_string(port), scratch / "out.mkv", {"--timeout", "60"}), scratch / "stderr");

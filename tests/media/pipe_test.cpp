@@ -67,6 +67,7 @@ TEST(video_pipes, a_closed_pipe_is_one_sentence) {
 }
 
 TEST(video_pipes, a_transport_stream_over_udp_is_enlarged_until_it_goes_quiet) {
+    SKIP_UDP_UNDER_THREAD_SANITIZER();
     const Scratch scratch;
     ClipSpec spec;
     spec.frames = 75;
@@ -105,6 +106,7 @@ TEST(video_pipes, a_transport_stream_over_udp_is_enlarged_until_it_goes_quiet) {
 }
 
 TEST(video_pipes, an_address_that_does_not_answer_fails) {
+    SKIP_UDP_UNDER_THREAD_SANITIZER();
     const Scratch scratch;
     const Ran ran = run(scratch, {"udp://127.0.0.1:19999", "-o", scratch / "out.mkv", "-m", model_path("nearest-x2"), "--timeout", "1"});
     EXPECT_EQ(ran.code, 11) << ran.errors;
