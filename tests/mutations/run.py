@@ -95,7 +95,7 @@ class Build:
         if "script" in mutation:
             return self.call([self.tree / mutation["script"], program])
         return self.call(
-            [program, *([f"--gtest_filter={mutation['cases']}"] if "cases" in mutation else [])], timeout=600
+            [program, *([f"--gtest_filter={mutation['cases']}"] if "cases" in mutation else [])], timeout=120
         )
 
 

@@ -45,6 +45,13 @@ TEST(safetensors, loses_a_prefix_that_all_names_share) {
     EXPECT_EQ(weights->tensors.count("a"), 1U);
 }
 
+TEST(safetensors, as_many_tensors_as_allowed_and_no_more) {
+    Limits limits;
+    limits.tensors = 2;
+    EXPECT_TRUE(read(safetensors(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}})", raw(numbers(4))), limits));
+    EXPECT_FALSE(read(safetensors(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[8,16]},"c":{"dtype":"F32","shape":[2],"data_offsets":[16,24]}})", raw(numbers(6))), limits));
+}
+
 TEST(safetensors, every_truncation_is_refused) {
     const std::string whole = one(kGood);
     ASSERT_TRUE(read(whole).ok());
