@@ -31,7 +31,7 @@ ALLOWED = {
             "pictures", "backend", "run", "video"},
 }
 # Public headers that every module may include, because the types in them are the lowest tier's own.
-PUBLIC_BASE = {"result.hpp", "image.hpp", "engine.hpp", "log.hpp", "notice.hpp"}
+PUBLIC_BASE = {"result.hpp", "image.hpp", "device.hpp", "limits.hpp", "cancel.hpp", "log.hpp", "notice.hpp"}
 # Public headers that a module below api implements or fills in.
 PUBLIC_OF = {"pictures": {"picture.hpp"}, "media": {"media.hpp"}, "zoo": {"models.hpp"}, "run": {"enlarge.hpp"},
              "export": {"models.hpp"}, "video": {"enlarge.hpp", "media.hpp"}}

@@ -4,7 +4,7 @@
 
 #include "CLI/CLI.hpp"
 #include "command.hpp"
-#include "enlarge/engine.hpp"
+#include "enlarge/device.hpp"
 #include "reporter.hpp"
 #include "text.hpp"
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "enlarge/cancel.hpp"
 #include "enlarge/enlarge.hpp"
 
 namespace enlarge {
@@ -17,6 +18,7 @@ struct BenchOptions {
     int threads = 0;                               // 0 = all usable cores
     int runs = 9;                                  // after one that warms up
     bool stages = false;                           // measure stages too: one more run, not counted
+    Cancellation cancel;                           // looked at after every frame
 };
 
 // Time in one kind of work, as a mean over threads; waiting for the other threads is a stage too.

@@ -13,9 +13,12 @@
  *     enlarge_model_close(model);
  *     enlarge_context_destroy(ctx);
  *
- * A context holds the text of the last failure and nothing else: use one per thread. Models may be shared by threads;
- * an upscaler does one call at a time. Handles do not depend on each other's life or on the context's. Nothing here
- * prints, exits or throws. */
+ * A context holds the text of the last failure and nothing else: use one per thread. Models, engines and cancellations
+ * may be shared by threads; an upscaler or a session does one call at a time. Handles do not depend on each other's
+ * life or on the context's. Nothing here prints, exits or throws.
+ *
+ * An upscaler is an engine with one session: programs of many threads compile one engine and give each thread a
+ * session. */
 #ifndef ENLARGE_ENLARGE_H
 #define ENLARGE_ENLARGE_H
 
@@ -35,6 +38,9 @@ extern "C" {
 typedef struct enlarge_context enlarge_context;
 typedef struct enlarge_model enlarge_model;
 typedef struct enlarge_upscaler enlarge_upscaler;
+typedef struct enlarge_engine enlarge_engine;
+typedef struct enlarge_session enlarge_session;
+typedef struct enlarge_cancellation enlarge_cancellation;
 
 /* What kind of failure it is; the text says the rest. */
 typedef enum enlarge_status {
@@ -96,6 +102,16 @@ typedef enum enlarge_precision {
 
 typedef enum enlarge_alpha { ENLARGE_ALPHA_NETWORK = 0, ENLARGE_ALPHA_LANCZOS = 1 } enlarge_alpha;
 
+typedef enum enlarge_log_level {
+    ENLARGE_LOG_DEBUG = 0,
+    ENLARGE_LOG_INFO = 1,
+    ENLARGE_LOG_NOTICE = 2, /* what the user should know */
+    ENLARGE_LOG_WARNING = 3
+} enlarge_log_level;
+/* A line about an engine or the work of its sessions, from whatever thread does the work, one call at a time. `code` is
+ * "" but for notices and warnings; texts live as long as the call. Must not throw. */
+typedef void (*enlarge_log)(void* user, int32_t level, const char* code, const char* text);
+
 /* All zero but `size` means: the best device, automatic precision, all cores, half of the free memory. */
 typedef struct enlarge_options {
     size_t size;          /* set to sizeof(enlarge_options) by the caller */
@@ -108,6 +124,10 @@ typedef struct enlarge_options {
     int32_t alpha;        /* enlarge_alpha */
     const char* cache_folder; /* where automatic precision keeps what it measured about a network; NULL = nowhere */
     double plain; /* 0 to 1: share of the plain (Lanczos) enlargement mixed in; 0 = the network's picture alone */
+    enlarge_log log;    /* NULL: nobody is told */
+    void* log_user;
+    int64_t max_pixels; /* of a picture, on either side of the network; beyond: ENLARGE_LIMIT. 0 = 2^36 */
+    int32_t max_side;   /* likewise, width or height; 0 = 2^24 */
 } enlarge_options;
 
 /* `options` may be NULL. The upscaler keeps the model alive by itself. */
@@ -181,7 +201,82 @@ typedef struct enlarge_choice {
 ENLARGE_API enlarge_status enlarge_choose(enlarge_context* ctx, const char* kind, int video, double factor,
                                           enlarge_choice* choice);
 
-/* Calls `visit` for everything that can run networks here, best first, and for what cannot with the reason in `detail`. */
+/* Stopping work from another thread, or after a time. */
+/* `seconds` from now the work is stopped; 0 = only by enlarge_cancel(). NULL when there is no memory. */
+ENLARGE_API enlarge_cancellation* enlarge_cancellation_create(double seconds);
+/* Any thread; cannot be taken back. */
+ENLARGE_API void enlarge_cancel(enlarge_cancellation* cancellation);
+/* Calls that were given it keep what they need of it. */
+ENLARGE_API void enlarge_cancellation_destroy(enlarge_cancellation* cancellation);
+
+/* What goes with one call; all zero but `size` means: nothing. */
+typedef struct enlarge_call {
+    size_t size; /* set to sizeof(enlarge_call) by the caller */
+    enlarge_progress progress;
+    void* progress_user;
+    const enlarge_cancellation* cancellation; /* stops the call with ENLARGE_CANCELLED; the text says why */
+} enlarge_call;
+
+/* Compiles a model for a device, which may take seconds; the engine never changes, and any number of threads may use
+ * it. `options` may be NULL. It keeps the model alive by itself. */
+ENLARGE_API enlarge_status enlarge_engine_create(enlarge_context* ctx, const enlarge_model* model,
+                                                 const enlarge_options* options, enlarge_engine** engine);
+ENLARGE_API void enlarge_engine_destroy(enlarge_engine* engine);
+
+typedef enum enlarge_device_kind {
+    ENLARGE_DEVICE_CPU = 0,
+    ENLARGE_DEVICE_GPU = 1,
+    ENLARGE_DEVICE_REFERENCE = 2 /* plain loops, for tests */
+} enlarge_device_kind;
+
+typedef struct enlarge_device_info {
+    size_t size; /* set to sizeof(enlarge_device_info) by the caller */
+    const char* id;          /* "cpu", "cuda:0"; texts live as long as the engine, or as the visit */
+    const char* name;
+    const char* detail;      /* driver, precisions; or why it cannot be used */
+    const char* fallback_to; /* the device that "auto" goes on to when this one cannot run a network; "" = none */
+    int64_t memory_bytes;
+    int32_t kind;       /* enlarge_device_kind */
+    int32_t usable;
+    int32_t precisions; /* 1 << enlarge_precision for each that can be asked for by name */
+    int32_t takes_frames; /* 1: frames of video go in and out in 4:2:0 */
+} enlarge_device_info;
+
+typedef struct enlarge_engine_info {
+    size_t size; /* set to sizeof(enlarge_engine_info) by the caller */
+    const char* description; /* "cpu avx2, fp32 Winograd F(4x4,3x3)"; texts live as long as the engine */
+    int32_t precision;       /* enlarge_precision, for pictures of 8 bits; deeper ones may run in fp32 */
+    int32_t devices;         /* that sessions take in turn */
+} enlarge_engine_info;
+/* Either of `info` and `device` may be NULL. */
+ENLARGE_API enlarge_status enlarge_engine_describe(enlarge_context* ctx, const enlarge_engine* engine,
+                                                   enlarge_engine_info* info, enlarge_device_info* device);
+
+/* Cheap: memory is taken by the first picture. The session keeps the engine alive by itself. */
+ENLARGE_API enlarge_status enlarge_session_create(enlarge_context* ctx, const enlarge_engine* engine,
+                                                  enlarge_session** session);
+ENLARGE_API void enlarge_session_destroy(enlarge_session* session);
+/* Bytes of working memory that enlarge_session_upscale() would take for such pictures, an estimate from above that
+ * takes none of it; planes are not used. ENLARGE_MEMORY when it cannot be done within the limits. */
+ENLARGE_API enlarge_status enlarge_session_memory(enlarge_context* ctx, const enlarge_session* session,
+                                                  const enlarge_image* in, const enlarge_image* out, int64_t* bytes);
+/* As enlarge_upscale() and enlarge_upscale_rows(). `call` and `report` may be NULL. */
+ENLARGE_API enlarge_status enlarge_session_upscale(enlarge_context* ctx, enlarge_session* session,
+                                                   const enlarge_image* in, const enlarge_image* out,
+                                                   const enlarge_call* call, enlarge_report* report);
+ENLARGE_API enlarge_status enlarge_session_upscale_rows(enlarge_context* ctx, enlarge_session* session,
+                                                        const enlarge_image* in, enlarge_rows read, void* read_user,
+                                                        const enlarge_image* out, enlarge_rows write,
+                                                        void* write_user, const enlarge_call* call,
+                                                        enlarge_report* report);
+
+/* Calls `visit` for everything that can run networks here, best first, and for what cannot. */
+ENLARGE_API enlarge_status enlarge_visit_devices(enlarge_context* ctx,
+                                                 void (*visit)(void* user, const enlarge_device_info* device),
+                                                 void* user);
+
+/* The same with less: for everything that can run networks here, best first, and for what cannot with the reason in
+ * `detail`. */
 ENLARGE_API enlarge_status enlarge_devices(enlarge_context* ctx,
                                            void (*visit)(void* user, const char* id, const char* name,
                                                          int64_t memory_bytes, int usable, const char* detail),

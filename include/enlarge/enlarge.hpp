@@ -5,8 +5,9 @@
 //     auto upscaler = enlarge::Upscaler::create(*model);
 //     auto big = upscaler->upscale(small.view());
 //
-// Nothing here prints, exits or throws on bad input: failures are Result errors. std::bad_alloc may fly.
-// Picture files are in picture.hpp, video files in media.hpp.
+// Nothing here prints, exits or throws on bad input: failures are Result errors. Only when there is no memory does
+// std::bad_alloc reach the caller. Picture files are in picture.hpp, video files in media.hpp; engine.hpp is for programs
+// of many threads.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +18,10 @@
 #include <string>
 #include <vector>
 
-#include "enlarge/engine.hpp"
+#include "enlarge/device.hpp"
 #include "enlarge/image.hpp"
+#include "enlarge/limits.hpp"
+#include "enlarge/log.hpp"
 #include "enlarge/result.hpp"
 
 namespace enlarge {
@@ -44,10 +47,11 @@ struct ModelInfo {
 class Model {
 public:
     // `name` is a path, the name of a built-in model, or of a public model that is stored here (models.hpp). A name that
-    // is known but not stored fails with Errc::not_found and says how to get it.
-    static Result<Model> open(const std::string& name);
+    // is known but not stored fails with Errc::not_found and says how to get it. Files beyond the limits: Errc::limit.
+    static Result<Model> open(const std::string& name, const Limits& limits = {});
     // A weight file in memory: .pth, .safetensors or .onnx. Models are read each time; keep the Model.
-    static Result<Model> read(std::span<const std::byte> bytes, const std::string& name = "model");
+    static Result<Model> read(std::span<const std::byte> bytes, const std::string& name = "model",
+                              const Limits& limits = {});
     // (1 - share) * this + share * other, tensor by tensor; both must be of the same family and sizes, in whatever format.
     [[nodiscard]] Result<Model> blend(const Model& other, float share) const;
 
@@ -106,6 +110,11 @@ struct EngineOptions {
     // not there, and of no other use: what cannot be read or written is measured again. Empty: kept nowhere. See
     // cache_folder().
     std::string cache_folder;
+    // What calls may ask for (limits.hpp); memory_bytes there and above: the smaller one holds.
+    Limits limits;
+    // Where lines about this engine and the work of its sessions go, one call at a time, from whatever thread does the
+    // work. Empty: to the process's sink (log.hpp).
+    LogSink log;
 };
 
 // The usual place: $ENLARGE_CACHE, else $XDG_CACHE_HOME/enlarge, else ~/.cache/enlarge. Empty when ENLARGE_CACHE is set and
@@ -151,8 +160,11 @@ public:
                                        const Progress& progress = {});
 
     [[nodiscard]] const ModelInfo& model() const;
-    // "cpu avx2, fp32 Winograd F(4x4,3x3)", for -v.
-    [[nodiscard]] std::string path() const;
+    // Device, precision, limits (engine.hpp).
+    [[nodiscard]] const struct EngineInfo& info() const;
+    // "cpu avx2, fp32 Winograd F(4x4,3x3)", for people.
+    [[nodiscard]] std::string description() const;
+    [[nodiscard]] std::string path() const { return description(); }  // its former name
 
     struct State;  // internal
     [[nodiscard]] State& state() const { return *state_; }

@@ -18,7 +18,9 @@
 #include <utility>
 #include <vector>
 
-#include "enlarge/enlarge.hpp"
+#include "enlarge/cancel.hpp"
+#include "enlarge/engine.hpp"
+#include "enlarge/limits.hpp"
 #include "enlarge/notice.hpp"
 
 namespace enlarge {
@@ -84,6 +86,11 @@ struct VideoOptions {
     bool live = false;               // short queues, an encoder that does not look ahead, output at once
     double drop_after_s = 0;         // live only: frames that are this late are dropped; 0 = never
 
+    // Of frames, decoded and enlarged; decoded ones have at most 2^28 pixels and 65535 a side in any case.
+    Limits limits;
+
+    // Ends the call as VideoControl::stop_now does, from another thread or when the time is over.
+    Cancellation cancel;
     // Called about ten times a second on the caller's thread.
     std::function<VideoControl(const VideoProgress&)> progress;
     // Decisions and remarks: "encoder: libx264 (crf 17, medium) ...". Called from several threads, one call at a time.
@@ -123,6 +130,8 @@ struct VideoReport {
 //
 // Enlarges `input` (a file, a pattern like "f_%06d.png", an address, or "-") into `output` (a file, a pattern, or "-").
 Result<VideoReport> enlarge_video(Upscaler& upscaler, const std::string& input, const std::string& output,
+                                  const VideoOptions& options = {});
+Result<VideoReport> enlarge_video(Engine::Session& session, const std::string& input, const std::string& output,
                                   const VideoOptions& options = {});
 
 // Whether `path` holds moving pictures: by content where it can be read, else by name. Animations count, pictures not.

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "enlarge/cancel.hpp"
 #include "enlarge/result.hpp"
 
 namespace enlarge {
@@ -90,6 +91,8 @@ using PullProgress = std::function<bool(std::int64_t done, std::int64_t total)>;
 // something else, or when ENLARGE_OFFLINE is set and not "0", ::format when the content is not the registered one, ::io
 // when the disk is full or not writable, ::unsupported when no program can download the file: the message says where a
 // person finds it.
-Result<std::string> pull_model(const std::string& name, const PullProgress& progress = {});
+// `cancel` stops it as `progress` can.
+Result<std::string> pull_model(const std::string& name, const PullProgress& progress = {},
+                               const Cancellation& cancel = {});
 
 }  // namespace enlarge

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "api/engine_state.hpp"
 #include "api/model_state.hpp"
-#include "api/upscaler_state.hpp"
 #include "backend/backend.hpp"
 #include "backend/frames.hpp"
 #include "base/cpu.hpp"
@@ -198,6 +198,7 @@ Result<BenchResult> bench(const Model& model, const BenchOptions& options) {
     const auto once = [&]() -> Result<double> {
         const Clock::time_point begin = Clock::now();
         TRY(const TileReport report, session->run(job));
+        TRY(options.cancel.check());
         if (!report.finite) return Error{Errc::numeric, "the network produced NaN or infinity"};
         return milliseconds_since(begin);
     };
@@ -215,7 +216,7 @@ Result<BenchResult> bench(const Model& model, const BenchOptions& options) {
     result.fps = 1000 / result.median_ms;
     result.gflops = 2e-6 * graph.macs_per_pixel() * size.width * size.height / result.median_ms;
 
-    if (backend->name() == "cpu") {
+    if (backend->kind() == DeviceKind::cpu) {
         TRY(const Isa isa, chosen_isa());
         result.isa = isa_name(isa);
         result.peak_gflops = measure_peak(pool, 0, kernels(isa));

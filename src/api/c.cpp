@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "enlarge/choice.hpp"
+#include "enlarge/engine.hpp"
 #include "enlarge/enlarge.h"
-#include "enlarge/enlarge.hpp"
 
 using enlarge::Errc;
 using enlarge::Error;
@@ -23,9 +23,17 @@ struct enlarge_context {
 struct enlarge_model {
     enlarge::Model model;
 };
+struct enlarge_engine {
+    enlarge::Engine engine;
+};
+struct enlarge_session {
+    enlarge::Engine::Session session;
+};
 struct enlarge_upscaler {
-    enlarge::Upscaler upscaler;
-    std::string path;
+    enlarge_session session;
+};
+struct enlarge_cancellation {
+    enlarge::Cancellation cancellation;
 };
 
 namespace {
@@ -207,6 +215,97 @@ Result<void> give_report(enlarge_report* wanted, const enlarge::UpscaleReport& m
     return fill_known(wanted, report, "report");
 }
 
+// What the caller said, as far as it knows the struct; the rest keeps its defaults.
+Result<enlarge::EngineOptions> engine_options(const enlarge_options* options) {
+    enlarge::EngineOptions engine;
+    if (!options) return engine;
+    auto known = known_part(options, "options");
+    if (!known) return std::move(known).error();
+    if (known->device) engine.device = known->device;
+    if (known->precision < ENLARGE_PRECISION_AUTO || known->precision > ENLARGE_PRECISION_INT8)
+        return Error{Errc::argument, "unknown precision " + std::to_string(known->precision)};
+    if (known->max_pixels < 0 || known->max_side < 0) return Error{Errc::argument, "a negative limit"};
+    engine.precision = static_cast<enlarge::Precision>(known->precision);
+    engine.threads = known->threads;
+    engine.memory_bytes = known->memory_bytes;
+    engine.tile = known->tile;
+    engine.tta = known->tta != 0;
+    engine.strength = 1 - known->plain;
+    engine.alpha = known->alpha == ENLARGE_ALPHA_LANCZOS ? enlarge::AlphaMode::lanczos : enlarge::AlphaMode::network;
+    if (known->cache_folder) engine.cache_folder = known->cache_folder;
+    if (known->max_pixels) engine.limits.pixels = known->max_pixels;
+    if (known->max_side) engine.limits.side = known->max_side;
+    if (known->log)
+        engine.log = [log = known->log, user = known->log_user](enlarge::LogLevel level, const enlarge::Notice& line) {
+            log(user, static_cast<std::int32_t>(level), line.code.c_str(), line.text.c_str());
+        };
+    return engine;
+}
+
+Result<enlarge::CallOptions> call_options(const enlarge_call* call) {
+    enlarge::CallOptions options;
+    if (!call) return options;
+    auto known = known_part(call, "call");
+    if (!known) return std::move(known).error();
+    options.progress = progress_of(known->progress, known->progress_user);
+    if (known->cancellation) options.cancel = known->cancellation->cancellation;
+    return options;
+}
+
+enlarge_device_info c_device(const enlarge::DeviceInfo& from) {
+    enlarge_device_info to{};
+    to.size = sizeof to;
+    to.id = from.id.c_str();
+    to.name = from.name.c_str();
+    to.detail = from.detail.c_str();
+    to.fallback_to = from.fallback_to.c_str();
+    to.memory_bytes = from.memory_bytes;
+    to.kind = static_cast<std::int32_t>(from.kind);
+    to.usable = from.usable;
+    for (const enlarge::Precision precision : from.precisions) to.precisions |= 1 << static_cast<int>(precision);
+    to.takes_frames = from.takes_frames;
+    return to;
+}
+
+Result<void> upscale(enlarge::Engine::Session& session, const enlarge_image* in, const enlarge_image* out,
+                     const enlarge::CallOptions& call, enlarge_report* report) {
+    const auto from = view_of(in, "in");
+    if (!from) return from.error();
+    const auto to = view_of(out, "out");
+    if (!to) return to.error();
+    const auto made = session.upscale(enlarge::ImageView(*from), *to, call);
+    if (!made) return made.error();
+    return give_report(report, *made);
+}
+
+// Size and format of a picture whose planes are not used.
+Result<std::pair<enlarge::Size, enlarge::PixelFormat>> shape_of(const enlarge_image* given, const char* name) {
+    const auto known = known_part(given, name);
+    if (!known) return known.error();
+    const auto format = format_of(*known, name);
+    if (!format) return format.error();
+    return std::pair{enlarge::Size{known->width, known->height}, *format};
+}
+
+struct Rows {
+    const enlarge_image* shape;
+    enlarge_rows call;
+    void* user;
+};
+Result<void> upscale_rows(enlarge::Engine::Session& session, const Rows& in, const Rows& out,
+                          const enlarge::CallOptions& call, enlarge_report* report) {
+    if (!in.call || !out.call) return null_argument("a callback");
+    const auto from = shape_of(in.shape, "in");
+    if (!from) return from.error();
+    const auto to = shape_of(out.shape, "out");
+    if (!to) return to.error();
+    CallbackSource source(from->first, from->second, in.call, in.user);
+    CallbackSink sink(out.call, out.user);
+    const auto made = session.upscale(source, sink, to->first, to->second, call);
+    if (!made) return made.error();
+    return give_report(report, *made);
+}
+
 // Hands a new model to the caller.
 Result<void> give_model(Result<enlarge::Model> made, enlarge_model** model) {
     if (!made) return std::move(made).error();
@@ -278,32 +377,19 @@ enlarge_status enlarge_upscaler_create(enlarge_context* ctx, const enlarge_model
     return guarded(ctx, [&]() -> Result<void> {
         if (!model) return null_argument("model");
         if (!upscaler) return null_argument("upscaler");
-        enlarge::EngineOptions engine;
-        if (options) {
-            auto known = known_part(options, "options");
-            if (!known) return std::move(known).error();
-            if (known->device) engine.device = known->device;
-            if (known->precision < ENLARGE_PRECISION_AUTO || known->precision > ENLARGE_PRECISION_INT8)
-                return Error{Errc::argument, "unknown precision " + std::to_string(known->precision)};
-            engine.precision = static_cast<enlarge::Precision>(known->precision);
-            engine.threads = known->threads;
-            engine.memory_bytes = known->memory_bytes;
-            engine.tile = known->tile;
-            engine.tta = known->tta != 0;
-            engine.strength = 1 - known->plain;
-            engine.alpha = known->alpha == ENLARGE_ALPHA_LANCZOS ? enlarge::AlphaMode::lanczos : enlarge::AlphaMode::network;
-            if (known->cache_folder) engine.cache_folder = known->cache_folder;
-        }
-        auto made = enlarge::Upscaler::create(model->model, engine);
+        const auto how = engine_options(options);
+        if (!how) return how.error();
+        auto made = enlarge::Engine::create(model->model, *how);
         if (!made) return std::move(made).error();
-        std::string path = made->path();
-        *upscaler = new enlarge_upscaler{std::move(made).value(), std::move(path)};
+        *upscaler = new enlarge_upscaler{{made->session()}};
         return {};
     });
 }
 
 void enlarge_upscaler_destroy(enlarge_upscaler* upscaler) { delete upscaler; }
-const char* enlarge_upscaler_path(const enlarge_upscaler* upscaler) { return upscaler ? upscaler->path.c_str() : ""; }
+const char* enlarge_upscaler_path(const enlarge_upscaler* upscaler) {
+    return upscaler ? upscaler->session.session.info().description.c_str() : "";
+}
 
 enlarge_status enlarge_output_size(enlarge_context* ctx, const enlarge_model* model, int32_t in_width, int32_t in_height,
                                    double scale, int32_t width, int32_t height, int fit, int32_t* out_width,
@@ -323,13 +409,8 @@ enlarge_status enlarge_upscale(enlarge_context* ctx, enlarge_upscaler* upscaler,
                                const enlarge_image* out, enlarge_progress progress, void* user, enlarge_report* report) {
     return guarded(ctx, [&]() -> Result<void> {
         if (!upscaler) return null_argument("upscaler");
-        const auto from = view_of(in, "in");
-        if (!from) return from.error();
-        const auto to = view_of(out, "out");
-        if (!to) return to.error();
-        const auto made = upscaler->upscaler.upscale(enlarge::ImageView(*from), *to, progress_of(progress, user));
-        if (!made) return made.error();
-        return give_report(report, *made);
+        const enlarge::CallOptions call{.progress = progress_of(progress, user), .cancel = {}};
+        return upscale(upscaler->session.session, in, out, call, report);
     });
 }
 
@@ -338,20 +419,113 @@ enlarge_status enlarge_upscale_rows(enlarge_context* ctx, enlarge_upscaler* upsc
                                     void* write_user, enlarge_progress progress, void* user, enlarge_report* report) {
     return guarded(ctx, [&]() -> Result<void> {
         if (!upscaler) return null_argument("upscaler");
-        if (!read || !write) return null_argument("a callback");
-        const auto from = known_part(in, "in");
+        return upscale_rows(upscaler->session.session, {in, read, read_user}, {out, write, write_user},
+                            {.progress = progress_of(progress, user), .cancel = {}}, report);
+    });
+}
+
+enlarge_cancellation* enlarge_cancellation_create(double seconds) {
+    try {
+        return new enlarge_cancellation{seconds > 0 ? enlarge::Cancellation::after(seconds)
+                                                    : enlarge::Cancellation::create()};
+    } catch (...) {
+        return nullptr;
+    }
+}
+void enlarge_cancel(enlarge_cancellation* cancellation) {
+    if (cancellation) cancellation->cancellation.cancel();
+}
+void enlarge_cancellation_destroy(enlarge_cancellation* cancellation) { delete cancellation; }
+
+enlarge_status enlarge_engine_create(enlarge_context* ctx, const enlarge_model* model, const enlarge_options* options,
+                                     enlarge_engine** engine) {
+    return guarded(ctx, [&]() -> Result<void> {
+        if (!model) return null_argument("model");
+        if (!engine) return null_argument("engine");
+        const auto how = engine_options(options);
+        if (!how) return how.error();
+        auto made = enlarge::Engine::create(model->model, *how);
+        if (!made) return std::move(made).error();
+        *engine = new enlarge_engine{std::move(made).value()};
+        return {};
+    });
+}
+void enlarge_engine_destroy(enlarge_engine* engine) { delete engine; }
+
+enlarge_status enlarge_engine_describe(enlarge_context* ctx, const enlarge_engine* engine, enlarge_engine_info* info,
+                                       enlarge_device_info* device) {
+    return guarded(ctx, [&]() -> Result<void> {
+        if (!engine) return null_argument("engine");
+        const enlarge::EngineInfo& from = engine->engine.info();
+        if (info) {
+            enlarge_engine_info to{};
+            to.description = from.description.c_str();
+            to.precision = static_cast<std::int32_t>(from.precision);
+            to.devices = from.devices;
+            if (auto filled = fill_known(info, to, "info"); !filled) return filled;
+        }
+        return device ? fill_known(device, c_device(from.device), "device") : Result<void>{};
+    });
+}
+
+enlarge_status enlarge_session_create(enlarge_context* ctx, const enlarge_engine* engine, enlarge_session** session) {
+    return guarded(ctx, [&]() -> Result<void> {
+        if (!engine) return null_argument("engine");
+        if (!session) return null_argument("session");
+        *session = new enlarge_session{engine->engine.session()};
+        return {};
+    });
+}
+void enlarge_session_destroy(enlarge_session* session) { delete session; }
+
+enlarge_status enlarge_session_memory(enlarge_context* ctx, const enlarge_session* session, const enlarge_image* in,
+                                      const enlarge_image* out, int64_t* bytes) {
+    return guarded(ctx, [&]() -> Result<void> {
+        if (!session) return null_argument("session");
+        if (!bytes) return null_argument("bytes");
+        const auto from = shape_of(in, "in");
         if (!from) return from.error();
-        const auto to = known_part(out, "out");
+        const auto to = shape_of(out, "out");
         if (!to) return to.error();
-        const auto from_format = format_of(*from, "in");
-        if (!from_format) return from_format.error();
-        const auto to_format = format_of(*to, "out");
-        if (!to_format) return to_format.error();
-        CallbackSource source({from->width, from->height}, *from_format, read, read_user);
-        CallbackSink sink(write, write_user);
-        const auto made = upscaler->upscaler.upscale(source, sink, {to->width, to->height}, *to_format, progress_of(progress, user));
-        if (!made) return made.error();
-        return give_report(report, *made);
+        const enlarge::OutputSize size{0, to->first.width, to->first.height, false};
+        const auto need = session->session.memory_for(from->first, from->second, size);
+        if (!need) return need.error();
+        *bytes = *need;
+        return {};
+    });
+}
+
+enlarge_status enlarge_session_upscale(enlarge_context* ctx, enlarge_session* session, const enlarge_image* in,
+                                       const enlarge_image* out, const enlarge_call* call, enlarge_report* report) {
+    return guarded(ctx, [&]() -> Result<void> {
+        if (!session) return null_argument("session");
+        const auto how = call_options(call);
+        if (!how) return how.error();
+        return upscale(session->session, in, out, *how, report);
+    });
+}
+
+enlarge_status enlarge_session_upscale_rows(enlarge_context* ctx, enlarge_session* session, const enlarge_image* in,
+                                            enlarge_rows read, void* read_user, const enlarge_image* out,
+                                            enlarge_rows write, void* write_user, const enlarge_call* call,
+                                            enlarge_report* report) {
+    return guarded(ctx, [&]() -> Result<void> {
+        if (!session) return null_argument("session");
+        const auto how = call_options(call);
+        if (!how) return how.error();
+        return upscale_rows(session->session, {in, read, read_user}, {out, write, write_user}, *how, report);
+    });
+}
+
+enlarge_status enlarge_visit_devices(enlarge_context* ctx, void (*visit)(void* user, const enlarge_device_info* device),
+                                     void* user) {
+    return guarded(ctx, [&]() -> Result<void> {
+        if (!visit) return null_argument("visit");
+        for (const enlarge::DeviceInfo& device : enlarge::devices()) {
+            const enlarge_device_info shown = c_device(device);
+            visit(user, &shown);
+        }
+        return {};
     });
 }
 

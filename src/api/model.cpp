@@ -80,7 +80,7 @@ bool looks_like_a_path(const std::string& name) {
 
 }  // namespace
 
-Result<Model> Model::open(const std::string& name) {
+Result<Model> Model::open(const std::string& name, const Limits& limits) {
     std::error_code ignored;
     std::string path;
     const bool here = fs::exists(name, ignored);
@@ -89,12 +89,13 @@ Result<Model> Model::open(const std::string& name) {
         path = name;
     } else {
         for (const BuiltinModel& model : builtin_model_files())
-            if (zoo::folded(model.name) == zoo::folded(name)) return read(model.file, std::string(model.name));
+            if (zoo::folded(model.name) == zoo::folded(name))
+                return read(model.file, std::string(model.name));  // whatever the limits
         auto stored = find_model(name);
         if (!stored.ok()) {
             if (stored.error().code != Errc::not_found) return std::move(stored).error();
             if (fs::is_directory(name, ignored)) {  // refused with what it seems to hold
-                TRY(read_weights(name));
+                TRY(read_weights(name, limits));
             }
             if (looks_like_a_path(name)) return Error{Errc::not_found, name + ": no such model file"};
             const std::string file = here ? "; a file is given as ./" + name : "";
@@ -102,15 +103,15 @@ Result<Model> Model::open(const std::string& name) {
         }
         path = *stored;
     }
-    TRY(const StateDict weights, read_weights(path));
+    TRY(const StateDict weights, read_weights(path, limits));
     auto state = make_state(weights, is_file ? fs::path(path).filename().string() : name, path, licence_of(path),
                             scale_in_name(fs::path(path).filename().string()));
     if (!state.ok()) return std::move(state.error()).within(path);
     return Model(std::make_shared<const State>(std::move(state).value()));
 }
 
-Result<Model> Model::read(std::span<const std::byte> bytes, const std::string& name) {
-    auto weights = read_weights(bytes);
+Result<Model> Model::read(std::span<const std::byte> bytes, const std::string& name, const Limits& limits) {
+    auto weights = read_weights(bytes, limits);
     if (!weights.ok()) return std::move(weights.error()).within(name);
     auto state = make_state(*weights, name, {}, {}, scale_in_name(fs::path(name).filename().string()));
     if (!state.ok()) return std::move(state.error()).within(name);

@@ -12,9 +12,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/native_handle.hpp"
 #include "base/result.hpp"
 #include "base/thread_pool.hpp"
-#include "enlarge/engine.hpp"
+#include "enlarge/device.hpp"
 #include "enlarge/image.hpp"
 #include "graph/graph.hpp"
 #include "image/frame.hpp"
@@ -95,8 +96,8 @@ public:
     virtual Result<std::unique_ptr<Session>> session() const = 0;
     // How many devices sessions take in turn.
     [[nodiscard]] virtual int devices() const { return 1; }
-    // The driver's handle of the first device's context (CUcontext), for decoders and encoders that share it; or null.
-    [[nodiscard]] virtual void* context() const { return nullptr; }
+    // The context of the first device, for decoders and encoders that share it; or none.
+    [[nodiscard]] virtual NativeHandle context() const { return {}; }
     // For benchmarks, of devices with memory of their own: the most taken so far on the first device, in bytes.
     [[nodiscard]] virtual std::int64_t peak_device_bytes() const { return 0; }
     virtual Result<Ceiling> measure_ceiling() const { return Error{Errc::unsupported, "this backend measures no ceiling"}; }
@@ -111,6 +112,7 @@ class Backend {
 public:
     virtual ~Backend() = default;
     [[nodiscard]] virtual std::string_view name() const = 0;  // "reference", "cpu", "cuda"
+    [[nodiscard]] virtual DeviceKind kind() const = 0;
     // What it can run on; `usable` false entries say why not.
     virtual std::vector<DeviceInfo> probe() const = 0;
     // Fails with Errc::unsupported naming the op or precision, or Errc::device.

@@ -18,9 +18,9 @@ struct FrameSurface {
     std::array<std::uint64_t, 3> plane{};       // addresses: Y, UV or Y, U, V
     std::array<std::int64_t, 3> pitch_bytes{};
     bool on_device = false;
-    // on_device: the driver's handle of the stream that fills the frame (CUstream; null: the default stream). The network
-    // begins when that stream has done what was put on it before the call.
-    void* stream = nullptr;
+    // on_device: the stream that fills the frame; none: the default stream. The network begins when that stream has done
+    // what was put on it before the call.
+    NativeHandle stream;
 };
 
 // What Session::frames() gives.

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "base/result.hpp"
-#include "enlarge/engine.hpp"
+#include "enlarge/device.hpp"
 
 namespace enlarge {
 namespace {

@@ -59,7 +59,9 @@ void interleave(const AVFrame& from, AVFrame& to, bool together, int shift) {
 
 void Gpu::Free::operator()(AVBufferRef* reference) const { av_buffer_unref(&reference); }
 
-Result<std::shared_ptr<Gpu>> Gpu::open(void* context) {
+Result<std::shared_ptr<Gpu>> Gpu::open(const NativeHandle& context) {
+    if (context.kind != NativeHandle::Kind::cuda_context)
+        return Error{Errc::device, "FFmpeg shares the contexts of CUDA only"};
     TRY(start_ffmpeg());
     forget_av_log();
     std::shared_ptr<Gpu> gpu(new Gpu);
@@ -68,7 +70,7 @@ Result<std::shared_ptr<Gpu>> Gpu::open(void* context) {
     if (!gpu->device_) return Error{Errc::device, "FFmpeg's libraries here know no CUDA"};
     auto* device = reinterpret_cast<AVHWDeviceContext*>(gpu->device_->data);
     auto* cuda = static_cast<AVCUDADeviceContext*>(device->hwctx);
-    cuda->cuda_ctx = static_cast<CUcontext>(context);
+    cuda->cuda_ctx = static_cast<CUcontext>(context.pointer);
     cuda->stream = nullptr;
     if (const int rc = av_hwdevice_ctx_init(gpu->device_.get()); rc < 0) return av_error(rc, "FFmpeg cannot use the GPU", Errc::device);
     return gpu;

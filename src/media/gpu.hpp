@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "base/native_handle.hpp"
 #include "media/frame.hpp"
 
 struct AVBufferRef;
@@ -16,9 +17,9 @@ namespace enlarge::media {
 
 class Gpu {
 public:
-    // `context`: the driver's handle (CUcontext) of the context in which the network runs; it must outlive all frames.
-    // Work of FFmpeg's is put on the default stream of this context. Errc::device where FFmpeg finds no driver.
-    static Result<std::shared_ptr<Gpu>> open(void* context);
+    // `context`: the one in which the network runs; it must outlive all frames. Work of FFmpeg's is put on its default
+    // stream. Errc::device where FFmpeg finds no driver, or knows no such context.
+    static Result<std::shared_ptr<Gpu>> open(const NativeHandle& context);
     [[nodiscard]] AVBufferRef* av() const { return device_.get(); }
 
 private:

@@ -112,7 +112,7 @@ int passes_for(int scale, Size in, Size out) {
 
 // The steps for one input size and format and one output size and format.
 struct Enlarger::Chain {
-    std::shared_ptr<Engine> engine;
+    std::shared_ptr<NetworkEngine> engine;
     InputKind kind = InputKind::picture;
     Size in_size, out_size;
     PixelFormat in_format, out_format;
@@ -131,7 +131,7 @@ struct Enlarger::Chain {
     double work = 0;           // input pixels of all networks
 };
 
-Enlarger::Enlarger(std::shared_ptr<Engine> engine, const EnlargerOptions& options)
+Enlarger::Enlarger(std::shared_ptr<NetworkEngine> engine, const EnlargerOptions& options)
     : engine_(std::move(engine)), options_(options) {}
 Enlarger::~Enlarger() = default;
 
@@ -140,16 +140,10 @@ Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStag
                                                          InputKind kind, const Rect* part) {
     auto chain = std::make_unique<Chain>();
     const PixelFormat in_format = first->format();
-    chain->engine = engine_;
     chain->kind = kind;
-    if (kind == InputKind::picture && in_format.sample != SampleType::u8) {
-        TRY(auto exact, engine_->exact());
-        if (exact) {
-            chain->engine = std::move(exact);
-            log(LogLevel::info,
-                "samples of more than 8 bits: computed in fp32, by " + chain->engine->info().description);
-        }
-    }
+    TRY(chain->engine, engine_for(in_format, kind));
+    if (chain->engine != engine_)
+        log(LogLevel::info, "samples of more than 8 bits: computed in fp32, by " + chain->engine->info().description);
     const int model = engine_->info().channels, scale = engine_->info().scale;
     chain->in_size = first->size();
     chain->in_format = in_format;
@@ -194,21 +188,11 @@ Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStag
 
     std::vector<Rect> wanted;  // of each network's input
     if (part) wanted = wanted_inputs(*part, chain->in_size, reached, out_size, scale, passes, chain->engine->info());
-    const std::int64_t memory = options_.memory_bytes > 0 ? options_.memory_bytes : free_memory_bytes() / 2;
     for (int i = 0; i < passes; ++i) {
         const bool final = exact && !mixed && i == passes - 1;
-        StageOptions options;
-        options.max_core = part && options_.tile == 0 ? kPartCore : options_.tile;
-        if (part) options.wanted = wanted[static_cast<std::size_t>(i)];
-        options.memory_bytes = memory / passes;
-        options.tta = options_.tta;
-        options.alpha = options_.alpha;
-        const PixelFormat from = chain->last->format();
-        // The network may round to the output format itself when nothing comes after it.
-        const bool direct = final && NetworkStage::direct(from, model, options_.tta);
-        options.out_format = direct ? out_format : planar_float(in_format.channels);
-        options.whole_output = in_memory && final && options.out_format == out_format;
-        options.clamp = i + 1 < passes && is_integer(in_format);
+        const StageOptions options =
+            options_of({i, passes, final, in_memory, part ? &wanted[static_cast<std::size_t>(i)] : nullptr,
+                        chain->last->format(), in_format, out_format});
         const Size size = chain->last->size();
         TRY(auto stage, NetworkStage::create(*chain->engine, *chain->last, options));
         chain->work += stage->work();
@@ -230,6 +214,62 @@ Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStag
         chain->line.resize(static_cast<std::size_t>(out_size.width));
     }
     return chain;
+}
+
+Result<std::shared_ptr<NetworkEngine>> Enlarger::engine_for(const PixelFormat& format, InputKind kind) {
+    if (kind == InputKind::frame || format.sample == SampleType::u8) return engine_;
+    TRY(auto exact, engine_->exact());
+    return exact ? std::move(exact) : engine_;
+}
+
+StageOptions Enlarger::options_of(const Pass& pass) const {
+    const std::int64_t memory = options_.memory_bytes > 0 ? options_.memory_bytes : free_memory_bytes() / 2;
+    StageOptions options;
+    options.max_core = pass.wanted && options_.tile == 0 ? kPartCore : options_.tile;
+    if (pass.wanted) options.wanted = *pass.wanted;
+    options.memory_bytes = memory / pass.passes;
+    options.tta = options_.tta;
+    options.alpha = options_.alpha;
+    // The network may round to the output format itself when nothing comes after it.
+    const bool direct = pass.last && NetworkStage::direct(pass.from, engine_->info().channels, options_.tta);
+    options.out_format = direct ? pass.out : planar_float(pass.in.channels);
+    options.whole_output = pass.in_memory && pass.last && options.out_format == pass.out;
+    options.clamp = pass.number + 1 < pass.passes && is_integer(pass.in);
+    return options;
+}
+
+Result<std::int64_t> Enlarger::memory_for(Size in, const PixelFormat& format, Size out) {
+    TRY(check(in, format, "the picture"));
+    TRY(check(out, format, "the output"));
+    TRY(const auto engine, engine_for(format, InputKind::picture));
+    const int scale = engine->info().scale, passes = options_.strength > 0 ? passes_for(scale, in, out) : 0;
+    const bool mixed = options_.strength < 1;
+    const PixelFormat floats = planar_float(format.channels);
+    std::int64_t bytes = std::int64_t{out.width} * static_cast<std::int64_t>(sizeof(float));  // a line for rounding
+    // What a resampling filter holds: the rows that it reads and those that it makes.
+    const auto resampled = [&](Size from) {
+        const int rows = std::min(64, out.height);
+        const std::int64_t read = Resampler(from, out, nullptr).rows_for(rows) + std::int64_t{64};
+        return read * RowWindow::row_bytes(from.width, floats) + rows * RowWindow::row_bytes(out.width, floats);
+    };
+    Size reached = in;
+    for (int i = 0; i < passes; ++i) {
+        const Size next{reached.width * scale, reached.height * scale};
+        const bool last = next == out && !mixed && i == passes - 1;
+        const Pass pass{i, passes, last, true, nullptr, i == 0 ? format : floats, format, format};
+        const bool split = format.channels != engine->info().channels && !format.planar;
+        if (i == 0 && split) bytes += 64 * RowWindow::row_bytes(in.width, format);
+        const StageInput rows{reached, pass.from, i == 0 && !split};
+        TRY(const StagePlan plan, NetworkStage::plan(*engine, rows, options_of(pass)));
+        bytes += plan.bytes;
+        // The other way reads what this one has read long before.
+        if (i == 0 && mixed) bytes += (plan.core.height + 2 * plan.halo + 64) * RowWindow::row_bytes(in.width, format);
+        reached = next;
+    }
+    if (reached != out && passes > 0) bytes += resampled(reached);
+    if (mixed)
+        bytes += resampled(in) + 64 * (RowWindow::row_bytes(in.width, floats) + RowWindow::row_bytes(out.width, floats));
+    return bytes;
 }
 
 Result<UpscaleReport> Enlarger::drive(Chain& chain, RowSink* sink, const MutableImageView* target,

@@ -32,7 +32,7 @@ int passes_for(int scale, Size in, Size out);
 
 class Enlarger {
 public:
-    Enlarger(std::shared_ptr<Engine> engine, const EnlargerOptions& options);
+    Enlarger(std::shared_ptr<NetworkEngine> engine, const EnlargerOptions& options);
     ~Enlarger();
     Enlarger(const Enlarger&) = delete;
     Enlarger& operator=(const Enlarger&) = delete;
@@ -46,20 +46,35 @@ public:
     Result<UpscaleReport> run_part(RowSource& in, RowSink& out, Size out_size, PixelFormat out_format, const Rect& part,
                                    const Progress& progress);
 
-    [[nodiscard]] const Engine& engine() const { return *engine_; }
-    [[nodiscard]] Engine& engine() { return *engine_; }
-    [[nodiscard]] std::shared_ptr<Engine> shared_engine() const { return engine_; }
+    // Bytes that run() takes for a picture in memory, from above, and keeps for the next one like it: rows, tiles, the
+    // network's scratch. Errc::memory when it cannot be done within the limit. For samples of more than 8 bits the
+    // network is compiled in fp32, where that has not happened.
+    Result<std::int64_t> memory_for(Size in, const PixelFormat& format, Size out);
+
+    [[nodiscard]] const NetworkEngine& engine() const { return *engine_; }
+    [[nodiscard]] NetworkEngine& engine() { return *engine_; }
+    [[nodiscard]] std::shared_ptr<NetworkEngine> shared_engine() const { return engine_; }
     [[nodiscard]] const EnlargerOptions& options() const { return options_; }
 
 private:
     struct Chain;
+    // The engine for pictures of this kind: in fp32 where automatic precision was measured for less.
+    Result<std::shared_ptr<NetworkEngine>> engine_for(const PixelFormat& format, InputKind kind);
+    // What the network's pass number `pass` gets to know. `last`: nothing comes after it. `from`: of its rows.
+    struct Pass {
+        int number = 0, passes = 1;
+        bool last = true, in_memory = true;
+        const Rect* wanted = nullptr;  // of its input; null: all
+        PixelFormat from, in, out;
+    };
+    [[nodiscard]] struct StageOptions options_of(const Pass& pass) const;
     Result<std::unique_ptr<Chain>> build(std::unique_ptr<class RowStage> first, Size out_size,
                                          const PixelFormat& out_format, bool in_memory, InputKind kind,
                                          const Rect* part = nullptr);
     // Up to row `end` of the output.
     Result<UpscaleReport> drive(Chain& chain, RowSink* sink, const MutableImageView* target, int end, const Progress& progress);
 
-    std::shared_ptr<Engine> engine_;
+    std::shared_ptr<NetworkEngine> engine_;
     EnlargerOptions options_;
     std::unique_ptr<Chain> kept_;  // for pictures in memory
 };

@@ -70,17 +70,14 @@ bool is_deep(const Graph& graph) {
 
 }  // namespace
 
-Result<std::unique_ptr<NetworkStage>> NetworkStage::create(Engine& engine, RowStage& stage,
-                                                           const StageOptions& options) {
+Result<StagePlan> NetworkStage::plan(NetworkEngine& engine, const StageInput& in, const StageOptions& options) {
     const ProgramInfo& info = engine.info();
-    ENSURE(info.channels == 1 || info.channels == 3 || info.channels == 4);
-    const PixelFormat in = stage.format();
-    int halo = std::max(info.halo, has_alpha(in) ? std::max(kAlphaReach, AlphaFilter::kReach) : 0);
+    int halo = std::max(info.halo, has_alpha(in.format) ? std::max(kAlphaReach, AlphaFilter::kReach) : 0);
     const TileRunner probe(engine, halo, options.tta);
-    const Size padded = round_up(stage.size(), info.size_multiple);
+    const Size padded = round_up(in.size, info.size_multiple);
     const int s = info.scale;
-    const bool is_direct = direct(in, info.channels, options.tta);
-    const bool buffered = !(stage.whole() && padded == stage.size());
+    const bool is_direct = direct(in.format, info.channels, options.tta);
+    const bool buffered = !(in.whole && padded == in.size);
 
     TileRequest request;
     request.picture = padded;
@@ -88,12 +85,13 @@ Result<std::unique_ptr<NetworkStage>> NetworkStage::create(Engine& engine, RowSt
     request.alignment = probe.rules().alignment;
     request.max_core = options.max_core;
     request.memory_bytes = options.memory_bytes;
-    if (buffered) request.row_in_bytes = RowWindow::row_bytes(padded.width, in);
+    if (buffered) request.row_in_bytes = RowWindow::row_bytes(padded.width, in.format);
     if (!options.whole_output)
-        request.row_out_bytes = RowWindow::row_bytes(stage.size().width, options.out_format) * s * s;
+        request.row_out_bytes = RowWindow::row_bytes(in.size.width, options.out_format) * s * s;
     request.tile_bytes = [&](Size tile) {
         const std::int64_t scratch = is_direct ? 0 : std::int64_t{tile.width} * tile.height * s * s * info.channels * 4;
-        return engine.program().memory_bytes(tile) + probe.extra_bytes(tile, sample_bytes(in.sample)) + scratch;
+        const std::int64_t extra = probe.extra_bytes(tile, sample_bytes(in.format.sample));
+        return engine.program().memory_bytes(tile) + extra + scratch;
     };
     auto exact = plan_tiles(request);
     const int deep_halo = kDeepHalo * engine.graph().size_multiple();
@@ -103,11 +101,19 @@ Result<std::unique_ptr<NetworkStage>> NetworkStage::create(Engine& engine, RowSt
         log(LogLevel::info, "tiles overlap by " + std::to_string(deep_halo) + " pixels; the network sees " +
                                 std::to_string(engine.graph().receptive_radius().value_or(0)));
     }
-    TRY(const TilePlan plan, std::move(exact));
-    return std::unique_ptr<NetworkStage>(new NetworkStage(engine, stage, options, halo, plan.core));
+    TRY(const TilePlan tiles, std::move(exact));
+    return StagePlan{tiles.core, halo, tiles.bytes};
 }
 
-NetworkStage::NetworkStage(Engine& engine, RowStage& stage, const StageOptions& options, int halo, Size core)
+Result<std::unique_ptr<NetworkStage>> NetworkStage::create(NetworkEngine& engine, RowStage& stage,
+                                                           const StageOptions& options) {
+    const int channels = engine.info().channels;
+    ENSURE(channels == 1 || channels == 3 || channels == 4);
+    TRY(const StagePlan planned, plan(engine, {stage.size(), stage.format(), stage.whole() != nullptr}, options));
+    return std::unique_ptr<NetworkStage>(new NetworkStage(engine, stage, options, planned.halo, planned.core));
+}
+
+NetworkStage::NetworkStage(NetworkEngine& engine, RowStage& stage, const StageOptions& options, int halo, Size core)
     : engine_(engine),
       stage_(stage),
       options_(options),

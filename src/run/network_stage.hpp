@@ -26,11 +26,27 @@ struct StageOptions {
     bool whole_output = false;     // results go to set_target(), not to a band of this stage's own
 };
 
+// The rows that a stage gets, before there are any.
+struct StageInput {
+    Size size;
+    PixelFormat format;
+    bool whole = false;  // the picture is in memory
+};
+// How a stage would go about them.
+struct StagePlan {
+    Size core;               // of its tiles
+    int halo = 0;
+    std::int64_t bytes = 0;  // of rows, tiles and the network's scratch
+};
+
 class NetworkStage : public RowStage {
 public:
+    // Takes no memory. Errc::memory when it cannot be done in options.memory_bytes.
+    static Result<StagePlan> plan(NetworkEngine& engine, const StageInput& in, const StageOptions& options);
     // `stage` gives grey, grey + alpha (planar), RGB (planar unless the network is for RGB) or RGBA (planar unless the
     // network is for RGBA).
-    static Result<std::unique_ptr<NetworkStage>> create(Engine& engine, RowStage& stage, const StageOptions& options);
+    static Result<std::unique_ptr<NetworkStage>> create(NetworkEngine& engine, RowStage& stage,
+                                                        const StageOptions& options);
 
     // Whether a network with `channels` computes pictures of this format in one call, so that its own rounding can
     // be used and any output format is possible.
@@ -54,7 +70,7 @@ public:
     [[nodiscard]] double work() const;
 
 private:
-    NetworkStage(Engine& engine, RowStage& stage, const StageOptions& options, int halo, Size core);
+    NetworkStage(NetworkEngine& engine, RowStage& stage, const StageOptions& options, int halo, Size core);
 
     [[nodiscard]] bool is_wanted(const Rect& core) const;
     Result<void> tile(const ImageView& rows, int top, const Rect& core, const MutableImageView& out);
@@ -63,7 +79,7 @@ private:
     Result<void> with_alpha(const ImageView& rows, int top, const Rect& core, const MutableImageView& out);
     static void luma(const MutableImageView& rgb, const MutableImageView& out);
 
-    Engine& engine_;
+    NetworkEngine& engine_;
     RowStage& stage_;
     StageOptions options_;
     Size size_, padded_, core_;

@@ -6,6 +6,8 @@
 #include <new>
 #include <thread>
 
+#include "base/log_scope.hpp"
+
 namespace enlarge {
 
 struct Pipeline::State {
@@ -53,7 +55,8 @@ void Pipeline::stop(Error reason) {
 
 Result<void> Pipeline::run(const std::function<bool()>& poll) {
     const auto start = std::chrono::steady_clock::now();
-    const auto member_main = [this, start](State::Member& member) {
+    const auto member_main = [this, start, log = current_log()](State::Member& member) {
+        const LogScope scope(log);
         try {
             if (auto result = member.body(member.stage); !result) stop(std::move(result).error());
         } catch (const std::bad_alloc&) {

@@ -14,7 +14,8 @@ Team::Team(int workers) {
     if (workers == 1) return;
     try {
         for (int i = 0; i < workers; ++i)
-            workers_[static_cast<std::size_t>(i)]->thread = std::thread(work, std::ref(*workers_[static_cast<std::size_t>(i)]), i);
+            workers_[static_cast<std::size_t>(i)]->thread =
+                std::thread(work, std::ref(*workers_[static_cast<std::size_t>(i)]), i, current_log());
     } catch (const std::system_error& e) {  // no more threads: submit() does what those that are missing would do
         log(LogLevel::notice, {"fewer-threads", std::string("a thread cannot be started (") + e.what() + "); the work goes on without it"});
     }
@@ -43,7 +44,8 @@ Result<void> Team::outcome(const Job& job, int number) {
     }
 }
 
-void Team::work(Worker& w, int number) {
+void Team::work(Worker& w, int number, const SharedLogSink& log) {
+    const LogScope scope(log);
     for (;;) {
         std::unique_lock lock(w.mutex);
         w.changed.wait(lock, [&] { return w.stop || w.job; });

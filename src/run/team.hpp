@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/log_scope.hpp"
 #include "base/result.hpp"
 
 namespace enlarge {
@@ -44,7 +45,7 @@ private:
         bool stop = false;
         std::thread thread;
     };
-    static void work(Worker& worker, int number);
+    static void work(Worker& worker, int number, const SharedLogSink& log);
     static Result<void> outcome(const Job& job, int number);
     std::vector<std::unique_ptr<Worker>> workers_;
     std::deque<std::size_t> order_;  // workers, oldest job first

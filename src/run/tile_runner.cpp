@@ -39,11 +39,11 @@ std::string describe(const Rect& core) {
 
 }  // namespace
 
-Engine::Engine(std::shared_ptr<const Graph> graph, const Backend& backend, const CompileOptions& options,
+NetworkEngine::NetworkEngine(std::shared_ptr<const Graph> graph, const Backend& backend, const CompileOptions& options,
                std::shared_ptr<const Program> program)
     : graph_(std::move(graph)), backend_(backend), options_(options), program_(std::move(program)) {}
 
-Result<const Program*> Engine::fallback(int level) {
+Result<const Program*> NetworkEngine::fallback(int level) {
     const std::lock_guard lock(mutex_);
     CompileOptions exact = options_;
     exact.precision = Precision::fp32;
@@ -54,7 +54,7 @@ Result<const Program*> Engine::fallback(int level) {
         }
         return static_cast<const Program*>(exact_.get());
     }
-    if (backend_.name() == "reference") return static_cast<const Program*>(nullptr);
+    if (backend_.kind() == DeviceKind::reference) return static_cast<const Program*>(nullptr);
     if (!reference_) {
         TRY(const Backend* reference, choose_backend("reference"));
         exact.device = 0;
@@ -63,20 +63,20 @@ Result<const Program*> Engine::fallback(int level) {
     return static_cast<const Program*>(reference_.get());
 }
 
-Result<std::shared_ptr<Engine>> Engine::exact() {
-    if (options_.precision != Precision::automatic) return std::shared_ptr<Engine>();
+Result<std::shared_ptr<NetworkEngine>> NetworkEngine::exact() {
+    if (options_.precision != Precision::automatic) return std::shared_ptr<NetworkEngine>();
     TRY(const Program* const program, fallback(0));
-    if (!program) return std::shared_ptr<Engine>();
+    if (!program) return std::shared_ptr<NetworkEngine>();
     const std::lock_guard lock(mutex_);
     if (!exact_engine_) {
         CompileOptions options = options_;
         options.precision = Precision::fp32;
-        exact_engine_ = std::make_shared<Engine>(graph_, backend_, options, exact_);
+        exact_engine_ = std::make_shared<NetworkEngine>(graph_, backend_, options, exact_);
     }
     return exact_engine_;
 }
 
-TileRunner::TileRunner(Engine& engine, int halo, bool tta) : engine_(engine), tta_(tta) {
+TileRunner::TileRunner(NetworkEngine& engine, int halo, bool tta) : engine_(engine), tta_(tta) {
     rules_.halo = halo;
     // Both the network's own grid and whole blocks of pixel_unshuffle.
     rules_.alignment = engine.info().alignment;

@@ -18,9 +18,9 @@ namespace enlarge {
 
 // A network ready to run: the program, and what is needed to compile a more precise one should that be necessary.
 // Shared by all stages of an enlargement, and by enlargements that run side by side.
-class Engine {
+class NetworkEngine {
 public:
-    Engine(std::shared_ptr<const Graph> graph, const Backend& backend, const CompileOptions& options,
+    NetworkEngine(std::shared_ptr<const Graph> graph, const Backend& backend, const CompileOptions& options,
            std::shared_ptr<const Program> program);
 
     [[nodiscard]] const Program& program() const { return *program_; }
@@ -32,7 +32,7 @@ public:
     // An engine that runs this one's network in fp32, for pictures that ask for more than automatic precision was
     // measured for; null when this one does so already, or when its precision was asked for by name. Compiled when
     // first asked for.
-    Result<std::shared_ptr<Engine>> exact();
+    Result<std::shared_ptr<NetworkEngine>> exact();
 
 private:
     std::shared_ptr<const Graph> graph_;
@@ -41,7 +41,7 @@ private:
     std::shared_ptr<const Program> program_;
     std::mutex mutex_;
     std::shared_ptr<const Program> exact_;
-    std::shared_ptr<Engine> exact_engine_;
+    std::shared_ptr<NetworkEngine> exact_engine_;
     std::unique_ptr<Program> reference_;
 };
 
@@ -60,7 +60,7 @@ struct Band {
 class TileRunner {
 public:
     // `halo` may be smaller than what the program states (deep networks; see plan/).
-    TileRunner(Engine& engine, int halo, bool tta);
+    TileRunner(NetworkEngine& engine, int halo, bool tta);
 
     // Computes the pixels of `core` (picture coordinates) into `out` of core.size() * scale; planar f32 when averaging,
     // else any format the program writes. The band holds the rows of tile_input(core).
@@ -85,7 +85,7 @@ private:
     Result<void> recompute(const ImageView& in, const Rect& core, const MutableImageView& out);
     void release();
 
-    Engine& engine_;
+    NetworkEngine& engine_;
     TileRules rules_;
     bool tta_;
     std::unique_ptr<Session> session_;

@@ -69,6 +69,7 @@ Result<void> interleave(Job& job, media::SegmentPackets& packets, OtherStreams& 
     TRY(Packet video, packets.next());
     if (others) TRY(others.next());
     while (video || others) {
+        TRY(job.options.cancel.check());
         const auto now = std::chrono::steady_clock::now();
         if (job.options.progress && job.options.progress(job.progress_now(now)) == VideoControl::stop_now)
             return Error{Errc::cancelled, "stopped while the file was put together"};

@@ -66,7 +66,7 @@ void open_gpu(Job& job) {
     if (!job.options.gpu_decode && !encodes) return;
     std::string why = "the network does not run on exactly one GPU";
     const Program& program = job.network.enlarger.engine().program();
-    if (void* const context = program.devices() == 1 ? program.context() : nullptr) {
+    if (const NativeHandle context = program.devices() == 1 ? program.context() : NativeHandle{}) {
         auto gpu = media::Gpu::open(context);
         if (gpu.ok()) job.gpu = std::move(gpu).value();
         else why = gpu.error().message;
@@ -184,6 +184,11 @@ Result<void> decide_output(Job& job) {
     replace_missing_encoder(job);
     TRY(job.choice, media::choose_encoder(job.request, job.out, !whole || o.square_pixels));
     job.out.size = job.choice.size;
+    const std::int64_t pixels = std::int64_t{job.out.size.width} * job.out.size.height;
+    if (std::max(job.out.size.width, job.out.size.height) > o.limits.side || pixels > o.limits.pixels)
+        return Error{Errc::limit, "frames of " + enlarge::describe(job.out.size) + " pixels; at most " +
+                                      std::to_string(o.limits.side) + " a side and " +
+                                      std::to_string(o.limits.pixels) + " in all are allowed"};
     for (const Notice& said : job.choice.notices) job.notice(said);
     job.out.sar = output_sar(o, job.in, job.out.size);
     job.frame_pixels = media::plain_name(job.choice.pixel_format, job.in.samples.alpha);

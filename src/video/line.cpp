@@ -26,6 +26,10 @@ FrameTask task_of(const Job& job, int waiting) {
 Result<void> watch(Job& job, Pipeline& line) {
     const auto start = std::chrono::steady_clock::now();
     return line.run([&] {
+        if (job.options.cancel.requested()) {
+            job.cancel = true;
+            return false;
+        }
         if (!job.options.progress) return true;
         switch (job.options.progress(job.progress_now(start))) {
             case VideoControl::go_on: return true;

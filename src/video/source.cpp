@@ -53,10 +53,14 @@ Result<std::unique_ptr<VideoSource>> VideoSource::open(const std::string& path, 
     in.options = options.input_options;
     in.cancel = &cancel;
     in.end = &end;
-    if (options.progress) in.poll = [poll = options.progress] { return poll({}) == VideoControl::go_on; };
+    if (options.progress || options.cancel.possible())
+        in.poll = [poll = options.progress, cancel = options.cancel] {
+            return !cancel.requested() && (!poll || poll({}) == VideoControl::go_on);
+        };
     in.threads = options.codec_threads;
-    in.limits.pixels = std::int64_t{1} << 28;  // of a decoded frame: 16384x16384
-    in.limits.side = 65535;
+    in.limits = options.limits;
+    in.limits.pixels = std::min(in.limits.pixels, std::int64_t{1} << 28);  // of a decoded frame: 16384x16384
+    in.limits.side = std::min(in.limits.side, 65535);
     TRY(source->input_, media::Input::open(in));
     const double start = source->input_->start_s();
     const bool trimmed = options.from_s > 0;

@@ -79,7 +79,7 @@ std::vector<Rect> TileReuse::State::cores() {
 
 TileReuse::TileReuse(Enlarger& enlarger, Size in, Size out, bool on) {
     if (!on) return;
-    Engine& engine = enlarger.engine();
+    NetworkEngine& engine = enlarger.engine();
     const ProgramInfo& info = engine.info();
     // One run of the network over the picture as it is; anything else mixes pixels from further away.
     const bool whole = in.width % info.size_multiple == 0 && in.height % info.size_multiple == 0;

@@ -49,10 +49,12 @@ Result<void> open_output(Job& job) {
 Error stopped(Job& job, Error error) {
     const std::int64_t done = job.journal ? job.journal->frames() : 0;
     const std::string kept = std::to_string(done);
+    const auto asked = job.options.cancel.check();  // says whether the time was over
+    const std::string reason = asked.ok() ? "" : asked.error().message + ": ";
     job.direct.reset();
     if (error.code == Errc::cancelled)
-        error.message = done > 0 ? "stopped after " + kept + " frames, which are kept; the same command continues"
-                                 : "stopped; nothing was kept";
+        error.message = reason + (done > 0 ? "stopped after " + kept + " frames, which are kept; the same command continues"
+                                           : "stopped; nothing was kept");
     else if (done > 0)
         error.message += "; " + kept + " finished frames are kept, and the same command continues";
     return error;

@@ -95,10 +95,15 @@ Result<std::string> pull(const PublicModel& model, const PullProgress& progress)
 
 }  // namespace
 
-Result<std::string> pull_model(const std::string& name, const PullProgress& progress) {
+Result<std::string> pull_model(const std::string& name, const PullProgress& progress, const Cancellation& cancel) {
     TRY(const zoo::Registry registry, zoo::load_registry());
     TRY(const PublicModel* model, zoo::only_named(registry.models, name));
-    return pull(*model, progress);
+    TRY(cancel.check());
+    auto pulled = pull(*model, [&](std::int64_t done, std::int64_t total) {
+        return !cancel.requested() && (!progress || progress(done, total));
+    });
+    if (!pulled.ok() && pulled.error().code == Errc::cancelled) TRY(cancel.check());
+    return pulled;
 }
 
 }  // namespace enlarge

@@ -92,6 +92,79 @@ static void check_doubled(const unsigned char* in, const unsigned char* out, int
     CHECK(wrong == 0);
 }
 
+static void visit_device_info(void* user, const enlarge_device_info* device) {
+    CHECK(device->size >= sizeof(enlarge_device_info) && device->id[0] && device->fallback_to != NULL);
+    CHECK(!device->usable || (device->precisions & (1 << ENLARGE_PRECISION_FP32)));
+    ++*(int*)user;
+}
+
+static void count_lines(void* user, int32_t level, const char* code, const char* text) {
+    CHECK(level >= ENLARGE_LOG_DEBUG && level <= ENLARGE_LOG_WARNING && code != NULL && text != NULL);
+    ++*(int*)user;
+}
+
+/* One engine, two sessions. */
+static void check_engine(enlarge_context* ctx, unsigned char* in, unsigned char* out) {
+    enum { W = 13, H = 9 };
+    size_t byte_count = 0;
+    unsigned char* file = make_model(&byte_count);
+    enlarge_model* model = NULL;
+    enlarge_engine* engine = NULL;
+    enlarge_session *first = NULL, *second = NULL;
+    enlarge_options options;
+    enlarge_engine_info info;
+    enlarge_device_info device;
+    enlarge_call call;
+    enlarge_cancellation* stop = enlarge_cancellation_create(0);
+    enlarge_image small = describe(in, W, H, 3, ENLARGE_U8), big = describe(out, 2 * W, 2 * H, 3, ENLARGE_U8);
+    int64_t bytes = 0;
+    int lines = 0, devices = 0;
+    CHECK(enlarge_model_read(ctx, file, byte_count, "doubling", &model) == ENLARGE_OK);
+    free(file);
+    memset(&options, 0, sizeof options);
+    options.size = sizeof options;
+    options.device = "reference";
+    options.log = count_lines;
+    options.log_user = &lines;
+    options.max_side = 2 * W;
+    CHECK(enlarge_engine_create(ctx, NULL, &options, &engine) == ENLARGE_ARGUMENT);
+    CHECK(enlarge_engine_create(ctx, model, &options, &engine) == ENLARGE_OK);
+    enlarge_model_close(model);
+    memset(&info, 0, sizeof info);
+    memset(&device, 0, sizeof device);
+    info.size = sizeof info;
+    device.size = sizeof device;
+    CHECK(enlarge_engine_describe(ctx, engine, &info, &device) == ENLARGE_OK);
+    CHECK(info.precision == ENLARGE_PRECISION_FP32 && info.devices == 1 && strstr(info.description, "reference"));
+    CHECK(device.kind == ENLARGE_DEVICE_REFERENCE && device.usable && strcmp(device.id, "reference") == 0);
+    CHECK(enlarge_session_create(ctx, engine, &first) == ENLARGE_OK);
+    CHECK(enlarge_session_create(ctx, engine, &second) == ENLARGE_OK);
+    enlarge_engine_destroy(engine); /* sessions keep it */
+    CHECK(enlarge_session_memory(ctx, first, &small, &big, &bytes) == ENLARGE_OK && bytes > 0);
+    CHECK(enlarge_session_upscale(ctx, first, &small, &big, NULL, NULL) == ENLARGE_OK);
+    check_doubled(in, out, W, H);
+    memset(out, 0, (size_t)(4 * W * H * 3));
+    memset(&call, 0, sizeof call);
+    call.size = sizeof call;
+    call.cancellation = stop;
+    CHECK(enlarge_session_upscale(ctx, second, &small, &big, &call, NULL) == ENLARGE_OK);
+    check_doubled(in, out, W, H);
+    enlarge_cancel(stop);
+    CHECK(enlarge_session_upscale(ctx, second, &small, &big, &call, NULL) == ENLARGE_CANCELLED);
+    CHECK(strcmp(enlarge_error(ctx), "stopped by the caller") == 0);
+    enlarge_cancellation_destroy(stop);
+    big.width = 2 * W + 1;
+    CHECK(enlarge_session_upscale(ctx, first, &small, &big, NULL, NULL) == ENLARGE_LIMIT);
+    CHECK(lines >= 0);
+    CHECK(enlarge_visit_devices(ctx, visit_device_info, &devices) == ENLARGE_OK && devices >= 1);
+    enlarge_session_destroy(first);
+    enlarge_session_destroy(second);
+    enlarge_session_destroy(NULL);
+    enlarge_engine_destroy(NULL);
+    enlarge_cancel(NULL);
+    enlarge_cancellation_destroy(NULL);
+}
+
 int main(void) {
     enum { W = 13, H = 9 };
     static unsigned char in[3 * W * H], out[12 * W * H], rows_out[12 * W * H];
@@ -206,6 +279,7 @@ int main(void) {
         CHECK(enlarge_choose(ctx, "anime", 0, 2, &choice) == ENLARGE_ARGUMENT && strstr(enlarge_error(ctx), "drawing") != NULL);
         CHECK(enlarge_choose(ctx, "film", 0, 2, NULL) == ENLARGE_ARGUMENT && enlarge_choose(ctx, NULL, 0, 2, &choice) == ENLARGE_ARGUMENT);
     }
+    check_engine(ctx, in, out);
     CHECK(enlarge_devices(ctx, visit_device, &count_devices) == ENLARGE_OK && count_devices >= 1);
     enlarge_upscaler_destroy(upscaler);
     enlarge_upscaler_destroy(NULL);

@@ -55,7 +55,7 @@ Image read_npy(const fs::path& file) {
     return image;
 }
 
-Image run(const std::shared_ptr<Engine>& engine, const Image& in, int scale, int tile) {
+Image run(const std::shared_ptr<NetworkEngine>& engine, const Image& in, int scale, int tile) {
     EnlargerOptions options;
     options.tile = tile;
     Enlarger enlarger(engine, options);
@@ -88,7 +88,7 @@ void expect_output(const Network& network, const Image& in, const Image& expecte
         std::shared_ptr<const Program> program = must(backend->compile(*graph, options));
         if (plain && std::string(name) == "reference") continue;  // what the cpu backend just did
         plain = program->info().description.find("plain loops") != std::string::npos;
-        const auto engine = std::make_shared<Engine>(graph, *backend, options, program);
+        const auto engine = std::make_shared<NetworkEngine>(graph, *backend, options, program);
         const Image out = run(engine, in, network.scale, 0);
         EXPECT_LE(test::largest_difference(out.view(), expected.view()), std::max(1e-4, 1e-5 * largest(expected)));
         if (!tiles) continue;

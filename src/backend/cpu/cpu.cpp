@@ -209,6 +209,7 @@ private:
 class CpuBackend final : public Backend {
 public:
     [[nodiscard]] std::string_view name() const override { return "cpu"; }
+    [[nodiscard]] DeviceKind kind() const override { return DeviceKind::cpu; }
 
     std::vector<DeviceInfo> probe() const override {
         DeviceInfo device;
@@ -217,6 +218,7 @@ public:
         const Result<Isa> isa = chosen_isa();
         device.name = cpu_name();
         device.usable = isa.ok();
+        if (isa.ok()) device.precisions = {Precision::fp32, Precision::fp16, Precision::int16};
         const int cores = usable_cores();
         device.detail = isa.ok() ? std::string(isa_name(*isa)) + ", " + std::to_string(cores) + (cores == 1 ? " thread" : " threads") +
                                        "; fp32, fp16, int16"

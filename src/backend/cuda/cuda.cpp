@@ -36,9 +36,14 @@ public:
     explicit CudaBackend(BackendOptions options) : options_(std::move(options)) { opened_->images = options_.images; }
 
     [[nodiscard]] std::string_view name() const override { return "cuda"; }
+    [[nodiscard]] DeviceKind kind() const override { return DeviceKind::gpu; }
 
     std::vector<DeviceInfo> probe() const override {
-        const auto unusable = [](std::string why) { return std::vector<DeviceInfo>{{"cuda", "NVIDIA GPU", 0, false, std::move(why)}}; };
+        const auto unusable = [](std::string why) {
+            DeviceInfo info{.id = "cuda", .name = "NVIDIA GPU", .detail = std::move(why), .kind = DeviceKind::gpu};
+            info.fallback_to = "cpu";
+            return std::vector<DeviceInfo>{std::move(info)};
+        };
         if (options_.images.empty()) return unusable("this build has no CUDA kernels (it was made without nvcc, or only for the GPUs of a machine that has none)");
         const auto driver = this->driver();
         if (!driver.ok()) return unusable(driver.error().message);
@@ -133,6 +138,8 @@ private:
     static DeviceInfo describe(const Driver& driver, int ordinal) {
         DeviceInfo info;
         info.id = "cuda:" + std::to_string(ordinal);
+        info.kind = DeviceKind::gpu;
+        info.fallback_to = "cpu";
         CuDevice device = 0;
         char name[256] = {};
         std::size_t bytes = 0;
@@ -153,6 +160,8 @@ private:
             return info;
         }
         info.usable = true;
+        info.precisions = {Precision::fp32, Precision::fp16, Precision::int8};
+        info.takes_frames = true;
         info.detail = arch + ", driver for CUDA " + version_text(driver.version) + "; fp16, fp32, int8";
         if (driver.version / 1000 < kernel_toolkit_version() / 1000)
             info.detail += " (the kernels were built with CUDA " + version_text(kernel_toolkit_version()) + ", which it may refuse)";

@@ -93,9 +93,10 @@ Result<Ceiling> CudaProgram::measure_ceiling() const {
     return enlarge::cuda::measure_ceiling(*resident->device, state_->info.precision);
 }
 
-void* CudaProgram::context() const {
+NativeHandle CudaProgram::context() const {
     const auto first = state_->resident(0);
-    return first.ok() ? (*first)->device->context : nullptr;
+    if (!first.ok()) return {};
+    return {NativeHandle::Kind::cuda_context, (*first)->device->context};
 }
 
 Result<void> CudaProgram::takes_frames(const FrameFormat& in, const FrameFormat& out) const {

@@ -53,7 +53,7 @@ public:
     // Sessions take the GPUs in turn. A GPU that cannot be opened is passed over, said once.
     Result<std::unique_ptr<Session>> session() const override;
     [[nodiscard]] int devices() const override { return static_cast<int>(state_->devices()); }
-    [[nodiscard]] void* context() const override;
+    [[nodiscard]] NativeHandle context() const override;
     [[nodiscard]] std::int64_t peak_device_bytes() const override;
     Result<Ceiling> measure_ceiling() const override;
     Result<void> takes_frames(const FrameFormat& in, const FrameFormat& out) const override;

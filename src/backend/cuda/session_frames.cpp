@@ -146,7 +146,7 @@ Result<TileReport> CudaSession::run_frame(const FrameSurface& in, const FrameSur
         if (i < p.head || i >= p.tail) TRY(add_launch(p, i));
 
     if (in.on_device) {  // our stream goes on when the frame is there
-        TRY(driver_.check(driver_.event_record(ready_, static_cast<CuStream>(in.stream)), "marking a frame"));
+        TRY(driver_.check(driver_.event_record(ready_, static_cast<CuStream>(in.stream.pointer)), "marking a frame"));
         TRY(driver_.check(driver_.stream_wait_event(stream_, ready_, 0), "waiting for a frame"));
     } else {
         pack_frame(in, p.in, pinned_in_.data());

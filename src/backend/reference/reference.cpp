@@ -117,6 +117,7 @@ private:
 class ReferenceBackend : public Backend {
 public:
     [[nodiscard]] std::string_view name() const override { return "reference"; }
+    [[nodiscard]] DeviceKind kind() const override { return DeviceKind::reference; }
 
     std::vector<DeviceInfo> probe() const override {
         DeviceInfo device;
@@ -124,6 +125,8 @@ public:
         device.name = "plain loops, for tests and as the last resort";
         device.memory_bytes = free_memory_bytes();
         device.usable = true;
+        device.kind = DeviceKind::reference;
+        device.precisions = {Precision::fp32};
         device.detail = "fp32 (sums in double precision)";
         return {device};
     }

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "api/upscaler_state.hpp"
+#include "api/engine_state.hpp"
 #include "color/convert.hpp"
 #include "enlarge/log.hpp"
 #include "enlarge/media.hpp"
@@ -127,7 +127,7 @@ Frame by_processor(Upscaler& cpu, const Frame& in, int bits) {
 
 TEST_F(CudaVideo, frames_that_went_to_the_gpu_through_ffmpeg_come_back_unchanged) {
     Upscaler gpu = upscaler("cuda:0");
-    const auto ffmpeg = must(media::Gpu::open(gpu.state().enlarger->engine().program().context()));
+    const auto ffmpeg = must(media::Gpu::open(gpu.state().session.state().enlarger.engine().program().context()));
     for (const int bits : {8, 10})
         for (const Size size : {Size{48, 32}, Size{37, 21}}) {
             SCOPED_TRACE(std::to_string(bits) + " bits, width " + std::to_string(size.width));
@@ -152,14 +152,14 @@ TEST_F(CudaVideo, frames_that_went_to_the_gpu_through_ffmpeg_come_back_unchanged
 // memory. Both are what the processor makes of it.
 TEST_F(CudaVideo, frames_on_the_gpu_are_enlarged_as_the_processor_would) {
     Upscaler gpu = upscaler("cuda:0"), cpu = upscaler("cpu", Precision::fp32);
-    const auto ffmpeg = must(media::Gpu::open(gpu.state().enlarger->engine().program().context()));
+    const auto ffmpeg = must(media::Gpu::open(gpu.state().session.state().enlarger.engine().program().context()));
     for (const int bits : {8, 10}) {
         SCOPED_TRACE(std::to_string(bits) + " bits");
         const Size size{44, 24}, out_size{88, 48};
         const media::VideoFormat in = format_of(bits, size, true), out = format_of(bits, out_size, false);
         const video::FrameTask task{.in = in, .out = out, .frame_pixels = bits == 8 ? "yuv420p" : "yuv420p10le",
                                     .encoder_gpu = ffmpeg.get()};
-        const auto workers = must(video::make_surface_upscaler(*gpu.state().enlarger, task));
+        const auto workers = must(video::make_surface_upscaler(gpu.state().session.state().enlarger, task));
         ASSERT_TRUE(workers);
         EXPECT_EQ(workers->at_once(), 2);
         EXPECT_EQ(workers->rgb_pictures(), nullptr);

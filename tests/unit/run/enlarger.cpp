@@ -25,16 +25,16 @@ std::vector<const Backend*> exact_backends() {
     return all;
 }
 
-std::shared_ptr<Engine> make_engine(const Backend& backend, Graph graph, ThreadPool* pool = nullptr) {
+std::shared_ptr<NetworkEngine> make_engine(const Backend& backend, Graph graph, ThreadPool* pool = nullptr) {
     CompileOptions options;
     options.precision = Precision::fp32;
     options.pool = pool;
     auto shared = std::make_shared<const Graph>(std::move(graph));
     std::shared_ptr<const Program> program = must(backend.compile(*shared, options));
-    return std::make_shared<Engine>(shared, backend, options, program);
+    return std::make_shared<NetworkEngine>(shared, backend, options, program);
 }
 
-Image enlarge_picture(const std::shared_ptr<Engine>& engine, const ImageView& in, Size out, PixelFormat format,
+Image enlarge_picture(const std::shared_ptr<NetworkEngine>& engine, const ImageView& in, Size out, PixelFormat format,
                       const EnlargerOptions& options = {}) {
     Enlarger enlarger(engine, options);
     Image result(out, format);
@@ -333,7 +333,7 @@ TEST(enlarger, automatic_precision_is_exact_where_a_picture_has_more_than_8_bits
     auto graph = std::make_shared<const Graph>(compact_graph(47, {32, 3, 2, 3}));
     const std::shared_ptr<const Program> program = must(cpu->compile(*graph, options));
     const auto exact = make_engine(*cpu, compact_graph(47, {32, 3, 2, 3}), &pool);
-    const auto automatic = std::make_shared<Engine>(graph, *cpu, options, program);
+    const auto automatic = std::make_shared<NetworkEngine>(graph, *cpu, options, program);
     const bool fast = automatic->info().precision != Precision::fp32;
     Image beyond = make_picture({40, 32}, kRgbF32Planar);  // floats far beyond 0..1
     for (int y = 0; y < 32; ++y)

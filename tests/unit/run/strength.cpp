@@ -16,13 +16,13 @@ namespace {
 
 using namespace test;
 
-std::shared_ptr<Engine> make_engine(Graph graph) {
+std::shared_ptr<NetworkEngine> make_engine(Graph graph) {
     const Backend* reference = must(choose_backend("reference"));
     CompileOptions options;
     options.precision = Precision::fp32;
     auto shared = std::make_shared<const Graph>(std::move(graph));
     std::shared_ptr<const Program> program = must(reference->compile(*shared, options));
-    return std::make_shared<Engine>(shared, *reference, options, program);
+    return std::make_shared<NetworkEngine>(shared, *reference, options, program);
 }
 
 EnlargerOptions with_strength(double strength, int tile = 0) {
@@ -32,7 +32,7 @@ EnlargerOptions with_strength(double strength, int tile = 0) {
     return options;
 }
 
-Image enlarge_picture(const std::shared_ptr<Engine>& engine, const ImageView& in, Size out, PixelFormat format,
+Image enlarge_picture(const std::shared_ptr<NetworkEngine>& engine, const ImageView& in, Size out, PixelFormat format,
                       const EnlargerOptions& options) {
     Enlarger enlarger(engine, options);
     Image result(out, format);

@@ -65,6 +65,7 @@ class CopyBackend : public Backend {
 public:
     explicit CopyBackend(const Faults& faults) : faults_(faults) {}
     [[nodiscard]] std::string_view name() const override { return "copy"; }
+    [[nodiscard]] DeviceKind kind() const override { return DeviceKind::cpu; }
     std::vector<DeviceInfo> probe() const override { return {}; }
     Result<std::unique_ptr<Program>> compile(const Graph&, const CompileOptions& options) const override {
         const Precision precision = options.precision == Precision::automatic ? Precision::fp16 : options.precision;
@@ -87,7 +88,7 @@ struct Fixture {
     explicit Fixture(float gain = 1) : backend(faults) {
         auto graph = std::make_shared<const Graph>(copy_graph(gain));
         std::shared_ptr<const Program> program = must(backend.compile(*graph, {}));
-        engine = std::make_unique<Engine>(graph, backend, CompileOptions{}, program);
+        engine = std::make_unique<NetworkEngine>(graph, backend, CompileOptions{}, program);
         for (int y = 0; y < 24; ++y)
             for (int x = 0; x < 96; ++x) in.view().row(0, y)[x] = std::byte((x + y) % 200);
     }
@@ -96,7 +97,7 @@ struct Fixture {
     }
     Faults faults;
     CopyBackend backend;
-    std::unique_ptr<Engine> engine;
+    std::unique_ptr<NetworkEngine> engine;
     Image in{{32, 24}, kRgb8}, out{{32, 24}, kRgb8};
 };
 
