@@ -209,19 +209,146 @@ def spsr(n, x, out):
     return n.conv(act(n.conv(y, "f_HR_conv0.0", nf)), "f_HR_conv1.0", out)
 
 
-STATED = dict(spanplus=spanplus, spanf=spanf, spanv2=spanv2, spanf3=spanf3, rtmosr=rtmosr, edsr=edsr, srresnet=srresnet,
+def unet_pair(n, x, name):
+    act = lambda t: F.leaky_relu(t, 0.1)
+
+    def conv(t, key, out, kernel=3, stride=1):
+        w = n.take(key + ".weight", (out, t.shape[1], kernel, kernel), 1.2 / (t.shape[1] * kernel * kernel) ** 0.5)
+        return F.conv2d(t, w, n.take(key + ".bias", (out,), 0.1), stride=stride)
+
+    def up(t, key, out, kernel, stride, pad):
+        w = n.take(key + ".weight", (t.shape[1], out, kernel, kernel), 1.2 / (t.shape[1] * kernel) ** 0.5)
+        return F.conv_transpose2d(t, w, n.take(key + ".bias", (out,), 0.1), stride=stride, padding=pad)
+
+    def two(t, key, mid, out, gate):
+        t = act(conv(act(conv(t, key + ".conv.0", mid)), key + ".conv.2", out))
+        if not gate:
+            return t
+        s = F.relu(conv(t.mean((2, 3), keepdim=True), key + ".seblock.conv1", 2, 1))
+        return t * torch.sigmoid(conv(s, key + ".seblock.conv2", out, 1))
+
+    crop = lambda t, by: t[..., by:-by, by:-by]
+    wide = two(x, "unet1.conv1", 4, 8, False)
+    y = two(act(conv(wide, "unet1.conv1_down", 8, 2, 2)), "unet1.conv2", 12, 8, True)
+    y = act(conv(crop(wide, 4) + act(up(y, "unet1.conv2_up", 8, 2, 2, 0)), "unet1.conv3", 8))
+    first = up(y, "unet1.conv_bottom", 3, 4, 2, 3) if name == "x2" else conv(y, "unet1.conv_bottom", 3)
+    wide = two(first, "unet2.conv1", 4, 8, False)
+    half = two(act(conv(wide, "unet2.conv1_down", 8, 2, 2)), "unet2.conv2", 8, 12, True)
+    y = two(act(conv(half, "unet2.conv2_down", 12, 2, 2)), "unet2.conv3", 16, 12, True)
+    y = crop(half, 4) + act(up(y, "unet2.conv3_up", 12, 2, 2, 0))
+    y = act(up(two(y, "unet2.conv4", 8, 8, True), "unet2.conv4_up", 8, 2, 2, 0))
+    y = act(conv(crop(wide, 16) + y, "unet2.conv5", 8))
+    return conv(y, "unet2.conv_bottom", 3) + crop(first, 20)
+
+
+def realcugan(n, x, out):
+    n.take("pro", (1,), 0.0)
+    y = unet_pair(n, F.pad(x, (18,) * 4, mode="reflect") * 0.7 + 0.15, "x2")
+    return (y - 0.15) / 0.7
+
+
+def waifu2x_cunet(n, x, out):
+    return unet_pair(n, F.pad(x, (28,) * 4, mode="replicate"), "x1")
+
+
+def waifu2x_upconv7(n, x, out):
+    y = F.pad(x, (7,) * 4, mode="replicate")
+    for i, wide in enumerate((4, 4, 6, 8, 8, 12)):
+        w = n.take(f"net.{2 * i}.weight", (wide, y.shape[1], 3, 3), 1.2 / (9 * y.shape[1]) ** 0.5)
+        y = F.leaky_relu(F.conv2d(y, w, n.take(f"net.{2 * i}.bias", (wide,), 0.1)), 0.1)
+    w = n.take("net.12.weight", (12, out, 4, 4), 0.2)
+    return F.conv_transpose2d(y, w, n.take("net.12.bias", (out,), 0.1), stride=2, padding=3)
+
+
+def esc(n, x, out):
+    dim, part, side, heads = 8, 4, 4, 2
+
+    def norm(t, name):
+        w, b = n.take(name + ".weight", (dim,), 0.2, 1.0), n.take(name + ".bias", (dim,), 0.1)
+        return F.layer_norm(t.permute(0, 2, 3, 1), (dim,), w, b, 1e-6).permute(0, 3, 1, 2)
+
+    def convolutions(t, name):
+        y = F.gelu(n.conv(t, name + ".proj", 2 * dim, 1))
+        return n.conv(F.gelu(n.conv(y, name + ".dwc", 2 * dim, groups=2 * dim)) + y, name + ".aggr", dim, 1)
+
+    def attention(t, name):
+        height, width = t.shape[2:]
+        down, across = -(-height // side), -(-width // side)
+        qkv = n.conv(t, name + ".to_qkv", 3 * dim, 1, gain=2.0)
+        qkv = F.pad(qkv, (0, across * side - width, 0, down * side - height), mode="reflect")
+        qkv = qkv.view(3, heads, dim // heads, down, side, across, side).permute(0, 3, 5, 1, 4, 6, 2)
+        q, k, v = qkv.reshape(3, down * across, heads, side * side, dim // heads)
+        table = n.take(name + ".relative_position_bias", (heads, (2 * side - 1) ** 2), 1.0)
+        at = torch.arange(side * side)
+        rows = at[None, :] // side - at[:, None] // side + side - 1
+        columns = at[None, :] % side - at[:, None] % side + side - 1
+        score = q @ k.transpose(-2, -1) / (dim // heads) ** 0.5 + table[:, rows * (2 * side - 1) + columns]
+        y = (score.softmax(-1) @ v).reshape(down, across, heads, side, side, dim // heads)
+        y = y.permute(2, 5, 0, 3, 1, 4).reshape(1, dim, down * side, across * side)
+        return n.conv(y[..., :height, :width], name + ".to_out", dim, 1)
+
+    raw = n.take("plk_filter", (part, part, 13, 13), 0.3)
+    turns = [raw, raw.flip(3), raw.flip(2), raw.flip(2, 3)]
+    shared = sum(turns + [t.transpose(2, 3) for t in turns]) / 8
+    start = n.conv(x, "proj", dim)
+    y = n.conv(x, "skip.0", 2 * dim, 1)
+    w = n.take("skip.1.weight", (2 * dim, 1, 7, 7), 0.2)
+    y = F.conv2d(F.pad(y, (3,) * 4, mode="reflect"), w, n.take("skip.1.bias", (2 * dim,), 0.1), groups=2 * dim)
+    past = n.conv(F.leaky_relu(y, 0.2), "skip.3", dim, 1)
+    y = convolutions(norm(start, "blocks.0.ln_proj"), "blocks.0.proj")
+    y = y + attention(norm(y, "blocks.0.ln_attn"), "blocks.0.attn")
+    z = convolutions(norm(y, "blocks.0.lns.0"), "blocks.0.convffns.0")
+    first = z[:, :part]
+    name = "blocks.0.pconvs.0"
+    own = F.gelu(n.conv(first.mean((2, 3), keepdim=True), name + ".plk.dwc_proj.1", 2, 1))
+    own = n.conv(own, name + ".plk.dwc_proj.3", 9 * part, 1).view(part, 1, 3, 3)
+    first = F.conv2d(first, shared, padding=6) + F.conv2d(first, own, padding=1, groups=part)
+    y = y + n.conv(torch.cat([first, z[:, part:]], 1), name + ".aggr", dim, 1)
+    y = n.conv(norm(y, "blocks.0.ln_out"), "blocks.0.conv_out", dim) + start
+    y = n.conv(y, "last", dim) + start + past
+    n.weights["to_img.MetaUpsample"] = torch.tensor([3, 1, 2, dim, out, dim, 4]).half()
+    return F.pixel_shuffle(n.conv(y, "to_img.0", out * 4), 2)
+
+
+STATED = dict(realcugan=realcugan, waifu2x_cunet=waifu2x_cunet, waifu2x_upconv7=waifu2x_upconv7, esc=esc,
+              spanplus=spanplus, spanf=spanf, spanv2=spanv2, spanf3=spanf3, rtmosr=rtmosr, edsr=edsr, srresnet=srresnet,
               artcnn=artcnn, spsr=spsr)
 
 
+# Other sizes than 16x12: what is mirrored further than that, and multiples.
+SIZES = dict(realcugan=(24, 20), waifu2x_cunet=(24, 20), drct=(16, 16))
+
+
 def from_spandrel():
+    from spandrel.architectures.DAT import DAT
+    from spandrel.architectures.DRCT import DRCT
+    from spandrel.architectures.FDAT import FDAT
     from spandrel.architectures.HAT import HAT
+    from spandrel.architectures.MoESR import MoESR
     from spandrel.architectures.MoSR import MoSR
     from spandrel.architectures.PLKSR import PLKSR, RealPLKSR
     from spandrel.architectures.RCAN import RCAN
     from spandrel.architectures.SwiftSRGAN import SwiftSRGAN as Generator
     from spandrel.architectures.SwinIR import SwinIR
     swin = dict(img_size=16, embed_dim=12, depths=[2], num_heads=[2], window_size=4, mlp_ratio=2, upscale=2)
+
+    def drct():
+        model = DRCT(img_size=8, embed_dim=12, depths=[6], num_heads=[2], window_size=4, mlp_ratio=2, upscale=2, gc=4,
+                     upsampler="pixelshuffle")
+        # The width of the tail is not a choice there; files say it.
+        model.conv_before_upsample[0] = torch.nn.Conv2d(12, 8, 3, 1, 1)
+        model.upsample[0] = torch.nn.Conv2d(8, 32, 3, 1, 1)
+        model.conv_last = torch.nn.Conv2d(8, 3, 3, 1, 1)
+        return model
+
     return dict(
+        dat=lambda: DAT(img_size=8, embed_dim=64, split_size=[2, 4], depth=[2], num_heads=[4], expansion_factor=0.5,
+                        upscale=2, resi_connection="3conv", upsampler="pixelshuffledirect"),
+        drct=drct,
+        fdat=lambda: FDAT(embed_dim=16, num_groups=1, depth_per_group=1, num_heads=2, mid_dim=8, scale=2,
+                          window_size=4, upsampler_type="pixelshuffle"),
+        moesr=lambda: MoESR(dim=8, n_blocks=1, n_block=1, upsample_dim=8, scale=2, upsampler="dysample"),
+        realplksr_dysample=lambda: RealPLKSR(dim=8, n_blocks=1, upscaling_factor=2, kernel_size=9, dysample=True),
         plksr=lambda: PLKSR(dim=8, n_blocks=1, upscaling_factor=2, kernel_size=9),
         realplksr=lambda: RealPLKSR(dim=8, n_blocks=2, upscaling_factor=2, kernel_size=9),
         realplksr_layer_norm=lambda: RealPLKSR(dim=8, n_blocks=1, upscaling_factor=2, kernel_size=9, layer_norm=True),
@@ -237,7 +364,8 @@ def shaken(model, seed):
     """Random numbers everywhere: norms, biases and statistics are trivial when a network is new."""
     random = torch.Generator().manual_seed(seed)
     for name, t in model.state_dict().items():
-        if not t.dtype.is_floating_point or "mask" in name or "mean.weight" in name or "mean.bias" in name:
+        fixed = ("mask", "rpe_biases", "init_pos", "mean.weight", "mean.bias")
+        if not t.dtype.is_floating_point or any(part in name for part in fixed):
             continue
         if name.endswith("running_var"):
             t.copy_(torch.rand(t.shape, generator=random) + 0.5)
@@ -254,20 +382,22 @@ def main():
     out = pathlib.Path(sys.argv[1])
     lines = []
     families = [(name, None) for name in STATED] + list(from_spandrel().items())
-    for index, (name, make) in enumerate(sorted(families)):
-        rng = np.random.default_rng(1000 + index)
-        width, height = 16, 12
+    for name, make in sorted(families):
+        seed = sum(name.encode())
+        rng = np.random.default_rng(seed)
+        width, height = SIZES.get(name, (16, 12))
         pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
         x = torch.from_numpy(pixels.astype(np.float64) / 255).permute(2, 0, 1)[None]
         with torch.no_grad():
             if make is None:
-                lazy = Lazy(index + 1)
+                lazy = Lazy(seed)
                 y = STATED[name](lazy, x, 3)
                 weights = lazy.weights
             else:
-                model = shaken(make(), index + 1)
+                model = shaken(make(), seed)
                 y = model(x.clone())
-                weights = {k: v.half() for k, v in model.state_dict().items() if v.dtype.is_floating_point and v.dim() > 0}
+                weights = {k: v.half() for k, v in model.state_dict().items()
+                           if (v.dtype.is_floating_point or "MetaUpsample" in k) and v.dim() > 0}
         y = y[0].numpy().astype(np.float32)
         formats.write_safetensors(out / f"family_{name}.safetensors", weights)
         (out / f"family_{name}.u8").write_bytes(pixels.tobytes())

@@ -48,7 +48,8 @@ Builder::Builder(const StateDict& weights, int channels) : weights_(weights) {
     if (channels != 1 && channels != 3 && channels != 4)
         fail(Errc::unsupported, "a network for pictures of " + std::to_string(channels) +
                                     " channels; only grey (1), RGB (3) and RGBA (4) are supported");
-    else if (auto input = graph_.input(channels); !input.ok()) error_ = input.error();
+    else if (auto input = graph_.input(channels); !input.ok())
+        error_ = input.error();
 }
 
 void Builder::fail(Errc code, const std::string& message) {
@@ -71,8 +72,7 @@ std::vector<float> Builder::take(const std::string& name, const std::vector<std:
         return {};
     }
     if (tensor->shape != shape) {
-        fail(Errc::format,
-             "tensor '" + name + "' is " + shape_text(tensor->shape) + "; expected " + shape_text(shape));
+        fail(Errc::format, "tensor '" + name + "' is " + shape_text(tensor->shape) + "; expected " + shape_text(shape));
         return {};
     }
     if (tensor->integers) {
@@ -112,7 +112,8 @@ std::vector<int> Builder::take_list(const std::string& name, std::size_t count) 
     std::vector<int> list;
     for (const float value : tensor->values) {
         if (!(value >= 0 && value <= (1 << 20))) {
-            fail(Errc::format, "tensor '" + name + "' holds " + std::to_string(value) + "; small whole numbers expected");
+            fail(Errc::format,
+                 "tensor '" + name + "' holds " + std::to_string(value) + "; small whole numbers expected");
             return {};
         }
         list.push_back(static_cast<int>(value));
@@ -154,27 +155,34 @@ int Builder::conv(int from, std::vector<float> weights, std::vector<float> bias,
     return *index;
 }
 
-int Builder::conv(int from, const std::string& name, int out, const Window& window, bool bias) {
+int Builder::conv(int from, const std::string& name, int out, const ConvWindow& window, bool bias) {
     const int in = channels(from), groups = std::max(window.groups, 1);
-    if (in % groups != 0) fail(Errc::format, "'" + name + "' has " + std::to_string(in) + " inputs in " + std::to_string(groups) + " groups");
-    op::Conv2d op{.kernel_h = window.kernel_h, .kernel_w = window.kernel_w, .stride_h = window.stride,
-                  .stride_w = window.stride, .groups = groups};
+    if (in % groups != 0)
+        fail(Errc::format,
+             "'" + name + "' has " + std::to_string(in) + " inputs in " + std::to_string(groups) + " groups");
+    op::Conv2d op{.kernel_h = window.kernel_h,
+                  .kernel_w = window.kernel_w,
+                  .stride_h = window.stride,
+                  .stride_w = window.stride,
+                  .groups = groups};
     op.pad_top = op.pad_bottom = window.pad_h < 0 ? window.kernel_h / 2 : window.pad_h;
     op.pad_left = op.pad_right = window.pad_w < 0 ? window.kernel_w / 2 : window.pad_w;
     op.weights = make_values(take(name + ".weight", {out, in / groups, window.kernel_h, window.kernel_w}));
-    op.bias = make_values(bias ? take(name + ".bias", {out}) : std::vector<float>(static_cast<std::size_t>(std::max(out, 0))));
+    op.bias = make_values(bias ? take(name + ".bias", {out})
+                               : std::vector<float>(static_cast<std::size_t>(std::max(out, 0))));
     return append(std::move(op), {from});
 }
 
 int Builder::depthwise(int from, const std::string& name, int kernel, bool bias) {
-    Window window = square(kernel);
+    ConvWindow window = square(kernel);
     window.groups = channels(from);
     return conv(from, name, channels(from), window, bias);
 }
 
 int Builder::linear(int from, const std::string& name, int out, bool bias) {
     std::vector<float> weights = take(name + ".weight", {out, channels(from)});
-    std::vector<float> biases = bias ? take(name + ".bias", {out}) : std::vector<float>(static_cast<std::size_t>(std::max(out, 0)));
+    std::vector<float> biases =
+        bias ? take(name + ".bias", {out}) : std::vector<float>(static_cast<std::size_t>(std::max(out, 0)));
     return conv(from, std::move(weights), std::move(biases), 1);
 }
 
@@ -182,7 +190,8 @@ int Builder::conv_transpose(int from, const std::string& name, int out, int kern
     op::ConvTranspose2d op{.kernel_h = kernel, .kernel_w = kernel, .stride_h = stride, .stride_w = stride};
     op.pad_top = op.pad_left = op.pad_bottom = op.pad_right = pad;
     op.weights = make_values(take(name + ".weight", {channels(from), out, kernel, kernel}));
-    op.bias = make_values(bias ? take(name + ".bias", {out}) : std::vector<float>(static_cast<std::size_t>(std::max(out, 0))));
+    op.bias = make_values(bias ? take(name + ".bias", {out})
+                               : std::vector<float>(static_cast<std::size_t>(std::max(out, 0))));
     return append(std::move(op), {from});
 }
 
@@ -205,7 +214,8 @@ int Builder::group_norm(int from, const std::string& name, int groups, float eps
 int Builder::batch_norm(int from, const std::string& name, float epsilon) {
     const int count = channels(from);
     std::vector<float> scale = take(name + ".weight", {count}), shift = take(name + ".bias", {count});
-    const std::vector<float> mean = take(name + ".running_mean", {count}), variance = take(name + ".running_var", {count});
+    const std::vector<float> mean = take(name + ".running_mean", {count}),
+                             variance = take(name + ".running_var", {count});
     ignore(name + ".num_batches_tracked");
     if (error_) return -1;
     for (std::size_t i = 0; i < scale.size(); ++i) {

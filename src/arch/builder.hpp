@@ -29,19 +29,20 @@ std::string shape_text(const std::vector<std::int64_t>& shape);
 int whole_scale(int values, int channels);
 
 // How a convolution's window moves. pad_h, pad_w -1: so that the size stays.
-struct Window {
+struct ConvWindow {
     int kernel_h = 3, kernel_w = 3;
     int stride = 1;
     int pad_h = -1, pad_w = -1;
     int groups = 1;
 };
-inline Window square(int kernel) { return {.kernel_h = kernel, .kernel_w = kernel}; }
+inline ConvWindow square(int kernel) { return {.kernel_h = kernel, .kernel_w = kernel}; }
 
 class Builder {
 public:
     Builder(const StateDict& weights, int channels);
 
-    // The values of tensor `name`, which must have this shape, be finite and no integers; marks it as used. Empty after a failure.
+    // The values of tensor `name`, which must have this shape, be finite and no integers; marks it as used. Empty after
+    // a failure.
     std::vector<float> take(const std::string& name, const std::vector<std::int64_t>& shape);
     // Marks as used whatever its shape; no failure when it is not there.
     void ignore(const std::string& name) { used_.insert(name); }
@@ -56,7 +57,7 @@ public:
     // The same with weights at hand.
     int conv(int from, std::vector<float> weights, std::vector<float> bias, int kernel = 3);
     // Any other convolution: name + ".weight" of shape out x channels / groups x kernel_h x kernel_w.
-    int conv(int from, const std::string& name, int out, const Window& window, bool bias = true);
+    int conv(int from, const std::string& name, int out, const ConvWindow& window, bool bias = true);
     // One kernel x kernel filter per channel.
     int depthwise(int from, const std::string& name, int kernel, bool bias = true);
     // Of each pixel's channels: name + ".weight" of shape out x channels, as a 1x1 convolution.
@@ -112,6 +113,7 @@ public:
     [[nodiscard]] int channels(int node) const;
     [[nodiscard]] bool failed() const { return error_.has_value(); }
     [[nodiscard]] const StateDict& weights() const { return weights_; }
+    Graph& graph() { return graph_; }
     // The checked graph. Fails when something failed before, or when a tensor of the file was not used.
     Result<Graph> finish();
     // The same with what is said of it.

@@ -40,6 +40,13 @@ ENLARGE_FAMILY(swiftsrgan);  // swiftsrgan.cpp: "initial.cnn.depthwise.weight"
 ENLARGE_FAMILY(spsr);        // spsr.cpp: "b_fea_conv.0.weight"
 ENLARGE_FAMILY(swinir);      // swinir.cpp: "layers.0.residual_group.blocks.0.attn.qkv.weight"
 ENLARGE_FAMILY(hat);         // "layers.0.residual_group.blocks.0.conv_block.cab.0.weight"
+ENLARGE_FAMILY(drct);        // "layers.0.adjust5.weight"
+ENLARGE_FAMILY(dat);         // dat.cpp: "before_RG.1.weight", "layers.0.blocks.0.attn.attns.0.rpe_biases"
+ENLARGE_FAMILY(fdat);        // fdat.cpp: "groups.0.blocks.0.inter.cg.1.weight"
+ENLARGE_FAMILY(esc);         // esc.cpp: "plk_filter"
+ENLARGE_FAMILY(moesr);       // moesr.cpp: "in_to_dim.weight"
+ENLARGE_FAMILY(cunet);       // cunet.cpp: "unet1.conv1.conv.0.weight"
+ENLARGE_FAMILY(upconv7);     // "net.12.weight"
 
 #undef ENLARGE_FAMILY
 

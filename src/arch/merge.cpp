@@ -20,10 +20,14 @@ Merged merge_conv3xc(Builder& b, const std::string& name, int in, int out) {
     // Numbers, and for what takes longer than memory a thousandth of the multiplications.
     if (!b.expand(std::int64_t{9} * in * (std::int64_t{wide} + out) + std::int64_t{9} * wide * mid / 1024 * in))
         return {};
-    const std::vector<float> w1 = b.take(name + ".conv.0.weight", {mid, in, 1, 1}), b1 = b.take(name + ".conv.0.bias", {mid});
-    const std::vector<float> w2 = b.take(name + ".conv.1.weight", {wide, mid, 3, 3}), b2 = b.take(name + ".conv.1.bias", {wide});
-    const std::vector<float> w3 = b.take(name + ".conv.2.weight", {out, wide, 1, 1}), b3 = b.take(name + ".conv.2.bias", {out});
-    const std::vector<float> skip = b.take(name + ".sk.weight", {out, in, 1, 1}), skip_bias = b.take(name + ".sk.bias", {out});
+    const std::vector<float> w1 = b.take(name + ".conv.0.weight", {mid, in, 1, 1}),
+                             b1 = b.take(name + ".conv.0.bias", {mid});
+    const std::vector<float> w2 = b.take(name + ".conv.1.weight", {wide, mid, 3, 3}),
+                             b2 = b.take(name + ".conv.1.bias", {wide});
+    const std::vector<float> w3 = b.take(name + ".conv.2.weight", {out, wide, 1, 1}),
+                             b3 = b.take(name + ".conv.2.bias", {out});
+    const std::vector<float> skip = b.take(name + ".sk.weight", {out, in, 1, 1}),
+                             skip_bias = b.take(name + ".sk.bias", {out});
     b.ignore(name + ".eval_conv.weight");
     b.ignore(name + ".eval_conv.bias");
     if (skip_bias.empty() || b3.empty()) return {};
@@ -74,7 +78,8 @@ Merged merge_pair(Builder& b, const std::string& name, int in, int out) {
     const int mid = b.dim(name + ".k0", 0);
     constexpr int kMostWidening = 16;
     if (mid > kMostWidening * std::max(in, out)) {
-        b.fail(Errc::unsupported, "'" + name + "' widens " + std::to_string(in) + " channels to " + std::to_string(mid));
+        b.fail(Errc::unsupported,
+               "'" + name + "' widens " + std::to_string(in) + " channels to " + std::to_string(mid));
         return {};
     }
     if (!b.expand(std::int64_t{9} * in * out + std::int64_t{9} * out * mid / 1024 * in)) return {};
@@ -88,12 +93,14 @@ Merged merge_pair(Builder& b, const std::string& name, int in, int out) {
         double sum = b1[static_cast<std::size_t>(o)];
         for (int m = 0; m < mid; ++m)
             for (int tap = 0; tap < 9; ++tap) {
-                const double w = k1[(static_cast<std::size_t>(o) * static_cast<std::size_t>(mid) + static_cast<std::size_t>(m)) * 9 +
-                                    static_cast<std::size_t>(tap)];
+                const double w =
+                    k1[(static_cast<std::size_t>(o) * static_cast<std::size_t>(mid) + static_cast<std::size_t>(m)) * 9 +
+                       static_cast<std::size_t>(tap)];
                 sum += w * b0[static_cast<std::size_t>(m)];
                 for (int i = 0; i < in; ++i)
                     row[static_cast<std::size_t>(i) * 9 + static_cast<std::size_t>(tap)] +=
-                        w * k0[static_cast<std::size_t>(m) * static_cast<std::size_t>(in) + static_cast<std::size_t>(i)];
+                        w *
+                        k0[static_cast<std::size_t>(m) * static_cast<std::size_t>(in) + static_cast<std::size_t>(i)];
             }
         for (const double value : row) merged.weights.push_back(static_cast<float>(value));
         merged.bias.push_back(static_cast<float>(sum));

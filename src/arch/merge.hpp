@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layers that were trained as several and are merged into one 3x3 convolution here, in double precision. Files may hold a
-// merged copy beside them, which may be stale and is not trusted.
+// Layers that were trained as several and are merged into one 3x3 convolution here, in double precision. Files may hold
+// a merged copy beside them, which may be stale and is not trusted.
 #pragma once
 
 #include <string>

@@ -16,12 +16,14 @@ int block(Builder& b, int x, const std::string& name) {
     const int features = b.channels(x), wide = b.dim(name + ".fc1.weight", 0), hidden = wide / 2,
               filtered = b.dim(name + ".conv.weight", 0);
     if (filtered < 1 || filtered > hidden) {
-        b.fail(Errc::format, "tensor '" + name + ".conv.weight' filters " + to_string(filtered) + " of " + to_string(hidden) + " channels");
+        b.fail(Errc::format, "tensor '" + name + ".conv.weight' filters " + to_string(filtered) + " of " +
+                                 to_string(hidden) + " channels");
         return -1;
     }
     const int y = b.conv(b.layer_norm(x, name + ".norm", 1e-6F), name + ".fc1", wide);
     const int gate = b.mish(b.channels_of(y, 0, hidden));
-    int moved = b.depthwise(b.channels_of(y, wide - filtered, filtered), name + ".conv", b.dim(name + ".conv.weight", 2));
+    int moved =
+        b.depthwise(b.channels_of(y, wide - filtered, filtered), name + ".conv", b.dim(name + ".conv.weight", 2));
     if (filtered < hidden) moved = b.concat({b.channels_of(y, hidden, hidden - filtered), moved});
     return b.add(b.mish(b.conv(b.multiply(gate, moved), name + ".fc2", features)), b.affine(x, 1, -0.5F));
 }
@@ -30,7 +32,8 @@ int block(Builder& b, int x, const std::string& name) {
 int mean_of_eight(Builder& b, int x, int outputs) {
     const std::string name = "upsampler.in_to_k";
     const int in = b.channels(x), kernel = b.dim(name + ".weight", 2);
-    const std::vector<float> all = b.take(name + ".weight", {8 * outputs, in, kernel, kernel}), biases = b.take(name + ".bias", {8 * outputs});
+    const std::vector<float> all = b.take(name + ".weight", {8 * outputs, in, kernel, kernel}),
+                             biases = b.take(name + ".bias", {8 * outputs});
     if (b.failed()) return -1;
     std::vector<float> weights(all.size() / 8), bias(biases.size() / 8);
     const auto mean = [](const std::vector<float>& from, std::vector<float>& to) {
@@ -47,10 +50,13 @@ int mean_of_eight(Builder& b, int x, int outputs) {
 
 }  // namespace
 
-bool is_mosr(const StateDict& weights) { return has(weights, "gblocks.0.weight") && has(weights, "gblocks.1.fc1.weight"); }
+bool is_mosr(const StateDict& weights) {
+    return has(weights, "gblocks.0.weight") && has(weights, "gblocks.1.fc1.weight");
+}
 
 Result<Network> build_mosr(const StateDict& weights) {
-    const int features = dimension(weights, "gblocks.0.weight", 0), channels = dimension(weights, "gblocks.0.weight", 1);
+    const int features = dimension(weights, "gblocks.0.weight", 0),
+              channels = dimension(weights, "gblocks.0.weight", 1);
     const int blocks = count_blocks(weights, "gblocks.", ".fc1.weight", 1);
     Builder b(weights, channels);
     int x = b.conv(0, "gblocks.0", features);
@@ -70,15 +76,18 @@ Result<Network> build_mosr(const StateDict& weights) {
         dysample(b, x, "upsampler.", whole_scale(dimension(weights, "upsampler.offset.weight", 0), 8), 4, channels);
     } else {
         const bool eight = has(weights, "upsampler.in_to_k.weight");
-        const int outputs = eight ? dimension(weights, "upsampler.in_to_k.weight", 0) / 8 : dimension(weights, "upsampler.0.weight", 0);
+        const int outputs =
+            eight ? dimension(weights, "upsampler.in_to_k.weight", 0) / 8 : dimension(weights, "upsampler.0.weight", 0);
         const int scale = whole_scale(outputs, channels);
         if (scale < 1)
-            b.fail(Errc::unsupported, "a MoSR network from " + to_string(channels) + " channels to " + to_string(outputs) +
-                                          " values per pixel, which is no whole scale");
+            b.fail(Errc::unsupported, "a MoSR network from " + to_string(channels) + " channels to " +
+                                          to_string(outputs) + " values per pixel, which is no whole scale");
         if (eight) tail = "mean of eight pixel shuffles";
         b.pixel_shuffle(eight ? mean_of_eight(b, x, outputs) : b.conv(x, "upsampler.0", outputs), scale);
     }
-    return b.network("MoSR", tail, {{"features", features}, {"blocks", blocks}, {"kernel", dimension(weights, "gblocks.1.conv.weight", 2)}});
+    return b.network(
+        "MoSR", tail,
+        {{"features", features}, {"blocks", blocks}, {"kernel", dimension(weights, "gblocks.1.conv.weight", 2)}});
 }
 
 }  // namespace enlarge

@@ -18,7 +18,8 @@ std::string feats(int index) { return "feats." + to_string(index) + "."; }
 // The largest N of a key feats.N.weight with four dimensions.
 int last_convolution(const StateDict& weights) {
     int last = 0;
-    for (auto it = weights.tensors.lower_bound("feats."); it != weights.tensors.end() && it->first.starts_with("feats."); ++it) {
+    for (auto it = weights.tensors.lower_bound("feats.");
+         it != weights.tensors.end() && it->first.starts_with("feats."); ++it) {
         const std::string& name = it->first;
         const std::size_t dot = name.find('.', 6);
         if (dot == std::string::npos || dot > 11 || name.substr(dot) != ".weight") continue;
@@ -36,7 +37,8 @@ int sparse_kernel(Builder& b, int from, const std::string& name, int part) {
         return -1;
     }
     std::vector<float> weights(static_cast<std::size_t>(pairs * k * k)), bias(static_cast<std::size_t>(part));
-    const std::pair<const char*, std::pair<int, int>> kernels[] = {{"mn_conv", {k, n}}, {"nm_conv", {n, k}}, {"nn_conv", {n, n}}};
+    const std::pair<const char*, std::pair<int, int>> kernels[] = {
+        {"mn_conv", {k, n}}, {"nm_conv", {n, k}}, {"nn_conv", {n, n}}};
     for (const auto& [which, size] : kernels) {
         const auto [rows, columns] = size;
         const std::vector<float> w = b.take(name + which + ".weight", {part, part, rows, columns});
@@ -47,7 +49,8 @@ int sparse_kernel(Builder& b, int from, const std::string& name, int part) {
         for (std::int64_t pair = 0; pair < pairs; ++pair)
             for (int y = 0; y < rows; ++y)
                 for (int x = 0; x < columns; ++x)
-                    weights[static_cast<std::size_t>((pair * k + y + k / 2 - rows / 2) * k + x + k / 2 - columns / 2)] += w[at++];
+                    weights[static_cast<std::size_t>((pair * k + y + k / 2 - rows / 2) * k + x + k / 2 -
+                                                     columns / 2)] += w[at++];
     }
     return b.conv(from, std::move(weights), std::move(bias), k);
 }
@@ -58,11 +61,13 @@ int large_kernel(Builder& b, int x, const std::string& name) {
     const std::string key = name + (sparse ? "mn_conv" : "conv");
     const int part = b.dim(key + ".weight", 0), all = b.channels(x);
     if (part < 1 || part > all) {
-        b.fail(Errc::format, "tensor '" + key + ".weight' is for " + to_string(part) + " of " + to_string(all) + " channels");
+        b.fail(Errc::format,
+               "tensor '" + key + ".weight' is for " + to_string(part) + " of " + to_string(all) + " channels");
         return -1;
     }
     const int first = b.channels_of(x, 0, part);
-    const int seen = sparse ? sparse_kernel(b, first, name, part) : b.conv(first, key, part, square(b.dim(key + ".weight", 2)));
+    const int seen =
+        sparse ? sparse_kernel(b, first, name, part) : b.conv(first, key, part, square(b.dim(key + ".weight", 2)));
     return part == all ? seen : b.concat({seen, b.channels_of(x, part, all - part)});
 }
 
@@ -97,7 +102,8 @@ int repeated(Builder& b, int picture, int times) {
 }  // namespace
 
 bool is_plksr(const StateDict& weights) {
-    return has(weights, "feats.0.weight") && (has(weights, "feats.1.channe_mixer.0.weight") || has(weights, "feats.1.channel_mixer.0.weight"));
+    return has(weights, "feats.0.weight") &&
+           (has(weights, "feats.1.channe_mixer.0.weight") || has(weights, "feats.1.channel_mixer.0.weight"));
 }
 
 Result<Network> build_plksr(const StateDict& weights) {
@@ -113,11 +119,12 @@ Result<Network> build_plksr(const StateDict& weights) {
     const int last = last_convolution(weights), outputs = dimension(weights, feats(last) + "weight", 0);
     const int scale = whole_scale(outputs, channels);
     if (scale < 1)
-        return Error{Errc::unsupported, "a PLKSR network from " + to_string(channels) + " channels to " + to_string(outputs) +
-                                            " values per pixel, which is no whole scale"};
+        return Error{Errc::unsupported, "a PLKSR network from " + to_string(channels) + " channels to " +
+                                            to_string(outputs) + " values per pixel, which is no whole scale"};
     if (last != blocks + 1 && last != blocks + 2)
-        return Error{Errc::format, "tensor '" + feats(last) + "weight' follows " + to_string(blocks) + " blocks; expected '" +
-                                       feats(blocks + 1) + "weight' or '" + feats(blocks + 2) + "weight'"};
+        return Error{Errc::format, "tensor '" + feats(last) + "weight' follows " + to_string(blocks) +
+                                       " blocks; expected '" + feats(blocks + 1) + "weight' or '" + feats(blocks + 2) +
+                                       "weight'"};
 
     Builder b(weights, channels);
     int x = b.conv(0, "feats.0", features);
@@ -132,11 +139,14 @@ Result<Network> build_plksr(const StateDict& weights) {
     } else {
         b.add(b.pixel_shuffle(x, scale), b.upsample_nearest(0, scale));
     }
-    const std::string kernel = has(weights, "feats.1.lk.mn_conv.weight") ? "feats.1.lk.mn_conv.weight" : "feats.1.lk.conv.weight";
+    const std::string kernel =
+        has(weights, "feats.1.lk.mn_conv.weight") ? "feats.1.lk.mn_conv.weight" : "feats.1.lk.conv.weight";
     std::string variant = kind.real ? (kind.norm ? "layer norm" : "group norm") : "plain";
     if (samples) variant += ", DySample";
     return b.network(kind.real ? "RealPLKSR" : "PLKSR", variant,
-                     {{"features", features}, {"blocks", blocks}, {"kernel", dimension(weights, kernel, 2)},
+                     {{"features", features},
+                      {"blocks", blocks},
+                      {"kernel", dimension(weights, kernel, 2)},
                       {"channels of the kernel", dimension(weights, kernel, 0)}});
 }
 

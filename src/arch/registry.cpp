@@ -48,6 +48,13 @@ constexpr Family kFamilies[] = {
     FAMILY("Swift-SRGAN", swiftsrgan),
     FAMILY("HAT", hat),
     FAMILY("SwinIR", swinir),
+    FAMILY("DRCT", drct),
+    FAMILY("DAT", dat),
+    FAMILY("FDAT", fdat),
+    FAMILY("ESC", esc),
+    FAMILY("MoESR", moesr),
+    FAMILY("Real-CUGAN|waifu2x", cunet),
+    FAMILY("waifu2x", upconv7),
 };
 
 #undef FAMILY

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plain residual networks: EDSR (two styles of keys), RCAN (groups of blocks with a gate per channel), SRResNet, ArtCNN.
+// Plain residual networks: EDSR (two styles of keys), RCAN (groups of blocks with a gate per channel), SRResNet,
+// ArtCNN.
 #include <algorithm>
 #include <utility>
 
@@ -16,7 +17,8 @@ constexpr float kMean[3] = {0.4488F, 0.4371F, 0.4040F};  // of the pictures that
 constexpr float kRange = 255;
 
 Error no_scale(const char* family, int inputs, int outputs) {
-    return {Errc::unsupported, std::string("a ") + family + " network from " + to_string(inputs) + " to " + to_string(outputs) + " channels"};
+    return {Errc::unsupported, std::string("a ") + family + " network from " + to_string(inputs) + " to " +
+                                   to_string(outputs) + " channels"};
 }
 
 // (x - mean) * range and its inverse; no mean for pictures of one channel.
@@ -59,7 +61,8 @@ Result<Network> framed(const StateDict& weights, const std::string& family, std:
     const Head head = head_of(weights);
     int scale = 1;
     const int inputs = dimension(weights, head.name + ".weight", 1);
-    if (head.unshuffle < 1 || (head.unshuffle > 1) != (head.name == "head.1")) return no_scale(family.c_str(), inputs, head.channels);
+    if (head.unshuffle < 1 || (head.unshuffle > 1) != (head.name == "head.1"))
+        return no_scale(family.c_str(), inputs, head.channels);
     Builder b(weights, head.channels);
     const bool mean = has(weights, "sub_mean.weight");
     const int in = mean ? shifted(b, b.affine(0, kRange, 0), "sub_mean") : 0;
@@ -83,13 +86,17 @@ int attention_block(Builder& b, int x, const std::string& name) {
 
 }  // namespace
 
-bool is_rcan(const StateDict& weights) { return has(weights, "body.0.body.0.body.3.conv_du.0.weight") && has(weights, "tail.1.weight"); }
+bool is_rcan(const StateDict& weights) {
+    return has(weights, "body.0.body.0.body.3.conv_du.0.weight") && has(weights, "tail.1.weight");
+}
 
 Result<Network> build_rcan(const StateDict& weights) {
     const int groups = count_blocks(weights, "body.", ".body.0.body.0.weight"),
               blocks = count_blocks(weights, "body.0.body.", ".body.0.weight");
     return framed(weights, "RCAN",
-                  {{"features", head_of(weights).features}, {"groups", groups}, {"blocks", blocks},
+                  {{"features", head_of(weights).features},
+                   {"groups", groups},
+                   {"blocks", blocks},
                    {"gate", dimension(weights, "body.0.body.0.body.3.conv_du.0.weight", 0)}},
                   [&](Builder& b, int x) {
                       const int features = b.channels(x);
@@ -97,7 +104,8 @@ Result<Network> build_rcan(const StateDict& weights) {
                           const std::string group = "body." + to_string(g);
                           const int inside = count_blocks(weights, group + ".body.", ".body.0.weight");
                           int y = x;
-                          for (int i = 0; i < inside; ++i) y = attention_block(b, y, group + ".body." + to_string(i) + ".body");
+                          for (int i = 0; i < inside; ++i)
+                              y = attention_block(b, y, group + ".body." + to_string(i) + ".body");
                           x = b.add(b.conv(y, group + ".body." + to_string(inside), features), x);
                       }
                       return b.conv(x, "body." + to_string(groups), features);
@@ -106,21 +114,24 @@ Result<Network> build_rcan(const StateDict& weights) {
 
 bool is_edsr(const StateDict& weights) {
     return (has(weights, "conv_after_body.weight") && has(weights, "body.0.conv1.weight")) ||
-           (has(weights, "body.0.body.0.weight") && has(weights, "body.0.body.2.weight") && has(weights, "tail.1.weight"));
+           (has(weights, "body.0.body.0.weight") && has(weights, "body.0.body.2.weight") &&
+            has(weights, "tail.1.weight"));
 }
 
 Result<Network> build_edsr(const StateDict& weights) {
     if (!has(weights, "conv_after_body.weight")) {
         const int blocks = count_blocks(weights, "body.", ".body.0.weight");
-        return framed(weights, "EDSR", {{"features", head_of(weights).features}, {"blocks", blocks}}, [&](Builder& b, int x) {
-            for (int i = 0; i < blocks; ++i) {
-                const std::string name = "body." + to_string(i) + ".body";
-                x = b.add(residual_pair(b, x, name + ".0", name + ".2"), x, residual_share(b.channels(x)), 1);
-            }
-            return b.conv(x, "body." + to_string(blocks), b.channels(x));
-        });
+        return framed(
+            weights, "EDSR", {{"features", head_of(weights).features}, {"blocks", blocks}}, [&](Builder& b, int x) {
+                for (int i = 0; i < blocks; ++i) {
+                    const std::string name = "body." + to_string(i) + ".body";
+                    x = b.add(residual_pair(b, x, name + ".0", name + ".2"), x, residual_share(b.channels(x)), 1);
+                }
+                return b.conv(x, "body." + to_string(blocks), b.channels(x));
+            });
     }
-    const int features = dimension(weights, "conv_first.weight", 0), channels = dimension(weights, "conv_first.weight", 1),
+    const int features = dimension(weights, "conv_first.weight", 0),
+              channels = dimension(weights, "conv_first.weight", 1),
               blocks = count_blocks(weights, "body.", ".conv1.weight");
     int scale = 1;
     Builder b(weights, channels);
@@ -141,7 +152,8 @@ bool is_srresnet(const StateDict& weights) {
 
 Result<Network> build_srresnet(const StateDict& weights) {
     constexpr float kSlope = 0.1F;
-    const int features = dimension(weights, "conv_first.weight", 0), channels = dimension(weights, "conv_first.weight", 1),
+    const int features = dimension(weights, "conv_first.weight", 0),
+              channels = dimension(weights, "conv_first.weight", 1),
               blocks = count_blocks(weights, "body.", ".conv1.weight");
     Builder b(weights, channels);
     int x = b.leaky_relu(b.conv(0, "conv_first", features), kSlope);
@@ -162,16 +174,24 @@ Result<Network> build_srresnet(const StateDict& weights) {
     return b.network("MSRResNet", "BasicSR keys", {{"features", features}, {"blocks", blocks}});
 }
 
-bool is_artcnn(const StateDict& weights) { return has(weights, "conv0.weight") && has(weights, "depth_to_space.upscale.0.weight"); }
+bool is_artcnn(const StateDict& weights) {
+    return has(weights, "conv0.weight") && has(weights, "depth_to_space.upscale.0.weight");
+}
 
 Result<Network> build_artcnn(const StateDict& weights) {
     const int features = dimension(weights, "conv0.weight", 0), channels = dimension(weights, "conv0.weight", 1),
-              kernel = dimension(weights, "conv0.weight", 2), blocks = count_blocks(weights, "res_block.", ".conv.0.0.weight"),
-              outputs = dimension(weights, "depth_to_space.upscale.0.weight", 0), scale = whole_scale(outputs, channels);
+              kernel = dimension(weights, "conv0.weight", 2),
+              blocks = count_blocks(weights, "res_block.", ".conv.0.0.weight"),
+              outputs = dimension(weights, "depth_to_space.upscale.0.weight", 0),
+              scale = whole_scale(outputs, channels);
     if (scale < 1) return no_scale("ArtCNN", channels, outputs);
-    if (kernel % 2 == 0) return Error{Errc::unsupported, "an ArtCNN network with kernels of " + to_string(kernel) + " pixels; expected an odd number"};
+    if (kernel % 2 == 0)
+        return Error{Errc::unsupported,
+                     "an ArtCNN network with kernels of " + to_string(kernel) + " pixels; expected an odd number"};
     Builder b(weights, channels);
-    const auto conv = [&](int from, const std::string& name, int out) { return b.conv(from, name, out, square(kernel)); };
+    const auto conv = [&](int from, const std::string& name, int out) {
+        return b.conv(from, name, out, square(kernel));
+    };
     const int first = conv(0, "conv0", features);
     int x = first;
     for (int i = 0; i < blocks; ++i) {

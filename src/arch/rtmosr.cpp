@@ -31,20 +31,23 @@ int omni_shift(Builder& b, int x, const std::string& name) {
     for (int k = 1; k <= 3; ++k) {
         const int size = 2 * k - 1, first = 2 - size / 2;
         const std::string key = name + ".conv" + to_string(size) + "x" + to_string(size);
-        const std::vector<float> w = b.take(key + ".weight", {channels, 1, size, size}), own = b.take(key + ".bias", {channels});
+        const std::vector<float> w = b.take(key + ".weight", {channels, 1, size, size}),
+                                 own = b.take(key + ".bias", {channels});
         if (b.failed()) return -1;
         for (std::size_t c = 0; c < bias.size(); ++c) {
             bias[c] += share[k][c] * own[c];
             for (int y = 0; y < size; ++y)
                 for (int x0 = 0; x0 < size; ++x0)
                     weights[c * 25 + static_cast<std::size_t>((first + y) * 5 + first + x0)] +=
-                        share[k][c] * w[c * static_cast<std::size_t>(size * size) + static_cast<std::size_t>(y * size + x0)];
+                        share[k][c] *
+                        w[c * static_cast<std::size_t>(size * size) + static_cast<std::size_t>(y * size + x0)];
         }
     }
     for (std::size_t c = 0; c < bias.size(); ++c) weights[c * 25 + 12] += share[0][c];
     b.ignore(name + ".conv5x5_reparam.weight");
     b.ignore(name + ".conv5x5_reparam.bias");
-    op::Conv2d op{.kernel_h = 5, .kernel_w = 5, .groups = channels, .pad_top = 2, .pad_left = 2, .pad_bottom = 2, .pad_right = 2};
+    op::Conv2d op{
+        .kernel_h = 5, .kernel_w = 5, .groups = channels, .pad_top = 2, .pad_left = 2, .pad_bottom = 2, .pad_right = 2};
     op.weights = make_values(std::move(weights));
     op.bias = make_values(std::move(bias));
     return b.append(std::move(op), {x});
@@ -72,7 +75,8 @@ int width_of(Builder& b, const std::string& name) {
 int block(Builder& b, int x, const std::string& name) {
     const int features = b.channels(x), wide = width_of(b, name + ".fc1"), hidden = wide / 2;
     if (hidden < features) {
-        b.fail(Errc::format, "'" + name + ".fc1' makes " + to_string(wide) + " of " + to_string(features) + " channels; expected at least twice as many");
+        b.fail(Errc::format, "'" + name + ".fc1' makes " + to_string(wide) + " of " + to_string(features) +
+                                 " channels; expected at least twice as many");
         return -1;
     }
     const int y = repconv(b, norm(b, x, name + ".norm"), name + ".fc1", wide);
@@ -86,7 +90,9 @@ int block(Builder& b, int x, const std::string& name) {
 
 }  // namespace
 
-bool is_rtmosr(const StateDict& weights) { return has(weights, "body.0.norm.scale") && has(weights, "body.0.norm.offset"); }
+bool is_rtmosr(const StateDict& weights) {
+    return has(weights, "body.0.norm.scale") && has(weights, "body.0.norm.offset");
+}
 
 Result<Network> build_rtmosr(const StateDict& weights) {
     const bool blocked = !has(weights, "to_feat.alpha") && !has(weights, "to_feat.conv_3x3_rep.weight");
@@ -96,8 +102,8 @@ Result<Network> build_rtmosr(const StateDict& weights) {
     const int unshuffle = whole_scale(inputs, 3);
     const int outputs = dimension(weights, "to_img.0" + key, 0), scale = whole_scale(outputs, 3);
     if (unshuffle < 1 || scale < 1 || scale % unshuffle != 0 || (unshuffle > 1) != blocked)
-        return Error{Errc::unsupported, "a RTMoSR network from " + to_string(inputs) + " channels to " + to_string(outputs) +
-                                            " values per pixel, which is no whole scale"};
+        return Error{Errc::unsupported, "a RTMoSR network from " + to_string(inputs) + " channels to " +
+                                            to_string(outputs) + " values per pixel, which is no whole scale"};
     const int blocks = count_blocks(weights, "body.", ".norm.scale");
     Builder b(weights, 3);
     int x = repconv(b, b.pixel_unshuffle(0, unshuffle), head, features);

@@ -13,14 +13,14 @@ std::string block_name(int index) { return "block_" + to_string(index); }
 
 // The picture's pixels, each once for every pixel that it becomes, by a filter per channel.
 int nearest(Builder& b, const StateDict& weights, int channels) {
-    Window window;
+    ConvWindow window;
     window.groups = channels;
     return b.conv(0, "conv_near", dimension(weights, "conv_near.weight", 0), window, false);
 }
 
 Error no_scale(const std::string& family, int channels, int outputs) {
-    return {Errc::unsupported, "a " + family + " network from " + to_string(channels) + " channels to " + to_string(outputs) +
-                                   " values per pixel, which is no whole scale"};
+    return {Errc::unsupported, "a " + family + " network from " + to_string(channels) + " channels to " +
+                                   to_string(outputs) + " values per pixel, which is no whole scale"};
 }
 
 }  // namespace
@@ -56,13 +56,16 @@ bool is_spanv2(const StateDict& weights) {
 }
 
 Result<Network> build_spanv2(const StateDict& weights) {
-    const int features = dimension(weights, "block_1.c1.conv.weight", 0), channels = dimension(weights, "block_1.c1.conv.weight", 1),
+    const int features = dimension(weights, "block_1.c1.conv.weight", 0),
+              channels = dimension(weights, "block_1.c1.conv.weight", 1),
               outputs = dimension(weights, "pointwise_conv.weight", 0), scale = whole_scale(outputs, channels);
     if (scale < 1) return no_scale("SPANV2", channels, outputs);
     const int blocks = count_blocks(weights, "block_", ".c1.conv.weight", 1);
     Builder b(weights, channels);
     const int near = nearest(b, weights, channels);
-    const auto conv = [&](int from, const std::string& name) { return b.conv(from, name, features, 3, b.has(name + ".bias")); };
+    const auto conv = [&](int from, const std::string& name) {
+        return b.conv(from, name, features, 3, b.has(name + ".bias"));
+    };
     int x = 0;
     for (int i = 1; i <= blocks; ++i) {
         const std::string name = block_name(i);
@@ -84,12 +87,15 @@ bool is_spanf3(const StateDict& weights) {
 }
 
 Result<Network> build_spanf3(const StateDict& weights) {
-    const bool slim = !has(weights, "block_1.c1_r.sk.weight"), blocked = has(weights, "conv_1.1.sk.weight") || has(weights, "conv_1.1.eval_conv.weight");
+    const bool slim = !has(weights, "block_1.c1_r.sk.weight"),
+               blocked = has(weights, "conv_1.1.sk.weight") || has(weights, "conv_1.1.eval_conv.weight");
     const std::string key = slim ? ".eval_conv.weight" : ".sk.weight", head = blocked ? "conv_1.1" : "conv_1";
     const int features = dimension(weights, head + key, 0), inputs = dimension(weights, head + key, 1),
-              outputs = dimension(weights, "to_pixel" + key, 0), scale = whole_scale(outputs, 3), unshuffle = whole_scale(inputs, 3);
+              outputs = dimension(weights, "to_pixel" + key, 0), scale = whole_scale(outputs, 3),
+              unshuffle = whole_scale(inputs, 3);
     if (scale < 1) return no_scale("SPANF3", 3, outputs);
-    if (unshuffle < 1 || scale % unshuffle != 0 || (unshuffle > 1 && !blocked)) return no_scale("SPANF3", inputs, outputs);
+    if (unshuffle < 1 || scale % unshuffle != 0 || (unshuffle > 1 && !blocked))
+        return no_scale("SPANF3", inputs, outputs);
     const int blocks = count_blocks(weights, "block_", ".att_conv.weight", 1);
     Builder b(weights, 3);
     const int first = conv3xc(b, b.pixel_unshuffle(0, unshuffle), head, features);

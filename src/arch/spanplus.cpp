@@ -32,7 +32,8 @@ int group(Builder& b, int x, const std::string& name, int blocks) {
 }  // namespace
 
 bool is_spanplus(const StateDict& weights) {
-    return has(weights, "feats.1.conv_cat.weight") && (has(weights, "feats.0.sk.weight") || has(weights, "feats.0.eval_conv.weight"));
+    return has(weights, "feats.1.conv_cat.weight") &&
+           (has(weights, "feats.0.sk.weight") || has(weights, "feats.0.eval_conv.weight"));
 }
 
 Result<Network> build_spanplus(const StateDict& weights) {

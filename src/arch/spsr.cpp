@@ -43,27 +43,40 @@ int gradient(Builder& b, int x) {
     }
     const auto half = static_cast<std::ptrdiff_t>(weights.size() / 2);
     const auto squared = [&](std::vector<float> filters) {
-        op::Conv2d op{.kernel_h = 3, .kernel_w = 3, .groups = channels, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
+        op::Conv2d op{.kernel_h = 3,
+                      .kernel_w = 3,
+                      .groups = channels,
+                      .pad_top = 1,
+                      .pad_left = 1,
+                      .pad_bottom = 1,
+                      .pad_right = 1};
         op.weights = make_values(std::move(filters));
         op.bias = make_values(std::vector<float>(static_cast<std::size_t>(channels)));
         const int y = b.append(std::move(op), {x});
         return b.multiply(y, y);
     };
-    const int sum = b.add(squared({weights.begin(), weights.begin() + half}), squared({weights.begin() + half, weights.end()}));
+    const int sum =
+        b.add(squared({weights.begin(), weights.begin() + half}), squared({weights.begin() + half, weights.end()}));
     return b.append(op::Sqrt{}, {b.affine(sum, 1, 1e-6F)});
 }
 
 }  // namespace
 
-bool is_spsr(const StateDict& weights) { return has(weights, "b_fea_conv.0.weight") && has(weights, "f_HR_conv1.0.weight"); }
+bool is_spsr(const StateDict& weights) {
+    return has(weights, "b_fea_conv.0.weight") && has(weights, "f_HR_conv1.0.weight");
+}
 
 Result<Network> build_spsr(const StateDict& weights) {
     const int features = dimension(weights, "model.0.weight", 0), channels = dimension(weights, "model.0.weight", 1);
     int blocks = 0, ups = 0;
     while (has(weights, "model.1.sub." + to_string(blocks) + ".RDB1.conv1.0.weight")) ++blocks;
     for (int n = 0; n <= 7; ++n)
-        if (has(weights, "b_module." + to_string(3 * n) + ".weight") && has(weights, "b_module." + to_string(3 * n + 2) + ".weight")) ups = n;
-    if (blocks < 20) return Error{Errc::unsupported, "an SPSR network of " + to_string(blocks) + " blocks; at least 20 are expected"};
+        if (has(weights, "b_module." + to_string(3 * n) + ".weight") &&
+            has(weights, "b_module." + to_string(3 * n + 2) + ".weight"))
+            ups = n;
+    if (blocks < 20)
+        return Error{Errc::unsupported,
+                     "an SPSR network of " + to_string(blocks) + " blocks; at least 20 are expected"};
     if (ups > 6) return Error{Errc::unsupported, "an SPSR network that doubles more than 6 times"};
     Builder b(weights, channels);
     const auto conv = [&](int from, const std::string& name, int out) { return b.conv(from, name, out); };
@@ -93,9 +106,13 @@ Result<Network> build_spsr(const StateDict& weights) {
     // Both.
     int z = conv(rrdb(b, b.concat({y, x}), "f_block"), "f_concat.0", features);
     z = b.conv(b.leaky_relu(conv(z, "f_HR_conv0.0", features), kSlope), "f_HR_conv1.0", channels);
-    for (const char* unused : {"conv_w.0.weight", "conv_w.0.bias", "HR_conv0_new.0.weight", "HR_conv0_new.0.bias"}) b.ignore(unused);
+    for (const char* unused : {"conv_w.0.weight", "conv_w.0.bias", "HR_conv0_new.0.weight", "HR_conv0_new.0.bias"})
+        b.ignore(unused);
     (void)z;
-    return b.network("SPSR", "second result", {{"features", features}, {"blocks", blocks}, {"growth", dimension(weights, "model.1.sub.0.RDB1.conv1.0.weight", 0)}});
+    return b.network("SPSR", "second result",
+                     {{"features", features},
+                      {"blocks", blocks},
+                      {"growth", dimension(weights, "model.1.sub.0.RDB1.conv1.0.weight", 0)}});
 }
 
 }  // namespace enlarge

@@ -13,17 +13,24 @@ int separable(Builder& b, int x, const std::string& name, int out) {
     return b.conv(x, name + ".pointwise", out, 1, bias);
 }
 
-int normed(Builder& b, int x, const std::string& name) { return b.batch_norm(separable(b, x, name + ".cnn", b.channels(x)), name + ".bn"); }
+int normed(Builder& b, int x, const std::string& name) {
+    return b.batch_norm(separable(b, x, name + ".cnn", b.channels(x)), name + ".bn");
+}
 
 }  // namespace
 
-bool is_swiftsrgan(const StateDict& weights) { return has(weights, "initial.cnn.depthwise.weight") && has(weights, "final_conv.pointwise.weight"); }
+bool is_swiftsrgan(const StateDict& weights) {
+    return has(weights, "initial.cnn.depthwise.weight") && has(weights, "final_conv.pointwise.weight");
+}
 
 Result<Network> build_swiftsrgan(const StateDict& weights) {
-    const int channels = dimension(weights, "initial.cnn.depthwise.weight", 0), features = dimension(weights, "initial.cnn.pointwise.weight", 0);
+    const int channels = dimension(weights, "initial.cnn.depthwise.weight", 0),
+              features = dimension(weights, "initial.cnn.pointwise.weight", 0);
     const int blocks = count_blocks(weights, "residual.", ".block1.cnn.depthwise.weight"),
               ups = count_blocks(weights, "upsampler.", ".conv.pointwise.weight");
-    if (ups > 6) return Error{Errc::unsupported, "a Swift-SRGAN network that doubles " + std::to_string(ups) + " times; at most 6 are supported"};
+    if (ups > 6)
+        return Error{Errc::unsupported,
+                     "a Swift-SRGAN network that doubles " + std::to_string(ups) + " times; at most 6 are supported"};
     Builder b(weights, channels);
     const int first = b.prelu(separable(b, 0, "initial.cnn", features), "initial.act");
     int x = first;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// SwinIR: groups of Swin blocks, every second one with its windows shifted by half, and four kinds of tails. HAT: the same
-// with a gated convolution beside the attention, and one block per group whose windows of keys overlap.
+// SwinIR: groups of Swin blocks, every second one with its windows shifted by half, and four kinds of tails. HAT: the
+// same with a gated convolution beside the attention, and one block per group whose windows of keys overlap. DRCT: five
+// blocks per group that each see all before them.
 #include <cmath>
 #include <utility>
 
@@ -12,44 +13,6 @@ namespace enlarge {
 namespace {
 
 using std::to_string;
-
-struct Head {
-    int features = 0, channels = 0, unshuffle = 1;
-    std::string name = "conv_first";
-    float range = 1;
-};
-
-Head head_of(const StateDict& weights) {
-    Head head;
-    if (!has(weights, "conv_first.weight")) head.name = "conv_first.1";
-    head.features = dimension(weights, head.name + ".weight", 0);
-    const int inputs = dimension(weights, head.name + ".weight", 1);
-    head.channels = inputs;
-    if (head.name == "conv_first") return head;
-    head.channels = dimension(weights, "conv_last.weight", 0);
-    if (head.channels == 0) head.channels = 3;
-    head.unshuffle = whole_scale(inputs, head.channels);
-    return head;
-}
-
-// Everything around the groups.
-template <class Groups>
-Result<Network> framed(const StateDict& weights, const std::string& family, const Head& head, std::vector<Fact> facts, Groups groups) {
-    if (head.unshuffle < 1)
-        return Error{Errc::unsupported, "a " + family + " network for " + to_string(dimension(weights, head.name + ".weight", 1)) +
-                                            " values per pixel of " + to_string(head.channels) + " channels"};
-    Builder b(weights, head.channels);
-    const int normal = normalised(b, 0, head.range, false);
-    const int first = b.conv(b.pixel_unshuffle(normal, head.unshuffle), head.name, head.features);
-    int x = has(weights, "patch_embed.norm.weight") ? b.layer_norm(first, "patch_embed.norm") : first;
-    x = b.layer_norm(groups(b, x), "norm");
-    const SwinTail tail = swin_tail(b, b.add(group_conv(b, x, "conv_after_body"), first), normal, head.range);
-    if (tail.scale % head.unshuffle != 0)
-        return Error{Errc::unsupported, "a " + family + " network that makes pictures smaller"};
-    std::string variant = tail.name;
-    if (head.unshuffle > 1) variant += ", pixel unshuffle " + to_string(head.unshuffle);
-    return b.network(family, variant, std::move(facts));
-}
 
 std::string depths_of(const StateDict& weights, int layers, const std::string& blocks, const std::string& end) {
     std::string depths;
@@ -77,21 +40,24 @@ int hybrid_block(Builder& b, int x, const std::string& name, int shift) {
     return b.add(x, mlp(b, b.layer_norm(x, name + "norm2"), name + "mlp."));
 }
 
-// Biases of every query and key of a window of `side` and its overlapping window. The index that training used goes below
-// zero, where it counts from the table's end.
+// Biases of every query and key of a window of `side` and its overlapping window. The index that training used goes
+// below zero, where it counts from the table's end.
 std::vector<float> overlap_bias(Builder& b, const std::string& name, int side, int overlap, int heads) {
     const int row = side + overlap - 1, rows = row * row, queries = side * side, keys = overlap * overlap;
     if (!b.expand(std::int64_t{heads} * queries * keys)) return {};
     const std::vector<float> table = b.take(name, {rows, heads});
     if (table.empty()) return {};
-    std::vector<float> bias(static_cast<std::size_t>(heads) * static_cast<std::size_t>(queries) * static_cast<std::size_t>(keys));
+    std::vector<float> bias(static_cast<std::size_t>(heads) * static_cast<std::size_t>(queries) *
+                            static_cast<std::size_t>(keys));
     std::size_t at = 0;
     for (int head = 0; head < heads; ++head)
         for (int q = 0; q < queries; ++q)
             for (int k = 0; k < keys; ++k) {
-                const int index = (k / overlap - q / side + side - overlap + 1) * row + k % overlap - q % side + side - overlap + 1;
-                bias[at++] = table[static_cast<std::size_t>(index < 0 ? index + rows : index) * static_cast<std::size_t>(heads) +
-                                   static_cast<std::size_t>(head)];
+                const int index =
+                    (k / overlap - q / side + side - overlap + 1) * row + k % overlap - q % side + side - overlap + 1;
+                bias[at++] =
+                    table[static_cast<std::size_t>(index < 0 ? index + rows : index) * static_cast<std::size_t>(heads) +
+                          static_cast<std::size_t>(head)];
             }
     return bias;
 }
@@ -111,7 +77,8 @@ int overlapping_block(Builder& b, int x, const std::string& name, int side) {
     op::OverlapAttention op{.heads = heads, .window = side, .overlap = overlap};
     op.scale = 1 / std::sqrt(static_cast<float>(features / heads));
     op.bias = make_values(overlap_bias(b, table, side, overlap, heads));
-    const int seen = b.append(std::move(op), {b.channels_of(qkv, 0, features), b.channels_of(qkv, features, 2 * features)});
+    const int seen =
+        b.append(std::move(op), {b.channels_of(qkv, 0, features), b.channels_of(qkv, features, 2 * features)});
     x = b.add(b.linear(seen, name + "proj", features), x);
     return b.add(x, mlp(b, b.layer_norm(x, name + "norm2"), name + "mlp."));
 }
@@ -124,53 +91,103 @@ bool is_swinir(const StateDict& weights) {
     const bool second = has(weights, attention + "logit_scale") ||  // Swin2SR
                         (next != weights.tensors.end() && next->first.starts_with(attention + "cpb_mlp"));
     return has(weights, "layers.0.residual_group.blocks.0.norm1.weight") && !second &&
-           !has(weights, attention + "aligned_relative_position_index") && !has(weights, attention + "kv.weight");  // SRFormer
+           !has(weights, attention + "aligned_relative_position_index") &&
+           !has(weights, attention + "kv.weight");  // SRFormer
 }
 
 Result<Network> build_swinir(const StateDict& weights) {
     const std::string table = "layers.0.residual_group.blocks.0.attn.relative_position_bias_table";
-    const int layers = count_blocks(weights, "layers.", ".residual_group.blocks.0.norm1.weight"), side = window_of_table(dimension(weights, table, 0));
-    Head head = head_of(weights);
+    const int layers = count_blocks(weights, "layers.", ".residual_group.blocks.0.norm1.weight"),
+              side = window_of_table(dimension(weights, table, 0));
+    SwinHead head = swin_head(weights);
     // Networks with windows of 7 remove JPEG's traces, and were trained with 0 to 255.
     if (side == 7) head.range = 255;
-    return framed(weights, "SwinIR", head,
-                  {{"features", head.features}, {"groups", layers},
-                   {"blocks", depths_of(weights, layers, ".residual_group.blocks.", ".norm1.weight")}, {"window", side},
-                   {"heads", dimension(weights, table, 1)}},
-                  [&](Builder& b, int x) {
-                      for (int l = 0; l < layers; ++l) {
-                          const std::string layer = "layers." + to_string(l) + ".";
-                          int y = x;
-                          for (int i = 0; b.has(layer + "residual_group.blocks." + to_string(i) + ".norm1.weight"); ++i)
-                              y = swin_block(b, y, layer + "residual_group.blocks." + to_string(i) + ".", i % 2 ? side / 2 : 0);
-                          x = b.add(group_conv(b, y, layer + "conv"), x);
-                      }
-                      return x;
-                  });
+    return swin_frame(
+        weights, "SwinIR", head, "patch_embed.norm",
+        {{"features", head.features},
+         {"groups", layers},
+         {"blocks", depths_of(weights, layers, ".residual_group.blocks.", ".norm1.weight")},
+         {"window", side},
+         {"heads", dimension(weights, table, 1)}},
+        [&](Builder& b, int x) {
+            for (int l = 0; l < layers; ++l) {
+                const std::string layer = "layers." + to_string(l) + ".";
+                int y = x;
+                for (int i = 0; b.has(layer + "residual_group.blocks." + to_string(i) + ".norm1.weight"); ++i)
+                    y = swin_block(b, y, layer + "residual_group.blocks." + to_string(i) + ".", i % 2 ? side / 2 : 0);
+                x = b.add(group_conv(b, y, layer + "conv"), x);
+            }
+            return x;
+        });
 }
 
-bool is_hat(const StateDict& weights) { return has(weights, "layers.0.residual_group.blocks.0.conv_block.cab.0.weight"); }
+bool is_hat(const StateDict& weights) {
+    return has(weights, "layers.0.residual_group.blocks.0.conv_block.cab.0.weight");
+}
 
 Result<Network> build_hat(const StateDict& weights) {
     const std::string table = "layers.0.residual_group.blocks.0.attn.relative_position_bias_table";
-    const int layers = count_blocks(weights, "layers.", ".residual_group.blocks.0.norm1.weight"), side = window_of_table(dimension(weights, table, 0));
-    const Head head = head_of(weights);
-    return framed(weights, "HAT", head,
-                  {{"features", head.features}, {"groups", layers},
-                   {"blocks", depths_of(weights, layers, ".residual_group.blocks.", ".norm1.weight")}, {"window", side},
-                   {"heads", dimension(weights, table, 1)}},
-                  [&](Builder& b, int x) {
-                      for (const char* index : {"relative_position_index_SA", "relative_position_index_OCA"}) b.ignore(index);
-                      for (int l = 0; l < layers; ++l) {
-                          const std::string layer = "layers." + to_string(l) + ".", group = layer + "residual_group.";
-                          int y = x;
-                          for (int i = 0; b.has(group + "blocks." + to_string(i) + ".norm1.weight"); ++i)
-                              y = hybrid_block(b, y, group + "blocks." + to_string(i) + ".", i % 2 ? side / 2 : 0);
-                          y = overlapping_block(b, y, group + "overlap_attn.", side);
-                          x = b.add(group_conv(b, y, layer + "conv"), x);
-                      }
-                      return x;
-                  });
+    const int layers = count_blocks(weights, "layers.", ".residual_group.blocks.0.norm1.weight"),
+              side = window_of_table(dimension(weights, table, 0));
+    const SwinHead head = swin_head(weights);
+    return swin_frame(weights, "HAT", head, "patch_embed.norm",
+                      {{"features", head.features},
+                       {"groups", layers},
+                       {"blocks", depths_of(weights, layers, ".residual_group.blocks.", ".norm1.weight")},
+                       {"window", side},
+                       {"heads", dimension(weights, table, 1)}},
+                      [&](Builder& b, int x) {
+                          for (const char* index : {"relative_position_index_SA", "relative_position_index_OCA"})
+                              b.ignore(index);
+                          for (int l = 0; l < layers; ++l) {
+                              const std::string layer = "layers." + to_string(l) + ".",
+                                                group = layer + "residual_group.";
+                              int y = x;
+                              for (int i = 0; b.has(group + "blocks." + to_string(i) + ".norm1.weight"); ++i)
+                                  y = hybrid_block(b, y, group + "blocks." + to_string(i) + ".", i % 2 ? side / 2 : 0);
+                              y = overlapping_block(b, y, group + "overlap_attn.", side);
+                              x = b.add(group_conv(b, y, layer + "conv"), x);
+                          }
+                          return x;
+                      });
+}
+
+bool is_drct(const StateDict& weights) {
+    return has(weights, "layers.0.swin1.norm1.weight") && has(weights, "layers.0.adjust5.weight");
+}
+
+Result<Network> build_drct(const StateDict& weights) {
+    const std::string table = "layers.0.swin1.attn.relative_position_bias_table";
+    const int layers = count_blocks(weights, "layers.", ".swin1.norm1.weight"),
+              side = window_of_table(dimension(weights, table, 0));
+    const SwinHead head = swin_head(weights);
+    auto network =
+        swin_frame(weights, "DRCT", head, "patch_embed.norm",
+                   {{"features", head.features},
+                    {"groups", layers},
+                    {"growth", dimension(weights, "layers.0.adjust1.weight", 0)},
+                    {"window", side},
+                    {"heads", dimension(weights, table, 1)}},
+                   [&](Builder& b, int x) {
+                       for (int l = 0; l < layers; ++l) {
+                           const std::string layer = "layers." + to_string(l) + ".";
+                           std::vector<int> seen{x};
+                           int y = x;
+                           for (int k = 1; k <= 5; ++k) {
+                               y = k == 1 ? x : b.concat(seen);
+                               y = swin_block(b, y, layer + "swin" + to_string(k) + ".", k % 2 ? 0 : side / 2);
+                               const std::string adjust = layer + "adjust" + to_string(k);
+                               y = b.conv(y, adjust, b.dim(adjust + ".weight", 0), 1);
+                               if (k < 5) seen.push_back(y = b.leaky_relu(y, 0.2F));
+                           }
+                           x = b.add(y, x, 0.2F, 1);
+                       }
+                       return x;
+                   });
+    // What runs it pads to 16, whatever the window.
+    if (network.ok())
+        if (auto more = network->graph.need_multiple(16); !more.ok()) return more.error();
+    return network;
 }
 
 }  // namespace enlarge

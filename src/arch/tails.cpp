@@ -12,19 +12,57 @@ constexpr float kDefaultSlope = 0.01F;  // of a LeakyReLU whose slope nobody gav
 
 std::string at(const std::string& prefix, int index) { return prefix + std::to_string(index); }
 
+// Numbers whose first half are columns and second half are rows of every place of every group, put so
+// that columns and rows of a group are neighbours.
+std::vector<float> by_group(const std::vector<float>& values, int groups) {
+    std::vector<float> result;
+    result.reserve(values.size());
+    const std::size_t half = values.size() / 2, group = half / static_cast<std::size_t>(groups);
+    for (int g = 0; g < groups; ++g)
+        for (const std::size_t side : {std::size_t{0}, half})
+            for (std::size_t i = 0; i < group; ++i)
+                result.push_back(values[side + static_cast<std::size_t>(g) * group + i]);
+    return result;
+}
+
 }  // namespace
 
-int dysample(Builder& b, int, const std::string& prefix, int, int, int) {
-    b.fail(Errc::unsupported, "a network that ends with '" + prefix + "offset' (DySample), which is not supported");
-    return -1;
+int dysample(Builder& b, int from, const std::string& prefix, int scale, int groups, int out) {
+    const int in = b.channels(from), places = b.dim(prefix + "offset.weight", 0);
+    if (groups == 0) groups = places / (2 * scale * scale);
+    if (groups < 1 || places != 2 * groups * scale * scale) {
+        b.fail(Errc::format, "tensor '" + prefix + "offset.weight' chooses " + std::to_string(places) +
+                                 " numbers per pixel; expected " + std::to_string(2 * scale * scale) +
+                                 " times a number of groups");
+        return -1;
+    }
+    const auto turned = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
+        const std::vector<float> values = b.take(prefix + name, shape);
+        return values.empty() ? values : by_group(values, groups);
+    };
+    std::vector<float> start = turned("init_pos", {1, places, 1, 1});
+    std::vector<float> weights = turned("offset.weight", {places, in, 1, 1}), bias = turned("offset.bias", {places});
+    std::vector<float> scope = turned("scope.weight", {places, in, 1, 1});
+    if (b.failed()) return -1;
+    const int move = b.conv(from, std::move(weights), std::move(bias), 1);
+    const int reach =
+        b.sigmoid(b.conv(from, std::move(scope), std::vector<float>(static_cast<std::size_t>(places)), 1));
+    const int offset = b.scale_shift(b.multiply(move, reach),
+                                     std::vector<float>(static_cast<std::size_t>(places), 0.5F), std::move(start));
+    const int sampled =
+        b.append(op::GridSample{.beyond = op::GridSample::Beyond::border, .groups = groups, .offsets = true},
+                 {from, b.pixel_shuffle(offset, scale)});
+    if (!b.has(prefix + "end_conv.weight")) return sampled;
+    return b.conv(sampled, prefix + "end_conv", out, square(b.dim(prefix + "end_conv.weight", 2)));
 }
 
 int shuffle_chain(Builder& b, int from, const std::string& prefix, int& scale) {
     for (int index = 0; b.has(at(prefix, index) + ".weight"); index += 2) {
         const int out = b.dim(at(prefix, index) + ".weight", 0), factor = whole_scale(out, b.channels(from));
         if (factor < 2 || scale > 64) {
-            b.fail(Errc::unsupported, "tensor '" + at(prefix, index) + ".weight' makes " + std::to_string(out) + " of " +
-                                          std::to_string(b.channels(from)) + " channels; expected 4 or 9 times as many");
+            b.fail(Errc::unsupported, "tensor '" + at(prefix, index) + ".weight' makes " + std::to_string(out) +
+                                          " of " + std::to_string(b.channels(from)) +
+                                          " channels; expected 4 or 9 times as many");
             return -1;
         }
         from = b.pixel_shuffle(b.conv(from, at(prefix, index), out), factor);
@@ -41,9 +79,10 @@ MetaTail read_meta_tail(Builder& b, const std::string& prefix) {
     MetaTail tail{numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5], numbers[6], {}};
     const int known = tail.version == 1 ? 5 : static_cast<int>(std::size(kMethods));
     if (tail.version < 1 || tail.version > 3 || tail.method >= known || tail.scale < 1 || tail.scale > 8) {
-        b.fail(Errc::unsupported, "'" + prefix + "MetaUpsample' of version " + std::to_string(tail.version) + ", method " +
-                                      std::to_string(tail.method) + ", scale " + std::to_string(tail.scale) +
-                                      "; versions 1 to 3, methods 0 to " + std::to_string(known - 1) + " and scales 1 to 8 are known");
+        b.fail(Errc::unsupported, "'" + prefix + "MetaUpsample' of version " + std::to_string(tail.version) +
+                                      ", method " + std::to_string(tail.method) + ", scale " +
+                                      std::to_string(tail.scale) + "; versions 1 to 3, methods 0 to " +
+                                      std::to_string(known - 1) + " and scales 1 to 8 are known");
         return {};
     }
     tail.name = tail.scale == 1 ? "conv" : kMethods[tail.method];
@@ -111,13 +150,6 @@ int attention_tail(Builder& b, int x, const std::string& prefix, const MetaTail&
     return b.conv(x, at(prefix, index), tail.out);
 }
 
-// Each pixel of the result is a sum of nine samples of its neighbourhood, weighed by how well they fit.
-int lda_tail(Builder& b, int x, const std::string& prefix, const MetaTail& tail) {
-    (void)x, (void)tail;
-    b.fail(Errc::unsupported, "a network that ends with '" + prefix + "' of method lda, which is not supported");
-    return -1;
-}
-
 }  // namespace
 
 int meta_tail(Builder& b, int x, const std::string& prefix, const MetaTail& tail) {
@@ -128,7 +160,10 @@ int meta_tail(Builder& b, int x, const std::string& prefix, const MetaTail& tail
     if (tail.name == "nearest+conv") return nearest_tail(b, x, prefix, tail);
     if (tail.name == "transpose+conv") return transpose_tail(b, x, prefix, tail);
     if (tail.name == "pa_up") return attention_tail(b, x, prefix, tail);
-    if (tail.name == "lda") return lda_tail(b, x, prefix, tail);
+    if (tail.name == "lda") {
+        b.fail(Errc::unsupported, "a network that ends with '" + prefix + "0' of the kind lda, which is not supported");
+        return -1;
+    }
     if (tail.name != "dysample") return -1;  // read_meta_tail() has failed
     int index = 0;
     if (b.has(at(prefix, 0) + ".weight")) {

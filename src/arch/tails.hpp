@@ -13,8 +13,8 @@ namespace enlarge {
 // shapes when they are 0. `out` is the number of channels of the result.
 int dysample(Builder& b, int from, const std::string& prefix, int scale, int groups, int out);
 
-// Convolutions and pixel shuffles, doubling or tripling, at prefix + "0", "2", ...: how often is told by which are there.
-// The scale is multiplied by what they give.
+// Convolutions and pixel shuffles, doubling or tripling, at prefix + "0", "2", ...: how often is told by which are
+// there. The scale is multiplied by what they give.
 int shuffle_chain(Builder& b, int from, const std::string& prefix, int& scale);
 
 // What prefix + "MetaUpsample" describes: version, method, scale, in, out, middle, groups.

@@ -107,4 +107,37 @@ SwinTail swin_tail(Builder& b, int x, int normal, float range) {
     return tail;
 }
 
+SwinHead swin_head(const StateDict& weights) {
+    SwinHead head;
+    if (!has(weights, "conv_first.weight")) head.name = "conv_first.1";
+    head.features = dimension(weights, head.name + ".weight", 0);
+    const int inputs = dimension(weights, head.name + ".weight", 1);
+    head.channels = inputs;
+    if (head.name == "conv_first") return head;
+    head.channels = dimension(weights, "conv_last.weight", 0);
+    if (head.channels == 0) head.channels = 3;
+    head.unshuffle = whole_scale(inputs, head.channels);
+    return head;
+}
+
+Result<Network> swin_frame(const StateDict& weights, const std::string& family, const SwinHead& head,
+                           const std::string& embedding, std::vector<Fact> facts,
+                           const std::function<int(Builder&, int)>& groups) {
+    if (head.unshuffle < 1)
+        return Error{Errc::unsupported, "a " + family + " network for " +
+                                            to_string(dimension(weights, head.name + ".weight", 1)) +
+                                            " values per pixel of " + to_string(head.channels) + " channels"};
+    Builder b(weights, head.channels);
+    const int normal = normalised(b, 0, head.range, false);
+    const int first = b.conv(b.pixel_unshuffle(normal, head.unshuffle), head.name, head.features);
+    int x = b.has(embedding + ".weight") ? b.layer_norm(first, embedding) : first;
+    x = b.layer_norm(groups(b, x), "norm");
+    const SwinTail tail = swin_tail(b, b.add(group_conv(b, x, "conv_after_body"), first), normal, head.range);
+    if (tail.scale % head.unshuffle != 0)
+        return Error{Errc::unsupported, "a " + family + " network that makes pictures smaller"};
+    std::string variant = tail.name;
+    if (head.unshuffle > 1) variant += ", pixel unshuffle " + to_string(head.unshuffle);
+    return b.network(family, variant, std::move(facts));
+}
+
 }  // namespace enlarge

@@ -3,6 +3,7 @@
 // goes over channels.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -36,5 +37,19 @@ struct SwinTail {
 };
 // `normal` is the normalised picture that conv_first saw.
 SwinTail swin_tail(Builder& b, int x, int normal, float range);
+
+// How such a network begins: its first convolution, and how much the picture is folded before it.
+struct SwinHead {
+    int features = 0, channels = 0, unshuffle = 1;
+    std::string name = "conv_first";
+    float range = 1;
+};
+SwinHead swin_head(const StateDict& weights);
+
+// Everything around the groups: mean, first convolution, the norm named `embedding`, a norm and a convolution after
+// them, tail.
+Result<Network> swin_frame(const StateDict& weights, const std::string& family, const SwinHead& head,
+                           const std::string& embedding, std::vector<Fact> facts,
+                           const std::function<int(Builder&, int)>& groups);
 
 }  // namespace enlarge

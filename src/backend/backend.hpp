@@ -36,7 +36,8 @@ inline constexpr int kWholePicture = 1 << 24;
 struct ProgramInfo {
     int scale = 1;
     int channels = 3;          // of input and output
-    int size_multiple = 1;     // sides of what run() gets must be a multiple of this; the caller pads (reflect) and crops
+    // Sides of what run() gets must be a multiple of this; the caller pads as Graph::continuation() says, and crops.
+    int size_multiple = 1;
     // Input pixels needed around a core for a result that is bit-identical to an untiled run; kWholePicture: all of
     // them.
     int halo = 0;
@@ -57,6 +58,9 @@ struct TileJob {
     // up soon and returns Errc::cancelled. May be null; a backend may call it rarely, but a tile that takes longer than
     // about half a second should (a whole picture can be one tile).
     const std::function<bool(double)>* progress = nullptr;
+    // How many columns at the right and rows at the bottom of `in` are no pixels of the picture but its continuation to a
+    // multiple: op::Pad mirrors its input at the picture's own edges.
+    Size continued{0, 0};
 };
 
 struct TileReport {

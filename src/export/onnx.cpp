@@ -407,6 +407,7 @@ private:
         }
         void operator()(const op::GridSample& op) {
             if (op.groups != 1) return refuse("in " + std::to_string(op.groups) + " groups");
+            if (op.offsets) return refuse("at offsets in pixels");
             const std::string places = step("Transpose", {in[1]}, {integers("perm", {0, 2, 3, 1})});
             const bool border = op.beyond == op::GridSample::Beyond::border;
             to.node("GridSample", {in[0], places}, out,
@@ -416,7 +417,9 @@ private:
         void operator()(const op::Pad& op) {
             const std::string pads = whole("pads", {0, 0, op.top, op.left, 0, 0, op.bottom, op.right});
             to.node("Pad", {in[0], pads}, out,
-                    {text("mode", op.mode == op::Pad::Mode::reflect ? "reflect" : "constant")});
+                    {text("mode", op.mode == op::Pad::Mode::reflect  ? "reflect"
+                          : op.mode == op::Pad::Mode::repeat ? "edge"
+                                                             : "constant")});
         }
         std::string slice(const std::string& from, const std::string& suffix, std::vector<std::int64_t> begin,
                           std::vector<std::int64_t> end, std::vector<std::int64_t> axes, std::vector<std::int64_t> by,

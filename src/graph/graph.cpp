@@ -150,6 +150,15 @@ Result<int> Graph::conv2d(int from, int out_channels, int kernel, std::vector<fl
     return add(std::move(node));
 }
 
+Result<void> Graph::need_multiple(int multiple) {
+    const std::int64_t both = std::lcm(multiple_, std::int64_t{std::max(multiple, 1)});
+    if (multiple < 1 || both > kMaxMultiple)
+        return Error{Errc::format, "sides must be a multiple of " + std::to_string(both) + "; at most " +
+                                       std::to_string(kMaxMultiple)};
+    multiple_ = both;
+    return {};
+}
+
 int Graph::inputs() const {
     return static_cast<int>(
         std::count_if(nodes_.begin(), nodes_.end(), [](const Node& node) { return node.is<op::Input>(); }));

@@ -47,6 +47,10 @@ struct Node {
     [[nodiscard]] std::string_view name() const;  // "conv2d"
 };
 
+// How a picture goes on to the right and at the bottom until its sides are multiples of what a network needs: mirrored,
+// without its edge, or by the edge's pixels again and again.
+enum class Continuation { reflect, repeat };
+
 class Graph {
 public:
     // Appends a node and infers its shape. Fails when inputs, sizes or parameters do not fit together, naming the op.
@@ -67,6 +71,11 @@ public:
     [[nodiscard]] int scale() const { return output().num / output().den; }
     // Input sides must be a multiple of this (pixel_unshuffle, windows); 1 for most.
     [[nodiscard]] int size_multiple() const { return static_cast<int>(multiple_); }
+    // For families whose sides are multiples of more than their operations ask for: 2 to 1024.
+    Result<void> need_multiple(int multiple);
+    // How whoever runs the graph makes other pictures fit; what is computed there is cut off.
+    [[nodiscard]] Continuation continuation() const { return continuation_; }
+    void continue_by(Continuation how) { continuation_ = how; }
     // How many input pixels away from a pixel can still change any output pixel of its block. Exact. Nothing when some
     // operation reads the whole picture, or places that depend on it.
     [[nodiscard]] std::optional<int> receptive_radius() const;
@@ -82,6 +91,7 @@ public:
 private:
     std::vector<Node> nodes_;
     std::int64_t multiple_ = 1;
+    Continuation continuation_ = Continuation::reflect;
 };
 
 // Whether two nodes compute the same from the same inputs.

@@ -248,12 +248,17 @@ struct MaxPool {
 
 // Groups are windows whose grid begins at (shift_h, shift_w): as after a cyclic shift, with those that it brought
 // together from opposite edges masked. Bias may also be a table by offset: (heads, 2 * window_h - 1, 2 * window_w - 1).
+// Sides are multiples of the window's, or the picture is continued to the right and at the bottom until they are
+// multiples of `unit`: by zeros, or mirrored; what is computed there is cut off.
 struct WindowAttention {
+    enum class Beyond { nothing, zeros, reflect };
     int heads = 1;
     int window_h = 8, window_w = 8;
     int shift_h = 0, shift_w = 0;
     float scale = 1;
     Values bias;
+    Beyond beyond = Beyond::nothing;
+    int unit = 1;
     bool operator==(const WindowAttention&) const = default;
 };
 // Inputs q (C) and k, v (2C). Queries in windows; their keys in windows of `overlap` pixels around the same middle,
@@ -295,15 +300,17 @@ struct Resize {
 };
 // Bilinear samples of x at places given for each pixel of the result: inputs x and (2 * groups) x rows x columns, for
 // each group of x's channels the column and the row. -1 and 1 are the picture's edges, or with align_corners the
-// middles of its outermost pixels.
+// middles of its outermost pixels. With `offsets` they are pixels of x, from the one that has the same place in x as the
+// result's pixel has in the result: floor(column * columns of x / columns of the result).
 struct GridSample {
     enum class Beyond { zeros, border } beyond = Beyond::zeros;
     bool align_corners = false;
     int groups = 1;
+    bool offsets = false;
     bool operator==(const GridSample&) const = default;
 };
 struct Pad {
-    enum class Mode { zeros, reflect } mode = Mode::zeros;  // reflect: the edge itself is not repeated
+    enum class Mode { zeros, reflect, repeat } mode = Mode::zeros;  // reflect: the edge itself is not repeated
     int top = 0, left = 0, bottom = 0, right = 0;
     bool operator==(const Pad&) const = default;
 };

@@ -355,8 +355,11 @@ Result<void> check_bias(const Values& bias, std::int64_t heads, std::int64_t que
 
 Result<Shape> shape_window_attention(const op::WindowAttention& op, Inputs in) {
     TRY(const std::int64_t channels, attention_channels(*in[0], 3, op.heads));
-    TRY(check_window_side(op.window_h, (*in[0])[1]));
-    TRY(check_window_side(op.window_w, (*in[0])[2]));
+    const bool continued = op.beyond != op::WindowAttention::Beyond::nothing;
+    TRY(check_window_side(op.window_h, continued ? Extent(op.window_h) : (*in[0])[1]));
+    TRY(check_window_side(op.window_w, continued ? Extent(op.window_w) : (*in[0])[2]));
+    if (continued && (op.unit < 1 || op.unit > 256 || op.unit % op.window_h != 0 || op.unit % op.window_w != 0))
+        return mismatch(op.unit, "pixels as the unit of sides", "a multiple of the window's, up to 256");
     if (op.shift_h < 0 || op.shift_h >= op.window_h)
         return mismatch(op.shift_h, "rows of shift", "less than the window's side");
     if (op.shift_w < 0 || op.shift_w >= op.window_w)
@@ -598,7 +601,8 @@ struct ReadsPool {
 };
 constexpr ReadsPool reads_pool;
 
-Reads reads_window_attention(const op::WindowAttention& op, std::size_t) {
+Reads reads_window_attention(const op::WindowAttention& op, std::size_t input) {
+    if (op.beyond != op::WindowAttention::Beyond::nothing) return reads_whole(op, input);
     return {.rows = {.block = op.window_h, .origin = op.shift_h},
             .columns = {.block = op.window_w, .origin = op.shift_w}};
 }
@@ -691,6 +695,7 @@ std::int64_t multiple_for(const Extent& side, std::int64_t window) {
 }
 
 std::int64_t multiple_window_attention(const op::WindowAttention& op, const Shape& out) {
+    if (op.beyond != op::WindowAttention::Beyond::nothing) return 1;
     return std::lcm(multiple_for(out[1], op.window_h), multiple_for(out[2], op.window_w));
 }
 std::int64_t multiple_overlap_attention(const op::OverlapAttention& op, const Shape& out) {

@@ -122,7 +122,8 @@ NetworkStage::NetworkStage(NetworkEngine& engine, RowStage& stage, const StageOp
       core_(core),
       runner_(engine, halo, options.tta),
       grid_(stage.size(), core),
-      window_(stage, padded_, std::min(padded_.height, core.height + 2 * (halo + 2 * runner_.rules().alignment))) {
+      window_(stage, padded_, std::min(padded_.height, core.height + 2 * (halo + 2 * runner_.rules().alignment)),
+              engine.graph().continuation()) {
     const int s = engine.info().scale;
     const Rect largest = grid_.core(0, 0);
     if (!options.whole_output) band_ = Image({size_.width, largest.height * s}, options.out_format);
@@ -188,13 +189,13 @@ Result<void> NetworkStage::tile(const ImageView& rows, int top, const Rect& core
     const int model = engine_.info().channels, channels = rows.format.channels;
     const bool alpha = has_alpha(rows.format);
     const int colours = channels - (alpha ? 1 : 0);
-    if (channels == model) return runner_.run({rows, top, padded_}, core, out, tile_progress_);
+    if (channels == model) return runner_.run({rows, top, padded_, stage_.size()}, core, out, tile_progress_);
     if (model == 4) return with_alpha(rows, top, core, out);
     if (colours == model) {
-        TRY(runner_.run({planes(rows, 0, colours, false), top, padded_}, core, planes(out, 0, colours), tile_progress_));
+        TRY(runner_.run({planes(rows, 0, colours, false), top, padded_, stage_.size()}, core, planes(out, 0, colours), tile_progress_));
     } else {  // grey through a colour network, or each colour through a grey one
         for (int c = 0; c < colours; ++c)
-            TRY(grey({planes(rows, c, model, true), top, padded_}, core, planes(out, c, 1)));
+            TRY(grey({planes(rows, c, model, true), top, padded_, stage_.size()}, core, planes(out, c, 1)));
     }
     if (!alpha) return {};
     const ImageView a = planes(rows, colours, 1, true);
@@ -204,7 +205,7 @@ Result<void> NetworkStage::tile(const ImageView& rows, int top, const Rect& core
     }
     // The network runs only where there is something to compute; elsewhere the result would be overwritten anyway.
     if (keep_constant_alpha(a, top, stage_.size(), core, engine_.info().scale, out, colours)) return {};
-    TRY(grey({planes(rows, colours, model, true), top, padded_}, core, planes(out, colours, 1)));
+    TRY(grey({planes(rows, colours, model, true), top, padded_, stage_.size()}, core, planes(out, colours, 1)));
     keep_constant_alpha(a, top, stage_.size(), core, engine_.info().scale, out, colours);
     return {};
 }
@@ -220,7 +221,7 @@ Result<void> NetworkStage::with_alpha(const ImageView& rows, int top, const Rect
     in.plane[3] = alpha ? rows.plane[static_cast<std::size_t>(colours)] : opaque_.view().plane[0];
     in.stride_bytes[3] = alpha ? rows.stride_bytes[static_cast<std::size_t>(colours)] : 0;  // one row for all
     const MutableImageView result = scratch_.view().part({0, 0, out.size.width, out.size.height});
-    TRY(runner_.run({in, top, padded_}, core, result, tile_progress_));
+    TRY(runner_.run({in, top, padded_, stage_.size()}, core, result, tile_progress_));
     if (colours == 1) {
         luma(result, planes(out, 0, 1));
     } else {

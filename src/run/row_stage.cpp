@@ -21,6 +21,9 @@ void copy_row(MutableImageView view, int from, int to) {
     for (int p = 0; p < plane_count(view.format); ++p) std::memcpy(view.row(p, to), view.row(p, from), bytes);
 }
 
+// Which of n pixels stands at place i >= n.
+int continued(int i, int n, Continuation beyond) { return beyond == Continuation::repeat ? n - 1 : reflect(i, n); }
+
 }  // namespace
 
 SourceStage::SourceStage(RowSource& source, int rows)
@@ -37,7 +40,8 @@ Result<ImageView> SourceStage::next() {
     return ImageView(view);
 }
 
-RowWindow::RowWindow(RowStage& stage, Size padded, int capacity) : stage_(stage), padded_(padded), capacity_(capacity) {
+RowWindow::RowWindow(RowStage& stage, Size padded, int capacity, Continuation beyond)
+    : stage_(stage), padded_(padded), capacity_(capacity), beyond_(beyond) {
     if (stage.whole() && padded == stage.size()) return;
     keep_ = padded.height - stage.size().height + 1;
     buffer_ = Image({padded.width, std::min(capacity + keep_, padded.height)}, stage.format());
@@ -93,14 +97,14 @@ void RowWindow::append(const ImageView& rows) {
         for (int y = 0; y < height; ++y)
             for (int x = width; x < padded_.width; ++x)
                 std::memcpy(target.row(p, y) + bytes * static_cast<std::size_t>(x),
-                            target.row(p, y) + bytes * static_cast<std::size_t>(reflect(x, width)), bytes);
+                            target.row(p, y) + bytes * static_cast<std::size_t>(continued(x, width, beyond_)), bytes);
     filled_ += height;
 }
 
 void RowWindow::pad_bottom(int end) {
     const int real = stage_.size().height;
     while (first_ + filled_ < end) {
-        copy_row(buffer_.view(), reflect(first_ + filled_, real) - first_, filled_);
+        copy_row(buffer_.view(), continued(first_ + filled_, real, beyond_) - first_, filled_);
         ++filled_;
     }
 }

@@ -5,6 +5,7 @@
 
 #include "base/result.hpp"
 #include "enlarge/image.hpp"
+#include "graph/graph.hpp"
 #include "image/format.hpp"
 
 namespace enlarge {
@@ -51,12 +52,12 @@ private:
     int row_ = 0;
 };
 
-// A sliding window over a stage: keeps the rows that tiles need at the same time, padded to the right and at the bottom
-// by reflection.
+// A sliding window over a stage: keeps the rows that tiles need at the same time, continued to the right and at the
+// bottom.
 class RowWindow {
 public:
     // `padded` >= the stage's size; `capacity` rows can be seen at once.
-    RowWindow(RowStage& stage, Size padded, int capacity);
+    RowWindow(RowStage& stage, Size padded, int capacity, Continuation beyond = Continuation::reflect);
     // Rows begin..end-1 of the padded picture, row 0 of the view being row `begin`. `begin` never decreases from call
     // to call, and end - begin <= capacity. The view lives until the next call.
     Result<ImageView> rows(int begin, int end);
@@ -72,6 +73,7 @@ private:
     Size padded_;
     Image buffer_;        // empty when the stage has the whole picture and needs no padding
     int capacity_;
+    Continuation beyond_;
     int first_ = 0;       // picture row in buffer row 0
     int filled_ = 0;      // rows in the buffer
     int keep_ = 0;        // rows above `begin` that padding may need

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/tile_runner.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <new>
 #include <string>
@@ -128,6 +129,9 @@ Result<void> TileRunner::attempt(const Band& band, const Rect& core, const Mutab
     const Rect in = tile_input(core, rules_, band.picture);
     ENSURE(in.y >= band.top && in.bottom() <= band.top + band.view.size.height);
     const ImageView tile = band.view.part({in.x, in.y - band.top, in.width, in.height});
+    continued_ = {};
+    if (band.real.width > 0 && !tta_)
+        continued_ = {std::max(0, in.right() - band.real.width), std::max(0, in.bottom() - band.real.height)};
     const Rect inner{core.x - in.x, core.y - in.y, core.width, core.height};
     if (!session_) {
         TRY(session_, engine_.program().session());
@@ -178,6 +182,7 @@ Result<TileReport> TileRunner::run_session(Session& session, const ImageView& in
     const Rect blocks{x, y, round_up(core.right(), unit) - x, round_up(core.bottom(), unit) - y};
     TileJob job{in, blocks, out};
     if (!(blocks == core)) job.out = view_on(blocks_out_, {blocks.width * s, blocks.height * s}, out.format);
+    job.continued = continued_;
     job.progress = progress ? &progress : nullptr;
     TRY(const TileReport report, session.run(job));
     if (!(blocks == core))

@@ -55,6 +55,7 @@ struct Band {
     ImageView view;  // with the program's number of channels
     int top = 0;
     Size picture;    // padded
+    Size real;       // without its continuation; 0 x 0: as `picture`
 };
 
 class TileRunner {
@@ -91,6 +92,7 @@ private:
     std::unique_ptr<Session> session_;
     AlignedBuffer<std::byte> turned_in_, turned_out_, blocks_out_;
     TileCounts counts_;
+    Size continued_{0, 0};  // of the tile in work, as in TileJob
 };
 
 }  // namespace enlarge

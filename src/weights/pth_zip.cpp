@@ -141,6 +141,10 @@ Result<StateDict> read_zip(Bytes file, const Limits& limits) {
     TRY(std::vector<TensorRef> refs, std::move(weights));
     Budget budget(limits, file.size());
     StateDict out;
+    // A container that says which network it holds; nothing else tells waifu2x's from Real-CUGAN's.
+    const auto name = doc.root().kind == pickle::Kind::dict ? doc.find(doc.root(), "name") : std::nullopt;
+    if (name && name->kind == pickle::Kind::text && doc.find(doc.root(), "nunif_model"))
+        out.metadata["name"] = doc.text(*name);
     out.format = WeightFormat::pth_zip;
     std::vector<std::byte> bytes;
     const StorageSource source = [&](const Storage& storage) -> Result<Bytes> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention of pixels to the pixels of their group, and of channels to channels.
 #include <cmath>
+#include <utility>
 
 #include "backend/reference/run.hpp"
 
@@ -48,6 +49,13 @@ void attend(const Head& head, const std::vector<Token>& queries, const std::vect
     }
 }
 
+// Place i of a side of n, which is mirrored beyond its ends without repeating them.
+std::int64_t mirrored(std::int64_t i, std::int64_t n) {
+    if (n == 1) return 0;
+    i %= 2 * (n - 1);
+    return i < n ? i : 2 * (n - 1) - i;
+}
+
 // Calls body(head, tokens) for every group of tokens and every head, in parallel. qkv: queries, keys, values.
 template <class Tokens, class Body>
 void for_groups(const Run& run, std::int64_t groups, int heads, Tokens tokens, Body body) {
@@ -72,24 +80,45 @@ std::vector<Token> window_tokens(const Tensor& picture, std::int64_t top, std::i
 }  // namespace
 
 void Run::operator()(const op::WindowAttention& op) const {
+    using Beyond = op::WindowAttention::Beyond;
     const std::int64_t h = op.window_h, w = op.window_w, tokens = h * w;
     const bool shifted_h = op.shift_h != 0, shifted_w = op.shift_w != 0;
-    const std::int64_t down = out.sides[1] / h + (shifted_h ? 1 : 0), across = out.sides[2] / w + (shifted_w ? 1 : 0);
+    const std::int64_t unit = op.beyond == Beyond::nothing ? 1 : op.unit;
+    const std::int64_t height = (out.sides[1] + unit - 1) / unit * unit, width = (out.sides[2] + unit - 1) / unit * unit;
+    const std::int64_t down = height / h + (shifted_h ? 1 : 0), across = width / w + (shifted_w ? 1 : 0);
+    const auto inside = [&](std::int64_t y, std::int64_t x) { return y < out.sides[1] && x < out.sides[2]; };
     const auto group = [&](std::int64_t i) {
         const std::int64_t top = (i / across - (shifted_h ? 1 : 0)) * h + op.shift_h,
                            left = (i % across - (shifted_w ? 1 : 0)) * w + op.shift_w;
-        return window_tokens(out, top, left, op.window_h, op.window_w);
+        std::vector<Token> pixels;
+        for (std::int64_t k = 0; k < tokens; ++k) {
+            const std::int64_t y = top + k / w, x = left + k % w;
+            if (y < 0 || x < 0 || y >= height || x >= width) continue;
+            Token token{y, x, k, op.beyond == Beyond::reflect || inside(y, x)};
+            if (!inside(y, x)) token.y = mirrored(y, out.sides[1]), token.x = mirrored(x, out.sides[2]);
+            pixels.push_back(token);
+        }
+        return pixels;
+    };
+    // Pixels that are there: the only ones that ask.
+    const auto real = [&](std::int64_t i, const std::vector<Token>& pixels) {
+        const std::int64_t top = (i / across - (shifted_h ? 1 : 0)) * h + op.shift_h,
+                           left = (i % across - (shifted_w ? 1 : 0)) * w + op.shift_w;
+        std::vector<Token> those;
+        for (const Token& pixel : pixels)
+            if (inside(top + pixel.place / w, left + pixel.place % w)) those.push_back(pixel);
+        return those;
     };
     const bool full = op.bias.count() == op.heads * tokens * tokens;
-    for_groups(*this, down * across, op.heads, group,
-               [&](std::int64_t head, const Head& channels, const std::vector<Token>& pixels) {
+    for_groups(*this, down * across, op.heads, [&](std::int64_t i) { return std::pair(i, group(i)); },
+               [&](std::int64_t head, const Head& channels, const std::pair<std::int64_t, std::vector<Token>>& window) {
                    const auto bias = [&](std::int64_t i, std::int64_t j) -> double {
                        if (!op.bias) return 0;
                        if (full) return (*op.bias)[static_cast<std::size_t>((head * tokens + i) * tokens + j)];
                        const std::int64_t row = i / w - j / w + h - 1, column = i % w - j % w + w - 1;
                        return (*op.bias)[static_cast<std::size_t>((head * (2 * h - 1) + row) * (2 * w - 1) + column)];
                    };
-                   attend(channels, pixels, pixels, op.scale, bias, out);
+                   attend(channels, real(window.first, window.second), window.second, op.scale, bias, out);
                });
 }
 

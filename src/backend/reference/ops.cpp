@@ -227,8 +227,19 @@ void run_op(const Operation& op, const std::vector<const Tensor*>& in, Tensor& o
     std::visit(Run{in, out, pool}, op);
 }
 
+// Pads a picture whose last columns and rows only continue it: what is mirrored is the picture itself.
+static void pad_picture(op::Pad op, const Tensor& picture, Size continued, Tensor& out, ThreadPool* pool) {
+    const op::Crop crop{.bottom = continued.height, .right = continued.width};
+    Tensor real({picture.sides[0], picture.sides[1] - continued.height, picture.sides[2] - continued.width});
+    run_op(crop, {&picture}, real, pool);
+    if (op.mode == op::Pad::Mode::zeros) return run_op(op, {&picture}, out, pool);
+    op.bottom += continued.height;
+    op.right += continued.width;
+    run_op(op, {&real}, out, pool);
+}
+
 Result<Tensor> evaluate(const Graph& graph, std::vector<Tensor> inputs, ThreadPool* pool,
-                        const std::function<bool(double)>* progress) {
+                        const std::function<bool(double)>* progress, Size continued) {
     const std::vector<Node>& nodes = graph.nodes();
     const std::size_t given = inputs.size();
     ENSURE(given == static_cast<std::size_t>(graph.inputs()) && given > 0 && inputs[0].sides.size() == 3);
@@ -251,7 +262,11 @@ Result<Tensor> evaluate(const Graph& graph, std::vector<Tensor> inputs, ThreadPo
         tensors[i] = Tensor(*sides);
         std::vector<const Tensor*> operands;
         for (const int from : nodes[i].inputs) operands.push_back(&tensors[static_cast<std::size_t>(from)]);
-        run_op(nodes[i].op, operands, tensors[i], pool);
+        const auto* pad = nodes[i].as<op::Pad>();
+        if (pad && nodes[i].inputs[0] == 0 && (continued.width > 0 || continued.height > 0))
+            pad_picture(*pad, tensors[0], continued, tensors[i], pool);
+        else
+            run_op(nodes[i].op, operands, tensors[i], pool);
         for (const int from : nodes[i].inputs)
             if (last_use[static_cast<std::size_t>(from)] == i) tensors[static_cast<std::size_t>(from)] = {};
         if (progress && *progress && !(*progress)(static_cast<double>(i) / static_cast<double>(nodes.size())))

@@ -16,8 +16,8 @@ void run_op(const Operation& op, const std::vector<const Tensor*>& in, Tensor& o
 
 // Runs a whole graph: `inputs` are its pictures and numbers, of which the first says the picture's size. `progress`,
 // when not null, is told how much is done, 0..1, and stops everything by returning false: Errc::cancelled. Fails with
-// Errc::argument when a picture is too small for the network.
+// Errc::argument when a picture is too small for the network. `continued` as in TileJob.
 Result<Tensor> evaluate(const Graph& graph, std::vector<Tensor> inputs, ThreadPool* pool,
-                        const std::function<bool(double)>* progress = nullptr);
+                        const std::function<bool(double)>* progress = nullptr, Size continued = {0, 0});
 
 }  // namespace enlarge::reference

@@ -68,9 +68,10 @@ void Run::operator()(const op::Resize& op) const {
 void Run::operator()(const op::GridSample& op) const {
     const std::int64_t h = a().sides[1], w = a().sides[2], channels = a().sides[0] / op.groups;
     const bool border = op.beyond == op::GridSample::Beyond::border;
-    const auto place = [&](float at, std::int64_t size) {
+    const auto place = [&](float at, std::int64_t size, std::int64_t result, std::int64_t of) {
         const auto n = static_cast<double>(size);
         double pixel = op.align_corners ? (double{at} + 1) / 2 * (n - 1) : ((double{at} + 1) * n - 1) / 2;
+        if (op.offsets) pixel = static_cast<double>(result * size / of) + double{at};
         if (border) pixel = std::clamp(pixel, 0.0, n - 1);
         // Far outside there is nothing, however far; this keeps it within whole numbers.
         return std::isnan(pixel) ? pixel : std::clamp(pixel, -2.0, n + 1);
@@ -78,7 +79,8 @@ void Run::operator()(const op::GridSample& op) const {
     rows([&](std::int64_t c, std::int64_t y, float* to) {
         const std::int64_t group = c / channels;
         for (int x = 0; x < out.width(); ++x) {
-            const double px = place(b().at(2 * group, y, x), w), py = place(b().at(2 * group + 1, y, x), h);
+            const double px = place(b().at(2 * group, y, x), w, x, out.sides[2]),
+                         py = place(b().at(2 * group + 1, y, x), h, y, out.sides[1]);
             if (std::isnan(px) || std::isnan(py)) {
                 to[x] = NAN;
                 continue;
@@ -100,9 +102,10 @@ void Run::operator()(const op::GridSample& op) const {
 
 void Run::operator()(const op::Pad& op) const {
     const std::int64_t h = a().sides[1], w = a().sides[2];
-    const bool reflect = op.mode == op::Pad::Mode::reflect;
+    using Mode = op::Pad::Mode;
     // Back and forth between the edges, which are not repeated.
-    const auto mirrored = [](std::int64_t i, std::int64_t n) {
+    const auto mirrored = [&](std::int64_t i, std::int64_t n) {
+        if (op.mode == Mode::repeat) return std::clamp(i, std::int64_t{0}, n - 1);
         if (n == 1) return std::int64_t{0};
         const std::int64_t period = 2 * (n - 1);
         i = (i % period + period) % period;
@@ -112,7 +115,7 @@ void Run::operator()(const op::Pad& op) const {
         for (int x = 0; x < out.width(); ++x) {
             const std::int64_t from_y = y - op.top, from_x = x - op.left;
             const bool inside = from_y >= 0 && from_x >= 0 && from_y < h && from_x < w;
-            to[x] = inside || reflect ? a().at(c, mirrored(from_y, h), mirrored(from_x, w)) : 0;
+            to[x] = inside || op.mode != Mode::zeros ? a().at(c, mirrored(from_y, h), mirrored(from_x, w)) : 0;
         }
     });
 }

@@ -41,7 +41,7 @@ public:
         std::vector<Tensor> pictures;
         pictures.push_back(Tensor({info_.channels, job.in.size.height, job.in.size.width}));
         reference::load_planes(job.in, pictures[0].values.data());
-        TRY(const Tensor result, reference::evaluate(graph_, std::move(pictures), pool_, job.progress));
+        TRY(const Tensor result, reference::evaluate(graph_, std::move(pictures), pool_, job.progress, job.continued));
         const int s = info_.scale;
         const Rect core{job.core.x * s, job.core.y * s, job.core.width * s, job.core.height * s};
         TileReport report;

@@ -196,8 +196,7 @@ TEST(arch, other_families_are_refused_by_name) {
         std::vector<std::string> keys;
     } cases[] = {
         {"Swin2SR", {"layers.0.residual_group.blocks.0.attn.logit_scale", "layers.0.residual_group.blocks.0.norm1.weight"}},
-        {"DAT", {"before_RG.1.weight", "layers.0.blocks.0.attns.0.pos.pos1.2.weight", "layers.0.blocks.0.ffn.sg.norm.weight"}},
-        {"Real-CUGAN", {"unet1.conv1.conv.0.weight", "unet2.conv1.conv.0.weight"}},
+        {"RGT", {"before_RG.1.weight", "layers.0.blocks.0.gamma"}},
         {"RIFE", {"block0.conv0.0.0.weight", "block0.conv0.0.0.bias"}},
         {"OmniSR", {"residual_layer.0.residual_layer.0.layer.0.fn.0.weight", "input.weight"}},
         {"SOFVSR, a network of several frames", {"OFR.RNN1.0.weight", "SR.body.0.weight"}},
