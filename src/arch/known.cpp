@@ -317,6 +317,33 @@ Result<Known> slice(const Known& from, const FoldInput& input) {
     return picked(from, std::move(sides), places);
 }
 
+// Numbers taken one by one from several tensors; sizes when one of those has sizes.
+class Picked {
+public:
+    explicit Picked(bool symbolic) : symbolic_(symbolic) {}
+    Result<void> add(const Known& from, std::size_t place) {
+        if (!symbolic_) {
+            values_.push_back((*from.values)[place]);
+            return {};
+        }
+        TRY(Extent size, from.size(place));
+        sizes_.push_back(size);
+        return {};
+    }
+    Known as(Sides sides, bool whole) && {
+        if (!symbolic_) return known(std::move(sides), std::move(values_), whole);
+        Known result = known_sizes(sizes_);
+        result.sides = std::move(sides);
+        result.whole = whole;
+        return result;
+    }
+
+private:
+    bool symbolic_;
+    std::vector<float> values_;
+    std::vector<Extent> sizes_;
+};
+
 Result<Known> concat(const std::vector<const Known*>& parts, double axis_number) {
     TRY(const std::size_t axis, axis_in(axis_number, parts[0]->sides.size()));
     Sides sides = parts[0]->sides;
@@ -333,29 +360,16 @@ Result<Known> concat(const std::vector<const Known*>& parts, double axis_number)
     }
     TRY(const std::int64_t count, bounded(sides));
     if (symbolic && count > static_cast<std::int64_t>(kMostSymbolic)) return unsupported("a list of many sizes");
-    Known all;
-    std::vector<float> values;
+    Picked all(symbolic);
     std::int64_t outer = 1;
     for (std::size_t i = 0; i < axis; ++i) outer *= sides[i];
     for (std::int64_t o = 0; o < outer; ++o)
         for (const Known* part : parts) {
             const auto run = static_cast<std::size_t>(outer == 0 ? 0 : part->count() / outer);
-            for (std::size_t i = static_cast<std::size_t>(o) * run; i < (static_cast<std::size_t>(o) + 1) * run; ++i) {
-                if (!symbolic) {
-                    values.push_back((*part->values)[i]);
-                    continue;
-                }
-                TRY(Extent size, part->size(i));
-                all.sizes.push_back(size);
-            }
+            for (std::size_t i = static_cast<std::size_t>(o) * run; i < (static_cast<std::size_t>(o) + 1) * run; ++i)
+                TRY(all.add(*part, i));
         }
-    if (symbolic)
-        all = known_sizes(all.sizes);
-    else
-        all.values = Values(std::move(values));
-    all.sides = std::move(sides);
-    all.whole = whole;
-    return all;
+    return std::move(all).as(std::move(sides), whole);
 }
 
 Result<Known> transpose(const Known& from, std::optional<std::vector<std::int64_t>> order) {
@@ -484,26 +498,12 @@ Result<Known> where(const Known& condition, const Known& a, const Known& b) {
     const std::vector<std::size_t> which = of(condition), from_a = of(a), from_b = of(b);
     const bool symbolic = a.symbolic() || b.symbolic();
     if (symbolic && which.size() > kMostSymbolic) return unsupported("a list of many sizes");
-    Known result;
-    std::vector<float> values;
+    Picked result(symbolic);
     for (std::size_t i = 0; i < which.size(); ++i) {
         const bool first = condition.value(which[i]) != 0;
-        const Known& from = first ? a : b;
-        const std::size_t place = first ? from_a[i] : from_b[i];
-        if (!symbolic) {
-            values.push_back((*from.values)[place]);
-            continue;
-        }
-        TRY(Extent size, from.size(place));
-        result.sizes.push_back(size);
+        TRY(first ? result.add(a, from_a[i]) : result.add(b, from_b[i]));
     }
-    if (symbolic)
-        result = known_sizes(result.sizes);
-    else
-        result.values = Values(std::move(values));
-    result.sides = std::move(sides);
-    result.whole = a.whole && b.whole;
-    return result;
+    return std::move(result).as(std::move(sides), a.whole && b.whole);
 }
 
 // Of all numbers; along some axes only where the others are single.
