@@ -201,12 +201,7 @@ Result<std::unique_ptr<Encoder>> Encoder::open(const EncoderRequest& request, co
 // The last frame again, until the next is at `pts`.
 Result<void> Encoder::repeat_until(std::int64_t pts, const Sink& sink) {
     State& s = *state_;
-    const double seconds = static_cast<double>(pts - *s.last_pts) * av_q2d(s.codec->time_base);
-    if (seconds > 3600) {
-        log(LogLevel::warning, {"gap-closed", "a gap of more than an hour in the video is left out"});
-        return {};
-    }
-    for (; *s.last_pts + 1 < pts; ++s.repeated) {
+    for (std::int64_t left = repeats_between(*s.last_pts, pts, time_base()); left > 0; --left, ++s.repeated) {
         s.last->pts = ++*s.last_pts;
         TRY(put(s.last.get(), sink));
     }

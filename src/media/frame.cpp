@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "media/frame.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
+#include "base/log.hpp"
 #include "media/ffmpeg.hpp"
 
 namespace enlarge::media {
@@ -266,6 +268,13 @@ Result<Frame> with_properties(const Frame& pixels, const Frame& properties) {
     out.duration = properties.duration;
     out.time_base = properties.time_base;
     return out;
+}
+
+std::int64_t repeats_between(std::int64_t last, std::int64_t next, Rational time_base) {
+    constexpr double kLongest = 3600;
+    if (static_cast<double>(next - last) * time_base.value() <= kLongest) return std::max<std::int64_t>(0, next - last - 1);
+    log(LogLevel::warning, {"gap-closed", "a gap of more than an hour in the video is left out"});
+    return 0;
 }
 
 Rational reduced(std::int64_t num, std::int64_t den) {

@@ -27,6 +27,10 @@ struct Rational {
 // num / den in lowest terms that fit.
 Rational reduced(std::int64_t num, std::int64_t den);
 
+// How often the frame at `last` is written again before the one at `next` where a container only counts frames, one per
+// tick of `time_base`. None, with a warning, when that takes more than an hour: such a gap is a broken time stamp.
+std::int64_t repeats_between(std::int64_t last, std::int64_t next, Rational time_base);
+
 // What a video frame is: how its samples lie, its size, and the shape of a pixel.
 struct VideoFormat {
     FrameFormat samples;

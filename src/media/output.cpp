@@ -347,12 +347,8 @@ Result<void> Output::put_y4m(const Packet& packet) {
 // The last frame again until `time`, in frames: y4m has no other way to say how long it stays.
 Result<void> Output::repeat_until(std::int64_t time) {
     State& s = *state_;
-    const std::int64_t most = std::llround(3600 / s.video_base.value());
-    if (time - s.last_time > most) {
-        log(LogLevel::warning, {"gap-closed", "a gap of more than an hour in the video is left out of the y4m stream"});
-        return {};
-    }
-    for (; s.last_time + 1 < time; ++s.last_time, ++s.repeated) TRY(put_y4m(s.last_frame));
+    for (std::int64_t left = repeats_between(s.last_time, time, s.video_base); left > 0; --left, ++s.repeated)
+        TRY(put_y4m(s.last_frame));
     return {};
 }
 
