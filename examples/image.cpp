@@ -39,7 +39,7 @@ int main() {
         const enlarge::Size size = big->size();
         const int middle = std::to_integer<int>(big->view().row(0, size.height / 2)[3 * (size.width / 2)]);
         const int corner = std::to_integer<int>(big->view().row(0, 0)[0]);
-        std::printf("%dx%d by %s: middle %d, corner %d\n", size.width, size.height, upscaler->path().c_str(), middle, corner);
+        std::printf("%dx%d by %s: middle %d, corner %d\n", size.width, size.height, upscaler->description().c_str(), middle, corner);
         if (size.width != static_cast<int>(64 * scale) || std::abs(middle - 230) > 16 || std::abs(corner - 30) > 16) return 1;
     }
     return 0;

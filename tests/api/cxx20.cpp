@@ -33,7 +33,7 @@ TEST(upscaler, enlarges_a_picture_with_the_built_in_model) {
     const Model model = default_model();
     auto upscaler = Upscaler::create(model);
     ASSERT_TRUE(upscaler) << upscaler.error().message;
-    EXPECT_FALSE(upscaler->path().empty());
+    EXPECT_FALSE(upscaler->description().empty());
     EXPECT_EQ(upscaler->model().name, kDefaultModel);
     const Image small = picture({40, 30});
     const auto big = upscaler->upscale(small.view());

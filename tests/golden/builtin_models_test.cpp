@@ -231,7 +231,7 @@ TEST_P(BuiltInModel, does_not_explode_on_hard_pictures) {
                         for (int j = -3; j <= 3; j += 3) sum += moved[static_cast<std::size_t>((y + i) * kHardSide * 3 + x + j)];
                     worst = std::max(worst, std::abs(sum) / 9);
                 }
-            EXPECT_LT(worst, GetParam().moved) << upscaler->path() << ", picture " << seed << " of kind " << seed % 5;
+            EXPECT_LT(worst, GetParam().moved) << upscaler->description() << ", picture " << seed << " of kind " << seed % 5;
         }
     }
 }

@@ -14,13 +14,13 @@ namespace {
 
 using namespace test;
 
-std::shared_ptr<Engine> make_engine(Graph graph, const char* backend) {
+std::shared_ptr<NetworkEngine> make_engine(Graph graph, const char* backend) {
     const Backend* chosen = must(choose_backend(backend));
     CompileOptions options;
     options.precision = Precision::fp32;
     auto shared = std::make_shared<const Graph>(std::move(graph));
     std::shared_ptr<const Program> program = must(chosen->compile(*shared, options));
-    return std::make_shared<Engine>(shared, *chosen, options, program);
+    return std::make_shared<NetworkEngine>(shared, *chosen, options, program);
 }
 
 // Counts the rows that are read.
@@ -34,7 +34,7 @@ public:
     int count = 0;
 };
 
-void expect_parts(const std::shared_ptr<Engine>& engine, const Image& picture, Size out, double strength) {
+void expect_parts(const std::shared_ptr<NetworkEngine>& engine, const Image& picture, Size out, double strength) {
     EnlargerOptions options;
     options.strength = strength;
     Enlarger enlarger(engine, options);
