@@ -43,8 +43,10 @@ Manual manual(const std::string& command) {
                                                            "  enlarge completions zsh > ~/.zfunc/_enlarge\n"
                                                            "  enlarge completions fish > ~/.config/fish/completions/enlarge.fish\n"};
     if (command == "models")
-        return {"Lists networks, fetches public ones, and tells what a weight file holds.",
-                "  enlarge models list\n  enlarge models pull realesr-general-x4v3\n  enlarge models info ~/Downloads/4x_something.pth\n"};
+        return {"Lists networks, fetches public ones, tells what a weight file holds, and whether it computes here what it should.",
+                "  enlarge models list\n  enlarge models pull realesr-general-x4v3\n"
+                "  enlarge models info ~/Downloads/4x_something.pth\n"
+                "  enlarge models check ~/Downloads/4x_something.pth --picture photo.jpg\n"};
     if (command == "bench") return {"Measures the speed of a network on this machine. \"open ms\" is what reading the weights takes, \"load ms\" what follows until the\n"
                                  "first frame could start: unpacking them for this processor or GPU, and finding out which precision it may use.", "  enlarge bench\n  enlarge bench --models\n  enlarge bench -m realesr-general-x4v3 --size 320x180,640x360 --precision fp32,fp16,int16 --stages\n  enlarge bench --threads 1,2,4 --json\n"};
     if (command == "export")

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// `enlarge models list | search WORDS | pull NAME | info FILE | use NAME`.
+// `enlarge models list | search WORDS | pull NAME | info FILE | check FILE | use NAME`.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 
 #include "CLI/CLI.hpp"
+#include "check_model.hpp"
+#include "checks.hpp"
 #include "command.hpp"
 #include "engine_options.hpp"
 #include "enlarge/enlarge.hpp"
@@ -21,6 +23,7 @@ struct ModelsOptions {
     bool names = false, json = false, quiet = false;
     std::vector<std::string> pull;
     std::string info;
+    CheckChoice check;
     std::vector<std::string> words;  // of search
     enlarge::ModelQuery query;
     std::string licence = "any";
@@ -204,6 +207,26 @@ int info(const ModelsOptions& options) {
     return kOk;
 }
 
+int check(const ModelsOptions& options) {
+    CheckChoice choice = options.check;
+    choice.json = options.json;
+    return check_model(choice);
+}
+
+void define_check(CLI::App& app, ModelsOptions& options) {
+    CheckChoice& choice = options.check;
+    app.add_option("NAME", choice.model, "Weight file, or name")->type_name("NAME|FILE")->required()->group("Arguments");
+    app.add_option("--picture", choice.picture, "Check on the middle of this picture (default: one made for it)")
+        ->type_name("FILE")->group("What");
+    app.add_option("-d,--device", choice.device, "Where to compute: auto, cpu, cuda, cuda:N, reference")
+        ->type_name("DEVICE")->capture_default_str()->group("Engine");
+    app.add_option("-p,--precision", choice.precision, "auto, fp32, fp16, int16 or int8")
+        ->type_name("PRECISION")->capture_default_str()->group("Engine");
+    app.add_option("--threads", choice.threads, "Processor threads; 0: all usable cores")
+        ->type_name("N")->check(whole(0, 4096))->capture_default_str()->group("Engine");
+    app.add_flag("--json", options.json, "One JSON object on one line")->group("Output");
+}
+
 }  // namespace
 
 Action define_models(CLI::App& app) {
@@ -218,6 +241,8 @@ Action define_models(CLI::App& app) {
     auto* info_app = app.add_subcommand("info", "What a weight file or a named network is");
     info_app->add_option("NAME", options->info, "Weight file, or name")->type_name("NAME|FILE")->required()->group("Arguments");
     info_app->add_flag("--json", options->json, "One JSON object on one line")->group("Output");
+    auto* check_app = app.add_subcommand("check", "Whether a network computes here what the plain reference does");
+    define_check(*check_app, *options);
     auto* search_app = app.add_subcommand("search", "Look through the whole public catalogue");
     search_app->add_option("WORDS", options->words, "Words in a model's name, author, family or tags; '' for all")->group("Arguments");
     search_app->add_option("-s,--scale", options->query.scale, "How large the network itself draws")->type_name("N")->group("What");
@@ -232,7 +257,7 @@ Action define_models(CLI::App& app) {
     use_app->add_flag("--quiet", options->quiet, "Errors only")->group("Output");
     app.require_subcommand(0, 1);
     const std::vector<std::pair<CLI::App*, int (*)(const ModelsOptions&)>> actions{
-        {pull_app, pull}, {info_app, info}, {search_app, search}, {use_app, use}};
+        {pull_app, pull}, {info_app, info}, {check_app, check}, {search_app, search}, {use_app, use}};
     return [options, actions] {
         for (const auto& [sub, action] : actions)
             if (sub->parsed()) return action(*options);

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdint>
 #include <cstring>
 #include <filesystem>
 
 #include "command.hpp"
 #include "enlarge/models.hpp"
 #include "font.hpp"
+#include "pixels.hpp"
 #include "text.hpp"
 #include "upscale.hpp"
 
@@ -28,41 +28,6 @@ constexpr Size kCrop{160, 120};
 constexpr int kAround = 32;      // input pixels around the crop that networks see, too
 constexpr int kMostCrop = 1024;  // a side: many networks are slow
 constexpr int kGap = 8, kLetter = 2, kLabel = 2 * (kLetterHeight * kLetter + 6);  // two lines
-
-// One sample as 0..255. Transparency shows white.
-float sample(const ImageView& view, int x, int y, int channel) {
-    const auto at = static_cast<std::size_t>(x) * view.format.channels + static_cast<std::size_t>(channel);
-    const std::byte* row = view.row(0, y);
-    switch (view.format.sample) {
-        case enlarge::SampleType::u8: return static_cast<float>(std::to_integer<int>(row[at]));
-        case enlarge::SampleType::u16: {
-            std::uint16_t value = 0;
-            std::memcpy(&value, row + 2 * at, 2);
-            return 255.0F * value / static_cast<float>((1U << view.format.bits) - 1);
-        }
-        case enlarge::SampleType::f32: {
-            float value = 0;
-            std::memcpy(&value, row + 4 * at, 4);
-            return 255.0F * std::clamp(value, 0.0F, 1.0F);
-        }
-        default: return 0;  // no picture is loaded as halves
-    }
-}
-
-// Any loaded picture (packed) as RGB of 8 bits.
-Image rgb8(const ImageView& view) {
-    Image out(view.size, enlarge::kRgb8);
-    const int channels = view.format.channels, alpha = channels % 2 == 0 ? channels - 1 : -1;
-    for (int y = 0; y < view.size.height; ++y)
-        for (int x = 0; x < view.size.width; ++x) {
-            const float share = alpha < 0 ? 1 : sample(view, x, y, alpha) / 255;
-            for (int c = 0; c < 3; ++c) {
-                const float value = sample(view, x, y, channels < 3 ? 0 : c);
-                out.view().row(0, y)[3 * x + c] = static_cast<std::byte>(std::lround(value * share + 255 * (1 - share)));
-            }
-        }
-    return out;
-}
 
 // Where most changes from pixel to pixel, looked for in steps of 8 pixels.
 Rect busiest(const ImageView& rgb, Size want) {

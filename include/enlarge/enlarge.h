@@ -247,6 +247,7 @@ typedef struct enlarge_engine_info {
     const char* description; /* "cpu avx2, fp32 Winograd F(4x4,3x3)"; texts live as long as the engine */
     int32_t precision;       /* enlarge_precision, for pictures of 8 bits; deeper ones may run in fp32 */
     int32_t devices;         /* that sessions take in turn */
+    int32_t plain_loops;     /* 1: computed as the device "reference" does, slowly: no kernels were used */
 } enlarge_engine_info;
 /* Either of `info` and `device` may be NULL. */
 ENLARGE_API enlarge_status enlarge_engine_describe(enlarge_context* ctx, const enlarge_engine* engine,

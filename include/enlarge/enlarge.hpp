@@ -40,6 +40,7 @@ struct ModelInfo {
     std::int64_t parameters = 0;
     double macs_per_pixel = 0;  // multiplications of convolutions per input pixel
     int receptive_radius = 0;   // input pixels around a pixel that can change it; -1: the whole picture
+    bool tiles_exact = true;    // in tiles the result has the bits of the picture in one piece, whatever their size
     std::string licence;        // empty if not known
 };
 

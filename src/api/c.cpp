@@ -462,6 +462,7 @@ enlarge_status enlarge_engine_describe(enlarge_context* ctx, const enlarge_engin
             to.description = from.description.c_str();
             to.precision = static_cast<std::int32_t>(from.precision);
             to.devices = from.devices;
+            to.plain_loops = from.plain_loops;
             if (auto filled = fill_known(info, to, "info"); !filled) return filled;
         }
         return device ? fill_known(device, c_device(from.device), "device") : Result<void>{};

@@ -142,6 +142,7 @@ Result<Engine> Engine::create(const Model& model, const EngineOptions& options) 
     state->info.description = program.description;
     if (options.strength < 1) state->info.description += ", strength " + exact(options.strength);
     state->info.limits = options.limits;
+    state->info.plain_loops = program.plain_loops;
     state->network = std::make_shared<NetworkEngine>(std::move(graph), *compiled.backend, how, compiled.program);
     const std::int64_t memory = smaller_limit(options.memory_bytes, options.limits.memory_bytes);
     state->options = {memory, options.tile, options.tta, state->pool.get(), options.alpha, options.strength};

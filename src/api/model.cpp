@@ -8,6 +8,7 @@
 #include "api/model_state.hpp"
 #include "base/text.hpp"
 #include "enlarge/models.hpp"
+#include "run/network_stage.hpp"
 #include "zoo/registry.hpp"
 
 namespace enlarge {
@@ -38,6 +39,7 @@ Result<Model::State> make_state(const StateDict& weights, std::string name, std:
     info.parameters = network.graph.parameters();
     info.macs_per_pixel = network.graph.macs_per_pixel();
     info.receptive_radius = network.graph.receptive_radius().value_or(-1);
+    info.tiles_exact = tiles_are_exact(network.graph);
     info.licence = std::move(licence);
     if (info.parameters <= kKeptParameters) {
         TRY(state.weights, named_tensors(weights));

@@ -45,6 +45,7 @@ struct ProgramInfo {
     Precision precision = Precision::fp32;  // the path taken
     std::string description;   // for people: "cpu avx2, fp32 Winograd F(4x4,3x3)"
     double calibration_psnr = 0;            // dB to fp32, measured when precision was chosen; 0 if not measured
+    bool plain_loops = false;  // computed as the reference backend does, node by node
 };
 
 // One rectangle of input and where its result goes. `in` may be packed or planar u8, u16, f16 or f32 with

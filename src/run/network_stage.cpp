@@ -70,6 +70,8 @@ bool is_deep(const Graph& graph) {
 
 }  // namespace
 
+bool tiles_are_exact(const Graph& graph) { return !is_deep(graph); }
+
 Result<StagePlan> NetworkStage::plan(NetworkEngine& engine, const StageInput& in, const StageOptions& options) {
     const ProgramInfo& info = engine.info();
     int halo = std::max(info.halo, has_alpha(in.format) ? std::max(kAlphaReach, AlphaFilter::kReach) : 0);

@@ -15,6 +15,10 @@
 
 namespace enlarge {
 
+// Whether tiles of any size give the bits of the picture in one piece. Not of networks that see farther than tiles
+// overlap (docs/numerics.md).
+bool tiles_are_exact(const Graph& graph);
+
 struct StageOptions {
     int max_core = 0;              // EngineOptions::tile
     std::int64_t memory_bytes = 0; // for this stage

@@ -136,6 +136,7 @@ static void check_engine(enlarge_context* ctx, unsigned char* in, unsigned char*
     device.size = sizeof device;
     CHECK(enlarge_engine_describe(ctx, engine, &info, &device) == ENLARGE_OK);
     CHECK(info.precision == ENLARGE_PRECISION_FP32 && info.devices == 1 && strstr(info.description, "reference"));
+    CHECK(info.plain_loops == 1);
     CHECK(device.kind == ENLARGE_DEVICE_REFERENCE && device.usable && strcmp(device.id, "reference") == 0);
     CHECK(enlarge_session_create(ctx, engine, &first) == ENLARGE_OK);
     CHECK(enlarge_session_create(ctx, engine, &second) == ENLARGE_OK);

@@ -72,6 +72,8 @@ TEST(engine, says_on_what_it_runs_and_how) {
     EXPECT_FALSE(info.device.takes_frames);
     EXPECT_EQ(info.devices, 1);
     EXPECT_NE(info.description.find("reference"), std::string::npos);
+    EXPECT_TRUE(info.plain_loops);
+    EXPECT_FALSE(engine({.device = "cpu"}).info().plain_loops);
     for (const DeviceInfo& device : devices()) {
         EXPECT_EQ(device.usable, !device.precisions.empty()) << device.id;
         if (device.usable) {

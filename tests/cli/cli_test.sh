@@ -4,6 +4,7 @@
 # Usage: cli_test.sh PROGRAM
 set -u
 program=$(realpath "$1")
+tests=$(realpath "$(dirname "$0")/..")  # with the networks that other tests have
 work=$(mktemp -d /tmp/enlarge-cli-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
@@ -343,6 +344,36 @@ check "--crop needs --try-models" exits 2
 
 run models pull no-such-model
 check "pulling an unknown model" exits 3
+
+# What computes a network here against the plain reference.
+run models check swift-x2
+check "a built-in network is checked" exits 0
+check "its floats are near the reference's" prints '^floats .*fp32: [0-9.e-]* off at most, PSNR [0-9.]* dB (0.0001 allowed)$'
+check "its 8 bits, too" prints '^8 bits .* of 255 off at most.* allowed'
+check "that is promised" prints '^verdict    within what is promised$'
+run models check swift-x2 --device reference
+check "the reference has nothing to be compared with" prints 'nothing to compare'
+check "its tiles are looked at instead" prints '^tiles .*: the same bits$'
+for file in compact_grey_x2.pth compact_x3.param rrdb_real_x1.safetensors rrdb_bsrgan_x2.pth span_x2.onnx family_swinir.safetensors \
+    family_rcan.safetensors family_realplksr_dysample.safetensors family_realcugan.safetensors family_artcnn.safetensors; do
+    run models check "$tests/golden/data/$file" --picture a.ppm --json
+    check "$file is checked on a picture" exits 0
+    check "that says so" prints '^{"event":"check","model":"'"$file"'".*"width":[1-9][0-9]*,"height":[1-9].*"kept":true}$'
+    check "in one object" test "$(wc -l <out)" = 1
+done
+shifted=$tests/media/data/shifted-x1.safetensors
+run models check "$shifted" --precision fp32
+check "a network with large numbers inside is right in fp32" exits 0
+run models check "$shifted" --precision fp16
+check "and not in half precision" exits 12
+check "which is said" prints '^verdict    NOT within what is promised$'
+run models check "$shifted" --precision fp16 --json
+check "to programs, too" prints '"precision":"fp16","largest":[1-9].*"kept":false}$'
+run models check no-such-model
+check "an unknown model cannot be checked" exits 3
+run models check swift-x2 --picture no-such-picture.png
+check "nor one on a picture that is not there" exits 3
+check "which is named" says 'no-such-picture.png'
 run export swift-x2 --onnx -o net.onnx
 check "export writes ONNX" exits 0
 check "and says what" says net.onnx

@@ -84,6 +84,7 @@ public:
         info_.halo = radius ? (*radius + info_.alignment - 1) / info_.alignment * info_.alignment : kWholePicture;
         info_.precision = Precision::fp32;
         info_.description = "reference, double-precision sums";
+        info_.plain_loops = true;
     }
 
     [[nodiscard]] const ProgramInfo& info() const override { return info_; }

@@ -46,7 +46,19 @@ TEST_F(model, opens_a_file_by_path_and_knows_all_about_it) {
     EXPECT_EQ(info.parameters, 3 * 16 * 9 + 16 + 2 * (16 * 16 * 9 + 16) + 16 * 12 * 9 + 12 + 3 * 16);
     EXPECT_EQ(info.macs_per_pixel, 3 * 16 * 9 + 2 * 16 * 16 * 9 + 16 * 12 * 9);
     EXPECT_EQ(info.receptive_radius, 4);
+    EXPECT_TRUE(info.tiles_exact);
     EXPECT_EQ(info.licence, "MIT");
+}
+
+TEST_F(model, says_whether_it_sees_farther_than_tiles_overlap) {
+    const auto rrdb = [](int blocks) {
+        const test::RrdbSpec spec{.features = 4, .growth = 2, .blocks = blocks};
+        return must(Model::read(test::to_safetensors(test::rrdb_weights(1, test::RrdbKeys::real, spec)))).info();
+    };
+    EXPECT_EQ(rrdb(1).receptive_radius, 19);
+    EXPECT_TRUE(rrdb(1).tiles_exact);
+    EXPECT_EQ(rrdb(6).receptive_radius, 94);
+    EXPECT_FALSE(rrdb(6).tiles_exact);
 }
 
 TEST_F(model, reads_from_memory_and_names_it_in_errors) {
