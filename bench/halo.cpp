@@ -89,9 +89,11 @@ int main(int argc, char** argv) {
             const float v = pixel(*truth, 0, y)[i];
             low = std::min(low, v), high = std::max(high, v);
         }
-    std::printf("%s: %s %d/%d, x%d, receptive radius %d, output %.3g..%.3g\nhalo  largest    rms  (1/255 of the output's range)\n", argv[1],
-                model->info().family.c_str(), model->info().features, model->info().blocks, s, model->info().receptive_radius,
+    const ModelInfo& info = model->info();
+    std::printf("%s: %s %s/%s, x%d, receptive radius %d, output %.3g..%.3g\n", argv[1], info.family.c_str(),
+                info.fact("features").c_str(), info.fact("blocks").c_str(), s, info.receptive_radius,
                 static_cast<double>(low), static_cast<double>(high));
+    std::printf("halo  largest    rms  (1/255 of the output's range)\n");
     for (const int halo : kHalos) {
         double largest = 0, sum = 0;
         std::int64_t count = 0;

@@ -186,24 +186,21 @@ int info(const ModelsOptions& options) {
     }
     const enlarge::ModelInfo& i = model->info();
     if (options.json) {
-        std::printf("%s\n", JsonLine("model").add("name", i.name).add("path", i.path).add("family", i.family).add("variant", i.variant)
-                                .add("features", i.features).add("blocks", i.blocks).add("growth", i.growth).add("scale", i.scale).add("channels", i.channels)
-                                .add("parameters", i.parameters).add("macs_per_pixel", i.macs_per_pixel).add("receptive_radius", i.receptive_radius)
-                                .add("licence", i.licence).text().c_str());
+        JsonLine line("model");
+        line.add("name", i.name).add("path", i.path).add("family", i.family).add("variant", i.variant).add("scale", i.scale)
+            .add("channels", i.channels).add("parameters", i.parameters).add("macs_per_pixel", i.macs_per_pixel)
+            .add("size_multiple", i.size_multiple).add("receptive_radius", i.receptive_radius)
+            .add("tiles_exact", i.tiles_exact).add("licence", i.licence).add("facts", i.facts);
+        std::printf("%s\n", line.text().c_str());
         return kOk;
     }
-    std::printf("name              %s\n", printable(i.name).c_str());
-    if (!i.path.empty()) std::printf("file              %s\n", printable(i.path).c_str());
-    std::printf("family            %s%s%s\n", i.family.c_str(), i.variant.empty() ? "" : ", ", printable(i.variant).c_str());
-    if (i.features) {  // else a graph as a file has it: its operations are said above
-        std::printf("size              %d features, %d blocks", i.features, i.blocks);
-        if (i.growth) std::printf(", growth %d", i.growth);
-        std::printf("\n");
-    }
-    std::printf("scale             x%d\nchannels          %d\nparameters        %lld\n", i.scale, i.channels, static_cast<long long>(i.parameters));
-    const std::string radius = i.receptive_radius < 0 ? "the whole picture" : std::to_string(i.receptive_radius) + " pixels";
-    std::printf("MAC per pixel     %.0f\nreceptive radius  %s\nlicence           %s\n", i.macs_per_pixel, radius.c_str(),
-                i.licence.empty() ? "not known" : printable(i.licence).c_str());
+    const auto show = [](const std::string& key, const std::string& value) {
+        std::printf("%-26s%s\n", printable(key).c_str(), printable(value).c_str());
+    };
+    show("name", i.name);
+    if (!i.path.empty()) show("file", i.path);
+    for (const auto& [key, value] : i.facts) show(key, value);
+    if (i.licence.empty()) show("licence", "not known");
     return kOk;
 }
 

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -33,6 +34,18 @@ JsonLine& JsonLine::add(const char* name, std::int64_t value) {
 JsonLine& JsonLine::add(const char* name, bool value) {
     key(name);
     text_ += value ? "true" : "false";
+    return *this;
+}
+
+JsonLine& JsonLine::add(const char* name, const std::vector<enlarge::ModelFact>& facts) {
+    key(name);
+    text_ += '{';
+    for (const auto& [what, value] : facts) {
+        std::string word = what;
+        std::replace(word.begin(), word.end(), ' ', '_');
+        text_ += (text_.back() == '{' ? "" : ",") + json_quoted(word) + ':' + json_quoted(value);
+    }
+    text_ += '}';
     return *this;
 }
 

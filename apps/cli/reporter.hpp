@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "enlarge/enlarge.hpp"
 #include "enlarge/notice.hpp"
@@ -22,6 +23,8 @@ public:
     JsonLine& add(const char* key, std::int64_t value);
     JsonLine& add(const char* key, int value) { return add(key, std::int64_t{value}); }
     JsonLine& add(const char* key, bool value);
+    // As an object of texts, blanks in its keys replaced by '_'.
+    JsonLine& add(const char* key, const std::vector<enlarge::ModelFact>& facts);
     [[nodiscard]] std::string text() const { return text_ + "}"; }
 
 private:

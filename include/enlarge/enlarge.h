@@ -79,15 +79,28 @@ ENLARGE_API enlarge_status enlarge_model_blend(enlarge_context* ctx, const enlar
                                                float share, enlarge_model** model);
 ENLARGE_API void enlarge_model_close(enlarge_model* model);
 
+/* One thing to know about a network: "features" is "64". */
+typedef struct enlarge_fact {
+    const char* key;
+    const char* value;
+} enlarge_fact;
+
 typedef struct enlarge_model_info {
     size_t size; /* set to sizeof(enlarge_model_info) by the caller */
     const char* name;    /* texts live as long as the model */
     const char* family;  /* "Compact", "RRDB", "SPAN" */
     const char* licence; /* "" if not known */
-    int32_t scale, channels, features, blocks;
+    int32_t scale, channels;
+    int32_t features, blocks; /* the numbers that the facts of these keys begin with; 0 of families without them */
     int32_t receptive_radius; /* input pixels around a pixel that can change it; -1: the whole picture */
     int64_t parameters;
     double macs_per_pixel;
+    const char* variant;       /* key style or form, for people; "" if there is only one */
+    const enlarge_fact* facts; /* all that is known but the name, and the family's own sizes (window, heads, ...), in the
+                                  order to show it; texts live as long as the model */
+    size_t fact_count;
+    int32_t size_multiple; /* pictures whose sides are no multiples of it are continued at the right and bottom */
+    int32_t tiles_exact;   /* 1: in tiles the result has the bits of the picture in one piece */
 } enlarge_model_info;
 ENLARGE_API enlarge_status enlarge_model_describe(enlarge_context* ctx, const enlarge_model* model,
                                                   enlarge_model_info* info);

@@ -29,19 +29,35 @@ namespace enlarge {
 // "0.1.0"
 const char* version();
 
+// One thing to know about a network: {"features", "64"}.
+struct ModelFact {
+    std::string key, value;
+    friend bool operator==(const ModelFact&, const ModelFact&) = default;
+};
+
 struct ModelInfo {
     std::string name;          // "swift-x4", or the file's name without folder
     std::string path;          // empty for built-in models
-    std::string family;        // "Compact", "RRDB", "SPAN"
+    std::string family;        // "Compact", "RRDB", "SPAN"; "ONNX graph", "ncnn graph": a file's own graph, as it is
     std::string variant;       // key style or form, for people
-    int features = 0, blocks = 0, growth = 0;
     int scale = 1;
     int channels = 3;
     std::int64_t parameters = 0;
-    double macs_per_pixel = 0;  // multiplications of convolutions per input pixel
+    double macs_per_pixel = 0;  // multiplications per input pixel
+    int size_multiple = 1;      // pictures whose sides are no multiples of it are continued at the right and at the bottom
     int receptive_radius = 0;   // input pixels around a pixel that can change it; -1: the whole picture
     bool tiles_exact = true;    // in tiles the result has the bits of the picture in one piece, whatever their size
     std::string licence;        // empty if not known
+    // All of this but the names, and the sizes and kinds of parts that the family has (features, blocks, window, heads,
+    // ...), in the order to show it. Which keys there are depends on the family.
+    std::vector<ModelFact> facts;
+
+    // The value of a fact; empty where there is none of that key.
+    [[nodiscard]] std::string fact(const std::string& key) const {
+        for (const ModelFact& one : facts)
+            if (one.key == key) return one.value;
+        return {};
+    }
 };
 
 // A network, read and checked. Immutable; copies are cheap and share the weights; any thread may use it.

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C interface on top of the C++ one. No exception leaves this file.
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <new>
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "enlarge/choice.hpp"
 #include "enlarge/engine.hpp"
@@ -21,7 +23,11 @@ struct enlarge_context {
     std::string model, partner;  // of enlarge_choose
 };
 struct enlarge_model {
+    explicit enlarge_model(enlarge::Model made) : model(std::move(made)) {
+        for (const auto& [key, value] : model.info().facts) facts.push_back({key.c_str(), value.c_str()});
+    }
     enlarge::Model model;
+    std::vector<enlarge_fact> facts;  // pointers into the model's own
 };
 struct enlarge_engine {
     enlarge::Engine engine;
@@ -309,7 +315,7 @@ Result<void> upscale_rows(enlarge::Engine::Session& session, const Rows& in, con
 // Hands a new model to the caller.
 Result<void> give_model(Result<enlarge::Model> made, enlarge_model** model) {
     if (!made) return std::move(made).error();
-    *model = new enlarge_model{std::move(made).value()};
+    *model = new enlarge_model(std::move(made).value());
     return {};
 }
 
@@ -363,11 +369,16 @@ enlarge_status enlarge_model_describe(enlarge_context* ctx, const enlarge_model*
         to.licence = from.licence.c_str();
         to.scale = from.scale;
         to.channels = from.channels;
-        to.features = from.features;
-        to.blocks = from.blocks;
+        to.features = std::atoi(from.fact("features").c_str());
+        to.blocks = std::atoi(from.fact("blocks").c_str());
         to.receptive_radius = from.receptive_radius;
         to.parameters = from.parameters;
         to.macs_per_pixel = from.macs_per_pixel;
+        to.variant = from.variant.c_str();
+        to.facts = model->facts.data();
+        to.fact_count = model->facts.size();
+        to.size_multiple = from.size_multiple;
+        to.tiles_exact = from.tiles_exact;
         return fill_known(info, to, "info");
     });
 }

@@ -31,16 +31,15 @@ Result<Model::State> make_state(const StateDict& weights, std::string name, std:
     info.path = std::move(path);
     info.family = network.family;
     info.variant = network.variant;
-    info.features = network.features;
-    info.blocks = network.blocks;
-    info.growth = network.growth;
     info.scale = network.scale;
     info.channels = network.graph.input_channels();
     info.parameters = network.graph.parameters();
     info.macs_per_pixel = network.graph.macs_per_pixel();
+    info.size_multiple = network.graph.size_multiple();
     info.receptive_radius = network.graph.receptive_radius().value_or(-1);
     info.tiles_exact = tiles_are_exact(network.graph);
     info.licence = std::move(licence);
+    info.facts = facts_of(info, network);
     if (info.parameters <= kKeptParameters) {
         TRY(state.weights, named_tensors(weights));
     }

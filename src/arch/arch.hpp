@@ -2,6 +2,7 @@
 // Recognises which network a weight file holds and builds its graph. One file per family; registry.cpp lists them.
 #pragma once
 
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,11 +27,15 @@ struct Network {
     Graph graph;
     std::string family;   // "Compact", "RRDB", "SPAN"; "ONNX graph", "ncnn graph": a file's own graph, as it is
     std::string variant;  // key style or form: "Real-ESRGAN keys", "slim"; of graphs what they are made of
-    int features = 0;     // channels of the body; 0 of graphs, as are the others
-    int blocks = 0;       // convolutions between first and last (Compact), blocks (RRDB, SPAN)
-    int growth = 0;       // RRDB growth channels, else 0
     std::vector<Fact> facts;  // sizes and kinds of its parts, in the order to show them
     int scale = 1;        // of what the file's own network gives; graph.scale() differs where a file ends in a resampling
+
+    // The number that the fact of that key begins with; 0 where there is none.
+    [[nodiscard]] int number(std::string_view key) const {
+        for (const Fact& fact : facts)
+            if (fact.key == key) return std::atoi(fact.value.c_str());
+        return 0;
+    }
 };
 
 // Builds the network, from the names of the tensors, or from the layers where the file has them: those of a known family

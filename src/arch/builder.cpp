@@ -274,10 +274,6 @@ Result<Network> Builder::network(std::string family, std::string variant, std::v
     TRY(network.graph, finish());
     network.family = std::move(family);
     network.variant = std::move(variant);
-    for (const Fact& fact : facts) {
-        if (fact.key == "features") network.features = std::atoi(fact.value.c_str());
-        if (fact.key == "blocks") network.blocks = std::atoi(fact.value.c_str());
-    }
     network.facts = std::move(facts);
     network.scale = network.graph.scale();
     return network;

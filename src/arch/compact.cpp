@@ -54,8 +54,7 @@ Result<Network> build_compact(const StateDict& weights) {
     TRY(network.graph, b.finish());
     network.family = "Compact";
     network.variant = "PReLU";
-    network.features = features;
-    network.blocks = last / 2 - 1;
+    network.facts = {{"features", features}, {"blocks", last / 2 - 1}};
     network.scale = scale;
     return network;
 }

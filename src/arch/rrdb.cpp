@@ -154,9 +154,7 @@ Result<Network> build_rrdb(const StateDict& weights, int likely_scale) {
     network.variant = sizes.shortcuts && keys == &kOld ? "ESRGAN+ keys" : keys->variant;
     if (sizes.unshuffle > 1) network.variant += ", pixel unshuffle " + to_string(sizes.unshuffle);
     if (by_three) network.variant += ", x3 as its name says";
-    network.features = sizes.features;
-    network.blocks = sizes.blocks;
-    network.growth = sizes.growth;
+    network.facts = {{"features", sizes.features}, {"growth", sizes.growth}, {"blocks", sizes.blocks}};
     network.scale = network.graph.scale();
     return network;
 }

@@ -68,8 +68,7 @@ Result<Network> build_span(const StateDict& weights) {
     TRY(network.graph, b.finish());
     network.family = "SPAN";
     network.variant = std::string(slim ? "slim" : "full") + (norm ? "" : ", no normalisation");
-    network.features = features;
-    network.blocks = blocks;
+    network.facts = {{"features", features}, {"blocks", blocks}};
     network.scale = static_cast<int>(scale);
     return network;
 }

@@ -98,6 +98,13 @@ static void visit_device_info(void* user, const enlarge_device_info* device) {
     ++*(int*)user;
 }
 
+static const char* fact(const enlarge_model_info* info, const char* key) {
+    size_t i;
+    for (i = 0; i < info->fact_count; ++i)
+        if (strcmp(info->facts[i].key, key) == 0) return info->facts[i].value;
+    return "";
+}
+
 static void count_lines(void* user, int32_t level, const char* code, const char* text) {
     CHECK(level >= ENLARGE_LOG_DEBUG && level <= ENLARGE_LOG_WARNING && code != NULL && text != NULL);
     ++*(int*)user;
@@ -207,6 +214,9 @@ int main(void) {
     CHECK(enlarge_model_describe(ctx, model, &info) == ENLARGE_OK);
     CHECK(info.scale == 2 && info.channels == 3 && info.features == 4 && strcmp(info.family, "Compact") == 0);
     CHECK(info.parameters == 560 && info.receptive_radius == 2);
+    CHECK(info.size_multiple == 1 && info.tiles_exact == 1 && strcmp(info.variant, "PReLU") == 0);
+    CHECK(strcmp(fact(&info, "features"), "4") == 0 && strcmp(fact(&info, "parameters"), "560") == 0);
+    CHECK(strcmp(fact(&info, "receptive radius"), "2") == 0 && strcmp(fact(&info, "window"), "") == 0);
     info.size = offsetof(enlarge_model_info, licence); /* a caller from before `licence` was there */
     info.licence = "untouched";
     CHECK(enlarge_model_describe(ctx, model, &info) == ENLARGE_OK && strcmp(info.licence, "untouched") == 0);

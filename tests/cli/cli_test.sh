@@ -270,6 +270,16 @@ check "and what is the default for pictures" prints 'fine-x4 .*default for pictu
 check "and for video" prints 'swift-x4 .*default for video)'
 run models info swift-x4
 check "models info tells the radius" prints 'receptive radius'
+check "and whether tiles change the result" prints '^tiles  *same bits$'
+run models info "$tests/golden/data/family_swinir.safetensors"
+check "a family has sizes of its own" prints '^window  *[0-9]'
+check "as many as it needs" prints '^heads  *[0-9]'
+check "and is shown with what its sides must be" prints '^size multiple  *[1-9]'
+run models info "$tests/golden/data/family_esc.safetensors"
+check "also what only its operations say" prints '^window  *[0-9]'
+run models info "$tests/golden/data/family_rcan.safetensors" --json
+check "programs get pairs" prints '"facts":{"family":"RCAN",.*"groups":"[0-9]*",.*"receptive_radius":"the whole picture"'
+check "and what all networks have" prints '"scale":[1-9].*"receptive_radius":-1,"tiles_exact":true'
 run models search anime --scale 2 --licence commercial --json
 check "the catalogue is searched by words, scale and licence" prints '"name":"2x-[^"]*".*"scale":2.*"commercial":true'
 check "and nothing else is listed" lacks '"commercial":false'
@@ -379,7 +389,7 @@ check "export writes ONNX" exits 0
 check "and says what" says net.onnx
 run models info net.onnx
 check "which is read again as the same network" prints 'Compact'
-check "of the same scale" prints 'x2'
+check "of the same scale" prints '^scale  *2$'
 run a.ppm -m swift-x2 --precision fp32 -o by-model.ppm
 run a.ppm -m net.onnx --precision fp32 -o by-onnx.ppm
 run compare by-model.ppm by-onnx.ppm

@@ -29,8 +29,8 @@ TEST(arch, reads_the_sizes_of_compact_networks_from_the_keys) {
     for (const test::CompactSpec spec : {test::CompactSpec{64, 32, 4, 3}, {24, 8, 2, 3}, {7, 0, 1, 3}, {16, 3, 3, 1}, {8, 1, 8, 3}, {8, 1, 2, 4}}) {
         const Network network = must(recognise(test::compact_weights(1, spec)));
         EXPECT_EQ(network.family, "Compact");
-        EXPECT_EQ(network.features, spec.features);
-        EXPECT_EQ(network.blocks, spec.convs);
+        EXPECT_EQ(network.number("features"), spec.features);
+        EXPECT_EQ(network.number("blocks"), spec.convs);
         EXPECT_EQ(network.scale, spec.scale);
         EXPECT_EQ(network.graph.scale(), spec.scale);
         EXPECT_EQ(network.graph.input_channels(), spec.channels);
@@ -61,9 +61,9 @@ TEST(arch, reads_the_sizes_of_rrdb_networks_in_all_four_key_styles) {
         for (const RrdbKeys keys : {RrdbKeys::esrgan, RrdbKeys::real, RrdbKeys::bsrgan, RrdbKeys::esrgan_plus}) {
             const Network network = must(recognise(test::rrdb_weights(1, keys, spec)));
             EXPECT_EQ(network.family, "RRDB");
-            EXPECT_EQ(network.features, spec.features);
-            EXPECT_EQ(network.growth, spec.growth);
-            EXPECT_EQ(network.blocks, spec.blocks);
+            EXPECT_EQ(network.number("features"), spec.features);
+            EXPECT_EQ(network.number("growth"), spec.growth);
+            EXPECT_EQ(network.number("blocks"), spec.blocks);
             EXPECT_EQ(network.scale, scale);
             EXPECT_EQ(network.graph.input_channels(), spec.channels);
             EXPECT_EQ(network.graph.size_multiple(), spec.unshuffle);
@@ -116,8 +116,8 @@ TEST(arch, reads_span_networks_full_and_slim_with_and_without_normalisation) {
             for (const int scale : {1, 2, 3, 4}) {
                 const Network network = must(recognise(test::span_weights(1, form, {6, scale, norm})));
                 EXPECT_EQ(network.family, "SPAN");
-                EXPECT_EQ(network.features, 6);
-                EXPECT_EQ(network.blocks, 6);
+                EXPECT_EQ(network.number("features"), 6);
+                EXPECT_EQ(network.number("blocks"), 6);
                 EXPECT_EQ(network.scale, scale);
                 EXPECT_EQ(network.variant, std::string(form == SpanForm::full ? "full" : "slim") + (norm ? "" : ", no normalisation"));
             }

@@ -62,7 +62,7 @@ protected:
 TEST_F(layers, give_the_same_network_as_the_names) {
     const Network network = must(recognise(file_));
     EXPECT_EQ(network.family, "Compact");
-    EXPECT_EQ(network.features, 8);
+    EXPECT_EQ(network.number("features"), 8);
     EXPECT_EQ(network.scale, 2);
     EXPECT_TRUE(same_network(network.graph, must(recognise(named_)).graph));
     const StateDict named = must(named_tensors(file_));
@@ -122,7 +122,7 @@ TEST_F(layers, what_is_nearly_a_known_network_runs_as_it_is) {
     EXPECT_EQ(difference.family, "ncnn graph");
     EXPECT_EQ(difference.graph.output().op, Operation(op::Add{1, -1}));
     EXPECT_EQ(difference.scale, 2);
-    EXPECT_EQ(difference.features, 0);
+    EXPECT_EQ(difference.number("features"), 0);
     EXPECT_EQ(difference.variant, "4 conv2d, 3 prelu, 1 add, 1 pixel_shuffle, 1 upsample_nearest");
     EXPECT_TRUE(must(named_tensors(file_)).tensors.empty());
     EXPECT_EQ(changed("BinaryOp", [](Layer& l) { l.numbers["0"] = 2; }).graph.output().op, Operation(op::Multiply{}));

@@ -40,9 +40,7 @@ TEST(onnx_export, is_the_same_network_when_read_again) {
         EXPECT_TRUE(same_network(network.graph, again.graph)) << network.family << " " << network.variant;
         EXPECT_EQ(again.family, network.family);
         EXPECT_EQ(again.scale, network.scale);
-        EXPECT_EQ(again.features, network.features);
-        EXPECT_EQ(again.blocks, network.blocks);
-        EXPECT_EQ(again.growth, network.growth);
+        EXPECT_EQ(again.facts, network.facts);
     }
 }
 

@@ -39,8 +39,9 @@ TEST_F(model, opens_a_file_by_path_and_knows_all_about_it) {
     EXPECT_EQ(info.name, "small.safetensors");
     EXPECT_EQ(info.path, path);
     EXPECT_EQ(info.family, "Compact");
-    EXPECT_EQ(info.features, 16);
-    EXPECT_EQ(info.blocks, 2);
+    EXPECT_EQ(info.fact("features"), "16");
+    EXPECT_EQ(info.fact("blocks"), "2");
+    EXPECT_EQ(info.fact("window"), "");
     EXPECT_EQ(info.scale, 2);
     EXPECT_EQ(info.channels, 3);
     EXPECT_EQ(info.parameters, 3 * 16 * 9 + 16 + 2 * (16 * 16 * 9 + 16) + 16 * 12 * 9 + 12 + 3 * 16);
@@ -48,6 +49,11 @@ TEST_F(model, opens_a_file_by_path_and_knows_all_about_it) {
     EXPECT_EQ(info.receptive_radius, 4);
     EXPECT_TRUE(info.tiles_exact);
     EXPECT_EQ(info.licence, "MIT");
+    const std::vector<ModelFact> all{{"family", "Compact"}, {"variant", "PReLU"}, {"scale", "2"}, {"channels", "3"},
+                                     {"features", "16"}, {"blocks", "2"}, {"size multiple", "1"},
+                                     {"receptive radius", "4"}, {"tiles", "same bits"}, {"parameters", "6876"},
+                                     {"multiplications per pixel", "6768"}, {"licence", "MIT"}};
+    EXPECT_EQ(info.facts, all);
 }
 
 TEST_F(model, says_whether_it_sees_farther_than_tiles_overlap) {
