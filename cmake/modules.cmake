@@ -58,9 +58,7 @@ endfunction()
 # enlarge_test(NAME LABEL sources...): a GoogleTest program.
 function(enlarge_test name label)
   add_executable(${name} ${ARGN})
-  target_link_libraries(${name} PRIVATE enlarge_flags enlarge GTest::gtest_main)
-  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-  target_compile_definitions(${name} PRIVATE ENLARGE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_link_libraries(${name} PRIVATE enlarge_flags enlarge test_source_folder GTest::gtest_main)
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)  # half the time to compile; the library keeps -O3
   enlarge_add_test(${name} "${label}" $<TARGET_FILE:${name}>)
 endfunction()

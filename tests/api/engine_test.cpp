@@ -14,6 +14,8 @@
 #include <thread>
 #include <vector>
 
+#include "support/source_folder.hpp"
+
 namespace {
 
 using namespace enlarge;
@@ -167,7 +169,7 @@ TEST(cancellation, stops_videos_downloads_and_benchmarks_alike) {
     const Cancellation stop = Cancellation::create();
     stop.cancel();
     Engine::Session session = engine().session();
-    const std::string clip = std::string(ENLARGE_SOURCE_DIR) + "/samples/clip.mp4";
+    const std::string clip = test::source_folder() + "/samples/clip.mp4";
     const std::string out = (std::filesystem::temp_directory_path() / "enlarge-cancelled.mkv").string();
     VideoOptions options;
     options.notice = [](const Notice&) {};

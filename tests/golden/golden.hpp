@@ -13,10 +13,11 @@
 
 #include "arch/arch.hpp"
 #include "support/run_program.hpp"
+#include "support/source_folder.hpp"
 
 namespace enlarge::test {
 
-inline std::string golden_path(const std::string& file) { return std::string(ENLARGE_SOURCE_DIR "/tests/golden/data/") + file; }
+inline std::string golden_path(const std::string& file) { return source_folder() + "/tests/golden/data/" + file; }
 
 // The folder with published weights, or empty.
 inline std::string real_weights() {

@@ -6,6 +6,7 @@
 
 #include "export/onnx.hpp"
 #include "golden.hpp"
+#include "support/source_folder.hpp"
 
 namespace enlarge {
 namespace {
@@ -31,7 +32,8 @@ protected:
         write("model.onnx", must(write_onnx(graph, file)));
         const test::FloatPicture in = test::random_picture(3, graph.input_channels(), size);
         write("in.f32", {reinterpret_cast<const char*>(in.values.data()), in.values.size() * sizeof(float)});
-        const std::string command = "node " ENLARGE_SOURCE_DIR "/tests/golden/run_onnx.js " + (folder_ / "model.onnx").string() + " " +
+        const std::string command = "node " + test::source_folder() + "/tests/golden/run_onnx.js " +
+                                    (folder_ / "model.onnx").string() + " " +
                                     (folder_ / "in.f32").string() + " " + std::to_string(in.channels) + " " +
                                     std::to_string(size.height) + " " + std::to_string(size.width) + " " + (folder_ / "out.f32").string();
         EXPECT_EQ(std::system(command.c_str()), 0) << command;

@@ -31,7 +31,7 @@ TEST(video_pipes, y4m_in_gives_y4m_out) {
     spec.sound = false;
     spec.frames = 11;
     make_clip(scratch / "in.y4m", spec);
-    ASSERT_EQ(shell("cat " + (scratch / "in.y4m") + " | " ENLARGE_PROGRAM " - -o - " + kRest + " --quiet | cat > " + (scratch / "out.y4m")), 0);
+    ASSERT_EQ(shell("cat " + (scratch / "in.y4m") + " | " + program_path() + " - -o - " + kRest + " --quiet | cat > " + (scratch / "out.y4m")), 0);
     const SeenClip out = look_at(scratch / "out.y4m");
     EXPECT_EQ(out.times.size(), 11u);
     EXPECT_EQ(out.width, 192);
@@ -44,7 +44,7 @@ TEST(video_pipes, matroska_in_gives_nut_out_with_sound_and_times) {
     spec.variable_rate = true;
     spec.frames = 30;
     make_clip(scratch / "in.mkv", spec);
-    ASSERT_EQ(shell("cat " + (scratch / "in.mkv") + " | " ENLARGE_PROGRAM " - -o - " + kRest + " --quiet | cat > " + (scratch / "out.nut")), 0);
+    ASSERT_EQ(shell("cat " + (scratch / "in.mkv") + " | " + program_path() + " - -o - " + kRest + " --quiet | cat > " + (scratch / "out.nut")), 0);
     const SeenClip in = look_at(scratch / "in.mkv"), out = look_at(scratch / "out.nut");
     ASSERT_EQ(out.streams.size(), 2u);
     EXPECT_EQ(out.streams[0].codec, "rawvideo");
@@ -60,7 +60,7 @@ TEST(video_pipes, a_closed_pipe_is_one_sentence) {
     spec.codec_options = {};
     spec.sound = false;
     make_clip(scratch / "in.y4m", spec);
-    shell("(cat " + (scratch / "in.y4m") + " | " ENLARGE_PROGRAM " - -o - " + kRest + " 2>" + (scratch / "err") + "; echo $? > " + (scratch / "code") + ") | head -c 1000 > /dev/null");
+    shell("(cat " + (scratch / "in.y4m") + " | " + program_path() + " - -o - " + kRest + " 2>" + (scratch / "err") + "; echo $? > " + (scratch / "code") + ") | head -c 1000 > /dev/null");
     EXPECT_EQ(contents(scratch / "code"), "4\n");
     const std::string errors = contents(scratch / "err");
     EXPECT_NE(errors.find("Broken pipe"), std::string::npos) << errors;

@@ -20,6 +20,7 @@
 
 #include "enlarge/enlarge.hpp"
 #include "enlarge/media.hpp"
+#include "support/source_folder.hpp"
 
 // FFmpeg ends its thread that reads UDP by cancelling it in the middle of a call, which the sanitizer takes for its own
 // failure ("finished with ignores enabled"); it is no race.
@@ -71,7 +72,12 @@ private:
     bool mounted_ = false;
 };
 
-inline std::string model_path(const std::string& name) { return std::string(ENLARGE_SOURCE_DIR) + "/tests/media/data/" + name + ".safetensors"; }
+// Of `enlarge`.
+std::string program_path();
+
+inline std::string model_path(const std::string& name) {
+    return source_folder() + "/tests/media/data/" + name + ".safetensors";
+}
 
 inline std::string contents(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
@@ -104,7 +110,7 @@ struct Ran {
 class Program {
 public:
     Program(std::vector<std::string> words, const std::string& errors, const std::string& in = "", const std::string& out = "") : errors_(errors) {
-        words.insert(words.begin(), ENLARGE_PROGRAM);
+        words.insert(words.begin(), program_path());
         std::vector<char*> argv;
         for (std::string& word : words) argv.push_back(word.data());
         argv.push_back(nullptr);

@@ -19,6 +19,7 @@
 #include "media/gpu.hpp"
 #include "media/program.hpp"
 #include "support/images.hpp"
+#include "support/source_folder.hpp"
 #include "video/frame_upscaler.hpp"
 
 namespace enlarge {
@@ -27,7 +28,7 @@ namespace {
 using media::Frame;
 using test::must;
 
-const std::string kModel = std::string(ENLARGE_SOURCE_DIR) + "/tests/media/data/nearest-x2.safetensors";
+const std::string kModel = test::source_folder() + "/tests/media/data/nearest-x2.safetensors";
 
 class CudaVideo : public testing::Test {
 protected:

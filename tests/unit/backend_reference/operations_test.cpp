@@ -15,6 +15,7 @@
 #include "backend/reference/reference.hpp"
 #include "graph/traits.hpp"
 #include "support/networks.hpp"
+#include "support/source_folder.hpp"
 #include "weights/state_dict.hpp"
 
 namespace enlarge {
@@ -25,7 +26,7 @@ using test::must;
 // All parts of the file: "case/part".
 const StateDict& golden() {
     static const StateDict file = [] {
-        std::ifstream in(ENLARGE_SOURCE_DIR "/tests/golden/data/operations.safetensors", std::ios::binary);
+        std::ifstream in(test::source_folder() + "/tests/golden/data/operations.safetensors", std::ios::binary);
         const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
         return must(read_weights(std::as_bytes(std::span(bytes))));
     }();

@@ -4,6 +4,7 @@
 
 #include "api/engine_state.hpp"
 #include "support/images.hpp"
+#include "support/source_folder.hpp"
 #include "video/video.hpp"
 
 namespace enlarge::video {
@@ -11,7 +12,7 @@ namespace {
 
 using test::must;
 
-const std::string kClip = std::string(ENLARGE_SOURCE_DIR) + "/samples/clip.mp4";
+const std::string kClip = test::source_folder() + "/samples/clip.mp4";
 
 class PlanVideo : public testing::Test {
 protected:
@@ -24,7 +25,7 @@ protected:
         return options;
     }
     Upscaler upscaler_ = must(Upscaler::create(
-        must(Model::open(std::string(ENLARGE_SOURCE_DIR) + "/tests/media/data/identity-x1.safetensors")),
+        must(Model::open(test::source_folder() + "/tests/media/data/identity-x1.safetensors")),
         {.device = "reference"}));
 };
 

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/source_folder.hpp"
 #include "weights/bytes.hpp"
 #include "weights/state_dict.hpp"
 
@@ -43,7 +44,7 @@ inline std::string file_text(const std::string& path) {
     EXPECT_TRUE(in) << path << " is missing";
     return {std::istreambuf_iterator<char>(in), {}};
 }
-inline std::string fixture_path(const std::string& name) { return std::string(ENLARGE_SOURCE_DIR) + "/tests/unit/weights/data/" + name; }
+inline std::string fixture_path(const std::string& name) { return source_folder() + "/tests/unit/weights/data/" + name; }
 inline std::string fixture(const std::string& name) { return file_text(fixture_path(name)); }
 
 // A folder for one test, removed at its end.

@@ -26,7 +26,7 @@ std::string with(std::string text, const std::string& from, const std::string& t
 // fuzz/seeds/ncnn: the text, a zero byte, the weights; made by tools/make_weight_fixtures.py.
 TEST(ncnn, reads_fp32_raw_fp32_fp16_and_codebook_weights_alike) {
     for (const char* name : {"fp32", "raw_fp32", "fp16", "codebook"}) {
-        const std::string seed = file_text(std::string(ENLARGE_SOURCE_DIR) + "/fuzz/seeds/ncnn/" + name);
+        const std::string seed = file_text(source_folder() + "/fuzz/seeds/ncnn/" + name);
         const std::size_t split = seed.find('\0');
         const auto weights = ncnn(seed.substr(0, split), seed.substr(split + 1));
         ASSERT_TRUE(weights.ok()) << name << ": " << weights.error().message;

@@ -27,7 +27,7 @@ std::string output(int i) { return std::string("y").append(std::to_string(i)); }
 const std::string kConv = node("Conv", {"x", "w", "b"}, {"y"});
 
 TEST(onnx, resolves_constants_casts_and_identities) {
-    const auto model = read(file_text(std::string(ENLARGE_SOURCE_DIR) + "/fuzz/seeds/onnx/small.onnx"));
+    const auto model = read(file_text(source_folder() + "/fuzz/seeds/onnx/small.onnx"));
     ASSERT_TRUE(model.ok()) << model.error().message;
     EXPECT_EQ(model->format, WeightFormat::onnx);
     EXPECT_EQ(model->tensors.at("half").values, numbers(108));
@@ -157,7 +157,7 @@ TEST(onnx, reads_all_forms_of_constant) {
 }
 
 TEST(onnx, every_truncation_is_refused) {
-    const std::string whole = file_text(std::string(ENLARGE_SOURCE_DIR) + "/fuzz/seeds/onnx/small.onnx");
+    const std::string whole = file_text(source_folder() + "/fuzz/seeds/onnx/small.onnx");
     for (std::size_t size = 0; size + 4 < whole.size(); ++size) EXPECT_FALSE(read(whole.substr(0, size)).ok()) << size;
 }
 

@@ -53,7 +53,9 @@ std::string show(const std::string& text, const Limits& limits = {}) {
 }
 
 // What Python 3 writes, in fuzz/seeds/pickle (tools/make_weight_fixtures.py).
-std::string python_pickle(const std::string& name) { return file_text(std::string(ENLARGE_SOURCE_DIR) + "/fuzz/seeds/pickle/" + name); }
+std::string python_pickle(const std::string& name) {
+    return file_text(source_folder() + "/fuzz/seeds/pickle/" + name);
+}
 
 TEST(pickle, every_protocol_gives_the_same_value) {
     for (int protocol = 0; protocol <= 5; ++protocol)

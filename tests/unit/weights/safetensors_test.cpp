@@ -14,7 +14,7 @@ std::string one(const std::string& entry, const std::string& data = raw(numbers(
 const std::string kGood = R"({"dtype":"F32","shape":[2,3],"data_offsets":[0,24]})";
 
 TEST(safetensors, reads_every_element_type_and_the_metadata) {
-    const auto weights = read(file_text(std::string(ENLARGE_SOURCE_DIR) + "/fuzz/seeds/safetensors/types.safetensors"));
+    const auto weights = read(file_text(source_folder() + "/fuzz/seeds/safetensors/types.safetensors"));
     ASSERT_TRUE(weights.ok()) << weights.error().message;
     EXPECT_EQ(weights->format, WeightFormat::safetensors);
     for (const char* name : {"f32", "f16", "bf16", "f64"}) EXPECT_EQ(weights->tensors.at(name).values, numbers(6)) << name;
