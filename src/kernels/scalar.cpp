@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every kernel as a plain loop: what the others are tested against, and what runs where none of them does.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -171,6 +172,60 @@ void conv(const Taps<In>& in, const float* w, int group, const Epilogue& e, cons
     }
 }
 
+void depthwise_f32(const Taps<float>& in, const float* w, const float* bias, int pixels, float* out, std::ptrdiff_t stride) {
+    for (int p = 0; p < pixels; ++p)
+        for (int c = 0; c < in.length; ++c) {
+            float sum = bias[c];
+            for (int y = 0; y < in.height; ++y)
+                for (int r = 0; r < in.runs; ++r)
+                    sum += in.rows[y][p * in.step + r * in.run_step + c] * w[std::ptrdiff_t{y * in.runs + r} * in.length + c];
+            out[p * stride + c] = sum;
+        }
+}
+
+float map_one(Map f, float number) {
+    const double x = number;
+    switch (f) {
+        case Map::gelu: return static_cast<float>(x / 2 * (1 + std::erf(x * M_SQRT1_2)));
+        case Map::gelu_tanh:
+            return static_cast<float>(x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))));
+        case Map::mish: return static_cast<float>(x > 30 ? x : x * std::tanh(std::log1p(std::exp(x))));
+        case Map::silu: return static_cast<float>(x / (1 + std::exp(-x)));
+        case Map::sigmoid: return static_cast<float>(1 / (1 + std::exp(-x)));
+        case Map::tanh: return static_cast<float>(std::tanh(x));
+        case Map::exp: break;
+    }
+    return static_cast<float>(std::exp(std::min(x, 87.0)));
+}
+
+void map_f32(Map f, const float* x, std::size_t n, float* y) {
+    for (std::size_t i = 0; i < n; ++i) y[i] = map_one(f, x[i]);
+}
+
+void norm_f32(Norm norm, const float* x, std::ptrdiff_t stride, int pixels, int channels, float epsilon,
+              const float* scale, const float* shift, float* y, std::ptrdiff_t y_stride) {
+    const int padded = (channels + kLanes - 1) / kLanes * kLanes;
+    for (int p = 0; p < pixels; ++p, x += stride, y += y_stride) {
+        float mean = 0, squares = 0;
+        if (norm == Norm::layer)
+            for (int c = 0; c < channels; ++c) mean += x[c] / static_cast<float>(channels);
+        for (int c = 0; c < channels; ++c) squares += (x[c] - mean) * (x[c] - mean);
+        const float by = norm == Norm::l2 ? 1 / std::max(std::sqrt(squares), epsilon)
+                                          : 1 / std::sqrt(squares / static_cast<float>(channels) + epsilon);
+        for (int c = 0; c < channels; ++c) y[c] = (x[c] - mean) * by * scale[c] + shift[c];
+        for (int c = channels; c < padded; ++c) y[c] = 0;
+    }
+}
+
+void softmax_f32(float* x, int rows, int n, std::ptrdiff_t stride) {
+    for (int row = 0; row < rows; ++row, x += stride) {
+        const float largest = *std::max_element(x, x + n);
+        float sum = 0;
+        for (int i = 0; i < n; ++i) sum += x[i] = std::exp(x[i] - largest);
+        for (int i = 0; i < n; ++i) x[i] /= sum;
+    }
+}
+
 void shuffle_line_f32(const float* x, std::ptrdiff_t stride, int pixels, int run, int channels, const float* base,
                       float* line) {
     for (int p = 0; p < pixels; ++p)
@@ -228,6 +283,10 @@ void fill_scalar(KernelTable& t) {
     t.conv_f32_f16 = conv<float, Half>;
     t.conv_f16 = conv<Half, Half>;
     t.conv_f16_f32 = conv<Half, float>;
+    t.depthwise_f32 = depthwise_f32;
+    t.map_f32 = map_f32;
+    t.norm_f32 = norm_f32;
+    t.softmax_f32 = softmax_f32;
     t.shuffle_line_f32 = shuffle_line_f32;
     t.quantise_u8 = quantise_u8;
     t.quantise_u16 = quantise_u16;

@@ -17,6 +17,7 @@ enum class Isa;
 using Half = std::uint16_t;  // IEEE binary16, as bits
 
 inline constexpr int kMaxGroup = 3;
+inline constexpr int kMostTapRows = 31;
 inline constexpr float kLargestUnit = 65536;  // 4^8: see winograd_input_f16_i16
 
 enum class Finish : int {
@@ -61,12 +62,30 @@ struct Window {
 // k < length, in this order; weights come in the same order, a group of output channels for each.
 template <class In>
 struct Taps {
-    const In* rows[3] = {};
+    const In* rows[kMostTapRows] = {};
     std::ptrdiff_t step = 0;
     std::ptrdiff_t run_step = 0;
     int height = 0;
     int runs = 0;
     int length = 0;
+};
+
+// Number by number.
+enum class Map : int {
+    gelu,       // x / 2 * (1 + erf(x / sqrt(2)))
+    gelu_tanh,  // x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
+    mish,       // x * tanh(log(1 + exp(x)))
+    silu,       // x / (1 + exp(-x))
+    sigmoid,    // 1 / (1 + exp(-x))
+    tanh,
+    exp,        // of at most 87
+};
+
+// Of a pixel's channels x, by their number n.
+enum class Norm : int {
+    layer,  // (x - mean) / sqrt(variance + epsilon)
+    rms,    // x / sqrt(mean of squares + epsilon)
+    l2,     // x / max(sqrt(sum of squares), epsilon)
 };
 
 struct KernelTable {
@@ -113,6 +132,19 @@ struct KernelTable {
     void (*conv_f32_f16)(const Taps<float>& in, const float* w, int group, const Epilogue& e, const Target<Half>& to) = nullptr;
     void (*conv_f16)(const Taps<Half>& in, const float* w, int group, const Epilogue& e, const Target<Half>& to) = nullptr;
     void (*conv_f16_f32)(const Taps<Half>& in, const float* w, int group, const Epilogue& e, const Target<float>& to) = nullptr;
+
+    // A convolution of each channel by itself: out[p * stride + c] = bias[c] + sum of taps, whose length is the number of
+    // channels, times w[tap * length + c].
+    void (*depthwise_f32)(const Taps<float>& in, const float* w, const float* bias, int pixels, float* out,
+                          std::ptrdiff_t stride) = nullptr;
+    // y[i] = f(x[i]), within 1e-6 of max(1, |f|). y may be x.
+    void (*map_f32)(Map f, const float* x, std::size_t n, float* y) = nullptr;
+    // y[p * y_stride + c] = norm(x[p * stride + c]) * scale[c] + shift[c]. `channels` need be no multiple of anything;
+    // scale and shift have zeros from there to the next multiple of lanes, and as much is written.
+    void (*norm_f32)(Norm norm, const float* x, std::ptrdiff_t stride, int pixels, int channels, float epsilon,
+                     const float* scale, const float* shift, float* y, std::ptrdiff_t y_stride) = nullptr;
+    // Rows of n numbers, n a multiple of lanes, in place: exp(x - largest) / sum of those.
+    void (*softmax_f32)(float* x, int rows, int n, std::ptrdiff_t stride) = nullptr;
 
     // One line of a depth-to-space: line[p * run + i] = x[p * stride + i] + (base ? base[p * 4 + i % channels] : 0),
     // i < run = factor * channels, channels 1 to 4.

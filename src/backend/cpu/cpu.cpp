@@ -7,8 +7,8 @@
 
 #include "backend/cpu/calibrate.hpp"
 #include "backend/cpu/session.hpp"
+#include "backend/cpu/tensors/network.hpp"
 #include "backend/cpu/verdict.hpp"
-#include "backend/reference/reference.hpp"
 #include "base/cpu.hpp"
 #include "base/log.hpp"
 
@@ -190,22 +190,6 @@ struct Compilation {
     }
 };
 
-// A network with operations that have no kernels here: node by node over whole pictures, as the reference backend does.
-class PlainProgram final : public Program {
-public:
-    PlainProgram(std::unique_ptr<Program> program, const Node& without)
-        : program_(std::move(program)), info_(program_->info()) {
-        info_.description = "cpu, plain loops (no kernel for " + std::string(without.name()) + ")";
-    }
-    [[nodiscard]] const ProgramInfo& info() const override { return info_; }
-    [[nodiscard]] std::int64_t memory_bytes(Size tile) const override { return program_->memory_bytes(tile); }
-    Result<std::unique_ptr<Session>> session() const override { return program_->session(); }
-
-private:
-    std::unique_ptr<Program> program_;
-    ProgramInfo info_;
-};
-
 class CpuBackend final : public Backend {
 public:
     [[nodiscard]] std::string_view name() const override { return "cpu"; }
@@ -235,13 +219,14 @@ public:
         if (options.precision == Precision::int8)
             return Error{Errc::unsupported, "the cpu backend has no int8 path; int16 is faster here and closer to fp32"};
         TRY(graph.validate());
-        if (const int i = cpu::first_without_kernel(graph); i >= 0) {
-            const Node& without = graph.nodes()[static_cast<std::size_t>(i)];
-            TRY(auto program, reference_backend().compile(graph, options));
-            log(LogLevel::notice,
-                {"no-fast-kernel", "there is no fast kernel for " + std::string(without.name()) + " (node " + std::to_string(i) +
-                                       "): this network runs in plain loops, which is slow"});
-            return std::unique_ptr<Program>(std::make_unique<PlainProgram>(std::move(program), without));
+        if (cpu::first_without_kernel(graph) >= 0) {
+            if (options.precision != Precision::automatic && options.precision != Precision::fp32)
+                return Error{Errc::unsupported, "the cpu backend runs this network in fp32 only; " + std::string(precision_name(options.precision)) + " was asked for"};
+            TRY(const auto network, cpu::tensors::prepare(graph, kernels(isa), options.pool));
+            if (network->operations_in_plain_loops > 0)
+                log(LogLevel::notice, {"no-fast-kernel", "there is no fast kernel for " + network->first_plain + " (" + std::to_string(network->operations_in_plain_loops) +
+                                                             " of " + std::to_string(network->steps.size()) + " steps): those run in plain loops, which is slow"});
+            return cpu::tensors::make_program(network, kernels(isa), options.pool, std::string(isa_name(isa)));
         }
         return Compilation{graph, options, isa, kernels(isa)}.run();
     }

@@ -238,6 +238,14 @@ static void pad_picture(op::Pad op, const Tensor& picture, Size continued, Tenso
     run_op(op, {&real}, out, pool);
 }
 
+void run_node(const Node& node, const std::vector<const Tensor*>& in, Size continued, Tensor& out, ThreadPool* pool) {
+    const auto* pad = node.as<op::Pad>();
+    if (pad && node.inputs[0] == 0 && (continued.width > 0 || continued.height > 0))
+        pad_picture(*pad, *in[0], continued, out, pool);
+    else
+        run_op(node.op, in, out, pool);
+}
+
 Result<Tensor> evaluate(const Graph& graph, std::vector<Tensor> inputs, ThreadPool* pool,
                         const std::function<bool(double)>* progress, Size continued) {
     const std::vector<Node>& nodes = graph.nodes();
@@ -262,11 +270,7 @@ Result<Tensor> evaluate(const Graph& graph, std::vector<Tensor> inputs, ThreadPo
         tensors[i] = Tensor(*sides);
         std::vector<const Tensor*> operands;
         for (const int from : nodes[i].inputs) operands.push_back(&tensors[static_cast<std::size_t>(from)]);
-        const auto* pad = nodes[i].as<op::Pad>();
-        if (pad && nodes[i].inputs[0] == 0 && (continued.width > 0 || continued.height > 0))
-            pad_picture(*pad, tensors[0], continued, tensors[i], pool);
-        else
-            run_op(nodes[i].op, operands, tensors[i], pool);
+        run_node(nodes[i], operands, continued, tensors[i], pool);
         for (const int from : nodes[i].inputs)
             if (last_use[static_cast<std::size_t>(from)] == i) tensors[static_cast<std::size_t>(from)] = {};
         if (progress && *progress && !(*progress)(static_cast<double>(i) / static_cast<double>(nodes.size())))

@@ -14,6 +14,9 @@ namespace enlarge::reference {
 // order.
 void run_op(const Operation& op, const std::vector<const Tensor*>& in, Tensor& out, ThreadPool* pool);
 
+// The same for a node of a graph; `continued` as in TileJob.
+void run_node(const Node& node, const std::vector<const Tensor*>& in, Size continued, Tensor& out, ThreadPool* pool);
+
 // Runs a whole graph: `inputs` are its pictures and numbers, of which the first says the picture's size. `progress`,
 // when not null, is told how much is done, 0..1, and stops everything by returning false: Errc::cancelled. Fails with
 // Errc::argument when a picture is too small for the network. `continued` as in TileJob.

@@ -105,6 +105,8 @@ UNROLL_HINT WideInts broadcast_pair(const std::int16_t* p) {
 #include "kernels/body/winograd.inl.hpp"
 #include "kernels/body/products.inl.hpp"
 #include "kernels/body/integers.inl.hpp"
+#include "kernels/body/blocks.inl.hpp"
+#include "kernels/body/tensors.inl.hpp"
 #include "kernels/body/fill.inl.hpp"
 
 // quantise_*, to_half and from_half stay those of AVX2, which the table holds already: they wait for memory.

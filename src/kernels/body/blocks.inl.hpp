@@ -12,11 +12,3 @@ UNROLL_HINT void in_blocks(const From* x, std::size_t n, To* out, const Convert&
     convert(rest, made);
     for (std::size_t k = 0; i + k < n; ++k) out[i + k] = made[k];
 }
-
-void to_half(const float* x, std::size_t n, Half* out) {
-    in_blocks<kWidth>(x, n, out, [](const float* from, Half* to) INLINE { store(to, load(from)); });
-}
-
-void from_half(const Half* x, std::size_t n, float* out) {
-    in_blocks<kWidth>(x, n, out, [](const Half* from, float* to) INLINE { store(to, load(from)); });
-}

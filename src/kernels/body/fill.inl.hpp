@@ -19,6 +19,10 @@ void fill_bodies(KernelTable& t) {
     t.conv_f32_f16 = conv<float, Half>;
     t.conv_f16 = conv<Half, Half>;
     t.conv_f16_f32 = conv<Half, float>;
+    t.depthwise_f32 = depthwise;
+    t.map_f32 = map_numbers;
+    t.norm_f32 = normalise;
+    t.softmax_f32 = softmax;
     t.shuffle_line_f32 = shuffle_line;
     t.all_finite_f32 = all_finite;
 }

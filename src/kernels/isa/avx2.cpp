@@ -82,8 +82,10 @@ UNROLL_HINT void dot(WideInts& acc, WideInts a, WideInts w) {
 #include "kernels/body/winograd.inl.hpp"
 #include "kernels/body/products.inl.hpp"
 #include "kernels/body/integers.inl.hpp"
-#include "kernels/body/fill.inl.hpp"
 #include "kernels/body/blocks.inl.hpp"
+#include "kernels/body/halves.inl.hpp"
+#include "kernels/body/tensors.inl.hpp"
+#include "kernels/body/fill.inl.hpp"
 
 UNROLL_HINT __m256i to_int(__m256 x, __m256 max) {  // NaN gives 0
     return _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(_mm256_mul_ps(x, max), _mm256_setzero_ps()), max));

@@ -71,8 +71,10 @@ void gemm_i16(const std::int16_t* a, int tiles, int k, const std::int16_t* w, in
         }
 }
 
-#include "kernels/body/fill.inl.hpp"
 #include "kernels/body/blocks.inl.hpp"
+#include "kernels/body/halves.inl.hpp"
+#include "kernels/body/tensors.inl.hpp"
+#include "kernels/body/fill.inl.hpp"
 
 UNROLL_HINT uint32x4_t to_int(vf x, vf most) {  // NaN gives 0: maxnm takes the number
     return vcvtnq_u32_f32(vminq_f32(vmaxnmq_f32(x * most, vdupq_n_f32(0)), most));

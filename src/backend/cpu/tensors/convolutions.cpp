@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cstring>
+
+#include "backend/cpu/session.hpp"
+#include "backend/cpu/tensors/session.hpp"
+
+namespace enlarge::cpu::tensors {
+namespace {
+
+constexpr int kRun = 96;  // pixels of a row that a thread takes: a multiple of what kernels hold beside each other
+
+Epilogue epilogue_of(const Convolution& c, std::size_t at) {
+    Epilogue e = c.epilogue;
+    e.bias = c.bias.data() + at;
+    e.slope = c.slope.data() + at;
+    return e;
+}
+
+int residual_count(const Convolution& c) { return c.epilogue.finish == Finish::gate ? 1 : c.epilogue.residuals; }
+
+// What a convolution reads for row y of its result from column x on.
+template <class ZeroRow>
+Taps<float> taps_of(const Convolution& c, const Tensor& in, int y, int x, int channel, int length, ZeroRow zero_row) {
+    Taps<float> taps;
+    taps.step = std::ptrdiff_t{c.op.stride_w} * in.padded();
+    taps.run_step = std::ptrdiff_t{c.op.dilation_w} * in.padded();
+    taps.height = c.op.kernel_h;
+    const bool whole = length == in.padded() && c.op.dilation_w == 1;
+    taps.runs = whole ? 1 : c.op.kernel_w;
+    taps.length = whole ? c.op.kernel_w * length : length;
+    const std::ptrdiff_t column = (std::ptrdiff_t{x} * c.op.stride_w - c.op.pad_left) * in.padded() + channel;
+    for (int k = 0; k < c.op.kernel_h; ++k) {
+        const int row = y * c.op.stride_h + k * c.op.dilation_h - c.op.pad_top;
+        taps.rows[k] = (row >= 0 && row < in.height() ? in.row(row) : zero_row()) + column;
+    }
+    return taps;
+}
+
+}  // namespace
+
+void Compute::convolve() const {
+    const Convolution& c = *step.convolution;
+    switch (c.kind) {
+        case Convolution::Kind::direct: return direct(c);
+        case Convolution::Kind::winograd: return winograd(c);
+        case Convolution::Kind::depthwise: return depthwise(c);
+        case Convolution::Kind::grouped: return grouped(c);
+    }
+}
+
+void Compute::direct(const Convolution& c) const {
+    const float* const zeros = zero_row();
+    const int runs = (out.width() + kRun - 1) / kRun;
+    parallel(std::int64_t{out.height()} * runs, [&](std::int64_t i, Scratch&) {
+        const int y = static_cast<int>(i / runs), x = static_cast<int>(i % runs) * kRun, n = std::min(kRun, out.width() - x);
+        const Taps<float> taps = taps_of(c, a(), y, x, 0, a().padded(), [&] { return zeros; });
+        Target<float> to;
+        to.stride = out.padded();
+        to.width = n;
+        to.height = 1;
+        for (const Group& group : c.groups) {
+            to.out[0] = out.pixel(y, x) + group.channel;
+            for (int r = 0; r < residual_count(c); ++r) {
+                const Tensor& from = in[static_cast<std::size_t>(r) + 1];
+                to.residual[r][0] = from.pixel(y, x) + group.channel;
+                to.residual_stride[r] = from.padded();
+            }
+            kernels().conv_f32(taps, c.weights.as<const float>() + group.weights, group.granules,
+                               epilogue_of(c, static_cast<std::size_t>(group.channel)), to);
+        }
+        if (c.map) {
+            float* const made = out.pixel(y, x);
+            kernels().map_f32(*c.map, made, static_cast<std::size_t>(n) * static_cast<std::size_t>(out.padded()), made);
+        }
+    });
+}
+
+// Batches of blocks beside each other in a band of four rows, as the streaming engine has them.
+void Compute::winograd(const Convolution& c) const {
+    const float* const zeros = zero_row();
+    const int lanes = kernels().lanes, channels = a().padded();
+    int widest = 0;
+    for (const Group& group : c.groups) widest = std::max(widest, group.granules * lanes);
+    const int most = blocks_at_once(channels, widest, sizeof(float), kernels().tile_multiple);
+    const auto stride_of = [&](int width) {
+        return static_cast<std::ptrdiff_t>(position_stride(static_cast<std::size_t>(most) * static_cast<std::size_t>(width) * sizeof(float)) / sizeof(float));
+    };
+    const std::ptrdiff_t v_stride = stride_of(channels), m_stride = stride_of(widest);
+    const int across = (out.width() + 3) / 4, down = (out.height() + 3) / 4, all = across * down;
+    parallel((all + most - 1) / most, [&](std::int64_t batch, Scratch& scratch) {
+        float* const v = scratch.floats(36 * (v_stride + m_stride));
+        float* const m = v + 36 * v_stride;
+        const int first = static_cast<int>(batch) * most, count = std::min(most, all - first);
+        // Blocks of the batch as runs beside each other: body(x, y, number of blocks, index of the first).
+        const auto for_runs = [&](const auto& body) {
+            for (int b = first; b < first + count;) {
+                const int bx = b % across, n = std::min(across - bx, first + count - b);
+                body(4 * bx, 4 * (b / across), n, b - first);
+                b += n;
+            }
+        };
+        for_runs([&](int x, int y, int n, int index) {
+            Window<float> window;
+            window.step = std::ptrdiff_t{4} * channels;
+            for (int i = 0; i < 6; ++i) {
+                const int row = y - 1 + i;
+                window.rows[i] = row >= 0 && row < a().height() ? a().row(row) : zeros;
+                window.column[i] = std::ptrdiff_t{x - 1 + i} * channels;
+            }
+            kernels().winograd_input_f32(window, n, channels, v + std::ptrdiff_t{index} * channels, v_stride);
+        });
+        for (const Group& group : c.groups) {
+            const int width = group.granules * lanes;
+            const float* const weights = c.weights.as<const float>() + group.weights;
+            for (std::ptrdiff_t p = 0; p < 36; ++p)
+                kernels().gemm_f32(v + p * v_stride, count, channels, weights + p * channels * width, group.granules, m + p * m_stride);
+            for_runs([&](int x, int y, int n, int index) {
+                Target<float> to;
+                to.width = std::min(4 * n, out.width() - x);
+                to.height = std::min(4, out.height() - y);
+                to.stride = out.padded();
+                for (int i = 0; i < to.height; ++i) {
+                    to.out[i] = out.pixel(y + i, x) + group.channel;
+                    for (int r = 0; r < residual_count(c); ++r) {
+                        const Tensor& from = in[static_cast<std::size_t>(r) + 1];
+                        to.residual[r][i] = from.pixel(y + i, x) + group.channel;
+                        to.residual_stride[r] = from.padded();
+                    }
+                }
+                kernels().winograd_output_f32(m + std::ptrdiff_t{index} * width, m_stride, n, group.granules,
+                                              epilogue_of(c, static_cast<std::size_t>(group.channel)), to);
+            });
+        }
+        if (!c.map) return;
+        for_runs([&](int x, int y, int n, int) {
+            const auto floats = static_cast<std::size_t>(std::min(4 * n, out.width() - x)) * static_cast<std::size_t>(out.padded());
+            for (int i = 0; i < 4 && y + i < out.height(); ++i)
+                kernels().map_f32(*c.map, out.pixel(y + i, x), floats, out.pixel(y + i, x));
+        });
+    });
+}
+
+void Compute::depthwise(const Convolution& c) const {
+    const float* const zeros = zero_row();
+    rows([&](int y) {
+        Taps<float> taps = taps_of(c, a(), y, 0, 0, a().padded(), [&] { return zeros; });
+        taps.runs = c.op.kernel_w;
+        taps.length = a().padded();
+        kernels().depthwise_f32(taps, c.weights.as<const float>(), c.bias.data(), out.width(), out.row(y), out.padded());
+    });
+}
+
+// Groups one after another; each ends in a line of its own, because its padding would lie on the next one's channels.
+void Compute::grouped(const Convolution& c) const {
+    const float* const zeros = zero_row();
+    const int real = out.channels() / c.op.groups;
+    parallel(out.height(), [&](std::int64_t row, Scratch& scratch) {
+        const int y = static_cast<int>(row);
+        float* const line = scratch.floats(std::int64_t{out.width()} * c.out_group);
+        for (int g = 0; g < c.op.groups; ++g) {
+            Taps<float> taps = taps_of(c, a(), y, 0, g * c.in_group, c.in_group, [&] { return zeros; });
+            taps.runs = c.op.kernel_w;
+            taps.length = c.in_group;
+            Target<float> to;
+            to.stride = c.out_group;
+            to.width = out.width();
+            to.height = 1;
+            for (const Group& group : c.groups) {
+                to.out[0] = line + group.channel;
+                const std::size_t at = static_cast<std::size_t>(g) * static_cast<std::size_t>(c.out_group) + static_cast<std::size_t>(group.channel);
+                kernels().conv_f32(taps, c.weights.as<const float>() + static_cast<std::size_t>(g) * c.group_weights + group.weights,
+                                   group.granules, epilogue_of(c, at), to);
+            }
+            for (int x = 0; x < out.width(); ++x)
+                std::copy_n(line + std::ptrdiff_t{x} * c.out_group, real, out.pixel(y, x) + std::ptrdiff_t{g} * real);
+        }
+        for (int x = 0; x < out.width(); ++x)
+            std::fill(out.pixel(y, x) + out.channels(), out.pixel(y, x) + out.padded(), 0.0F);
+    });
+}
+
+}  // namespace enlarge::cpu::tensors

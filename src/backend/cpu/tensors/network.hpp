@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Networks that rows of pixels cannot carry (steps.hpp): attention, norms, whole-picture means, reshapes. Node by node
+// over whole tensors, each on all threads.
+//
+// Pictures, and what is one number per channel, lie as rows of channel-last pixels, as the kernels want them; everything
+// else as the reference has it. An operation without code of its own here runs as the reference runs it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "backend/backend.hpp"
+#include "backend/cpu/memory.hpp"
+#include "backend/cpu/steps.hpp"
+#include "graph/graph.hpp"
+#include "kernels/table.hpp"
+#include "plan/chains.hpp"
+
+namespace enlarge::cpu::tensors {
+
+// A convolution made ready.
+struct Convolution {
+    enum class Kind {
+        direct,     // output by output
+        winograd,   // F(4x4,3x3)
+        depthwise,  // each channel by itself
+        grouped,    // groups of channels, direct
+    };
+    Kind kind = Kind::direct;
+    op::Conv2d op;             // without its numbers
+    int in_group = 0;          // channels of the input that an output sums, padded where there is one group
+    int out_group = 0;         // outputs of a group, padded
+    std::vector<Group> groups; // of output channels, of each group of the convolution
+    Block weights;
+    std::size_t group_weights = 0;  // floats of a group of the convolution
+    std::vector<float> bias, slope;  // padded; one after another for groups of the convolution
+    Epilogue epilogue;         // without pointers
+    std::optional<Map> map;    // what follows number by number
+};
+
+// What is computed at once: a node, or a convolution with what follows it.
+struct Step {
+    int node = 0;       // whose result it is
+    int operation = 0;  // the node that says what is computed: the convolution of a chain
+    std::vector<int> inputs;     // nodes: the operation's own, then the chain's residuals
+    bool plain = false;          // as the reference does it
+    std::optional<Convolution> convolution;
+    std::vector<float> scale, shift;  // of norms and scales: padded
+    std::vector<float> bias;          // of attention: (heads, queries, keys) with keys padded
+};
+
+// Columns of zeros that readers of a node's result want beside it.
+struct Border {
+    int left = 0, right = 0;
+};
+
+struct Network {
+    Graph graph;
+    std::vector<Step> steps;
+    std::vector<Border> border;      // by node
+    std::vector<bool> pixels;        // by node: whether it lies as pixels
+    int alignment = 1, halo = 0;
+    int operations_in_plain_loops = 0;
+    std::string first_plain;         // the name of one of those
+};
+
+// Fails with Errc::unsupported where the graph takes several inputs, or has another number of channels at its end.
+Result<std::shared_ptr<const Network>> prepare(const Graph& graph, const KernelTable& kernels, ThreadPool* pool);
+
+// Where a node's result lies for a picture of a given size.
+struct Layout {
+    bool pixels = false;
+    std::vector<std::int64_t> sides;
+    int channels = 0, padded = 0, width = 0, height = 0, left = 0;  // of pixels
+    std::ptrdiff_t row_floats = 0;
+    std::int64_t floats = 0;
+    std::int64_t offset = 0;  // in the arena
+};
+
+struct Layouts {
+    std::vector<Layout> nodes;
+    std::int64_t arena_floats = 0;
+    std::int64_t zero_row_floats = 0;  // the longest row
+    std::int64_t plain_floats = 0;     // copies for plain loops, at most
+};
+
+// Fails with Errc::argument when the picture is too small for the network.
+Result<Layouts> lay_out(const Network& network, Size picture, int lanes);
+
+std::unique_ptr<Program> make_program(std::shared_ptr<const Network> network, const KernelTable& kernels, ThreadPool* pool,
+                                      const std::string& isa);
+
+}  // namespace enlarge::cpu::tensors

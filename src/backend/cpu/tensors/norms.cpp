@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Norms and means. Sums over pixels are made row by row in double precision and then over the rows in order, so that
+// threads change nothing.
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "backend/cpu/tensors/session.hpp"
+
+namespace enlarge::cpu::tensors {
+namespace {
+
+void across_channels(const Compute& c, Norm norm, float epsilon) {
+    c.rows([&](int y) {
+        c.kernels().norm_f32(norm, c.a().row(y), c.a().padded(), c.out.width(), c.out.channels(), epsilon, c.step.scale.data(),
+                             c.step.shift.data(), c.out.row(y), c.out.padded());
+    });
+}
+
+// For each channel the sum of of(number, channel) over all pixels.
+template <class Of>
+std::vector<double> sums(const Compute& c, Of of) {
+    const Tensor& x = c.a();
+    const auto channels = static_cast<std::size_t>(x.channels());
+    std::vector<double> rows(static_cast<std::size_t>(x.height()) * channels, 0.0), all(channels, 0.0);
+    c.parallel(x.height(), [&](std::int64_t y, Scratch&) {
+        double* const sum = rows.data() + static_cast<std::size_t>(y) * channels;
+        for (int column = 0; column < x.width(); ++column) {
+            const float* pixel = x.pixel(static_cast<int>(y), column);
+            for (std::size_t k = 0; k < channels; ++k) sum[k] += of(double{pixel[k]}, k);
+        }
+    });
+    for (int y = 0; y < x.height(); ++y)
+        for (std::size_t k = 0; k < channels; ++k) all[k] += rows[static_cast<std::size_t>(y) * channels + k];
+    return all;
+}
+
+// (x - mean) / sqrt(variance + epsilon) * scale + shift over `groups` groups of channels and all pixels.
+void across_pixels(const Compute& c, int groups, float epsilon) {
+    const auto channels = static_cast<std::size_t>(c.out.channels()), each = channels / static_cast<std::size_t>(groups);
+    const double count = static_cast<double>(each) * c.out.width() * c.out.height();
+    const auto gather = [&](const std::vector<double>& of) {
+        std::vector<double> group(static_cast<std::size_t>(groups), 0.0);
+        for (std::size_t k = 0; k < channels; ++k) group[k / each] += of[k] / count;
+        return group;
+    };
+    const std::vector<double> mean = gather(sums(c, [](double x, std::size_t) { return x; }));
+    const std::vector<double> variance = gather(sums(c, [&](double x, std::size_t k) {
+        const double off = x - mean[k / each];
+        return off * off;
+    }));
+    const auto padded = static_cast<std::size_t>(c.out.padded());
+    std::vector<float> scale(padded, 0.0F), shift(padded, 0.0F);
+    for (std::size_t k = 0; k < channels; ++k) {
+        const double by = c.step.scale[k] / std::sqrt(variance[k / each] + double{epsilon});
+        scale[k] = static_cast<float>(by);
+        shift[k] = static_cast<float>(c.step.shift[k] - mean[k / each] * by);
+    }
+    c.rows([&](int y) {
+        for (int x = 0; x < c.out.width(); ++x) {
+            const float* from = c.a().pixel(y, x);
+            float* to = c.out.pixel(y, x);
+            for (std::size_t k = 0; k < padded; ++k) to[k] = from[k] * scale[k] + shift[k];
+        }
+    });
+}
+
+}  // namespace
+
+void Compute::operator()(const op::LayerNorm& op) const { return across_channels(*this, Norm::layer, op.epsilon); }
+void Compute::operator()(const op::RmsNorm& op) const { return across_channels(*this, Norm::rms, op.epsilon); }
+void Compute::operator()(const op::L2Norm& op) const { return across_channels(*this, Norm::l2, op.epsilon); }
+void Compute::operator()(const op::GroupNorm& op) const { return across_pixels(*this, op.groups, op.epsilon); }
+void Compute::operator()(const op::InstanceNorm& op) const { return across_pixels(*this, out.channels(), op.epsilon); }
+
+void Compute::operator()(const op::GlobalMean&) const {
+    const std::vector<double> all = sums(*this, [](double x, std::size_t) { return x; });
+    float* const to = out.row(0);
+    std::fill(to, to + out.padded(), 0.0F);
+    for (std::size_t k = 0; k < all.size(); ++k) to[k] = static_cast<float>(all[k] / (static_cast<double>(a().width()) * a().height()));
+}
+
+}  // namespace enlarge::cpu::tensors

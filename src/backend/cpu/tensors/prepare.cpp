@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a graph to steps with packed weights.
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "backend/cpu/tensors/network.hpp"
+#include "graph/traits.hpp"
+#include "plan/arena.hpp"
+
+namespace enlarge::cpu::tensors {
+namespace {
+
+int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+std::optional<Map> map_of(const Node& node) {
+    if (const auto* gelu = node.as<op::Gelu>()) return gelu->tanh_form ? Map::gelu_tanh : Map::gelu;
+    if (node.is<op::Mish>()) return Map::mish;
+    if (node.is<op::Sigmoid>()) return Map::sigmoid;
+    if (node.is<op::Tanh>()) return Map::tanh;
+    return {};
+}
+
+// Whether there is code for an operation (session.hpp) when everything that it reads and makes lies as pixels.
+struct HasCode {
+    bool operator()(const op::LayerNorm& op) const { return op.axis == 0; }
+    bool operator()(const op::RmsNorm& op) const { return op.axis == 0; }
+    bool operator()(const op::L2Norm& op) const { return op.axis == 0; }
+    bool operator()(const op::Concat& op) const { return op.axis == 0; }
+    bool operator()(const op::Slice& op) const { return op.axis == 0 && op.step == 1; }
+    bool operator()(const op::ChannelAttention& op) const { return op.window == 0; }
+    bool operator()(const op::Gelu&) const { return true; }
+    bool operator()(const op::Prelu&) const { return true; }
+    bool operator()(const op::LeakyRelu&) const { return true; }
+    bool operator()(const op::Silu&) const { return true; }
+    bool operator()(const op::Mish&) const { return true; }
+    bool operator()(const op::Sigmoid&) const { return true; }
+    bool operator()(const op::Tanh&) const { return true; }
+    bool operator()(const op::HardSwish&) const { return true; }
+    bool operator()(const op::Clamp&) const { return true; }
+    bool operator()(const op::Add&) const { return true; }
+    bool operator()(const op::Multiply&) const { return true; }
+    bool operator()(const op::Maximum&) const { return true; }
+    bool operator()(const op::SpanGate&) const { return true; }
+    bool operator()(const op::ScaleShift&) const { return true; }
+    bool operator()(const op::PixelShuffle&) const { return true; }
+    bool operator()(const op::PixelUnshuffle&) const { return true; }
+    bool operator()(const op::UpsampleNearest&) const { return true; }
+    bool operator()(const op::Crop&) const { return true; }
+    bool operator()(const op::Roll&) const { return true; }
+    bool operator()(const op::DynamicConv2d&) const { return true; }
+    bool operator()(const op::GroupNorm&) const { return true; }
+    bool operator()(const op::InstanceNorm&) const { return true; }
+    bool operator()(const op::GlobalMean&) const { return true; }
+    bool operator()(const op::WindowAttention&) const { return true; }
+    bool operator()(const op::GridAttention&) const { return true; }
+    bool operator()(const op::OverlapAttention&) const { return true; }
+    template <class T>
+    bool operator()(const T&) const {
+        return false;
+    }
+};
+
+bool is_depthwise(const op::Conv2d& conv, int in, int out) { return conv.groups > 1 && conv.groups == in && in == out; }
+
+// Numbers as many as there are channels, with zeros behind them.
+std::vector<float> padded(const Values& values, int channels, int lanes, float otherwise) {
+    std::vector<float> result(static_cast<std::size_t>(round_up(channels, lanes)), 0.0F);
+    for (int c = 0; c < channels; ++c)
+        result[static_cast<std::size_t>(c)] = values ? (*values)[static_cast<std::size_t>(c)] : otherwise;
+    return result;
+}
+
+class Preparation {
+public:
+    Preparation(const Graph& graph, const KernelTable& kernels, ThreadPool* pool)
+        : kernels_(kernels), pool_(pool), network_(std::make_shared<Network>()), nodes_(graph.nodes()) {
+        network_->graph = graph;
+    }
+
+    std::shared_ptr<const Network> run() {
+        for (const Node& node : nodes_) network_->pixels.push_back(lies_as_pixels(node));
+        network_->border.resize(nodes_.size());
+        ChainRules rules;
+        rules.begins = [this](const Node& n) {
+            return n.as<op::Conv2d>()->groups == 1 && is_own(n);
+        };
+        rules.activation = [](const Node& n) {
+            return n.is<op::Prelu>() || n.is<op::LeakyRelu>() || n.is<op::Silu>() || map_of(n);
+        };
+        rules.goes_on = [](const Node& n) { return !map_of(n); };
+        rules.gate = [](const Node& n) { return n.is<op::SpanGate>(); };
+        rules.residual = [this](int node) { return network_->pixels[static_cast<std::size_t>(node)]; };
+        chains_ = find_chains(network_->graph, rules);
+        chain_of_.assign(nodes_.size(), -1);
+        for (std::size_t c = 0; c < chains_.size(); ++c)
+            for (const int node : chains_[c].nodes) chain_of_[static_cast<std::size_t>(node)] = static_cast<int>(c);
+        for (int i = 0; i < static_cast<int>(nodes_.size()); ++i) add_step(i);
+        set_halo();
+        return network_;
+    }
+
+private:
+    [[nodiscard]] const Node& node(int i) const { return nodes_[static_cast<std::size_t>(i)]; }
+
+    // Channels whose rows and columns are those of a picture, cropped or padded perhaps; or numbers, one per channel.
+    static bool lies_as_pixels(const Node& node) {
+        const Shape& s = node.shape;
+        if (s.size() != 3 || !s[0].constant()) return false;
+        const bool numbers = s[1] == Extent(1) && s[2] == Extent(1);
+        return numbers || node.picture() || (!s[1].constant() && !s[2].constant());
+    }
+
+    // Whether there is code for a convolution.
+    [[nodiscard]] bool is_own(const Node& what) const {
+        const auto* conv = what.as<op::Conv2d>();
+        return conv->kernel_h <= kMostTapRows && lies_as_pixels(what) && lies_as_pixels(node(what.inputs[0]));
+    }
+
+    void add_step(int i) {
+        const int c = chain_of_[static_cast<std::size_t>(i)];
+        const Chain* chain = c < 0 ? nullptr : &chains_[static_cast<std::size_t>(c)];
+        if (chain && chain->last != i) return;
+        Step step;
+        step.node = i;
+        step.operation = chain ? chain->conv : i;
+        step.inputs = node(step.operation).inputs;
+        if (chain) step.inputs.insert(step.inputs.end(), chain->residuals.begin(), chain->residuals.end());
+        const Node& what = node(step.operation);
+        if (what.is<op::Conv2d>() && is_own(what))
+            step.convolution = convolution(what, chain);
+        else
+            make_ready(step, what);
+        if (step.plain && !what.is<op::Input>() && !what.is<op::Constant>()) {
+            if (network_->operations_in_plain_loops++ == 0) network_->first_plain = what.name();
+        }
+        network_->steps.push_back(std::move(step));
+    }
+
+    // Numbers of norms and attention, padded.
+    void make_ready(Step& step, const Node& what) const {
+        bool pixels = network_->pixels[static_cast<std::size_t>(step.node)];
+        for (const int from : step.inputs) pixels = pixels && network_->pixels[static_cast<std::size_t>(from)];
+        step.plain = !pixels || !std::visit(HasCode{}, what.op);
+        if (step.plain) return;
+        const int lanes = kernels_.lanes, channels = what.channels;
+        const auto numbers = [&](const Values& scale, const Values& shift) {
+            step.scale = padded(scale, channels, lanes, 1);
+            step.shift = padded(shift, channels, lanes, 0);
+        };
+        if (const auto* op = what.as<op::LayerNorm>(); op && op->axis == 0) numbers(op->scale, op->shift);
+        if (const auto* op = what.as<op::RmsNorm>(); op && op->axis == 0) numbers(op->scale, {});
+        if (const auto* op = what.as<op::L2Norm>(); op && op->axis == 0) numbers({}, {});
+        if (const auto* op = what.as<op::GroupNorm>()) numbers(op->scale, op->shift);
+        if (const auto* op = what.as<op::InstanceNorm>()) numbers(op->scale, op->shift);
+        if (const auto* op = what.as<op::ScaleShift>()) numbers(op->scale, op->shift);
+        if (const auto* op = what.as<op::Prelu>()) numbers(op->slopes, {});
+        if (const auto* op = what.as<op::WindowAttention>()) {
+            const int tokens = op->window_h * op->window_w;
+            step.bias = attention_bias(op->bias, op->heads, tokens, tokens, op->window_h, op->window_w);
+        }
+        if (const auto* op = what.as<op::GridAttention>()) {
+            const int tokens = op->window_h * op->window_w;
+            step.bias = attention_bias(op->bias, op->heads, tokens, tokens, 0, 0);
+        }
+        if (const auto* op = what.as<op::OverlapAttention>())
+            step.bias = attention_bias(op->bias, op->heads, op->window * op->window, op->overlap * op->overlap, 0, 0);
+    }
+
+    // (heads, queries, keys), keys padded with what no softmax sees. A table by offset is spread out.
+    [[nodiscard]] std::vector<float> attention_bias(const Values& bias, int heads, int queries, int keys, int h, int w) const {
+        const int width = round_up(keys, kernels_.lanes);
+        std::vector<float> all(static_cast<std::size_t>(heads) * static_cast<std::size_t>(queries) * static_cast<std::size_t>(width), -1e30F);
+        const bool full = bias.count() == std::int64_t{heads} * queries * keys;
+        for (int head = 0; head < heads; ++head)
+            for (int i = 0; i < queries; ++i)
+                for (int j = 0; j < keys; ++j) {
+                    float value = 0;
+                    if (bias && full) {
+                        value = (*bias)[(static_cast<std::size_t>(head) * static_cast<std::size_t>(queries) + static_cast<std::size_t>(i)) * static_cast<std::size_t>(keys) + static_cast<std::size_t>(j)];
+                    } else if (bias) {
+                        const int row = i / w - j / w + h - 1, column = i % w - j % w + w - 1;
+                        value = (*bias)[static_cast<std::size_t>((head * (2 * h - 1) + row) * (2 * w - 1) + column)];
+                    }
+                    all[(static_cast<std::size_t>(head) * static_cast<std::size_t>(queries) + static_cast<std::size_t>(i)) * static_cast<std::size_t>(width) + static_cast<std::size_t>(j)] = value;
+                }
+        return all;
+    }
+
+    Convolution convolution(const Node& what, const Chain* chain) {
+        const auto& op = *what.as<op::Conv2d>();
+        const int from = what.inputs[0], in = node(from).channels, out = what.channels;
+        Convolution made;
+        made.op = op;
+        made.op.weights = made.op.bias = {};
+        const int lanes = kernels_.lanes;
+        if (is_depthwise(op, in, out))
+            made.kind = Convolution::Kind::depthwise;
+        else if (op.groups > 1)
+            made.kind = Convolution::Kind::grouped;
+        else if (op.same_kernel() == 3 && in >= lanes && out >= lanes && what.picture())
+            made.kind = Convolution::Kind::winograd;
+        made.in_group = op.groups > 1 ? in / op.groups : round_up(in, lanes);
+        made.out_group = round_up(out / op.groups, lanes);
+        if (made.kind == Convolution::Kind::depthwise) made.out_group = round_up(out, lanes);
+        widen(from, op, made.kind == Convolution::Kind::winograd);
+        if (made.kind == Convolution::Kind::winograd)
+            pack_winograd(made, op, in, out);
+        else if (made.kind == Convolution::Kind::depthwise)
+            pack_depthwise(made, op, out);
+        else
+            pack_direct(made, op, in, out);
+        set_epilogue(made, op, out, chain);
+        return made;
+    }
+
+    void widen(int from, const op::Conv2d& op, bool winograd) {
+        Border& border = network_->border[static_cast<std::size_t>(from)];
+        border.left = std::max({border.left, op.pad_left, winograd ? 1 : 0});
+        border.right = std::max({border.right, op.pad_right, winograd ? 4 : 0});
+    }
+
+    // The fastest in 16 registers: two granules, with one of three or one where the number is odd.
+    [[nodiscard]] std::vector<Group> groups_of(int channels, std::size_t weights_per_channel) const {
+        std::vector<Group> groups;
+        for (int done = 0; done < channels / kernels_.lanes;) {
+            const int left = channels / kernels_.lanes - done, take = left == 1 || left == 3 ? left : 2;
+            groups.push_back({done * kernels_.lanes, take, static_cast<std::size_t>(done * kernels_.lanes) * weights_per_channel});
+            done += take;
+        }
+        return groups;
+    }
+
+    void pack_direct(Convolution& made, const op::Conv2d& op, int in, int out) const {
+        const auto taps = static_cast<std::size_t>(op.kernel_h * op.kernel_w), deep = static_cast<std::size_t>(made.in_group);
+        const int real_in = in / op.groups, real_out = out / op.groups;
+        made.groups = groups_of(made.out_group, taps * deep);
+        made.group_weights = taps * deep * static_cast<std::size_t>(made.out_group);
+        made.weights = Block(made.group_weights * static_cast<std::size_t>(op.groups) * sizeof(float));
+        auto* const packed = made.weights.as<float>();
+        std::memset(packed, 0, made.weights.bytes());
+        const float* from = op.weights->data();
+        for (int g = 0; g < op.groups; ++g)
+            for (const Group& group : made.groups) {
+                const int width = group.granules * kernels_.lanes;
+                float* const to = packed + static_cast<std::size_t>(g) * made.group_weights + group.weights;
+                for (int n = 0; n < width && group.channel + n < real_out; ++n)
+                    for (int i = 0; i < real_in; ++i)
+                        for (std::size_t k = 0; k < taps; ++k)
+                            to[(k * deep + static_cast<std::size_t>(i)) * static_cast<std::size_t>(width) + static_cast<std::size_t>(n)] =
+                                from[(static_cast<std::size_t>(g * real_out + group.channel + n) * static_cast<std::size_t>(real_in) + static_cast<std::size_t>(i)) * taps + k];
+            }
+    }
+
+    void pack_depthwise(Convolution& made, const op::Conv2d& op, int channels) const {
+        const auto taps = static_cast<std::size_t>(op.kernel_h * op.kernel_w), width = static_cast<std::size_t>(made.out_group);
+        made.weights = Block(taps * width * sizeof(float));
+        auto* const packed = made.weights.as<float>();
+        std::memset(packed, 0, made.weights.bytes());
+        for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c)
+            for (std::size_t k = 0; k < taps; ++k) packed[k * width + c] = (*op.weights)[c * taps + k];
+    }
+
+    void pack_winograd(Convolution& made, const op::Conv2d& op, int in, int out) const {
+        const auto map = [&](int channels) {
+            std::vector<int> all(static_cast<std::size_t>(round_up(channels, kernels_.lanes)), -1);
+            std::iota(all.begin(), all.begin() + channels, 0);
+            return all;
+        };
+        cpu::Step step;
+        step.kind = Kind::winograd;
+        step.kernel = 3;
+        const std::vector<int> ins = map(in), outs = map(out);
+        const std::size_t bytes = packed_bytes(step, ins.size(), outs.size(), kernels_);
+        auto block = std::make_shared<Block>(bytes);
+        step.weights = {block, 0, bytes};
+        pack_convolution(step, op.weights->data(), in, ins, outs, kernels_, pool_, nullptr);
+        made.groups = step.groups;
+        made.weights = std::move(*block);
+    }
+
+    void set_epilogue(Convolution& made, const op::Conv2d& op, int out, const Chain* chain) const {
+        const int real = made.kind == Convolution::Kind::depthwise ? out : out / op.groups;
+        for (int g = 0; g * real < out; ++g)
+            for (int n = 0; n < made.out_group; ++n)
+                made.bias.push_back(n < real ? (*op.bias)[static_cast<std::size_t>(g * real + n)] : 0.0F);
+        made.slope.assign(made.bias.size(), 1.0F);
+        if (!chain) return;
+        if (chain->activation >= 0) {
+            const Node& activation = node(chain->activation);
+            if (const auto* prelu = activation.as<op::Prelu>())
+                std::copy(prelu->slopes->begin(), prelu->slopes->end(), made.slope.begin());
+            if (const auto* leaky = activation.as<op::LeakyRelu>())
+                std::fill(made.slope.begin(), made.slope.end(), leaky->slope);
+            if (activation.is<op::Silu>()) made.epilogue.finish = Finish::silu;
+            made.map = map_of(activation);
+        }
+        if (chain->gate) made.epilogue.finish = Finish::gate;
+        made.epilogue.residuals = chain->gate ? 0 : static_cast<int>(chain->residuals.size());
+        for (std::size_t k = 0; k < chain->keep.size(); ++k) {
+            made.epilogue.keep[k] = chain->keep[k];
+            made.epilogue.mix[k] = chain->mix[k];
+        }
+    }
+
+    // Blocks of Winograd are rounded as one, so that tiles have to keep them whole, and what a pixel sees grows to whole
+    // blocks in each such layer.
+    void set_halo() {
+        int blocks = 1;
+        std::int64_t further = 0;
+        for (const Step& step : network_->steps)
+            if (step.convolution && step.convolution->kind == Convolution::Kind::winograd) {
+                const Node& made = node(step.operation);
+                blocks = std::max(blocks, 4 * made.den / std::gcd(4 * made.den, made.num));
+                further += (3 * made.den + made.num - 1) / made.num;
+            }
+        const Graph& graph = network_->graph;
+        network_->alignment = std::lcm(graph.size_multiple(), blocks);
+        const auto radius = graph.receptive_radius();
+        const std::int64_t reach = radius ? *radius + further : kWholePicture;
+        network_->halo = static_cast<int>(std::min<std::int64_t>(kWholePicture, (reach + network_->alignment - 1) / network_->alignment * network_->alignment));
+    }
+
+    const KernelTable& kernels_;
+    ThreadPool* pool_;
+    std::shared_ptr<Network> network_;
+    const std::vector<Node>& nodes_;
+    std::vector<Chain> chains_;
+    std::vector<int> chain_of_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const Network>> prepare(const Graph& graph, const KernelTable& kernels, ThreadPool* pool) {
+    if (graph.inputs() != 1)
+        return Error{Errc::unsupported, "a network with " + std::to_string(graph.inputs()) + " inputs; one picture is expected"};
+    if (graph.output().channels != graph.input_channels())
+        return Error{Errc::unsupported, "a network from " + std::to_string(graph.input_channels()) + " to " +
+                                            std::to_string(graph.output().channels) + " channels"};
+    return Preparation(graph, kernels, pool).run();
+}
+
+Result<Layouts> lay_out(const Network& network, Size picture, int lanes) {
+    const std::vector<Node>& nodes = network.graph.nodes();
+    Layouts all;
+    all.nodes.resize(nodes.size());
+    std::vector<Lifetime> lifetimes(nodes.size());
+    for (std::size_t s = 0; s < network.steps.size(); ++s) {
+        const Step& step = network.steps[s];
+        const auto index = static_cast<std::size_t>(step.node);
+        Layout& layout = all.nodes[index];
+        auto sides = at(nodes[index].shape, picture);
+        if (!sides)
+            return Error{Errc::argument, "a picture of " + std::to_string(picture.width) + "x" + std::to_string(picture.height) +
+                                             " is too small for this network"};
+        layout.sides = std::move(*sides);
+        layout.pixels = network.pixels[index];
+        if (layout.pixels) {
+            const Border& border = network.border[index];
+            layout.channels = static_cast<int>(layout.sides[0]);
+            layout.padded = round_up(layout.channels, lanes);
+            layout.height = static_cast<int>(layout.sides[1]);
+            layout.width = static_cast<int>(layout.sides[2]);
+            layout.left = border.left;
+            layout.row_floats = (std::ptrdiff_t{layout.width} + border.left + border.right) * layout.padded;
+            layout.floats = layout.row_floats * layout.height;
+            all.zero_row_floats = std::max<std::int64_t>(all.zero_row_floats, layout.row_floats);
+        } else {
+            layout.floats = 1;
+            for (const std::int64_t side : layout.sides) layout.floats *= side;
+        }
+        lifetimes[index] = {layout.floats, static_cast<int>(s), static_cast<int>(s)};
+        for (const int from : step.inputs) lifetimes[static_cast<std::size_t>(from)].last = static_cast<int>(s);
+        std::int64_t copies = layout.floats;
+        for (const int from : step.inputs) copies += all.nodes[static_cast<std::size_t>(from)].floats;
+        all.plain_floats = std::max(all.plain_floats, copies);
+    }
+    constexpr std::int64_t kLine = 16;  // floats of a cache line
+    const Arena arena = place_in_arena(lifetimes, kLine);
+    for (std::size_t i = 0; i < nodes.size(); ++i) all.nodes[i].offset = arena.offset[i];
+    all.arena_floats = arena.size;
+    return all;
+}
+
+}  // namespace enlarge::cpu::tensors

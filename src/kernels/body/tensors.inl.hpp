@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// What networks beyond convolutions compute: activations, norms, softmax, convolutions of single channels.
+
+// x / 2 * (1 + erf(x / sqrt(2))) = max(x, 0) - |x| / 2 * (1 - erf(|x| / sqrt(2))), the latter within 2e-7 (Abramowitz and
+// Stegun, 7.1.26).
+UNROLL_HINT vf gelu(vf x) {
+    const vf zero = set1(0.0F), size = max(x, zero - x), z = size * set1(0.70710678F);
+    const vf t = set1(1.0F) / fma(set1(0.3275911F), z, set1(1.0F));
+    vf q = fma(set1(1.061405429F), t, set1(-1.453152027F));
+    q = fma(q, t, set1(1.421413741F));
+    q = fma(q, t, set1(-0.284496736F));
+    q = fma(q, t, set1(0.254829592F));
+    return max(x, zero) - size * set1(0.5F) * (q * t * exponential(zero - z * z));
+}
+
+UNROLL_HINT vf gelu_tanh(vf x) {  // tanh(z) + 1 = 2 - 2 / (exp(2z) + 1)
+    const vf z = x * fma(set1(0.044715F) * x, x, set1(1.0F)) * set1(0.79788456F);
+    return x - x / (exponential(z + z) + set1(1.0F));
+}
+
+UNROLL_HINT vf hyperbolic_tangent(vf x) {
+    return set1(1.0F) - set1(2.0F) / (exponential(x + x) + set1(1.0F));
+}
+
+UNROLL_HINT vf mish(vf x) {  // tanh(log(1 + e)) = (e^2 + 2e) / (e^2 + 2e + 2); 1 long before e^2 is too large
+    const vf e = exponential(min(x, set1(30.0F))), n = e * (e + set1(2.0F));
+    return x * n / (n + set1(2.0F));
+}
+
+template <class Of>
+UNROLL_HINT void map_by(const float* x, std::size_t n, float* y, const Of& of) {
+    in_blocks<kWidth>(x, n, y, [&](const float* from, float* to) INLINE {
+        const vf value = load(from);
+        store(to, keep_nan(value, of(value)));
+    });
+}
+
+void map_numbers(Map f, const float* x, std::size_t n, float* y) {
+    switch (f) {
+        case Map::gelu: return map_by(x, n, y, [](vf v) INLINE { return gelu(v); });
+        case Map::gelu_tanh: return map_by(x, n, y, [](vf v) INLINE { return gelu_tanh(v); });
+        case Map::mish: return map_by(x, n, y, [](vf v) INLINE { return mish(v); });
+        case Map::silu: return map_by(x, n, y, [](vf v) INLINE { return v * sigmoid(v); });
+        case Map::sigmoid: return map_by(x, n, y, [](vf v) INLINE { return sigmoid(v); });
+        case Map::tanh: return map_by(x, n, y, [](vf v) INLINE { return hyperbolic_tangent(v); });
+        case Map::exp: return map_by(x, n, y, [](vf v) INLINE { return exponential(v); });
+    }
+}
+
+UNROLL_HINT float sum_of(vf x) {
+    float lanes[kWidth];
+    store(lanes, x);
+    float sum = 0;
+    for (int i = 0; i < kWidth; ++i) sum += lanes[i];
+    return sum;
+}
+
+void normalise(Norm norm, const float* x, std::ptrdiff_t stride, int pixels, int channels, float epsilon,
+               const float* scale, const float* shift, float* y, std::ptrdiff_t y_stride) {
+    const int whole = channels / kWidth * kWidth, padded = (channels + kLanes - 1) / kLanes * kLanes;
+    const float count = static_cast<float>(channels);
+    float ones[kWidth] = {}, rest[kWidth] = {};
+    for (int i = 0; i < channels - whole; ++i) ones[i] = 1;
+    const vf inside = load(ones);
+    for (int p = 0; p < pixels; ++p, x += stride, y += y_stride) {
+        for (int i = 0; i < channels - whole; ++i) rest[i] = x[whole + i];
+        const vf last = load(rest);
+        vf mean = set1(0.0F);
+        if (norm == Norm::layer) {
+            vf sum = last;
+            for (int c = 0; c < whole; c += kWidth) sum = sum + load(x + c);
+            mean = set1(sum_of(sum) / count);
+        }
+        const vf off = (last - mean) * inside;
+        vf squares = off * off;
+        for (int c = 0; c < whole; c += kWidth) {
+            const vf d = load(x + c) - mean;
+            squares = fma(d, d, squares);
+        }
+        const float sum = sum_of(squares);
+        const float root = __builtin_sqrtf(norm == Norm::l2 ? sum : sum / count + epsilon);
+        const vf by = set1(1 / (norm == Norm::l2 && root < epsilon ? epsilon : root));
+        for (int c = 0; c < whole; c += kWidth)
+            store(y + c, fma((load(x + c) - mean) * by, load(scale + c), load(shift + c)));
+        if (whole < channels) store(y + whole, fma(off * by, load(scale + whole), load(shift + whole)));
+        for (int c = whole < channels ? whole + kWidth : whole; c < padded; ++c) y[c] = 0;
+    }
+}
+
+void softmax(float* x, int rows, int n, std::ptrdiff_t stride) {
+    for (int row = 0; row < rows; ++row, x += stride) {
+        vf most = load(x);
+        for (int i = kWidth; i < n; i += kWidth) most = max(most, load(x + i));
+        float lanes[kWidth];
+        store(lanes, most);
+        float largest = lanes[0];
+        for (int i = 1; i < kWidth; ++i) largest = lanes[i] > largest ? lanes[i] : largest;
+        vf sums = set1(0.0F);
+        for (int i = 0; i < n; i += kWidth) {
+            const vf value = load(x + i), e = keep_nan(value, exponential(value - set1(largest)));
+            store(x + i, e);
+            sums = sums + e;
+        }
+        const vf by = set1(1 / sum_of(sums));
+        for (int i = 0; i < n; i += kWidth) store(x + i, load(x + i) * by);
+    }
+}
+
+// kPixels pixels beside each other, so that each weight is loaded once for all.
+template <int kBeside>
+UNROLL_HINT void depthwise_pixels(const Taps<float>& in, std::ptrdiff_t at, const float* w, vf bias, int c, float* out,
+                                  std::ptrdiff_t stride) {
+    vf sums[kBeside];
+    UNROLL for (int p = 0; p < kBeside; ++p) sums[p] = bias;
+    for (int y = 0; y < in.height; ++y)
+        for (int r = 0; r < in.runs; ++r) {
+            const vf weight = load(w + std::ptrdiff_t{y * in.runs + r} * in.length + c);
+            const float* x = in.rows[y] + at + r * in.run_step + c;
+            UNROLL for (int p = 0; p < kBeside; ++p) sums[p] = fma(load(x + p * in.step), weight, sums[p]);
+        }
+    UNROLL for (int p = 0; p < kBeside; ++p) store(out + p * stride + c, sums[p]);
+}
+
+void depthwise(const Taps<float>& in, const float* w, const float* bias, int pixels, float* out, std::ptrdiff_t stride) {
+    constexpr int kMost = 8;
+    for (int p = 0; p < pixels;) {
+        const bool many = pixels - p >= kMost;
+        for (int c = 0; c < in.length; c += kWidth) {
+            const vf first = load(bias + c);
+            if (many)
+                depthwise_pixels<kMost>(in, p * in.step, w, first, c, out + p * stride, stride);
+            else
+                depthwise_pixels<1>(in, p * in.step, w, first, c, out + p * stride, stride);
+        }
+        p += many ? kMost : 1;
+    }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// What networks beyond convolutions use: against the plain loops, within what each kernel promises.
+#include "kernel_check.hpp"
+
+namespace enlarge::test {
+namespace {
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInf = std::numeric_limits<float>::infinity();
+
+std::vector<float> random_numbers(Random& random, std::size_t n, float most) {
+    std::vector<float> x(n);
+    for (float& value : x) value = random.uniform(-most, most);
+    return x;
+}
+
+KERNEL_CHECK(map_f32) {
+    Random random(1);
+    for (const Map f : {Map::gelu, Map::gelu_tanh, Map::mish, Map::silu, Map::sigmoid, Map::tanh, Map::exp})
+        for (const std::size_t n : sizes())
+            for (const float most : {1.0F, 8.0F, 60.0F}) {
+                std::vector<float> x = random_numbers(random, n, most);
+                if (n > 5) x[0] = 0, x[1] = -0.0F, x[2] = 1e4F, x[3] = -1e4F, x[4] = kNan;
+                Guarded<float> want(n), got(n, n % 7);
+                ref.map_f32(f, x.data(), n, want.data());
+                isa.map_f32(f, x.data(), n, got.data());
+                got.check("map_f32");
+                for (std::size_t i = 0; i < n; ++i) {
+                    const double expected = want[i], bound = 1e-6 * std::max(1.0, std::fabs(expected));
+                    if (std::isnan(x[i]))
+                        EXPECT_TRUE(std::isnan(got[i])) << static_cast<int>(f);
+                    else
+                        ASSERT_NEAR(got[i], expected, bound) << static_cast<int>(f) << " of " << x[i];
+                }
+                isa.map_f32(f, x.data(), n, x.data());
+                for (std::size_t i = 0; i < n; ++i) EXPECT_TRUE(x[i] == got[i] || std::isnan(x[i])) << "in place";
+            }
+}
+
+KERNEL_CHECK(norm_f32) {
+    Random random(2);
+    for (const Norm norm : {Norm::layer, Norm::rms, Norm::l2})
+        for (const int channels : {1, 3, 10, 16, 48, 60, 180}) {
+            const int padded = (channels + isa.lanes - 1) / isa.lanes * isa.lanes, stride = padded + 5, pixels = 7;
+            std::vector<float> scale = random_numbers(random, static_cast<std::size_t>(padded), 2),
+                               shift = random_numbers(random, static_cast<std::size_t>(padded), 2);
+            for (int c = channels; c < padded; ++c) scale[static_cast<std::size_t>(c)] = shift[static_cast<std::size_t>(c)] = 0;
+            const std::vector<float> x = random_numbers(random, static_cast<std::size_t>(pixels * stride), 3);
+            const std::size_t n = static_cast<std::size_t>((pixels - 1) * stride + padded);
+            Guarded<float> want(n + 16), got(n, 3);
+            ref.norm_f32(norm, x.data(), stride, pixels, channels, 1e-5F, scale.data(), shift.data(), want.data(), stride);
+            isa.norm_f32(norm, x.data(), stride, pixels, channels, 1e-5F, scale.data(), shift.data(), got.data(), stride);
+            got.check("norm_f32");
+            for (int p = 0; p < pixels; ++p)
+                for (int c = 0; c < channels; ++c) {
+                    const auto i = static_cast<std::size_t>(p * stride + c);
+                    ASSERT_NEAR(got[i], want[i], 3e-6 * std::max(1.0F, std::fabs(want[i]))) << channels << " channels";
+                }
+            for (int p = 0; p < pixels; ++p)
+                for (int c = channels; c < padded; ++c) EXPECT_EQ(got[static_cast<std::size_t>(p * stride + c)], 0);
+        }
+}
+
+KERNEL_CHECK(norm_f32_says_what_is_no_number) {
+    std::vector<float> x(static_cast<std::size_t>(isa.lanes), 1), ones(x.size(), 1), zeros(x.size(), 0), y(x.size());
+    for (const float bad : {kNan, kInf}) {
+        x[1] = bad;
+        isa.norm_f32(Norm::layer, x.data(), 0, 1, isa.lanes, 1e-5F, ones.data(), zeros.data(), y.data(), 0);
+        EXPECT_FALSE(isa.all_finite_f32(y.data(), y.size()));
+    }
+}
+
+KERNEL_CHECK(softmax_f32) {
+    Random random(3);
+    for (const int granules : {1, 2, 7, 8}) {
+        const int n = granules * isa.lanes, stride = n + 3, rows = 5;
+        std::vector<float> x = random_numbers(random, static_cast<std::size_t>(rows * stride), 20);
+        for (int i = 0; i < 3; ++i) x[static_cast<std::size_t>(n - 1 - i)] = -1e30F;
+        Guarded<float> want(x), got(x, 5);
+        ref.softmax_f32(want.data(), rows, n, stride);
+        isa.softmax_f32(got.data(), rows, n, stride);
+        got.check("softmax_f32");
+        for (int row = 0; row < rows; ++row)
+            for (int i = 0; i < stride; ++i) {
+                const auto at = static_cast<std::size_t>(row * stride + i);
+                if (i < n)
+                    ASSERT_NEAR(got[at], want[at], 1e-6) << n;
+                else
+                    EXPECT_EQ(got[at], x[at]) << "beyond the row";
+            }
+    }
+}
+
+KERNEL_CHECK(depthwise_f32) {
+    Random random(4);
+    for (const int kernel : {1, 3, 7})
+        for (const int pixels : {1, 2, 8, 13}) {
+            const int channels = 3 * isa.lanes, stride = channels + 4;
+            std::vector<std::vector<float>> rows;
+            Taps<float> taps;
+            taps.step = taps.run_step = stride;
+            taps.height = taps.runs = kernel;
+            taps.length = channels;
+            for (int y = 0; y < kernel; ++y) rows.push_back(random_numbers(random, static_cast<std::size_t>((pixels + kernel) * stride), 2));
+            for (int y = 0; y < kernel; ++y) taps.rows[y] = rows[static_cast<std::size_t>(y)].data();
+            const std::vector<float> w = random_numbers(random, static_cast<std::size_t>(kernel * kernel * channels), 1),
+                                     bias = random_numbers(random, static_cast<std::size_t>(channels), 1);
+            const auto n = static_cast<std::size_t>((pixels - 1) * stride + channels);
+            Guarded<float> want(n), got(n, 1);
+            ref.depthwise_f32(taps, w.data(), bias.data(), pixels, want.data(), stride);
+            isa.depthwise_f32(taps, w.data(), bias.data(), pixels, got.data(), stride);
+            got.check("depthwise_f32");
+            for (int p = 0; p < pixels; ++p)
+                for (int c = 0; c < channels; ++c) {
+                    const auto i = static_cast<std::size_t>(p * stride + c);
+                    ASSERT_NEAR(got[i], want[i], 2e-5) << kernel << " taps";
+                }
+        }
+}
+
+}  // namespace
+}  // namespace enlarge::test
