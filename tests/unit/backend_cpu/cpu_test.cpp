@@ -457,26 +457,44 @@ TEST(cpu, memory_grows_with_width_but_hardly_with_height) {
     EXPECT_GT(program->memory_bytes({6400, 1000}), program->memory_bytes({640, 1000}) * 5);
 }
 
-TEST(cpu, runs_networks_without_kernels_in_plain_loops_and_says_so) {
+// Against the reference, and the same bits in tiles of any size.
+void expect_like_the_reference(const Program& program, const Graph& graph, const FloatPicture& picture) {
+    const FloatPicture expected = test::run_whole(reference_backend(), graph, picture);
+    const FloatPicture whole = test::run_tiled(program, picture, 1 << 16);
+    EXPECT_LE(test::largest_difference(expected, whole), 2e-5);
+    for (const int side : {8, 20, 32})
+        EXPECT_TRUE(test::same_bits(whole, test::run_tiled(program, picture, side))) << "tile " << side;
+}
+
+TEST(cpu, runs_attention_and_norms_node_by_node) {
     ThreadPool pool(2);
     for (const bool local : {true, false}) {
+        SCOPED_TRACE(local);
         const Graph graph = test::attention_graph(21, local);
         CompileOptions options;
         options.pool = &pool;
         const auto program = test::must(cpu_backend().compile(graph, options));
-        EXPECT_NE(program->info().description.find(local ? "no kernel for layer_norm" : "no kernel for group_norm"),
-                  std::string::npos);
+        EXPECT_NE(program->info().description.find("node by node"), std::string::npos);
+        EXPECT_EQ(program->info().description.find("plain loops"), std::string::npos);
         EXPECT_EQ(program->info().size_multiple, 4);
         EXPECT_EQ(program->info().halo == kWholePicture, !local);
-        const FloatPicture picture = test::random_picture(3, 3, {48, 32});
-        const FloatPicture whole = test::run_whole(reference_backend(), graph, picture);
-        for (const int side : {8, 20, 64})
-            EXPECT_TRUE(test::same_bits(whole, test::run_tiled(*program, picture, side))) << local << ", tile " << side;
+        expect_like_the_reference(*program, graph, test::random_picture(3, 3, {48, 32}));
         options.precision = Precision::fp16;
         const auto half = cpu_backend().compile(graph, options);
         ASSERT_FALSE(half.ok());
         EXPECT_EQ(half.error().code, Errc::unsupported);
     }
+}
+
+TEST(cpu, says_what_runs_in_plain_loops) {
+    test::NetworkBuilder b(23, 3);
+    const int grown = b.append(op::Resize{.mode = op::Resize::Mode::bicubic}, {b.conv(0, 3)});
+    b.append(op::Silu{}, {grown});
+    const Graph graph = b.finish();
+    const auto program = test::must(cpu_backend().compile(graph, {}));
+    EXPECT_NE(program->info().description.find("in plain loops (resize)"), std::string::npos) << program->info().description;
+    const FloatPicture picture = test::random_picture(5, 3, {20, 12});
+    EXPECT_LE(test::largest_difference(test::run_whole(reference_backend(), graph, picture), test::run_tiled(*program, picture, 1 << 16)), 1e-5);
 }
 
 TEST(cpu, runs_convolutions_of_any_kind) {
@@ -499,8 +517,7 @@ TEST(cpu, runs_convolutions_of_any_kind) {
     const Graph graph = b.finish();
     const auto program = test::must(cpu_backend().compile(graph, {}));
     const FloatPicture picture = test::random_picture(4, 3, {30, 18});
-    const FloatPicture whole = test::run_whole(reference_backend(), graph, picture);
-    EXPECT_TRUE(test::same_bits(whole, test::run_tiled(*program, picture, 8)));
+    expect_like_the_reference(*program, graph, picture);
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ TEST(chains, take_the_activation_and_two_sums) {
     EXPECT_EQ(chains[1].residuals, (std::vector<int>{a, a}));
     EXPECT_EQ(chains[1].keep, (std::vector<float>{2, 7}));
     EXPECT_EQ(chains[1].mix, (std::vector<float>{3, 5}));
-    EXPECT_EQ(third, 6 + 1);
+    EXPECT_EQ(third, second + 1);
 }
 
 TEST(chains, end_where_a_backend_cannot_go_on) {
