@@ -89,13 +89,17 @@ void winograd_input_f16_i16(const Window<Half>& in, int blocks, int channels, co
     }
 }
 
-void gemm_f32(const float* a, int tiles, int k, const float* w, int group, float* m) {
+void product_f32(const float* a, std::ptrdiff_t stride, int rows, int k, const float* w, int group, float* m, std::ptrdiff_t m_stride) {
     const int width = group * kLanes;
-    for (int t = 0; t < tiles; ++t, a += k, m += width) {
+    for (int t = 0; t < rows; ++t, a += stride, m += m_stride) {
         for (int n = 0; n < width; ++n) m[n] = 0;
         for (int i = 0; i < k; ++i)
             for (int n = 0; n < width; ++n) m[n] += a[i] * w[static_cast<std::ptrdiff_t>(i) * width + n];
     }
+}
+
+void gemm_f32(const float* a, int tiles, int k, const float* w, int group, float* m) {
+    product_f32(a, k, tiles, k, w, group, m, std::ptrdiff_t{group} * kLanes);
 }
 
 void gemm_i16(const std::int16_t* a, int tiles, int k, const std::int16_t* w, int group, std::int32_t* m) {
@@ -217,8 +221,9 @@ void norm_f32(Norm norm, const float* x, std::ptrdiff_t stride, int pixels, int 
     }
 }
 
-void softmax_f32(float* x, int rows, int n, std::ptrdiff_t stride) {
-    for (int row = 0; row < rows; ++row, x += stride) {
+void softmax_f32(float* x, int rows, int n, std::ptrdiff_t stride, float scale, const float* bias, std::ptrdiff_t bias_stride) {
+    for (int row = 0; row < rows; ++row, x += stride, bias += bias_stride) {
+        for (int i = 0; i < n; ++i) x[i] = scale * x[i] + bias[i];
         const float largest = *std::max_element(x, x + n);
         float sum = 0;
         for (int i = 0; i < n; ++i) sum += x[i] = std::exp(x[i] - largest);
@@ -274,6 +279,7 @@ void fill_scalar(KernelTable& t) {
     t.winograd_input_f16 = winograd_input<Half>;
     t.winograd_input_f16_i16 = winograd_input_f16_i16;
     t.gemm_f32 = gemm_f32;
+    t.product_f32 = product_f32;
     t.gemm_i16 = gemm_i16;
     t.winograd_output_f32 = winograd_output<float, float>;
     t.winograd_output_f16 = winograd_output<float, Half>;

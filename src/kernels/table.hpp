@@ -111,7 +111,10 @@ struct KernelTable {
 
     // m[t * group * lanes + n] = sum over i < k of a[t * k + i] * w[i * group * lanes + n], i rising, fused.
     void (*gemm_f32)(const float* a, int tiles, int k, const float* w, int group, float* m) = nullptr;
-    // The same in 32-bit integers; k is even and weights come in pairs: w[(i / 2 * group * lanes + n) * 2 + i % 2].
+    // The same of rows that lie `stride` and `m_stride` apart.
+    void (*product_f32)(const float* a, std::ptrdiff_t stride, int rows, int k, const float* w, int group, float* m,
+                        std::ptrdiff_t m_stride) = nullptr;
+    // As gemm_f32 in 32-bit integers; k is even and weights come in pairs: w[(i / 2 * group * lanes + n) * 2 + i % 2].
     // The caller's weights exclude overflow.
     void (*gemm_i16)(const std::int16_t* a, int tiles, int k, const std::int16_t* w, int group, std::int32_t* m) = nullptr;
 
@@ -143,8 +146,9 @@ struct KernelTable {
     // scale and shift have zeros from there to the next multiple of lanes, and as much is written.
     void (*norm_f32)(Norm norm, const float* x, std::ptrdiff_t stride, int pixels, int channels, float epsilon,
                      const float* scale, const float* shift, float* y, std::ptrdiff_t y_stride) = nullptr;
-    // Rows of n numbers, n a multiple of lanes, in place: exp(x - largest) / sum of those.
-    void (*softmax_f32)(float* x, int rows, int n, std::ptrdiff_t stride) = nullptr;
+    // Rows of n numbers, n a multiple of lanes, in place: with y = scale * x + bias, exp(y - largest) / sum of those.
+    void (*softmax_f32)(float* x, int rows, int n, std::ptrdiff_t stride, float scale, const float* bias,
+                        std::ptrdiff_t bias_stride) = nullptr;
 
     // One line of a depth-to-space: line[p * run + i] = x[p * stride + i] + (base ? base[p * 4 + i % channels] : 0),
     // i < run = factor * channels, channels 1 to 4.

@@ -15,11 +15,11 @@ public:
         Chain chain;
         chain.conv = chain.last = conv;
         chain.nodes = {conv};
-        bool open = true;
+        bool open = !rules_.sums || rules_.sums(node(conv));
         int user = only_user(chain);
         if (user >= 0 && rules_.activation(node(user))) {
             chain.activation = user;
-            open = !rules_.goes_on || rules_.goes_on(node(user));
+            open = open && (!rules_.goes_on || rules_.goes_on(node(user)));
             take(chain, user);
         } else if (user >= 0 && rules_.gate && rules_.gate(node(user)) && node(user).inputs[0] == conv &&
                    node(user).inputs[1] != conv && rules_.residual(node(user).inputs[1])) {
@@ -38,8 +38,8 @@ private:
     // The only node that reads what the chain makes so far, if it may be part of it.
     [[nodiscard]] int only_user(const Chain& chain) const {
         const std::vector<int>& users = users_[static_cast<std::size_t>(chain.last)];
-        if (users.size() != 1 || (rules_.ends && rules_.ends(chain.last))) return -1;
-        return taken_[static_cast<std::size_t>(users[0])] || (rules_.ends && rules_.ends(users[0])) ? -1 : users[0];
+        if (users.size() != 1 || (rules_.stops && rules_.stops(chain.last))) return -1;
+        return taken_[static_cast<std::size_t>(users[0])] || (rules_.outside && rules_.outside(users[0])) ? -1 : users[0];
     }
 
     static void take(Chain& chain, int user) {

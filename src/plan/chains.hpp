@@ -28,10 +28,12 @@ struct ChainRules {
     std::function<bool(const Node& activation)> activation;
     std::function<bool(const Node& gate)> gate;               // none where empty
     std::function<bool(const Node& activation)> goes_on = {}; // whether sums may follow this activation; all where empty
+    std::function<bool(const Node& conv)> sums = {};          // whether sums may follow it; all where empty
     int residuals = 2;                                        // at most
     // Whether the node may be a residual, or the sum's other input.
     std::function<bool(int node)> residual;
-    std::function<bool(int node)> ends = {};                  // a node that begins something else
+    std::function<bool(int node)> stops = {};    // whether nothing is taken after this node
+    std::function<bool(int node)> outside = {};  // whether this node is in no chain
 };
 
 // For each node those that read it, in ascending order, as often as they do.

@@ -76,9 +76,10 @@ KERNEL_CHECK(softmax_f32) {
         const int n = granules * isa.lanes, stride = n + 3, rows = 5;
         std::vector<float> x = random_numbers(random, static_cast<std::size_t>(rows * stride), 20);
         for (int i = 0; i < 3; ++i) x[static_cast<std::size_t>(n - 1 - i)] = -1e30F;
+        const std::vector<float> bias = random_numbers(random, static_cast<std::size_t>(rows * (n + 1)), 5);
         Guarded<float> want(x), got(x, 5);
-        ref.softmax_f32(want.data(), rows, n, stride);
-        isa.softmax_f32(got.data(), rows, n, stride);
+        ref.softmax_f32(want.data(), rows, n, stride, 0.3F, bias.data(), n + 1);
+        isa.softmax_f32(got.data(), rows, n, stride, 0.3F, bias.data(), n + 1);
         got.check("softmax_f32");
         for (int row = 0; row < rows; ++row)
             for (int i = 0; i < stride; ++i) {
@@ -89,6 +90,33 @@ KERNEL_CHECK(softmax_f32) {
                     EXPECT_EQ(got[at], x[at]) << "beyond the row";
             }
     }
+}
+
+KERNEL_CHECK(product_f32) {
+    Random random(5);
+    for (const int group : {1, 2, 3})
+        for (const int rows : {1, 6, 17})
+            for (const int k : {1, 10, 64}) {
+                const int width = group * isa.lanes, stride = k + 3, m_stride = width + 5;
+                const std::vector<float> a = random_numbers(random, static_cast<std::size_t>(rows * stride), 1),
+                                         w = random_numbers(random, static_cast<std::size_t>(k * width), 1);
+                const auto n = static_cast<std::size_t>((rows - 1) * m_stride + width);
+                Guarded<float> got(n, 2);
+                const std::vector<float> before = got.values();
+                isa.product_f32(a.data(), stride, rows, k, w.data(), group, got.data(), m_stride);
+                got.check("product_f32");
+                for (int t = 0; t < rows; ++t)
+                    for (int i = 0; i < m_stride && static_cast<std::size_t>(t * m_stride + i) < n; ++i) {
+                        const auto at = static_cast<std::size_t>(t * m_stride + i);
+                        double sum = 0;
+                        for (int c = 0; c < k && i < width; ++c)
+                            sum += double{a[static_cast<std::size_t>(t * stride + c)]} * w[static_cast<std::size_t>(c * width + i)];
+                        if (i < width)
+                            ASSERT_NEAR(got[at], sum, 1e-5) << k;
+                        else
+                            EXPECT_EQ(std::memcmp(&got[at], &before[at], sizeof(float)), 0) << "between rows";
+                    }
+            }
 }
 
 KERNEL_CHECK(depthwise_f32) {

@@ -5,6 +5,7 @@
 
 #include "backend/cpu/steps.hpp"
 #include "graph/traits.hpp"
+#include "plan/chains.hpp"
 
 namespace enlarge::cpu {
 namespace {
@@ -14,24 +15,11 @@ constexpr std::size_t kCachedWeights = std::size_t{32} << 20;
 
 int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-// One convolution with what follows it.
-struct Chain {
-    int conv = -1;
-    int last = -1;       // the node whose value it produces
-    int activation = -1;
-    bool gate = false;
-    std::vector<int> residuals;
-    std::vector<float> keep, mix;
-    std::vector<int> nodes;
-};
-
 class Lowering {
 public:
     Lowering(const Graph& graph, const KernelTable& kernels, const LowerOptions& options)
         : graph_(graph), nodes_(graph.nodes()), kernels_(kernels), options_(options) {
-        users_.resize(nodes_.size());
-        for (std::size_t i = 0; i < nodes_.size(); ++i)
-            for (const int from : nodes_[i].inputs) users_[static_cast<std::size_t>(from)].push_back(static_cast<int>(i));
+        users_ = users_of(graph);
         chain_of_.assign(nodes_.size(), -1);
         tensor_of_.assign(nodes_.size(), -1);
         slice_.assign(nodes_.size(), {});
@@ -122,47 +110,16 @@ private:
     bool is_end(int i) const { return std::find(end_nodes_.begin(), end_nodes_.end(), i) != end_nodes_.end(); }
 
     void find_chains() {
-        for (int i = 0; i < static_cast<int>(nodes_.size()); ++i) {
-            if (!node(i).is<op::Conv2d>()) continue;
-            Chain chain;
-            chain.conv = chain.last = i;
-            chain.nodes = {i};
-            const auto only_user = [&]() -> int {
-                if (chain.last == end_source_ || users(chain.last).size() != 1) return -1;
-                const int user = users(chain.last)[0];
-                const bool taken = chain_of_[static_cast<std::size_t>(user)] >= 0;  // a sum of two convolutions: by the first
-                return is_end(user) || taken ? -1 : user;
-            };
-            const auto take = [&](int user) {
-                chain.last = user;
-                chain.nodes.push_back(user);
-            };
-            int user = only_user();
-            if (user >= 0 &&
-                (node(user).is<op::Prelu>() || node(user).is<op::LeakyRelu>() || node(user).is<op::Silu>())) {
-                chain.activation = user;
-                take(user);
-            } else if (user >= 0 && node(user).is<op::SpanGate>() && node(user).inputs[0] == chain.last &&
-                       node(user).inputs[1] != chain.last && node(user).inputs[1] != 0) {
-                chain.gate = true;
-                chain.residuals.push_back(node(user).inputs[1]);
-                take(user);
-            }
-            while (!chain.gate && chain.residuals.size() < 2) {
-                user = only_user();
-                const auto* sum = user < 0 ? nullptr : node(user).as<op::Add>();
-                if (!sum) break;
-                const int a = node(user).inputs[0], b = node(user).inputs[1];
-                if (a == b || a == 0 || b == 0) break;  // the input's pixels are not padded as features are
-                const bool first = a == chain.last;
-                chain.residuals.push_back(first ? b : a);
-                chain.keep.push_back(first ? sum->alpha : sum->beta);
-                chain.mix.push_back(first ? sum->beta : sum->alpha);
-                take(user);
-            }
-            for (const int n : chain.nodes) chain_of_[static_cast<std::size_t>(n)] = static_cast<int>(chains_.size());
-            chains_.push_back(std::move(chain));
-        }
+        ChainRules rules;
+        rules.begins = [](const Node&) { return true; };
+        rules.activation = [](const Node& n) { return n.is<op::Prelu>() || n.is<op::LeakyRelu>() || n.is<op::Silu>(); };
+        rules.gate = [](const Node& n) { return n.is<op::SpanGate>(); };
+        rules.residual = [](int node) { return node != 0; };  // the input's pixels are not padded as features are
+        rules.stops = [this](int node) { return node == end_source_; };
+        rules.outside = [this](int node) { return is_end(node); };
+        chains_ = enlarge::find_chains(graph_, rules);
+        for (std::size_t c = 0; c < chains_.size(); ++c)
+            for (const int n : chains_[c].nodes) chain_of_[static_cast<std::size_t>(n)] = static_cast<int>(c);
     }
 
     void flatten(int i, std::vector<int>& into) const {

@@ -5,8 +5,10 @@
 #include <cmath>
 #include <cstring>
 #include <span>
+#include <tuple>
 
 #include "backend/cuda/pack.hpp"
+#include "plan/chains.hpp"
 
 namespace enlarge::cuda {
 namespace {
@@ -44,7 +46,8 @@ struct Group {
 
 class Lowering {
 public:
-    Lowering(const Graph& graph, const LowerOptions& options) : nodes_(graph.nodes()), options_(options) {}
+    Lowering(const Graph& graph, const LowerOptions& options)
+        : graph_(graph), nodes_(graph.nodes()), options_(options) {}
 
     Result<Lowered> run() {
         const int count = static_cast<int>(nodes_.size());
@@ -52,9 +55,7 @@ public:
             if (!supported(node(i)) || (i > 0 && node(i).is<op::Input>()) || broadcasts(i))
                 return Error{Errc::unsupported, "the CUDA backend has no kernel for node " + std::to_string(i) + " (" +
                                                     std::string(node(i).name()) + ")"};
-        users_.resize(nodes_.size());
-        for (int i = 0; i < count; ++i)
-            for (const int from : node(i).inputs) users_[static_cast<std::size_t>(from)].push_back(i);
+        users_ = users_of(graph_);
         const int out_channels = nodes_.back().channels;
         if (out_channels > 4 || nodes_.front().channels > 4)
             return Error{Errc::unsupported, "CUDA: pictures of " + std::to_string(std::max(out_channels, nodes_.front().channels)) +
@@ -63,8 +64,7 @@ public:
         group_of_.assign(nodes_.size(), -1);
         if (options_.half && !options_.plain) {
             find_last();
-            for (int i = 0; i < count; ++i)
-                if (node(i).is<op::Conv2d>() && group_of_[static_cast<std::size_t>(i)] < 0) find_group(i);
+            find_groups();
         }
         find_needed();
         views_.assign(nodes_.size(), View{});
@@ -145,48 +145,45 @@ private:
     }
     [[nodiscard]] bool claimed(int i) const { return group_of_[static_cast<std::size_t>(i)] >= 0; }
 
-    void find_group(int conv) {
+    void find_groups() {
+        ChainRules rules;
+        rules.begins = [](const Node&) { return true; };
+        rules.activation = [](const Node& n) { return is_activation(n); };
+        rules.gate = [](const Node& n) { return n.is<op::SpanGate>(); };
+        rules.sums = [this](const Node& conv) { return !is_picture(read_by(conv).first); };
+        rules.residual = [](int) { return true; };
+        rules.outside = [this](int node) { return claimed(node); };
+        for (const Chain& chain : find_chains(graph_, rules))
+            if (!claimed(chain.conv)) claim(group_of(chain), chain.nodes);
+    }
+
+    // What a convolution reads, and by how many doublings it is enlarged on the way.
+    [[nodiscard]] std::pair<int, int> read_by(const Node& conv) const {
+        const int from = conv.inputs[0];
+        const auto* up = node(from).as<op::UpsampleNearest>();
+        if (!up || (up->factor != 2 && up->factor != 4) || node(from).inputs[0] == 0) return {from, 0};
+        return {node(from).inputs[0], up->factor == 2 ? 1 : 2};
+    }
+
+    [[nodiscard]] Group group_of(const Chain& chain) const {
         Group group;
-        group.conv = group.last = conv;
-        group.input = node(conv).inputs[0];
-        std::vector<int> members{conv};
-        const Node& from = node(group.input);
-        if (const auto* up = from.as<op::UpsampleNearest>();
-            up && (up->factor == 2 || up->factor == 4) && from.inputs[0] != 0) {
-            group.up = up->factor == 2 ? 1 : 2;
-            group.input = from.inputs[0];
+        group.conv = chain.conv;
+        group.last = chain.last;
+        std::tie(group.input, group.up) = read_by(node(chain.conv));
+        if (chain.activation >= 0) {
+            group.activation = node(chain.activation).is<op::Silu>() ? kSilu : kPrelu;
+            group.activation_node = chain.activation;
         }
-        const auto grow = [&](int next) {
-            group.last = next;
-            members.push_back(next);
-        };
-        int next = sole_user(conv);
-        if (next >= 0 && is_activation(node(next)) && !claimed(next)) {
-            group.activation = node(next).is<op::Silu>() ? kSilu : kPrelu;
-            group.activation_node = next;
-            grow(next);
-            next = sole_user(next);
-        } else if (next >= 0 && node(next).is<op::SpanGate>() && node(next).inputs[0] == conv &&
-                   node(next).inputs[1] != conv && !claimed(next)) {
+        if (chain.gate) {
             group.activation = kGate;
-            group.residuals.emplace_back(node(next).inputs[1], 1.0F);
-            grow(next);
-            next = -1;
+            group.residuals.emplace_back(chain.residuals[0], 1.0F);
         }
-        const bool from_picture = is_picture(group.input);
-        while (!from_picture && next >= 0 && node(next).is<op::Add>() && !claimed(next) && group.residuals.size() < 2) {
-            const std::vector<int>& operands = node(next).inputs;
-            const auto& sum = *node(next).as<op::Add>();
-            if (operands[0] == operands[1]) break;
-            const int side = operands[0] == group.last ? 0 : 1;
-            const float own = side == 0 ? sum.alpha : sum.beta, other = side == 0 ? sum.beta : sum.alpha;
-            group.alpha *= own;
-            for (auto& r : group.residuals) r.second *= own;
-            group.residuals.emplace_back(operands[static_cast<std::size_t>(1 - side)], other);
-            grow(next);
-            next = sole_user(next);
+        for (std::size_t i = 0; i < chain.keep.size(); ++i) {
+            group.alpha *= chain.keep[i];
+            for (auto& r : group.residuals) r.second *= chain.keep[i];
+            group.residuals.emplace_back(chain.residuals[i], chain.mix[i]);
         }
-        claim(group, members);
+        return group;
     }
 
     // The first layer as conv_first computes it.
@@ -540,6 +537,7 @@ private:
         }
     }
 
+    const Graph& graph_;
     const std::vector<Node>& nodes_;
     const LowerOptions& options_;
     Lowered result_;

@@ -10,6 +10,7 @@ void fill_bodies(KernelTable& t) {
     t.winograd_input_f16 = winograd_input<Half>;
     t.winograd_input_f16_i16 = winograd_input_ints;
     t.gemm_f32 = gemm;
+    t.product_f32 = product;
     t.gemm_i16 = gemm_i16;
     t.winograd_output_f32 = winograd_output<float, float>;
     t.winograd_output_f16 = winograd_output<float, Half>;

@@ -35,36 +35,40 @@ UNROLL_HINT void accumulate(vf (&acc)[kVectors][kTiles], const In* x, std::ptrdi
 }
 
 template <int kVectors, int kTiles>
-NOINLINE void gemm_tile(const float* a, int k, const float* w, float* m) {
+NOINLINE void gemm_tile(const float* a, std::ptrdiff_t stride, int k, const float* w, float* m, std::ptrdiff_t m_stride) {
     vf acc[kVectors][kTiles];
     UNROLL for (int v = 0; v < kVectors; ++v) UNROLL for (int p = 0; p < kTiles; ++p) acc[v][p] = set1(0.0F);
     // The next position's weights follow these: fetch them while these are used.
-    accumulate(acc, a, k, k, w, std::ptrdiff_t{k} * kVectors * kWidth);
+    accumulate(acc, a, stride, k, w, std::ptrdiff_t{k} * kVectors * kWidth);
     UNROLL for (int p = 0; p < kTiles; ++p)
-        UNROLL for (int v = 0; v < kVectors; ++v) store(m + (p * kVectors + v) * kWidth, acc[v][p]);
+        UNROLL for (int v = 0; v < kVectors; ++v) store(m + p * m_stride + v * kWidth, acc[v][p]);
 }
 
 template <int kVectors, int kMost>
-void gemm_group(const float* a, int tiles, int k, const float* w, float* m) {
+void gemm_group(const float* a, std::ptrdiff_t stride, int tiles, int k, const float* w, float* m, std::ptrdiff_t m_stride) {
     while (tiles > 0) {
         int n = tiles < kMost ? tiles : kMost;
         const auto run = [&]<int kTiles>(auto&& self) INLINE -> void {
             if constexpr (kTiles > 0) {
-                if (n == kTiles) return gemm_tile<kVectors, kTiles>(a, k, w, m);
+                if (n == kTiles) return gemm_tile<kVectors, kTiles>(a, stride, k, w, m, m_stride);
                 self.template operator()<kTiles - 1>(self);
             }
         };
         run.template operator()<kMost>(run);
-        a += std::ptrdiff_t{n} * k;
-        m += n * kVectors * kWidth;
+        a += n * stride;
+        m += n * m_stride;
         tiles -= n;
     }
 }
 
+void product(const float* a, std::ptrdiff_t stride, int rows, int k, const float* w, int group, float* m, std::ptrdiff_t m_stride) {
+    if (group == 1) return gemm_group<kGranule, kPixels<kGranule>>(a, stride, rows, k, w, m, m_stride);
+    if (group == 2) return gemm_group<2 * kGranule, kPixels<2 * kGranule>>(a, stride, rows, k, w, m, m_stride);
+    gemm_group<3 * kGranule, kPixels<3 * kGranule>>(a, stride, rows, k, w, m, m_stride);
+}
+
 void gemm(const float* a, int tiles, int k, const float* w, int group, float* m) {
-    if (group == 1) return gemm_group<kGranule, kPixels<kGranule>>(a, tiles, k, w, m);
-    if (group == 2) return gemm_group<2 * kGranule, kPixels<2 * kGranule>>(a, tiles, k, w, m);
-    gemm_group<3 * kGranule, kPixels<3 * kGranule>>(a, tiles, k, w, m);
+    product(a, k, tiles, k, w, group, m, std::ptrdiff_t{group} * kLanes);
 }
 
 // Sums of kTiles pixels, beside each other in `sums`.

@@ -87,10 +87,15 @@ void normalise(Norm norm, const float* x, std::ptrdiff_t stride, int pixels, int
     }
 }
 
-void softmax(float* x, int rows, int n, std::ptrdiff_t stride) {
-    for (int row = 0; row < rows; ++row, x += stride) {
-        vf most = load(x);
-        for (int i = kWidth; i < n; i += kWidth) most = max(most, load(x + i));
+void softmax(float* x, int rows, int n, std::ptrdiff_t stride, float scale, const float* bias, std::ptrdiff_t bias_stride) {
+    const vf factor = set1(scale);
+    for (int row = 0; row < rows; ++row, x += stride, bias += bias_stride) {
+        vf most = set1(-__builtin_inff());
+        for (int i = 0; i < n; i += kWidth) {
+            const vf y = fma(factor, load(x + i), load(bias + i));
+            store(x + i, y);
+            most = max(most, y);
+        }
         float lanes[kWidth];
         store(lanes, most);
         float largest = lanes[0];

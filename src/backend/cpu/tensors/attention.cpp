@@ -14,6 +14,16 @@ constexpr int kQueries = 48;  // at a time: a multiple of what kernels hold besi
 
 int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 
+// Calls body(first channel, granules) for pieces of `width` channels as kernels take them.
+template <class Body>
+void pieces(int width, int lanes, const Body& body) {
+    for (int at = 0; at < width;) {
+        const int left = (width - at) / lanes, take = left == 1 || left == 3 ? left : 2;
+        body(at, take);
+        at += take * lanes;
+    }
+}
+
 // Pixels that attend to each other.
 struct Group {
     struct Query {
@@ -43,11 +53,7 @@ class Attention {
 public:
     Attention(const KernelTable& kernels, const Shape& shape)
         : kernels_(kernels), shape_(shape), lanes_(kernels.lanes), wide_(round_up(shape.size, lanes_)),
-          bias_stride_(round_up(shape.places, lanes_)) {
-        const auto most = static_cast<std::size_t>(kMaxGroup * lanes_);
-        zeros_.assign(most, 0.0F);
-        ones_.assign(most, 1.0F);
-    }
+          bias_stride_(round_up(shape.places, lanes_)) {}
 
     // All heads of one group.
     void run(const Group& group, Scratch& scratch) const {
@@ -72,21 +78,11 @@ private:
         float *q, *k, *v, *s, *bias, *o;
     };
 
-    // Calls body(first channel, granules) for pieces of `width` channels as kernels take them.
-    template <class Body>
-    void pieces(int width, const Body& body) const {
-        for (int at = 0; at < width;) {
-            const int left = (width - at) / lanes_, take = left == 1 || left == 3 ? left : 2;
-            body(at, take);
-            at += take * lanes_;
-        }
-    }
-
     // Keys as weights of a product over a head's channels, values as weights of one over the keys.
     void pack_keys(const Group& group, int head, int padded, const Memory& memory) const {
         const int keys = static_cast<int>(group.keys.size()), size = shape_.size;
         const std::ptrdiff_t from_k = std::ptrdiff_t{head} * size + shape_.key, from_v = std::ptrdiff_t{head} * size + shape_.value;
-        pieces(padded, [&](int first, int granules) {
+        pieces(padded, lanes_, [&](int first, int granules) {
             const int width = granules * lanes_;
             float* const to = memory.k + std::ptrdiff_t{first} * size;
             for (int j = 0; j < width; ++j) {
@@ -94,7 +90,7 @@ private:
                 for (int c = 0; c < size; ++c) to[c * width + j] = pixel ? pixel[from_k + c] : 0.0F;
             }
         });
-        pieces(wide_, [&](int first, int granules) {
+        pieces(wide_, lanes_, [&](int first, int granules) {
             const int width = granules * lanes_, real = std::min(width, size - first);
             float* to = memory.v + std::ptrdiff_t{first} * keys;
             for (int j = 0; j < keys; ++j, to += width) {
@@ -110,22 +106,14 @@ private:
         for (std::size_t i = 0; i < count; ++i)
             std::memcpy(memory.q + i * static_cast<std::size_t>(size), group.queries[first + i].pixel + std::ptrdiff_t{head} * size,
                         static_cast<std::size_t>(size) * sizeof(float));
-        const auto [bias, bias_stride] = bias_of(group, head, first, count, padded, memory);
-        pieces(padded, [&, bias = bias, bias_stride = bias_stride](int channel, int granules) {
-            Epilogue e = plain();
-            e.residuals = 1;
-            e.keep[0] = shape_.scale;
-            Target<float> to = target(memory.s + channel, padded, n);
-            to.residual[0][0] = bias + channel;
-            to.residual_stride[0] = bias_stride;
-            kernels_.conv_f32(taps(memory.q, size), memory.k + std::ptrdiff_t{channel} * size, granules, e, to);
+        pieces(padded, lanes_, [&](int channel, int granules) {
+            kernels_.product_f32(memory.q, size, n, size, memory.k + std::ptrdiff_t{channel} * size, granules, memory.s + channel, padded);
         });
-        kernels_.softmax_f32(memory.s, n, padded, padded);
+        const auto [bias, bias_stride] = bias_of(group, head, first, count, padded, memory);
+        kernels_.softmax_f32(memory.s, n, padded, padded, shape_.scale, bias, bias_stride);
         const int keys = static_cast<int>(group.keys.size());
-        pieces(wide_, [&](int channel, int granules) {
-            Taps<float> in = taps(memory.s, keys);
-            in.step = padded;
-            kernels_.conv_f32(in, memory.v + std::ptrdiff_t{channel} * keys, granules, plain(), target(memory.o + channel, wide_, n));
+        pieces(wide_, lanes_, [&](int channel, int granules) {
+            kernels_.product_f32(memory.s, padded, n, keys, memory.v + std::ptrdiff_t{channel} * keys, granules, memory.o + channel, wide_);
         });
         for (std::size_t i = 0; i < count; ++i)
             std::memcpy(group.queries[first + i].out + std::ptrdiff_t{head} * size, memory.o + i * static_cast<std::size_t>(wide_),
@@ -149,33 +137,9 @@ private:
         return {memory.bias, padded};
     }
 
-    [[nodiscard]] Epilogue plain() const {
-        Epilogue e;
-        e.bias = zeros_.data();
-        e.slope = ones_.data();
-        return e;
-    }
-    static Taps<float> taps(const float* rows, int length) {
-        Taps<float> taps;
-        taps.rows[0] = rows;
-        taps.step = length;
-        taps.height = taps.runs = 1;
-        taps.length = length;
-        return taps;
-    }
-    static Target<float> target(float* out, std::ptrdiff_t stride, int width) {
-        Target<float> to;
-        to.out[0] = out;
-        to.stride = stride;
-        to.width = width;
-        to.height = 1;
-        return to;
-    }
-
     const KernelTable& kernels_;
     Shape shape_;
     int lanes_, wide_, bias_stride_;
-    std::vector<float> zeros_, ones_;
 };
 
 // Place i of a side of n, which is mirrored beyond its ends without repeating them.
@@ -192,6 +156,70 @@ Shape thirds(const Compute& c, int heads, float scale, int places) {
     const int channels = c.out.channels();
     return {heads, channels / heads, channels, 2 * std::ptrdiff_t{channels}, scale, places, &c.step.bias};
 }
+
+// The products of each query channel with the key channels of its head, over all pixels, and the lengths of both.
+class ChannelProducts {
+public:
+    ChannelProducts(const Compute& compute, int heads) : x_(compute.a()), channels_(compute.out.channels()), size_(channels_ / heads) {
+        const int lanes = compute.kernels().lanes, wide = round_up(size_, lanes), strips = (x_.height() + kStrip - 1) / kStrip;
+        const std::ptrdiff_t products = std::ptrdiff_t{channels_} * wide, of_strip = products + 2 * std::ptrdiff_t{channels_};
+        std::vector<float> partial(static_cast<std::size_t>(strips * of_strip), 0.0F);
+        compute.parallel(strips, [&](std::int64_t strip, Scratch& scratch) {
+            float* const sums = partial.data() + strip * of_strip;
+            const int top = static_cast<int>(strip) * kStrip, bottom = std::min(x_.height(), top + kStrip), pixels = (bottom - top) * x_.width();
+            float* const queries = scratch.floats(std::int64_t{pixels} * (size_ + wide));
+            float* const keys = queries + std::ptrdiff_t{pixels} * size_;
+            for (int head = 0; head < heads; ++head) {
+                pack(top, bottom, head, lanes, queries, keys);
+                pieces(wide, lanes, [&](int first, int granules) {
+                    compute.kernels().product_f32(queries, pixels, size_, pixels, keys + std::ptrdiff_t{first} * pixels, granules,
+                                                  sums + std::ptrdiff_t{head} * size_ * wide + first, wide);
+                });
+            }
+            for (int y = top; y < bottom; ++y)
+                for (int x = 0; x < x_.width(); ++x) {
+                    const float* pixel = x_.pixel(y, x);
+                    for (int c = 0; c < 2 * channels_; ++c) sums[products + c] += pixel[c] * pixel[c];
+                }
+        });
+        wide_ = wide;
+        all_.assign(static_cast<std::size_t>(of_strip), 0.0);
+        for (int strip = 0; strip < strips; ++strip)
+            for (std::size_t i = 0; i < all_.size(); ++i) all_[i] += partial[static_cast<std::size_t>(strip * of_strip) + i];
+    }
+    // Of query channel c and key d of its head.
+    [[nodiscard]] double of(int c, int d) const { return all_[static_cast<std::size_t>(c * wide_ + d)]; }
+    [[nodiscard]] double length(int c, float least) const {
+        return std::max(std::sqrt(all_[static_cast<std::size_t>(channels_ * wide_ + c)]), double{least});
+    }
+
+private:
+    static constexpr int kStrip = 8;
+
+    // A head's queries by channel, and its keys by pixel in pieces that kernels take.
+    void pack(int top, int bottom, int head, int lanes, float* queries, float* keys) const {
+        const int pixels = (bottom - top) * x_.width();
+        const auto for_pixels = [&](const auto& body) {
+            for (int y = top, p = 0; y < bottom; ++y)
+                for (int x = 0; x < x_.width(); ++x, ++p) body(p, x_.pixel(y, x));
+        };
+        for_pixels([&](int p, const float* pixel) {
+            for (int c = 0; c < size_; ++c) queries[std::ptrdiff_t{c} * pixels + p] = pixel[head * size_ + c];
+        });
+        pieces(round_up(size_, lanes), lanes, [&](int first, int granules) {
+            const int width = granules * lanes, real = std::min(width, size_ - first);
+            float* const to = keys + std::ptrdiff_t{first} * pixels;
+            for_pixels([&](int p, const float* pixel) {
+                const float* from = pixel + channels_ + head * size_ + first;
+                for (int c = 0; c < width; ++c) to[std::ptrdiff_t{p} * width + c] = c < real ? from[c] : 0.0F;
+            });
+        });
+    }
+
+    const Tensor& x_;
+    int channels_, size_, wide_ = 0;
+    std::vector<double> all_;
+};
 
 }  // namespace
 
@@ -256,45 +284,19 @@ void Compute::operator()(const op::OverlapAttention& op) const {
     });
 }
 
-// Products of channels are summed over strips of eight rows, and then over the strips in order.
+// Products of channels are summed over strips of rows, and then over the strips in order.
 void Compute::operator()(const op::ChannelAttention& op) const {
-    constexpr int kStrip = 8;
-    const int channels = out.channels(), size = channels / op.heads, lanes = kernels().lanes, wide = round_up(size, lanes);
-    const int strips = (out.height() + kStrip - 1) / kStrip;
-    // Of each strip: for each channel c the products with its head's keys, then |q|^2 and |k|^2.
-    const std::ptrdiff_t sums_of_strip = std::ptrdiff_t{channels} * (size + 2);
-    std::vector<float> partial(static_cast<std::size_t>(strips * sums_of_strip), 0.0F);
-    parallel(strips, [&](std::int64_t strip, Scratch&) {
-        float* const sums = partial.data() + strip * sums_of_strip;
-        float* const lengths = sums + std::ptrdiff_t{channels} * size;
-        for (int y = static_cast<int>(strip) * kStrip; y < std::min(out.height(), (static_cast<int>(strip) + 1) * kStrip); ++y)
-            for (int x = 0; x < out.width(); ++x) {
-                const float *q = a().pixel(y, x), *k = q + channels;
-                for (int c = 0; c < channels; ++c) {
-                    const float* keys = k + c / size * size;
-                    float* to = sums + std::ptrdiff_t{c} * size;
-                    for (int d = 0; d < size; ++d) to[d] += q[c] * keys[d];
-                    lengths[c] += q[c] * q[c];
-                    lengths[channels + c] += k[c] * k[c];
-                }
-            }
-    });
-    std::vector<double> all(static_cast<std::size_t>(sums_of_strip), 0.0);
-    for (int strip = 0; strip < strips; ++strip)
-        for (std::size_t i = 0; i < all.size(); ++i) all[i] += partial[static_cast<std::size_t>(strip * sums_of_strip) + i];
-
+    const int channels = out.channels(), size = channels / op.heads, wide = round_up(size, kernels().lanes);
+    const ChannelProducts products(*this, op.heads);
     // The shares as weights of a product over a head's values.
-    std::vector<float> weights(static_cast<std::size_t>(op.heads) * static_cast<std::size_t>(size) * static_cast<std::size_t>(wide), 0.0F);
-    const auto length = [&](int i) {
-        return std::max(std::sqrt(all[static_cast<std::size_t>(channels * size + i)]), double{op.epsilon});
-    };
+    std::vector<float> weights(static_cast<std::size_t>(channels) * static_cast<std::size_t>(wide), 0.0F);
     std::vector<double> share(static_cast<std::size_t>(size));
     for (int c = 0; c < channels; ++c) {
         const int head = c / size;
         double largest = -INFINITY, sum = 0;
         for (int d = 0; d < size; ++d) {
             double& s = share[static_cast<std::size_t>(d)];
-            s = all[static_cast<std::size_t>(c * size + d)] / (length(c) * length(channels + head * size + d)) *
+            s = products.of(c, d) / (products.length(c, op.epsilon) * products.length(channels + head * size + d, op.epsilon)) *
                 (*op.temperature)[static_cast<std::size_t>(head)];
             largest = std::max(largest, s);
         }
@@ -302,21 +304,27 @@ void Compute::operator()(const op::ChannelAttention& op) const {
         for (int d = 0; d < size; ++d)
             weights[static_cast<std::size_t>((head * size + d) * wide + c % size)] = static_cast<float>(share[static_cast<std::size_t>(d)] / sum);
     }
-    const std::vector<float> zeros(static_cast<std::size_t>(wide), 0.0F), ones(static_cast<std::size_t>(wide), 1.0F);
-    rows([&](int y) {
-        for (int x = 0; x < out.width(); ++x) {
-            float* const to = out.pixel(y, x);
-            std::fill(to, to + out.padded(), 0.0F);
-            const float* v = a().pixel(y, x) + 2 * std::ptrdiff_t{channels};
-            for (int head = 0; head < op.heads; ++head) {
-                float* const result = to + std::ptrdiff_t{head} * size;
-                for (int d = 0; d < size; ++d) {
-                    const float value = v[head * size + d];
-                    const float* w = weights.data() + std::ptrdiff_t{head * size + d} * wide;
-                    for (int c = 0; c < size; ++c) result[c] += value * w[c];
-                }
-            }
+    // Pieces of the weights beside each other, as kernels read them.
+    std::vector<float> packed(weights.size());
+    for (int head = 0; head < op.heads; ++head)
+        pieces(wide, kernels().lanes, [&](int first, int granules) {
+            const int width = granules * kernels().lanes;
+            for (int d = 0; d < size; ++d)
+                std::copy_n(weights.data() + std::ptrdiff_t{head * size + d} * wide + first, width,
+                            packed.data() + (std::ptrdiff_t{head} * wide + first) * size + std::ptrdiff_t{d} * width);
+        });
+    parallel(out.height(), [&](std::int64_t y, Scratch& scratch) {
+        float* const line = scratch.floats(std::int64_t{out.width()} * wide);
+        const float* const values = a().row(static_cast<int>(y)) + 2 * std::ptrdiff_t{channels};
+        for (int head = 0; head < op.heads; ++head) {
+            pieces(wide, kernels().lanes, [&](int first, int granules) {
+                kernels().product_f32(values + head * size, a().padded(), out.width(), size,
+                                      packed.data() + (std::ptrdiff_t{head} * wide + first) * size, granules, line + first, wide);
+            });
+            for (int x = 0; x < out.width(); ++x)
+                std::copy_n(line + std::ptrdiff_t{x} * wide, size, out.pixel(static_cast<int>(y), x) + head * size);
         }
+        for (int x = 0; x < out.width(); ++x) clear_padding(out, static_cast<int>(y), x);
     });
 }
 

@@ -54,7 +54,7 @@ void Compute::direct(const Convolution& c) const {
     const int runs = (out.width() + kRun - 1) / kRun;
     parallel(std::int64_t{out.height()} * runs, [&](std::int64_t i, Scratch&) {
         const int y = static_cast<int>(i / runs), x = static_cast<int>(i % runs) * kRun, n = std::min(kRun, out.width() - x);
-        const Taps<float> taps = taps_of(c, a(), y, x, 0, a().padded(), [&] { return zeros; });
+        const Taps<float> taps = taps_of(c, a(), y, x, 0, c.in_group, [&] { return zeros; });
         Target<float> to;
         to.stride = out.padded();
         to.width = n;

@@ -200,7 +200,9 @@ private:
             made.kind = Convolution::Kind::grouped;
         else if (op.same_kernel() == 3 && in >= lanes && out >= lanes && what.picture())
             made.kind = Convolution::Kind::winograd;
-        made.in_group = op.groups > 1 ? in / op.groups : round_up(in, lanes);
+        // A single tap is read without the padding.
+        const bool single = op.kernel_h == 1 && op.kernel_w == 1;
+        made.in_group = op.groups > 1 || single ? in / op.groups : round_up(in, lanes);
         made.out_group = round_up(out / op.groups, lanes);
         if (made.kind == Convolution::Kind::depthwise) made.out_group = round_up(out, lanes);
         widen(from, op, made.kind == Convolution::Kind::winograd);
