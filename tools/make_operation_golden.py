@@ -293,7 +293,67 @@ def networks():
     case("network_plksr", y, x=x, **p)
 
 
-for section in (convolutions, products, pointwise, norms, attention, places, order, networks):
+def regions(height, width, h, w, shift_h, shift_w):
+    """Which of the nine parts each pixel of the moved picture is of, where its edges came together, by windows."""
+    down = (torch.arange(height) >= height - h).long() + (torch.arange(height) >= height - shift_h).long()
+    across = (torch.arange(width) >= width - w).long() + (torch.arange(width) >= width - shift_w).long()
+    return windows((down[:, None] * 3 + across)[None].double(), h, w)[..., 0]
+
+
+def cross_attention(q, k, v, heads, window, key, shift, scale, bias):
+    moved = [s * b // a for s, a, b in zip(shift, window, key)]
+    roll = lambda t, by: torch.roll(t, [-by[0], -by[1]], (1, 2))
+    split = lambda t, by, sides: windows(roll(t, by), *sides).unflatten(-1, (heads, -1)).transpose(1, 2)
+    a, b, c = split(q, shift, window), split(k, moved, key), split(v, moved, key)
+    mine = regions(q.shape[1], q.shape[2], *window, *shift)
+    theirs = regions(k.shape[1], k.shape[2], *key, *moved)
+    scores = a @ b.transpose(-2, -1) * scale + bias
+    scores = scores.masked_fill((mine[:, :, None] != theirs[:, None])[:, None], -math.inf)
+    out = (scores.softmax(-1) @ c).transpose(1, 2).flatten(2)
+    return torch.roll(unwindows(out, *window, q.shape[1], q.shape[2]), list(shift), (1, 2))
+
+
+def later():
+    """What came after the others, whose numbers stay as they are."""
+    x, weight, bias = picture(3, 11, 14), rand(3, 1, 4, 4), rand(3)
+    case("conv2d_ragged", F.conv2d(x[None], weight, bias, stride=4, groups=3)[0], x=x, weight=weight, bias=bias)
+    case("max_pool_ragged", F.max_pool2d(x[None], 7, 3)[0], x=x)
+
+    # As SRFormer: half as many rows and columns of keys.
+    q, k, v, bias = rand(4, 8, 12, low=-2, high=2), rand(4, 4, 6, low=-2, high=2), rand(6, 4, 6), rand(2, 16, 4)
+    out = cross_attention(q, k, v, 2, (4, 4), (2, 2), (2, 2), 0.7, bias)
+    case("cross_attention", out, x=q, y=k, z=v, bias=bias)
+    # As GRL's anchors: more keys than queries, and biases by offset.
+    q, k, v, table = rand(4, 4, 6, low=-2, high=2), rand(4, 8, 12, low=-2, high=2), rand(4, 8, 12), rand(2, 5, 8)
+    a = torch.stack(torch.meshgrid(torch.arange(2), torch.arange(3), indexing="ij")).flatten(1)
+    b = torch.stack(torch.meshgrid(torch.arange(4), torch.arange(6), indexing="ij")).flatten(1)
+    at = a[:, :, None] - b[:, None] + torch.tensor([3, 5])[:, None, None]
+    out = cross_attention(q, k, v, 2, (2, 3), (4, 6), (1, 0), 0.7, table[:, at[0], at[1]])
+    case("cross_attention_table", out, x=q, y=k, z=v, bias=table)
+    # As RGT: all pixels and a map of any size.
+    q, k, v = rand(4, 5, 7, low=-2, high=2), rand(4, 2, 3, low=-2, high=2), rand(6, 2, 3)
+    a, b, c = (t.view(2, -1, t.shape[1] * t.shape[2]).transpose(1, 2) for t in (q, k, v))
+    out = (a @ b.transpose(1, 2) * 0.7).softmax(-1) @ c
+    case("cross_attention_whole", out.transpose(1, 2).reshape(6, 5, 7), x=q, y=k, z=v)
+
+    # As ATD: pixels of one kind attend to each other, 8 at a time; the last group is filled from behind.
+    def by_category(qkv, kinds, size):
+        n = kinds.numel()
+        order = torch.sort(kinds.flatten(), stable=True).indices
+        size = min(size, n)
+        spare = -n % size
+        places = torch.cat([order, order[n - spare :].flip(0)])
+        groups = qkv.flatten(1).T[places].view(-1, size, 3, 2, 2).permute(2, 0, 3, 1, 4)
+        out = (groups[0] @ groups[1].transpose(-2, -1) * 0.7).softmax(-1) @ groups[2]
+        out = out.transpose(1, 2).reshape(-1, 4)[:n]
+        return torch.empty_like(out).index_copy(0, order, out).T.reshape(4, *kinds.shape)
+
+    qkv, kinds = rand(12, 5, 6, low=-2, high=2), torch.randint(0, 4, (5, 6)).double()
+    case("category_attention", by_category(qkv, kinds, 8), x=qkv, y=kinds[None])
+    case("category_attention_few", by_category(qkv, kinds, 64), x=qkv, y=kinds[None])
+
+
+for section in (convolutions, products, pointwise, norms, attention, places, order, networks, later):
     section()
 target = pathlib.Path(__file__).parent.parent / "tests/golden/data/operations.safetensors"
 formats.write_safetensors(target, TENSORS)

@@ -110,7 +110,9 @@ struct Key {
             for (const float value : *values) key.push_back(std::lround(value));
     }
     void operator()(const std::string&) {}  // names do not compute
-    void operator()(const Extent& side) { key.insert(key.end(), {side.fixed, side.h, side.w, side.area, side.den}); }
+    void operator()(const Extent& side) {
+        key.insert(key.end(), {side.fixed, side.h, side.w, side.area, side.den, side.floor ? 1 : 0, side.rest});
+    }
     template <class Item>
     void operator()(const std::vector<Item>& list) {
         key.push_back(static_cast<std::int64_t>(list.size()));

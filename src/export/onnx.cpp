@@ -499,6 +499,8 @@ private:
         void operator()(const op::OverlapAttention&) {}
         void operator()(const op::GridAttention&) {}
         void operator()(const op::ChannelAttention&) {}
+        void operator()(const op::CrossAttention&) {}
+        void operator()(const op::CategoryAttention&) {}
         void operator()(const op::Argsort&) {}
 
         int steps = 0;

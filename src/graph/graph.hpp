@@ -47,9 +47,10 @@ struct Node {
     [[nodiscard]] std::string_view name() const;  // "conv2d"
 };
 
-// How a picture goes on to the right and at the bottom until its sides are multiples of what a network needs: mirrored,
-// without its edge, or by the edge's pixels again and again.
-enum class Continuation { reflect, repeat };
+// How a picture goes on to the right and at the bottom until its sides are multiples of what a network needs: mirrored
+// without its edge, by the edge's pixels again and again, by zeros, mirrored with its edge, or by zeros where one mirror
+// without the edge would not reach far enough.
+enum class Continuation { reflect, repeat, zeros, mirror, reflect_or_zeros };
 
 class Graph {
 public:
@@ -76,6 +77,12 @@ public:
     // How whoever runs the graph makes other pictures fit; what is computed there is cut off.
     [[nodiscard]] Continuation continuation() const { return continuation_; }
     void continue_by(Continuation how) { continuation_ = how; }
+    // Pixels that it always goes on by at least, to the right and at the bottom: 0 for most.
+    [[nodiscard]] int spare() const { return spare_; }
+    void need_spare(int pixels) { spare_ = pixels; }
+    // The longest side of a picture, beyond which the family's network is another one; 0: none.
+    [[nodiscard]] int longest_side() const { return longest_side_; }
+    void allow_sides_up_to(int pixels) { longest_side_ = pixels; }
     // How many input pixels away from a pixel can still change any output pixel of its block. Exact. Nothing when some
     // operation reads the whole picture, or places that depend on it.
     [[nodiscard]] std::optional<int> receptive_radius() const;
@@ -92,6 +99,7 @@ private:
     std::vector<Node> nodes_;
     std::int64_t multiple_ = 1;
     Continuation continuation_ = Continuation::reflect;
+    int spare_ = 0, longest_side_ = 0;
 };
 
 // Whether two nodes compute the same from the same inputs.

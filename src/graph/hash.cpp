@@ -21,6 +21,7 @@ public:
     void add(const T& number) { XXH3_128bits_update(&state_, &number, sizeof number); }
     void add(const Extent& side) {
         for (const std::int64_t number : {side.fixed, side.h, side.w, side.area, side.den}) add(number);
+        if (side.floor) add(side.rest);
     }
     void add(const Values& values) {
         add(values.count());

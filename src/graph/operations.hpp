@@ -22,7 +22,8 @@ struct Input {
     bool operator==(const Input&) const = default;
 };
 
-// Cross-correlation. Weights (out, in / groups, rows, columns); as many biases as output channels, never none.
+// Cross-correlation. Weights (out, in / groups, rows, columns); as many biases as output channels, never none. With
+// `ragged` sides need not be such that the last window ends at the edge: what is left over is not read.
 struct Conv2d {
     int kernel_h = 1, kernel_w = 1;
     int stride_h = 1, stride_w = 1;
@@ -30,6 +31,7 @@ struct Conv2d {
     int groups = 1;
     int pad_top = 0, pad_left = 0, pad_bottom = 0, pad_right = 0;  // zeros
     Values weights, bias;
+    bool ragged = false;
     bool operator==(const Conv2d&) const = default;
     // The side of a square kernel at every pixel of its input, padded to keep the size: what most layers are. Else 0.
     [[nodiscard]] int same_kernel() const {
@@ -237,8 +239,10 @@ struct AveragePool {
     bool count_padding = true;
     bool operator==(const AveragePool&) const = default;
 };
+// Ragged as Conv2d.
 struct MaxPool {
     int kernel = 2, stride = 2, pad = 0;
+    bool ragged = false;
     bool operator==(const MaxPool&) const = default;
 };
 
@@ -286,6 +290,29 @@ struct ChannelAttention {
     float epsilon = 1e-12F;
     Values temperature;
     bool operator==(const ChannelAttention&) const = default;
+};
+
+// Inputs q (C), k (C) and v (D channels), each C or D / heads times `heads`; result: D channels at q's pixels. Windows of
+// q's pixels attend to the windows of k's pixels that lie in the same place: as many of each, of other sizes. The grid of
+// q's begins at (shift_h, shift_w), that of k's at as much in proportion, rounded up; masked as in WindowAttention.
+// Windows of 0: all attend to all, whatever the sizes. Bias: (heads, tokens of a window, tokens of the other), or a
+// table by the difference of rows and of columns within the windows, (heads, window_h + key_h - 1, window_w + key_w - 1).
+struct CrossAttention {
+    int heads = 1;
+    int window_h = 8, window_w = 8;
+    int key_h = 8, key_w = 8;
+    int shift_h = 0, shift_w = 0;
+    float scale = 1;
+    Values bias;
+    bool operator==(const CrossAttention&) const = default;
+};
+// Inputs qkv (3C) and numbers (1 channel). Pixels in the order of their numbers, equals from top left on, make groups of
+// `size`, or of all when there are fewer; the last is filled by the pixels before it, backwards, and those only answer.
+struct CategoryAttention {
+    int heads = 1;
+    int size = 256;
+    float scale = 1;
+    bool operator==(const CategoryAttention&) const = default;
 };
 
 // ---- places ----
@@ -374,6 +401,6 @@ using Operation =
                  op::GroupNorm, op::InstanceNorm, op::RmsNorm, op::L2Norm, op::Softmax, op::GlobalMean, op::AveragePool,
                  op::MaxPool, op::WindowAttention, op::OverlapAttention, op::GridAttention, op::ChannelAttention,
                  op::Resize, op::GridSample, op::Pad, op::Crop, op::Roll, op::Argmax, op::Argsort, op::Gather,
-                 op::Reshape, op::Transpose, op::Slice, op::HardSwish>;
+                 op::Reshape, op::Transpose, op::Slice, op::HardSwish, op::CrossAttention, op::CategoryAttention>;
 
 }  // namespace enlarge

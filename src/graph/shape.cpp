@@ -46,11 +46,13 @@ Extent Extent::rows(std::int64_t num, std::int64_t den) { return reduced(0, num,
 Extent Extent::columns(std::int64_t num, std::int64_t den) { return reduced(0, 0, num, 0, den).value_or(Extent()); }
 
 std::int64_t Extent::at(Size picture) const {
-    const Wide sum = Wide{h} * picture.height + Wide{w} * picture.width + Wide{area} * picture.height * picture.width;
-    return static_cast<std::int64_t>(fixed + sum / den);
+    const Wide sum =
+        Wide{h} * picture.height + Wide{w} * picture.width + Wide{area} * picture.height * picture.width + rest;
+    return static_cast<std::int64_t>(fixed + sum / den - (sum < 0 && sum % den != 0 ? 1 : 0));
 }
 
 std::int64_t Extent::multiple() const {
+    if (floor) return 1;
     std::int64_t least = std::lcm(den / std::gcd(den, h), den / std::gcd(den, w));
     // Where only the area counts, sides that each hold a part of the denominator will do.
     const std::int64_t step = least;
@@ -62,26 +64,43 @@ std::string Extent::text() const {
     std::string sum;
     const auto term = [&](std::int64_t factor, const char* name) {
         if (factor == 0) return;
-        const std::int64_t common = std::gcd(factor, den);
+        const std::int64_t common = floor ? 1 : std::gcd(factor, den);
         sum += sum.empty() ? (factor < 0 ? "-" : "") : (factor < 0 ? " - " : " + ");
         if (const std::int64_t size = std::abs(factor / common); size != 1) sum += std::to_string(size);
         sum += name;
-        if (den / common != 1) sum += "/" + std::to_string(den / common);
+        if (!floor && den / common != 1) sum += "/" + std::to_string(den / common);
+    };
+    const auto number = [&](std::int64_t value) {
+        if (value != 0) sum += (value < 0 ? " - " : " + ") + std::to_string(std::abs(value));
     };
     term(area, "HW");
     term(h, "H");
     term(w, "W");
     if (sum.empty()) return std::to_string(fixed);
-    if (fixed != 0) sum += (fixed < 0 ? " - " : " + ") + std::to_string(std::abs(fixed));
+    if (floor) {
+        number(rest);
+        sum = "floor((" + sum + ")/" + std::to_string(den) + ")";
+    }
+    number(fixed);
     return sum;
 }
 
 std::optional<Extent> sum(const Extent& a, const Extent& b) {
+    if (a.floor || b.floor) {
+        Extent result = a.floor ? a : b;
+        const Extent& other = a.floor ? b : a;
+        if (!other.constant() || std::abs(result.fixed + other.fixed) > kMost) return {};
+        result.fixed += other.fixed;
+        return result;
+    }
     const Wide p = a.den, q = b.den;
     return reduced(Wide{a.fixed} + b.fixed, a.h * q + b.h * p, a.w * q + b.w * p, a.area * q + b.area * p, p * q);
 }
 
 std::optional<Extent> product(const Extent& a, const Extent& b) {
+    if (a == Extent(1)) return b;
+    if (b == Extent(1)) return a;
+    if (a.floor || b.floor) return {};
     // H * H, W * W and anything times H * W are no extents.
     const bool squares = (a.h != 0 && b.h != 0) || (a.w != 0 && b.w != 0);
     if (squares || (a.area != 0 && !b.constant()) || (b.area != 0 && !a.constant())) return {};
@@ -92,8 +111,22 @@ std::optional<Extent> product(const Extent& a, const Extent& b) {
 }
 
 std::optional<Extent> quotient(const Extent& a, std::int64_t number) {
-    if (number < 1 || a.fixed % number != 0) return {};
+    if (number == 1) return a;
+    if (number < 1 || a.floor || a.fixed % number != 0) return {};
     return reduced(a.fixed / number, a.h, a.w, a.area, Wide{a.den} * number);
+}
+
+std::optional<Extent> floor_quotient(const Extent& a, std::int64_t number) {
+    if (number < 1 || number > kMostDen || a.den > kMostDen / number) return {};
+    if (auto whole = quotient(a, number); whole && whole->den == a.den) return whole;
+    Extent result = a;
+    result.floor = true;
+    result.den = a.den * number;
+    const std::int64_t inside = a.rest + a.fixed * a.den;
+    result.fixed = inside / result.den - (inside % result.den < 0 ? 1 : 0);
+    result.rest = inside - result.fixed * result.den;
+    if (a.constant()) return Extent(result.fixed);
+    return result;
 }
 
 std::optional<Extent> volume(const Shape& shape) {

@@ -13,11 +13,14 @@ namespace enlarge {
 
 // One side of a tensor for a picture of H rows and W columns: fixed + (h * H + w * W + area * H * W) / den. The
 // quotient is a whole number for every picture whose sides are multiples of multiple(). Kept in lowest terms, so equal
-// functions are equal values.
+// functions are equal values. One that is rounded down has `rest` inside the quotient and is whole for every picture:
+// fixed + floor((... + rest) / den); only fixed numbers can be added to it.
 struct Extent {
     std::int64_t fixed = 0;
     std::int64_t h = 0, w = 0, area = 0;
     std::int64_t den = 1;
+    bool floor = false;
+    std::int64_t rest = 0;
 
     Extent() = default;
     Extent(std::int64_t number) : fixed(number) {}  // NOLINT: numbers are extents
@@ -40,6 +43,8 @@ std::optional<Extent> sum(const Extent& a, const Extent& b);
 std::optional<Extent> product(const Extent& a, const Extent& b);
 // a / number, whose fixed part must be a whole number.
 std::optional<Extent> quotient(const Extent& a, std::int64_t number);
+// a / number, rounded down.
+std::optional<Extent> floor_quotient(const Extent& a, std::int64_t number);
 
 // Sides of a tensor, outermost first; without a batch. A picture's are channels, rows, columns.
 using Shape = std::vector<Extent>;

@@ -63,6 +63,13 @@ std::optional<Extent> window_places(const Extent& side, int kernel, int stride, 
     return places;
 }
 
+// The same on sides of any size.
+std::optional<Extent> ragged_places(const Extent& side, int kernel, int stride, int dilation, std::int64_t pads) {
+    auto places = sum(side, pads - std::int64_t{dilation} * (kernel - 1) - 1);
+    if (places) places = floor_quotient(*places, stride);
+    return places ? sum(*places, 1) : places;
+}
+
 Result<void> check_window(int kernel, int stride, int dilation, std::initializer_list<int> pads) {
     if (kernel < 1 || kernel > kMaxKernel) return mismatch(kernel, "taps", "1 to " + std::to_string(kMaxKernel));
     if (stride < 1 || stride > kMaxFactor) return mismatch(stride, "as stride", "1 to " + std::to_string(kMaxFactor));
@@ -84,9 +91,9 @@ Result<Shape> shape_conv2d(const op::Conv2d& op, Inputs in) {
         return mismatch(op.groups, "groups",
                         "a divisor of " + std::to_string(channels) + " and " + std::to_string(out) + " channels");
     TRY(expect_count(op.weights, "weights", out * (channels / op.groups) * op.kernel_h * op.kernel_w));
-    const auto rows = window_places((*in[0])[1], op.kernel_h, op.stride_h, op.dilation_h, op.pad_top + op.pad_bottom);
-    const auto columns =
-        window_places((*in[0])[2], op.kernel_w, op.stride_w, op.dilation_w, op.pad_left + op.pad_right);
+    const auto places = op.ragged ? ragged_places : window_places;
+    const auto rows = places((*in[0])[1], op.kernel_h, op.stride_h, op.dilation_h, op.pad_top + op.pad_bottom);
+    const auto columns = places((*in[0])[2], op.kernel_w, op.stride_w, op.dilation_w, op.pad_left + op.pad_right);
     if (!rows || !columns) return too_large();
     return Shape{out, *rows, *columns};
 }
@@ -329,6 +336,16 @@ struct Pooled {
 };
 constexpr Pooled pooled;
 
+Result<Shape> shape_max_pool(const op::MaxPool& op, Inputs in) {
+    TRY(Shape shape, pooled(op, in));
+    for (std::size_t side : {1, 2}) {
+        const auto places = op.ragged ? ragged_places((*in[0])[side], op.kernel, op.stride, 1, 2 * op.pad) : shape[side];
+        if (!places) return too_large();
+        shape[side] = *places;
+    }
+    return shape;
+}
+
 // What three times (or `parts` times) as many channels hold for each head.
 Result<std::int64_t> attention_channels(const Shape& shape, int parts, int heads) {
     TRY(const std::int64_t all, channels_of(shape));
@@ -397,6 +414,46 @@ Result<Shape> shape_channel_attention(const op::ChannelAttention& op, Inputs in)
     TRY(expect_count(op.temperature, "temperatures", op.heads));
     if (op.window != 0)
         for (std::size_t side : {1, 2}) TRY(check_window_side(op.window, (*in[0])[side]));
+    return Shape{channels, (*in[0])[1], (*in[0])[2]};
+}
+
+// One axis of both windows of a CrossAttention.
+Result<void> check_windows(int window, int key, int shift, const Extent& queries, const Extent& keys) {
+    TRY(check_window_side(window, queries));
+    TRY(check_window_side(key, keys));
+    if (shift < 0 || shift >= window)
+        return mismatch(shift, "pixels of shift", "less than the window's " + std::to_string(window));
+    const auto a = product(queries, key), b = product(keys, window);
+    if (!a || !b || *a != *b)
+        return misfit("windows of " + std::to_string(window) + " on " + queries.text() + " and of " +
+                      std::to_string(key) + " on " + keys.text() + "; expected as many of both");
+    return {};
+}
+
+Result<Shape> shape_cross_attention(const op::CrossAttention& op, Inputs in) {
+    TRY(const std::int64_t channels, attention_channels(*in[0], 1, op.heads));
+    TRY(const std::int64_t same, attention_channels(*in[1], 1, op.heads));
+    TRY(const std::int64_t values, attention_channels(*in[2], 1, op.heads));
+    const Shape &q = *in[0], &k = *in[1], &v = *in[2];
+    if (same != channels) return inputs_differ(q, k);
+    if (k[1] != v[1] || k[2] != v[2]) return inputs_differ(k, v);
+    if (op.window_h == 0 && op.window_w == 0) {
+        if (op.bias) return misfit("biases of windows without sides");
+        return Shape{values, q[1], q[2]};
+    }
+    TRY(check_windows(op.window_h, op.key_h, op.shift_h, q[1], k[1]));
+    TRY(check_windows(op.window_w, op.key_w, op.shift_w, q[2], k[2]));
+    TRY(check_bias(op.bias, op.heads, std::int64_t{op.window_h} * op.window_w, std::int64_t{op.key_h} * op.key_w,
+                   std::int64_t{op.window_h + op.key_h - 1} * (op.window_w + op.key_w - 1)));
+    return Shape{values, q[1], q[2]};
+}
+
+Result<Shape> shape_category_attention(const op::CategoryAttention& op, Inputs in) {
+    TRY(const std::int64_t channels, attention_channels(*in[0], 3, op.heads));
+    TRY(const std::int64_t numbers, channels_of(*in[1]));
+    if (numbers != 1) return mismatch(numbers, "channels of numbers", "1");
+    if ((*in[0])[1] != (*in[1])[1] || (*in[0])[2] != (*in[1])[2]) return inputs_differ(*in[0], *in[1]);
+    if (op.size < 1 || op.size > (1 << 16)) return mismatch(op.size, "pixels of a group", "1 to 65536");
     return Shape{channels, (*in[0])[1], (*in[0])[2]};
 }
 
@@ -618,6 +675,17 @@ Reads reads_channel_attention(const op::ChannelAttention& op, std::size_t input)
     return {.rows = {.block = op.window}, .columns = {.block = op.window}};
 }
 
+// Keys lie in the same window, whose sides are in proportion.
+Reads reads_cross_attention(const op::CrossAttention& op, std::size_t input) {
+    if (op.window_h == 0) return reads_whole(op, input);
+    const auto window = [&](int side, int key, int shift) -> ReadWindow {
+        if (input == 0) return {.block = side, .origin = shift};
+        const int rounded = shift * key % side == 0 ? 0 : side;
+        return {.mul = key, .div = side, .high = std::max(0, key - side) + rounded, .block = side, .origin = shift};
+    };
+    return {.rows = window(op.window_h, op.key_h, op.shift_h), .columns = window(op.window_w, op.key_w, op.shift_w)};
+}
+
 // Place y of the result is (y + 1/2) * den / num - 1/2 in the input, where corners are not aligned.
 Reads reads_resize(const op::Resize& op, std::size_t input) {
     using Mode = op::Resize::Mode;
@@ -682,6 +750,14 @@ double macs_overlap_attention(const op::OverlapAttention& op, std::span<const Si
 double macs_grid_attention(const op::GridAttention& op, std::span<const Sides>, const Sides& out) {
     return 2.0 * op.window_h * op.window_w * product_of(out);
 }
+double macs_cross_attention(const op::CrossAttention& op, std::span<const Sides> in, const Sides& out) {
+    const double keys = op.window_h ? 1.0 * op.key_h * op.key_w
+                                    : static_cast<double>(in[1][1]) * static_cast<double>(in[1][2]);
+    return keys * (product_of(out) + product_of(in[0]));
+}
+double macs_category_attention(const op::CategoryAttention& op, std::span<const Sides>, const Sides& out) {
+    return 2.0 * op.size * product_of(out);
+}
 double macs_channel_attention(const op::ChannelAttention& op, std::span<const Sides>, const Sides& out) {
     return 2.0 * static_cast<double>(out[0]) / op.heads * product_of(out);
 }
@@ -703,6 +779,9 @@ std::int64_t multiple_overlap_attention(const op::OverlapAttention& op, const Sh
 }
 std::int64_t multiple_grid_attention(const op::GridAttention& op, const Shape& out) {
     return std::lcm(multiple_for(out[1], op.window_h), multiple_for(out[2], op.window_w));
+}
+std::int64_t multiple_cross_attention(const op::CrossAttention& op, const Shape& out) {
+    return op.window_h == 0 ? 1 : std::lcm(multiple_for(out[1], op.window_h), multiple_for(out[2], op.window_w));
 }
 std::int64_t multiple_channel_attention(const op::ChannelAttention& op, const Shape& out) {
     return op.window == 0 ? 1 : std::lcm(multiple_for(out[1], op.window), multiple_for(out[2], op.window));
@@ -782,7 +861,7 @@ const Row kRows[] = {
     row<op::Softmax, along_axis, reads_along_axis>({"softmax", "Softmax"}),
     row<op::GlobalMean, shape_global_mean, reads_whole>({"global_mean", "GlobalAveragePool"}),
     row<op::AveragePool, pooled, reads_pool>({"average_pool", "AveragePool"}),
-    row<op::MaxPool, pooled, reads_pool>({"max_pool", "MaxPool"}),
+    row<op::MaxPool, shape_max_pool, reads_pool>({"max_pool", "MaxPool"}),
     row<op::WindowAttention, shape_window_attention, reads_window_attention, macs_window_attention,
         multiple_window_attention>({"window_attention", ""}),
     row<op::OverlapAttention, shape_overlap_attention, reads_overlap_attention, macs_overlap_attention,
@@ -791,6 +870,10 @@ const Row kRows[] = {
         {"grid_attention", ""}),
     row<op::ChannelAttention, shape_channel_attention, reads_channel_attention, macs_channel_attention,
         multiple_channel_attention>({"channel_attention", ""}),
+    row<op::CrossAttention, shape_cross_attention, reads_cross_attention, macs_cross_attention,
+        multiple_cross_attention>({"cross_attention", "", 3, 3}),
+    row<op::CategoryAttention, shape_category_attention, reads_whole, macs_category_attention>(
+        {"category_attention", "", 2, 2}),
     row<op::Resize, shape_resize, reads_resize>({"resize", "Resize", 1, 2}),
     row<op::GridSample, shape_grid_sample, reads_gathered>({"grid_sample", "GridSample", 2, 2}),
     row<op::Pad, shape_pad, reads_pad>({"pad", "Pad"}),
@@ -821,7 +904,7 @@ const OpTraits& traits(const Operation& op) {
 }
 
 bool is_picture(const Shape& shape) {
-    return shape.size() == 3 && shape[0].constant() && shape[1].h > 0 && shape[1].w == 0 && shape[1].area == 0 &&
+    return shape.size() == 3 && shape[0].constant() && !shape[1].floor && !shape[2].floor && shape[1].h > 0 && shape[1].w == 0 && shape[1].area == 0 &&
            shape[2].w > 0 && shape[2].h == 0 && shape[2].area == 0;
 }
 

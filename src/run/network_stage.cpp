@@ -68,6 +68,12 @@ bool is_deep(const Graph& graph) {
                        [](const Node& node) { return node.is<op::Concat>() && node.inputs.size() == kDense; });
 }
 
+// What the network gets: whole multiples, and more than the picture where it always wants more.
+Size continued(const NetworkEngine& engine, Size picture) {
+    const int spare = engine.graph().spare();
+    return round_up({picture.width + spare, picture.height + spare}, engine.info().size_multiple);
+}
+
 }  // namespace
 
 bool tiles_are_exact(const Graph& graph) { return !is_deep(graph); }
@@ -76,8 +82,11 @@ Result<StagePlan> NetworkStage::plan(NetworkEngine& engine, const StageInput& in
     const ProgramInfo& info = engine.info();
     int halo = std::max(info.halo, has_alpha(in.format) ? std::max(kAlphaReach, AlphaFilter::kReach) : 0);
     const TileRunner probe(engine, halo, options.tta);
-    const Size padded = round_up(in.size, info.size_multiple);
-    const int s = info.scale;
+    const Size padded = continued(engine, in.size);
+    const int s = info.scale, longest = engine.graph().longest_side();
+    if (longest > 0 && std::max(in.size.width, in.size.height) > longest)
+        return Error{Errc::limit, "a picture of " + describe(in.size) + "; this network computes at most " +
+                                      std::to_string(longest) + " pixels a side"};
     const bool is_direct = direct(in.format, info.channels, options.tta);
     const bool buffered = !(in.whole && padded == in.size);
 
@@ -120,7 +129,7 @@ NetworkStage::NetworkStage(NetworkEngine& engine, RowStage& stage, const StageOp
       stage_(stage),
       options_(options),
       size_{stage.size().width * engine.info().scale, stage.size().height * engine.info().scale},
-      padded_(round_up(stage.size(), engine.info().size_multiple)),
+      padded_(continued(engine, stage.size())),
       core_(core),
       runner_(engine, halo, options.tta),
       grid_(stage.size(), core),

@@ -21,8 +21,22 @@ void copy_row(MutableImageView view, int from, int to) {
     for (int p = 0; p < plane_count(view.format); ++p) std::memcpy(view.row(p, to), view.row(p, from), bytes);
 }
 
-// Which of n pixels stands at place i >= n.
-int continued(int i, int n, Continuation beyond) { return beyond == Continuation::repeat ? n - 1 : reflect(i, n); }
+void clear_row(MutableImageView view, int row) {
+    const auto bytes = static_cast<std::size_t>(view.size.width) * static_cast<std::size_t>(pixel_bytes(view.format));
+    for (int p = 0; p < plane_count(view.format); ++p) std::memset(view.row(p, row), 0, bytes);
+}
+
+// Which of n pixels stands at place i >= n; -1: none, zeros.
+int continued(int i, int n, Continuation beyond) {
+    switch (beyond) {
+        case Continuation::repeat: return n - 1;
+        case Continuation::zeros: return -1;
+        case Continuation::mirror: return i / n % 2 == 0 ? i % n : n - 1 - i % n;
+        case Continuation::reflect:
+        case Continuation::reflect_or_zeros: break;
+    }
+    return reflect(i, n);
+}
 
 }  // namespace
 
@@ -42,6 +56,9 @@ Result<ImageView> SourceStage::next() {
 
 RowWindow::RowWindow(RowStage& stage, Size padded, int capacity, Continuation beyond)
     : stage_(stage), padded_(padded), capacity_(capacity), beyond_(beyond) {
+    const Size size = stage.size();
+    if (beyond_ == Continuation::reflect_or_zeros && (padded.width >= 2 * size.width || padded.height >= 2 * size.height))
+        beyond_ = Continuation::zeros;
     if (stage.whole() && padded == stage.size()) return;
     keep_ = padded.height - stage.size().height + 1;
     buffer_ = Image({padded.width, std::min(capacity + keep_, padded.height)}, stage.format());
@@ -95,16 +112,21 @@ void RowWindow::append(const ImageView& rows) {
     const auto bytes = static_cast<std::size_t>(pixel_bytes(rows.format));
     for (int p = 0; p < plane_count(rows.format); ++p)
         for (int y = 0; y < height; ++y)
-            for (int x = width; x < padded_.width; ++x)
-                std::memcpy(target.row(p, y) + bytes * static_cast<std::size_t>(x),
-                            target.row(p, y) + bytes * static_cast<std::size_t>(continued(x, width, beyond_)), bytes);
+            for (int x = width; x < padded_.width; ++x) {
+                const int from = continued(x, width, beyond_);
+                auto* to = target.row(p, y) + bytes * static_cast<std::size_t>(x);
+                if (from < 0) std::memset(to, 0, bytes);
+                else std::memcpy(to, target.row(p, y) + bytes * static_cast<std::size_t>(from), bytes);
+            }
     filled_ += height;
 }
 
 void RowWindow::pad_bottom(int end) {
     const int real = stage_.size().height;
     while (first_ + filled_ < end) {
-        copy_row(buffer_.view(), continued(first_ + filled_, real, beyond_) - first_, filled_);
+        const int from = continued(first_ + filled_, real, beyond_);
+        if (from < 0) clear_row(buffer_.view(), filled_);
+        else copy_row(buffer_.view(), from - first_, filled_);
         ++filled_;
     }
 }

@@ -94,7 +94,8 @@ Result<std::unique_ptr<FrameUpscaler>> SurfaceUpscaler::create(Enlarger& enlarge
     const Size in = task.in.size;
     made->devices_ = program.devices();
     const bool one_run = passes_for(info.scale, in, task.out.size) == 1 && o.strength == 1;
-    const bool whole = in.width % info.size_multiple == 0 && in.height % info.size_multiple == 0;
+    const bool whole = in.width % info.size_multiple == 0 && in.height % info.size_multiple == 0 &&
+                       enlarger.engine().graph().spare() == 0;
     const bool fits = o.memory_bytes == 0 || program.memory_bytes(in) * kPerDevice <= o.memory_bytes;
     made->direct_ = one_run && whole && fits && !o.tta && o.tile == 0 && !task.in.samples.alpha &&
                     program.takes_frames(task.in.samples, task.out.samples).ok();

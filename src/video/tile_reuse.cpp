@@ -82,7 +82,7 @@ TileReuse::TileReuse(Enlarger& enlarger, Size in, Size out, bool on) {
     NetworkEngine& engine = enlarger.engine();
     const ProgramInfo& info = engine.info();
     // One run of the network over the picture as it is; anything else mixes pixels from further away.
-    const bool whole = in.width % info.size_multiple == 0 && in.height % info.size_multiple == 0;
+    const bool whole = in.width % info.size_multiple == 0 && in.height % info.size_multiple == 0 && engine.graph().spare() == 0;
     const bool exact = out == Size{in.width * info.scale, in.height * info.scale};
     if (enlarger.options().strength < 1 || info.channels != 3 || !whole || !exact) return;
     state_ = std::make_unique<State>();

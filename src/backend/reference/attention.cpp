@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention of pixels to the pixels of their group, and of channels to channels.
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "backend/reference/run.hpp"
@@ -15,18 +17,26 @@ struct Token {
     bool inside = true;
 };
 
-// Channels of one head: of the queries, keys and values, counted in the tensors that hold them.
+// Channels of one head: of the queries, keys and values, counted in the tensors that hold them, and of the result.
 struct Head {
     const Tensor& queries;
-    const Tensor& others;
+    const Tensor& keys;
+    const Tensor& values;
     std::int64_t q = 0, k = 0, v = 0, size = 0;
+    std::int64_t to = 0, to_size = 0;
 };
+
+// The same size of all, and queries where the result goes.
+Head plain_head(const Tensor& queries, const Tensor& others, std::int64_t q, std::int64_t k, std::int64_t v,
+                std::int64_t size) {
+    return {queries, others, others, q, k, v, size, q, size};
+}
 
 float channel(const Tensor& picture, std::int64_t c, const Token& token) {
     return token.inside ? picture.at(c, token.y, token.x) : 0;
 }
 
-// Writes channels head.q ... of the queries' pixels. bias(i, j) is added to the score of query place i and key place j.
+// Writes channels head.to ... of the queries' pixels. bias(i, j) is added to the score of query place i and key place j.
 template <class Bias>
 void attend(const Head& head, const std::vector<Token>& queries, const std::vector<Token>& keys, double scale,
             Bias bias, Tensor& out) {
@@ -36,15 +46,15 @@ void attend(const Head& head, const std::vector<Token>& queries, const std::vect
         for (std::size_t j = 0; j < keys.size(); ++j) {
             double product = 0;
             for (std::int64_t c = 0; c < head.size; ++c)
-                product += double{channel(head.queries, head.q + c, query)} * channel(head.others, head.k + c, keys[j]);
+                product += double{channel(head.queries, head.q + c, query)} * channel(head.keys, head.k + c, keys[j]);
             share[j] = product * scale + bias(query.place, keys[j].place);
             largest = std::max(largest, share[j]);
         }
         for (double& s : share) sum += s = std::exp(s - largest);
-        for (std::int64_t c = 0; c < head.size; ++c) {
+        for (std::int64_t c = 0; c < head.to_size; ++c) {
             double value = 0;
-            for (std::size_t j = 0; j < keys.size(); ++j) value += share[j] * channel(head.others, head.v + c, keys[j]);
-            out.row(head.q + c, query.y)[query.x] = static_cast<float>(value / sum);
+            for (std::size_t j = 0; j < keys.size(); ++j) value += share[j] * channel(head.values, head.v + c, keys[j]);
+            out.row(head.to + c, query.y)[query.x] = static_cast<float>(value / sum);
         }
     }
 }
@@ -62,7 +72,7 @@ void for_groups(const Run& run, std::int64_t groups, int heads, Tokens tokens, B
     const std::int64_t channels = run.out.sides[0], size = channels / heads;
     for_each(groups * heads, run.pool, [&](std::int64_t i) {
         const std::int64_t head = i % heads;
-        body(head, Head{run.a(), run.a(), head * size, channels + head * size, 2 * channels + head * size, size},
+        body(head, plain_head(run.a(), run.a(), head * size, channels + head * size, 2 * channels + head * size, size),
              tokens(i / heads));
     });
 }
@@ -156,9 +166,57 @@ void Run::operator()(const op::OverlapAttention& op) const {
         const auto bias = [&](std::int64_t i, std::int64_t j) -> double {
             return op.bias ? (*op.bias)[static_cast<std::size_t>((head * w * w + i) * o * o + j)] : 0.0F;
         };
-        attend({a(), b(), head * size, head * size, channels + head * size, size},
+        attend(plain_head(a(), b(), head * size, head * size, channels + head * size, size),
                window_tokens(out, top, left, op.window, op.window), keys, op.scale, bias, out);
     });
+}
+
+void Run::operator()(const op::CrossAttention& op) const {
+    const bool whole = op.window_h == 0;
+    const auto side = [&](int window, const Tensor& of, std::size_t axis) {
+        return whole ? of.sides[axis] : std::int64_t{window};
+    };
+    const std::int64_t h = side(op.window_h, a(), 1), w = side(op.window_w, a(), 2), kh = side(op.key_h, b(), 1),
+                       kw = side(op.key_w, b(), 2), size = a().sides[0] / op.heads, to_size = out.sides[0] / op.heads;
+    const std::int64_t early_h = op.shift_h ? 1 : 0, early_w = op.shift_w ? 1 : 0;
+    const std::int64_t across = a().sides[2] / w + early_w, windows = (a().sides[1] / h + early_h) * across;
+    const bool full = op.bias.count() == op.heads * h * w * kh * kw;
+    const auto tokens = [&](const Tensor& of, std::int64_t i, std::int64_t height, std::int64_t width) {
+        const std::int64_t top = (i / across - early_h) * height + (op.shift_h * height + h - 1) / h,
+                           left = (i % across - early_w) * width + (op.shift_w * width + w - 1) / w;
+        return window_tokens(of, top, left, static_cast<int>(height), static_cast<int>(width));
+    };
+    for_each(windows * op.heads, pool, [&](std::int64_t index) {
+        const std::int64_t head = index % op.heads, i = index / op.heads;
+        const auto bias = [&](std::int64_t q, std::int64_t k) -> double {
+            if (!op.bias) return 0;
+            if (full) return (*op.bias)[static_cast<std::size_t>((head * h * w + q) * kh * kw + k)];
+            const std::int64_t row = q / w - k / kw + kh - 1, column = q % w - k % kw + kw - 1;
+            return (*op.bias)[static_cast<std::size_t>((head * (h + kh - 1) + row) * (w + kw - 1) + column)];
+        };
+        attend(Head{a(), b(), c(), head * size, head * size, head * to_size, size, head * to_size, to_size},
+               tokens(a(), i, h, w), tokens(b(), i, kh, kw), op.scale, bias, out);
+    });
+}
+
+void Run::operator()(const op::CategoryAttention& op) const {
+    const std::int64_t width = out.sides[2], pixels = out.sides[1] * width, size = std::min<std::int64_t>(op.size, pixels);
+    std::vector<std::int64_t> order(static_cast<std::size_t>(pixels));
+    std::iota(order.begin(), order.end(), std::int64_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::int64_t i, std::int64_t j) { return b().at(i) < b().at(j); });
+    const auto token = [&](std::int64_t place) {
+        const std::int64_t pixel = order[static_cast<std::size_t>(place < pixels ? place : 2 * pixels - 1 - place)];
+        return Token{pixel / width, pixel % width, 0};
+    };
+    const auto group = [&](std::int64_t i) {
+        std::vector<Token> keys;
+        for (std::int64_t k = 0; k < size; ++k) keys.push_back(token(i * size + k));
+        return std::pair(std::vector<Token>(keys.begin(), keys.begin() + std::min(size, pixels - i * size)), keys);
+    };
+    for_groups(*this, (pixels + size - 1) / size, op.heads, group,
+               [&](std::int64_t, const Head& channels, const auto& of) {
+                   attend(channels, of.first, of.second, op.scale, [](std::int64_t, std::int64_t) { return 0.0; }, out);
+               });
 }
 
 void Run::operator()(const op::ChannelAttention& op) const {

@@ -18,6 +18,7 @@ struct Run {
 
     [[nodiscard]] const Tensor& a() const { return *in[0]; }
     [[nodiscard]] const Tensor& b() const { return *in[1]; }
+    [[nodiscard]] const Tensor& c() const { return *in[2]; }
 
     // Calls body(channel, y, to) for every row of a picture.
     template <class Body>
@@ -113,6 +114,8 @@ struct Run {
     void operator()(const op::GridAttention& op) const;
     void operator()(const op::OverlapAttention& op) const;
     void operator()(const op::ChannelAttention& op) const;
+    void operator()(const op::CrossAttention& op) const;
+    void operator()(const op::CategoryAttention& op) const;
     void operator()(const op::Resize& op) const;
     void operator()(const op::GridSample& op) const;
     void operator()(const op::Pad& op) const;

@@ -303,6 +303,31 @@ const std::map<std::string, std::function<Operation(const Parts&)>> kCases = {
      [](const Parts&) {
          return op::Slice{2, 1, -1, 2};
      }},
+    {"conv2d_ragged",
+     [](const Parts& p) {
+         op::Conv2d conv = with(p.conv(), 4, 4, 1, 3, 0, 0);
+         conv.ragged = true;
+         return conv;
+     }},
+    {"max_pool_ragged",
+     [](const Parts&) {
+         return op::MaxPool{.kernel = 7, .stride = 3, .ragged = true};
+     }},
+    {"cross_attention", [](const Parts& p) { return op::CrossAttention{2, 4, 4, 2, 2, 2, 2, 0.7F, p.values("bias")}; }},
+    {"cross_attention_table",
+     [](const Parts& p) { return op::CrossAttention{2, 2, 3, 4, 6, 1, 0, 0.7F, p.values("bias")}; }},
+    {"cross_attention_whole",
+     [](const Parts&) {
+         return op::CrossAttention{2, 0, 0, 0, 0, 0, 0, 0.7F, {}};
+     }},
+    {"category_attention",
+     [](const Parts&) {
+         return op::CategoryAttention{2, 8, 0.7F};
+     }},
+    {"category_attention_few",
+     [](const Parts&) {
+         return op::CategoryAttention{2, 64, 0.7F};
+     }},
 };
 
 void expect_close(const reference::Tensor& found, const Tensor& expected, const std::string& name) {
@@ -328,7 +353,8 @@ TEST(operations, compute_what_the_training_framework_does) {
         Graph graph;
         must(graph.input(1));
         std::vector<int> operands{constant(graph, parts["x"])};
-        if (parts.has("y")) operands.push_back(constant(graph, parts["y"]));
+        for (const char* more : {"y", "z"})
+            if (parts.has(more)) operands.push_back(constant(graph, parts[more]));
         const auto added = graph.add({operation(parts), operands});
         ASSERT_TRUE(added.ok()) << name << ": " << added.error().message;
         ThreadPool pool(2);

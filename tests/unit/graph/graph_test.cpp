@@ -175,6 +175,7 @@ TEST(shapes, of_convolutions_and_windows) {
                                          .bias = zeros(6)};
     EXPECT_EQ(shape(transposed), "6 x 2H x 2W");
     EXPECT_EQ(shape(op::MaxPool{7, 3, 0}), "12 x H/3 - 2 x W/3 - 2");
+    EXPECT_EQ(shape(op::MaxPool{7, 3, 0, true}), "12 x floor((H + 2)/3) - 2 x floor((W + 2)/3) - 2");
     EXPECT_EQ(shape(op::AveragePool{3, 2, 1}), "12 x H/2 x W/2");
     EXPECT_NE(shape(op::MaxPool{2, 2, 2}).find("expected fewer than the kernel's 2"), std::string::npos);
     EXPECT_EQ(shape(op::GlobalMean{}), "12 x 1 x 1");
@@ -227,6 +228,42 @@ TEST(shapes, of_attention_ask_for_whole_windows) {
     EXPECT_EQ(shape(op::ChannelAttention{2, 0, 0, zeros(2)}), "4 x H x W");
     EXPECT_NE(shape(op::ChannelAttention{2, 0, 0, zeros(3)}).find("3 temperatures; expected 2"), std::string::npos);
     EXPECT_NE(shape(op::OverlapAttention{2, 8, 11, 1, {}}, {1, 1}).find("inputs differ"), std::string::npos);
+    EXPECT_EQ(shape(op::CrossAttention{2, 8, 4, 8, 4, 4, 2, 1, {}}, {1, 1, 1}), "12 x H x W");
+    EXPECT_EQ(shape(op::CrossAttention{2, 0, 0, 0, 0, 0, 0, 1, {}}, {1, 1, 1}), "12 x H x W");
+    EXPECT_NE(shape(op::CrossAttention{2, 8, 8, 4, 4, 4, 4, 1, {}}, {1, 1, 1}).find("expected as many of both"),
+              std::string::npos);
+    EXPECT_NE(shape(op::CrossAttention{2, 8, 8, 8, 8, 8, 0, 1, {}}, {1, 1, 1}).find("8 pixels of shift"),
+              std::string::npos);
+    EXPECT_NE(shape(op::CrossAttention{2, 8, 8, 8, 8, 0, 0, 1, zeros(7)}, {1, 1, 1}).find("7 biases"),
+              std::string::npos);
+    EXPECT_NE(shape(op::CategoryAttention{2, 8, 1}, {1, 1}).find("12 channels of numbers; expected 1"),
+              std::string::npos);
+}
+
+// Queries of all pixels, keys and values of every fourth.
+TEST(shapes, of_attention_to_fewer_pixels_are_local) {
+    Graph graph = rgb();
+    test::must(graph.conv2d(0, 4, 1, std::vector<float>(12), std::vector<float>(4)));
+    test::must(graph.conv2d(0, 1, 1, std::vector<float>(3), std::vector<float>(1)));
+    test::must(graph.add({op::PixelUnshuffle{2}, {2}}));
+    test::must(graph.add({op::CrossAttention{2, 8, 8, 4, 4, 4, 4, 1, {}}, {1, 3, 3}}));
+    EXPECT_EQ(text(graph.output().shape), "4 x H x W");
+    EXPECT_EQ(graph.size_multiple(), 8);
+    // A pixel of a window that begins 4 pixels into the picture sees all others of it.
+    EXPECT_EQ(graph.receptive_radius(), 7);
+}
+
+TEST(extents, rounded_down_are_whole_for_any_picture) {
+    const Extent map = floor_quotient(*sum(*quotient(Extent::rows(), 2), -8), 3).value();
+    EXPECT_EQ(map.text(), "floor((H + 2)/6) - 3");
+    EXPECT_EQ(map.multiple(), 1);
+    for (const int rows : {14, 16, 18, 20, 22, 24}) EXPECT_EQ(map.at({8, rows}), (rows / 2 - 8 + 30) / 3 - 10) << rows;
+    EXPECT_EQ(floor_quotient(floor_quotient(Extent::rows(), 4).value(), 4), floor_quotient(Extent::rows(), 16));
+    EXPECT_EQ(floor_quotient(Extent(-7), 2), Extent(-4));
+    EXPECT_EQ(product(map, 1), map);
+    EXPECT_FALSE(product(map, 2).has_value());
+    EXPECT_FALSE(sum(map, Extent::rows()).has_value());
+    EXPECT_FALSE(is_picture({3, map, map}));
 }
 
 TEST(extents, are_sums_and_products_of_sides) {
@@ -278,7 +315,7 @@ void each_field_counts() {
 
 TEST(operations, differ_in_equality_and_hash_when_any_field_differs) {
     each_field_counts();
-    EXPECT_EQ(field_count<op::Conv2d>(), 13U);
+    EXPECT_EQ(field_count<op::Conv2d>(), 14U);
     EXPECT_EQ(field_count<op::Silu>(), 0U);
 }
 
