@@ -4,7 +4,7 @@
 
 Usage: make_family_golden.py OUT_DIR
 
-Needs PyTorch, numpy and the package spandrel, whose networks are run where it has them; the others are stated here.
+Needs PyTorch, numpy and the packages spandrel and spandrel-extra-arches, whose networks are run where it has them; the others are stated here.
 Everything is seeded: the same files come out again. Weights are rounded to half precision before the network runs, in
 double precision. Writes NAME.safetensors, NAME.u8, NAME.f32 and family_cases.txt, as make_golden.py does.
 """
@@ -315,33 +315,79 @@ STATED = dict(realcugan=realcugan, waifu2x_cunet=waifu2x_cunet, waifu2x_upconv7=
               artcnn=artcnn, spsr=spsr)
 
 
-# Other sizes than 16x12: what is mirrored further than that, and multiples.
-SIZES = dict(realcugan=(24, 20), waifu2x_cunet=(24, 20), drct=(16, 16))
+# Other sizes than 16x12: what is mirrored further than that, multiples, and maps of a sixteenth that have to hold pixels.
+SIZES = dict(realcugan=(24, 20), waifu2x_cunet=(24, 20), drct=(16, 16), omnisr=(22, 18), rgt=(37, 33), atd=(22, 18))
 
 
 def from_spandrel():
+    from spandrel.architectures.ATD import ATD
+    from spandrel.architectures.CRAFT import CRAFT
+    from spandrel.architectures.CRAFT.__arch.CRAFT import DynamicPosBias as CraftBias
     from spandrel.architectures.DAT import DAT
+    from spandrel.architectures.DITN.__arch.DITN_Real import DITN_Real
     from spandrel.architectures.DRCT import DRCT
     from spandrel.architectures.FDAT import FDAT
+    from spandrel.architectures.GRL import GRL
     from spandrel.architectures.HAT import HAT
     from spandrel.architectures.MoESR import MoESR
     from spandrel.architectures.MoSR import MoSR
+    from spandrel.architectures.OmniSR import OmniSR
     from spandrel.architectures.PLKSR import PLKSR, RealPLKSR
     from spandrel.architectures.RCAN import RCAN
+    from spandrel.architectures.RGT import RGT
+    from spandrel.architectures.RGT.__arch.rgt import DynamicPosBias as RgtBias
     from spandrel.architectures.SwiftSRGAN import SwiftSRGAN as Generator
     from spandrel.architectures.SwinIR import SwinIR
+    from spandrel_extra_arches.architectures.SRFormer import SRFormer
     swin = dict(img_size=16, embed_dim=12, depths=[2], num_heads=[2], window_size=4, mlp_ratio=2, upscale=2)
+
+    def narrow(model, features):
+        """The width of the tail is not a choice there; files say it."""
+        model.conv_before_upsample[0] = torch.nn.Conv2d(features, 8, 3, 1, 1)
+        if hasattr(model, "upsample"):
+            model.upsample[0] = torch.nn.Conv2d(8, 32, 3, 1, 1)
+        for name in ("conv_up1", "conv_up2", "conv_hr"):
+            if hasattr(model, name):
+                setattr(model, name, torch.nn.Conv2d(8, 8, 3, 1, 1))
+        model.conv_last = torch.nn.Conv2d(8, 3, 3, 1, 1)
+        return model
 
     def drct():
         model = DRCT(img_size=8, embed_dim=12, depths=[6], num_heads=[2], window_size=4, mlp_ratio=2, upscale=2, gc=4,
                      upsampler="pixelshuffle")
-        # The width of the tail is not a choice there; files say it.
-        model.conv_before_upsample[0] = torch.nn.Conv2d(12, 8, 3, 1, 1)
-        model.upsample[0] = torch.nn.Conv2d(8, 32, 3, 1, 1)
-        model.conv_last = torch.nn.Conv2d(8, 3, 3, 1, 1)
+        return narrow(model, 12)
+
+    def wider_biases(model, make):
+        """Nor is that of the networks of offsets, which would be one here."""
+        for module in list(model.modules()):
+            if hasattr(module, "pos"):
+                module.pos = make(16, module.num_heads, residual=False)
         return model
 
+    def rgt():
+        model = RGT(embed_dim=32, depth=[2], num_heads=[4], mlp_ratio=2, upscale=2, split_size=[2, 4], c_ratio=0.5)
+        return wider_biases(narrow(model, 32), RgtBias)
+
+    def craft():
+        model = CRAFT(embed_dim=16, depths=[1], num_heads=[2], split_size_0=4, split_size_1=8, upscale=2)
+        return wider_biases(model, CraftBias)
+
+    def grl():
+        model = GRL(embed_dim=12, upscale=4, upsampler="nearest+conv", depths=[3], num_heads_window=[2],
+                    num_heads_stripe=[2], window_size=16, stripe_size=[32, 64], stripe_shift=True, mlp_ratio=1,
+                    anchor_window_down_factor=4, img_size=64)
+        return narrow(model, 12)
+
     return dict(
+        atd=lambda: ATD(img_size=8, embed_dim=12, depths=[3], num_heads=[2], window_size=4, num_tokens=6,
+                        reducted_dim=3, convffn_kernel_size=5, mlp_ratio=2, upscale=2, upsampler="pixelshuffledirect"),
+        craft=craft,
+        ditn=lambda: DITN_Real(dim=8, ITL_blocks=2, SAL_blocks=1, UFONE_blocks=1, upscale=2),
+        grl=grl,
+        omnisr=lambda: OmniSR(num_feat=16, window_size=4, up_scale=2),
+        rgt=rgt,
+        srformer=lambda: SRFormer(img_size=18, embed_dim=16, depths=[2], num_heads=[2], window_size=6, mlp_ratio=2,
+                                  upscale=2, upsampler="pixelshuffledirect"),
         dat=lambda: DAT(img_size=8, embed_dim=64, split_size=[2, 4], depth=[2], num_heads=[4], expansion_factor=0.5,
                         upscale=2, resi_connection="3conv", upsampler="pixelshuffledirect"),
         drct=drct,
@@ -364,7 +410,7 @@ def shaken(model, seed):
     """Random numbers everywhere: norms, biases and statistics are trivial when a network is new."""
     random = torch.Generator().manual_seed(seed)
     for name, t in model.state_dict().items():
-        fixed = ("mask", "rpe_biases", "init_pos", "mean.weight", "mean.bias")
+        fixed = ("mask", "rpe_biases", "biases_", "no_norm", "init_pos", "mean.weight", "mean.bias")
         if not t.dtype.is_floating_point or any(part in name for part in fixed):
             continue
         if name.endswith("running_var"):
@@ -380,6 +426,9 @@ def shaken(model, seed):
 
 def main():
     out = pathlib.Path(sys.argv[1])
+    # Equal numbers stay in order: otherwise what ATD computes is left to the machine.
+    sort = torch.sort
+    torch.sort = lambda x, dim=-1, stable=True: sort(x, dim=dim, stable=True)
     lines = []
     families = [(name, None) for name in STATED] + list(from_spandrel().items())
     for name, make in sorted(families):
@@ -394,6 +443,7 @@ def main():
                 y = STATED[name](lazy, x, 3)
                 weights = lazy.weights
             else:
+                torch.manual_seed(seed)  # what a new network starts with
                 model = shaken(make(), seed)
                 y = model(x.clone())
                 weights = {k: v.half() for k, v in model.state_dict().items()

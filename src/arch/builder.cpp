@@ -164,9 +164,12 @@ int Builder::conv(int from, const std::string& name, int out, const ConvWindow& 
                   .kernel_w = window.kernel_w,
                   .stride_h = window.stride,
                   .stride_w = window.stride,
+                  .dilation_h = window.dilation,
+                  .dilation_w = window.dilation,
                   .groups = groups};
-    op.pad_top = op.pad_bottom = window.pad_h < 0 ? window.kernel_h / 2 : window.pad_h;
-    op.pad_left = op.pad_right = window.pad_w < 0 ? window.kernel_w / 2 : window.pad_w;
+    op.ragged = window.ragged;
+    op.pad_top = op.pad_bottom = window.pad_h < 0 ? window.kernel_h / 2 * window.dilation : window.pad_h;
+    op.pad_left = op.pad_right = window.pad_w < 0 ? window.kernel_w / 2 * window.dilation : window.pad_w;
     op.weights = make_values(take(name + ".weight", {out, in / groups, window.kernel_h, window.kernel_w}));
     op.bias = make_values(bias ? take(name + ".bias", {out})
                                : std::vector<float>(static_cast<std::size_t>(std::max(out, 0))));

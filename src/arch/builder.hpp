@@ -34,6 +34,8 @@ struct ConvWindow {
     int stride = 1;
     int pad_h = -1, pad_w = -1;
     int groups = 1;
+    int dilation = 1;
+    bool ragged = false;
 };
 inline ConvWindow square(int kernel) { return {.kernel_h = kernel, .kernel_w = kernel}; }
 

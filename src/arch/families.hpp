@@ -45,6 +45,13 @@ ENLARGE_FAMILY(dat);         // dat.cpp: "before_RG.1.weight", "layers.0.blocks.
 ENLARGE_FAMILY(fdat);        // fdat.cpp: "groups.0.blocks.0.inter.cg.1.weight"
 ENLARGE_FAMILY(esc);         // esc.cpp: "plk_filter"
 ENLARGE_FAMILY(moesr);       // moesr.cpp: "in_to_dim.weight"
+ENLARGE_FAMILY(omnisr);      // omnisr.cpp: "residual_layer.0.residual_layer.0.layer.0.fn.0.weight"
+ENLARGE_FAMILY(srformer);    // srformer.cpp: "layers.0.residual_group.blocks.0.attn.kv.weight"
+ENLARGE_FAMILY(rgt);         // rgt.cpp: "before_RG.1.weight", "layers.0.blocks.0.gamma"
+ENLARGE_FAMILY(craft);       // craft.cpp: "layers.0.residual_group.hf_blocks.0.attn.temperature"
+ENLARGE_FAMILY(ditn);        // ditn.cpp: "UFONE.0.ITLs.0.attn.temperature"
+ENLARGE_FAMILY(atd);         // atd.cpp: "layers.0.residual_group.td"
+ENLARGE_FAMILY(grl);         // grl.cpp: "norm_start.weight"
 ENLARGE_FAMILY(cunet);       // cunet.cpp: "unet1.conv1.conv.0.weight"
 ENLARGE_FAMILY(upconv7);     // "net.12.weight"
 

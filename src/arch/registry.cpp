@@ -53,6 +53,13 @@ constexpr Family kFamilies[] = {
     FAMILY("FDAT", fdat),
     FAMILY("ESC", esc),
     FAMILY("MoESR", moesr),
+    FAMILY("OmniSR", omnisr),
+    FAMILY("SRFormer", srformer),
+    FAMILY("RGT", rgt),
+    FAMILY("CRAFT", craft),
+    FAMILY("DITN", ditn),
+    FAMILY("ATD", atd),
+    FAMILY("GRL", grl),
     FAMILY("Real-CUGAN|waifu2x", cunet),
     FAMILY("waifu2x", upconv7),
 };

@@ -14,28 +14,11 @@ namespace {
 
 using std::to_string;
 
-std::string depths_of(const StateDict& weights, int layers, const std::string& blocks, const std::string& end) {
-    std::string depths;
-    for (int l = 0; l < layers; ++l)
-        depths += (l ? ", " : "") + to_string(count_blocks(weights, "layers." + to_string(l) + blocks, end));
-    return depths;
-}
-
-// HAT's convolutions beside the attention.
-int gated_convolutions(Builder& b, int x, const std::string& name) {
-    const int features = b.channels(x);
-    x = b.gelu(b.conv(x, name + "0", b.dim(name + "0.weight", 0)));
-    x = b.conv(x, name + "2", features);
-    int gate = b.relu(b.conv(b.global_mean(x), name + "3.attention.1", b.dim(name + "3.attention.1.weight", 0), 1));
-    gate = b.sigmoid(b.conv(gate, name + "3.attention.3", features, 1));
-    return b.multiply(x, gate);
-}
-
 constexpr float kConvScale = 0.01F;  // of every published HAT; not in the file
 
 int hybrid_block(Builder& b, int x, const std::string& name, int shift) {
     const int y = b.layer_norm(x, name + "norm1");
-    const int beside = gated_convolutions(b, y, name + "conv_block.cab.");
+    const int beside = convolutions_beside(b, y, name + "conv_block.cab.");
     x = b.add(b.add(x, swin_attention(b, y, name + "attn.", shift)), beside, 1, kConvScale);
     return b.add(x, mlp(b, b.layer_norm(x, name + "norm2"), name + "mlp."));
 }

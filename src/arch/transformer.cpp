@@ -32,6 +32,39 @@ int mlp(Builder& b, int x, const std::string& name) {
     return b.linear(b.gelu(b.linear(x, name + "fc1", wide)), name + "fc2", features);
 }
 
+int conv_mlp(Builder& b, int x, const std::string& name) {
+    const std::string filters = name + "dwconv.depthwise_conv.0";
+    const int wide = b.dim(name + "fc1.weight", 0), features = b.channels(x);
+    x = b.gelu(b.linear(x, name + "fc1", wide));
+    x = b.add(x, b.gelu(b.depthwise(x, filters, b.dim(filters + ".weight", 2))));
+    return b.linear(x, name + "fc2", features);
+}
+
+int convolutions_beside(Builder& b, int x, const std::string& name) {
+    const int features = b.channels(x);
+    x = b.gelu(b.conv(x, name + "0", b.dim(name + "0.weight", 0)));
+    x = b.conv(x, name + "2", features);
+    int gate = b.relu(b.conv(b.global_mean(x), name + "3.attention.1", b.dim(name + "3.attention.1.weight", 0), 1));
+    gate = b.sigmoid(b.conv(gate, name + "3.attention.3", features, 1));
+    return b.multiply(x, gate);
+}
+
+int gated_convolutions(Builder& b, int x, const std::string& name, Filter filter) {
+    const int features = b.channels(x), wide = b.dim(name + "project_out.weight", 1);
+    const bool bias = b.has(name + "project_out.bias");
+    x = b.conv(x, name + "project_in", 2 * wide, 1, bias);
+    x = filter ? filter(b, x, name + "dwconv", bias) : b.depthwise(x, name + "dwconv", 3, bias);
+    x = b.multiply(b.gelu(b.channels_of(x, 0, wide)), b.channels_of(x, wide, wide));
+    return b.conv(x, name + "project_out", features, 1, bias);
+}
+
+std::string depths_of(const StateDict& weights, int layers, const std::string& blocks, const std::string& end) {
+    std::string depths;
+    for (int l = 0; l < layers; ++l)
+        depths += (l ? ", " : "") + to_string(count_blocks(weights, "layers." + to_string(l) + blocks, end));
+    return depths;
+}
+
 int swin_attention(Builder& b, int x, const std::string& name, int shift) {
     const std::string table = name + "relative_position_bias_table";
     const int features = b.channels(x), heads = b.dim(table, 1), side = window_of_table(b.dim(table, 0));
@@ -64,16 +97,17 @@ int group_conv(Builder& b, int x, const std::string& name) {
     return b.conv(x, name + ".4", features);
 }
 
-int normalised(Builder& b, int picture, float range, bool back) {
+int normalised(Builder& b, int picture, const SwinHead& head, bool back) {
     static constexpr float kMean[3] = {0.4488F, 0.4371F, 0.4040F};
     const auto channels = static_cast<std::size_t>(b.channels(picture));
-    if (channels != 3 && range == 1) return picture;
+    const float range = head.range;
+    if (!head.mean || (channels != 3 && range == 1)) return picture;
     std::vector<float> scale(channels, back ? 1 / range : range), shift(channels, 0);
     for (std::size_t c = 0; c < channels && channels == 3; ++c) shift[c] = back ? kMean[c] : -kMean[c] * range;
     return b.scale_shift(picture, std::move(scale), std::move(shift));
 }
 
-SwinTail swin_tail(Builder& b, int x, int normal, float range) {
+SwinTail swin_tail(Builder& b, int x, int normal, const SwinHead& head) {
     const int channels = b.channels(0);
     SwinTail tail;
     if (b.has("conv_before_upsample.0.weight")) {
@@ -88,22 +122,22 @@ SwinTail swin_tail(Builder& b, int x, int normal, float range) {
             x = b.leaky_relu(b.conv(x, "conv_hr", features), 0.2F);
         } else {
             tail.name = "pixelshuffle";
-            x = shuffle_chain(b, x, "upsample.", tail.scale);
+            x = shuffle_chain(b, x, head.upsample, tail.scale);
         }
         x = b.conv(x, "conv_last", channels);
-    } else if (b.has("upsample.0.weight")) {
+    } else if (b.has(head.upsample + "0.weight")) {
         tail.name = "pixelshuffledirect";
-        const int outputs = b.dim("upsample.0.weight", 0);
+        const int outputs = b.dim(head.upsample + "0.weight", 0);
         tail.scale = whole_scale(outputs, channels);
         if (tail.scale < 1)
             b.fail(Errc::unsupported, "a network from " + to_string(channels) + " channels to " + to_string(outputs) +
                                           " values per pixel, which is no whole scale");
-        x = b.pixel_shuffle(b.conv(x, "upsample.0", outputs), tail.scale);
+        x = b.pixel_shuffle(b.conv(x, head.upsample + "0", outputs), tail.scale);
     } else {
         tail.name = "same size";
         x = b.add(normal, b.conv(x, "conv_last", channels));
     }
-    normalised(b, x, range, true);
+    normalised(b, x, head, true);
     return tail;
 }
 
@@ -128,11 +162,11 @@ Result<Network> swin_frame(const StateDict& weights, const std::string& family, 
                                             to_string(dimension(weights, head.name + ".weight", 1)) +
                                             " values per pixel of " + to_string(head.channels) + " channels"};
     Builder b(weights, head.channels);
-    const int normal = normalised(b, 0, head.range, false);
+    const int normal = normalised(b, 0, head, false);
     const int first = b.conv(b.pixel_unshuffle(normal, head.unshuffle), head.name, head.features);
     int x = b.has(embedding + ".weight") ? b.layer_norm(first, embedding) : first;
-    x = b.layer_norm(groups(b, x), "norm");
-    const SwinTail tail = swin_tail(b, b.add(group_conv(b, x, "conv_after_body"), first), normal, head.range);
+    x = b.layer_norm(groups(b, x), head.norm);
+    const SwinTail tail = swin_tail(b, b.add(group_conv(b, x, "conv_after_body"), first), normal, head);
     if (tail.scale % head.unshuffle != 0)
         return Error{Errc::unsupported, "a " + family + " network that makes pictures smaller"};
     std::string variant = tail.name;

@@ -27,8 +27,32 @@ int swin_block(Builder& b, int x, const std::string& name, int shift);
 // The convolution at the end of a group: one of 3x3 at `name`, three at name + ".0", ".2", ".4", or none.
 int group_conv(Builder& b, int x, const std::string& name);
 
+// The same with a depthwise convolution between them, which is added.
+int conv_mlp(Builder& b, int x, const std::string& name);
+
+// Two convolutions beside an attention, and a gate of each channel's mean: name + "0", "2", "3.attention.1", ".3".
+int convolutions_beside(Builder& b, int x, const std::string& name);
+
+// name + "project_in", filtered by name + "dwconv" (depthwise 3x3, or what `filter` makes of it); GELU of one half times
+// the other; name + "project_out". With biases where the file has them.
+using Filter = int (*)(Builder& b, int x, const std::string& name, bool bias);
+int gated_convolutions(Builder& b, int x, const std::string& name, Filter filter = nullptr);
+
+// "6, 6, 6": how many of "layers.0" + blocks + "0" + end, ... each group has.
+std::string depths_of(const StateDict& weights, int layers, const std::string& blocks, const std::string& end);
+
+// How such a network begins: its first convolution, and how much the picture is folded before it. `mean` is taken off,
+// and the rest multiplied by `range`. The norm behind the groups and the prefix of what makes the result larger.
+struct SwinHead {
+    int features = 0, channels = 0, unshuffle = 1;
+    std::string name = "conv_first";
+    float range = 1;
+    bool mean = true;
+    std::string norm = "norm", upsample = "upsample.";
+};
+
 // The picture less the mean that these were trained with, times a range; and back.
-int normalised(Builder& b, int picture, float range, bool back);
+int normalised(Builder& b, int picture, const SwinHead& head, bool back);
 
 // Tails, told by their tensors: "pixelshuffle", "pixelshuffledirect", "nearest+conv", or none: a sum with the picture.
 struct SwinTail {
@@ -36,14 +60,8 @@ struct SwinTail {
     int scale = 1;
 };
 // `normal` is the normalised picture that conv_first saw.
-SwinTail swin_tail(Builder& b, int x, int normal, float range);
+SwinTail swin_tail(Builder& b, int x, int normal, const SwinHead& head);
 
-// How such a network begins: its first convolution, and how much the picture is folded before it.
-struct SwinHead {
-    int features = 0, channels = 0, unshuffle = 1;
-    std::string name = "conv_first";
-    float range = 1;
-};
 SwinHead swin_head(const StateDict& weights);
 
 // Everything around the groups: mean, first convolution, the norm named `embedding`, a norm and a convolution after

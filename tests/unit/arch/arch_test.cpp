@@ -196,9 +196,9 @@ TEST(arch, other_families_are_refused_by_name) {
         std::vector<std::string> keys;
     } cases[] = {
         {"Swin2SR", {"layers.0.residual_group.blocks.0.attn.logit_scale", "layers.0.residual_group.blocks.0.norm1.weight"}},
-        {"RGT", {"before_RG.1.weight", "layers.0.blocks.0.gamma"}},
+        {"SAFMN", {"to_feat.weight", "feats.0.norm1.weight"}},
         {"RIFE", {"block0.conv0.0.0.weight", "block0.conv0.0.0.bias"}},
-        {"OmniSR", {"residual_layer.0.residual_layer.0.layer.0.fn.0.weight", "input.weight"}},
+        {"SCUNet", {"m_head.0.weight", "m_tail.0.weight"}},
         {"SOFVSR, a network of several frames", {"OFR.RNN1.0.weight", "SR.body.0.weight"}},
         {"CAIN, which makes frames between frames", {"encoder.interpolate.headConv.weight"}},
         {"GFPGAN", {"toRGB.0.weight", "stylegan_decoder.style_mlp.1.weight"}},
