@@ -18,7 +18,8 @@ from urllib.parse import urlparse
 # Hosts that send the file itself. What lies elsewhere (a page with a button) is for people: "page".
 DIRECT = {'github.com', 'raw.githubusercontent.com', 'huggingface.co', 'objectstorage.us-phoenix-1.oraclecloud.com',
           'f002.backblazeb2.com', 'files.catbox.moe'}
-FAMILIES = {'compact': 'Compact', 'esrgan': 'RRDB', 'esrgan+': 'RRDB', 'span': 'SPAN'}
+FAMILIES = {'compact': 'Compact', 'esrgan': 'RRDB', 'esrgan+': 'RRDB', 'span': 'SPAN',
+            'realplksr-dysample': 'RealPLKSR'}
 ORDER = ['safetensors', 'pth', 'onnx']
 
 
