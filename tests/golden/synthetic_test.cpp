@@ -78,6 +78,21 @@ TEST(golden_families_damaged, with_sizes_turned_round_are_refused_at_once) {
     }
 }
 
+// From 1024 pixels on its program makes the picture smaller once more.
+TEST(golden_rgt, refuses_pictures_that_are_too_long_for_it) {
+    const Network network = test::must(recognise(test::must(read_weights(test::golden_path("family_rgt.safetensors")))));
+    const Backend* backend = test::must(choose_backend("reference"));
+    const auto graph = std::make_shared<const Graph>(network.graph);
+    const std::shared_ptr<const Program> program = test::must(backend->compile(*graph, {}));
+    Enlarger enlarger(std::make_shared<NetworkEngine>(graph, *backend, CompileOptions{}, program), {});
+    const PixelFormat format{SampleType::u8, 8, 3, false};
+    const Image in({1024, 16}, format);
+    Image out({2048, 32}, format);
+    const auto result = enlarger.run(in.view(), out.view(), {});
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.error().message, "a picture of 1024x16; this network computes at most 1023 pixels a side");
+}
+
 TEST(golden_lists, are_complete) {
     EXPECT_EQ(test::golden_cases("cases.txt").size(), 15U);
     EXPECT_EQ(test::golden_cases("graph_cases.txt").size(), 13U);
