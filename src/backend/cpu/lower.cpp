@@ -6,14 +6,13 @@
 #include "backend/cpu/steps.hpp"
 #include "graph/traits.hpp"
 #include "plan/chains.hpp"
+#include "tile/tile.hpp"
 
 namespace enlarge::cpu {
 namespace {
 
 // Weights beyond this are taken to come from memory, not from a cache.
 constexpr std::size_t kCachedWeights = std::size_t{32} << 20;
-
-int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 class Lowering {
 public:

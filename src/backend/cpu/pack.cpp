@@ -10,18 +10,6 @@
 namespace enlarge::cpu {
 namespace {
 
-// Groups of two granules, with one of three or one where the number is odd: what runs best in 16 registers.
-std::vector<Group> make_groups(int granules, int lanes, std::size_t weights_per_channel) {
-    std::vector<Group> groups;
-    for (int done = 0; done < granules;) {
-        const int left = granules - done;
-        const int take = left == 1 || left == 3 ? left : 2;
-        groups.push_back({done * lanes, take, static_cast<std::size_t>(done * lanes) * weights_per_channel});
-        done += take;
-    }
-    return groups;
-}
-
 struct Source {
     const float* weights;
     int logical_in, kernel;
@@ -80,7 +68,7 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
 
     if (step.kind == Kind::direct) {
         const auto taps = static_cast<std::size_t>(step.kernel * step.kernel);
-        step.groups = make_groups(static_cast<int>(out / lanes), kernels.lanes, taps * in);
+        step.groups = make_groups(static_cast<int>(out), kernels.lanes, taps * in);
         auto* packed = step.weights.as<float>();
         std::memset(packed, 0, step.weights.bytes);
         for (const Group& group : step.groups) {
@@ -97,7 +85,7 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
         return;
     }
 
-    step.groups = make_groups(static_cast<int>(out / lanes), kernels.lanes, 36 * in);
+    step.groups = make_groups(static_cast<int>(out), kernels.lanes, 36 * in);
     static_assert(kMaxGroup * 16 <= kWidest);
     const auto width_of = [&](const Group& group) { return static_cast<std::size_t>(group.granules) * lanes; };
     if (!step.integer) {

@@ -56,6 +56,26 @@ enum class Kind : std::uint8_t {
     store,     // rows to the picture
 };
 
+// Calls body(first channel, granules) for the groups of so many channels: of two granules, with one of three or one where
+// the number is odd, which runs best in 16 registers.
+template <class Body>
+void for_groups(int channels, int lanes, const Body& body) {
+    for (int at = 0; at < channels;) {
+        const int left = (channels - at) / lanes, take = left == 1 || left == 3 ? left : 2;
+        body(at, take);
+        at += take * lanes;
+    }
+}
+
+// The same as a list. A channel has so many weights, those of a group lie together.
+inline std::vector<Group> make_groups(int channels, int lanes, std::size_t weights_per_channel) {
+    std::vector<Group> groups;
+    for_groups(channels, lanes, [&](int first, int granules) {
+        groups.push_back({first, granules, static_cast<std::size_t>(first) * weights_per_channel});
+    });
+    return groups;
+}
+
 // Packed weights of a step: a part of one block of all steps.
 struct Packed {
     std::shared_ptr<const Block> all;

@@ -6,23 +6,12 @@
 #include <cstring>
 
 #include "backend/cpu/tensors/session.hpp"
+#include "tile/tile.hpp"
 
 namespace enlarge::cpu::tensors {
 namespace {
 
 constexpr int kQueries = 48;  // at a time: a multiple of what kernels hold beside each other
-
-int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
-
-// Calls body(first channel, granules) for pieces of `width` channels as kernels take them.
-template <class Body>
-void pieces(int width, int lanes, const Body& body) {
-    for (int at = 0; at < width;) {
-        const int left = (width - at) / lanes, take = left == 1 || left == 3 ? left : 2;
-        body(at, take);
-        at += take * lanes;
-    }
-}
 
 // Pixels that attend to each other.
 struct Group {
@@ -82,7 +71,7 @@ private:
     void pack_keys(const Group& group, int head, int padded, const Memory& memory) const {
         const int keys = static_cast<int>(group.keys.size()), size = shape_.size;
         const std::ptrdiff_t from_k = std::ptrdiff_t{head} * size + shape_.key, from_v = std::ptrdiff_t{head} * size + shape_.value;
-        pieces(padded, lanes_, [&](int first, int granules) {
+        for_groups(padded, lanes_, [&](int first, int granules) {
             const int width = granules * lanes_;
             float* const to = memory.k + std::ptrdiff_t{first} * size;
             for (int j = 0; j < width; ++j) {
@@ -90,7 +79,7 @@ private:
                 for (int c = 0; c < size; ++c) to[c * width + j] = pixel ? pixel[from_k + c] : 0.0F;
             }
         });
-        pieces(wide_, lanes_, [&](int first, int granules) {
+        for_groups(wide_, lanes_, [&](int first, int granules) {
             const int width = granules * lanes_, real = std::min(width, size - first);
             float* to = memory.v + std::ptrdiff_t{first} * keys;
             for (int j = 0; j < keys; ++j, to += width) {
@@ -106,13 +95,13 @@ private:
         for (std::size_t i = 0; i < count; ++i)
             std::memcpy(memory.q + i * static_cast<std::size_t>(size), group.queries[first + i].pixel + std::ptrdiff_t{head} * size,
                         static_cast<std::size_t>(size) * sizeof(float));
-        pieces(padded, lanes_, [&](int channel, int granules) {
+        for_groups(padded, lanes_, [&](int channel, int granules) {
             kernels_.product_f32(memory.q, size, n, size, memory.k + std::ptrdiff_t{channel} * size, granules, memory.s + channel, padded);
         });
         const auto [bias, bias_stride] = bias_of(group, head, first, count, padded, memory);
         kernels_.softmax_f32(memory.s, n, padded, padded, shape_.scale, bias, bias_stride);
         const int keys = static_cast<int>(group.keys.size());
-        pieces(wide_, lanes_, [&](int channel, int granules) {
+        for_groups(wide_, lanes_, [&](int channel, int granules) {
             kernels_.product_f32(memory.s, padded, n, keys, memory.v + std::ptrdiff_t{channel} * keys, granules, memory.o + channel, wide_);
         });
         for (std::size_t i = 0; i < count; ++i)
@@ -171,7 +160,7 @@ public:
             float* const keys = queries + std::ptrdiff_t{pixels} * size_;
             for (int head = 0; head < heads; ++head) {
                 pack(top, bottom, head, lanes, queries, keys);
-                pieces(wide, lanes, [&](int first, int granules) {
+                for_groups(wide, lanes, [&](int first, int granules) {
                     compute.kernels().product_f32(queries, pixels, size_, pixels, keys + std::ptrdiff_t{first} * pixels, granules,
                                                   sums + std::ptrdiff_t{head} * size_ * wide + first, wide);
                 });
@@ -206,7 +195,7 @@ private:
         for_pixels([&](int p, const float* pixel) {
             for (int c = 0; c < size_; ++c) queries[std::ptrdiff_t{c} * pixels + p] = pixel[head * size_ + c];
         });
-        pieces(round_up(size_, lanes), lanes, [&](int first, int granules) {
+        for_groups(round_up(size_, lanes), lanes, [&](int first, int granules) {
             const int width = granules * lanes, real = std::min(width, size_ - first);
             float* const to = keys + std::ptrdiff_t{first} * pixels;
             for_pixels([&](int p, const float* pixel) {
@@ -307,7 +296,7 @@ void Compute::operator()(const op::ChannelAttention& op) const {
     // Pieces of the weights beside each other, as kernels read them.
     std::vector<float> packed(weights.size());
     for (int head = 0; head < op.heads; ++head)
-        pieces(wide, kernels().lanes, [&](int first, int granules) {
+        for_groups(wide, kernels().lanes, [&](int first, int granules) {
             const int width = granules * kernels().lanes;
             for (int d = 0; d < size; ++d)
                 std::copy_n(weights.data() + std::ptrdiff_t{head * size + d} * wide + first, width,
@@ -317,7 +306,7 @@ void Compute::operator()(const op::ChannelAttention& op) const {
         float* const line = scratch.floats(std::int64_t{out.width()} * wide);
         const float* const values = a().row(static_cast<int>(y)) + 2 * std::ptrdiff_t{channels};
         for (int head = 0; head < op.heads; ++head) {
-            pieces(wide, kernels().lanes, [&](int first, int granules) {
+            for_groups(wide, kernels().lanes, [&](int first, int granules) {
                 kernels().product_f32(values + head * size, a().padded(), out.width(), size,
                                       packed.data() + (std::ptrdiff_t{head} * wide + first) * size, granules, line + first, wide);
             });

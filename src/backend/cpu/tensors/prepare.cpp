@@ -7,11 +7,10 @@
 #include "backend/cpu/tensors/network.hpp"
 #include "graph/traits.hpp"
 #include "plan/arena.hpp"
+#include "tile/tile.hpp"
 
 namespace enlarge::cpu::tensors {
 namespace {
-
-int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 std::optional<Map> map_of(const Node& node) {
     if (const auto* gelu = node.as<op::Gelu>()) return gelu->tanh_form ? Map::gelu_tanh : Map::gelu;
@@ -222,21 +221,10 @@ private:
         border.right = std::max({border.right, op.pad_right, winograd ? 4 : 0});
     }
 
-    // The fastest in 16 registers: two granules, with one of three or one where the number is odd.
-    [[nodiscard]] std::vector<Group> groups_of(int channels, std::size_t weights_per_channel) const {
-        std::vector<Group> groups;
-        for (int done = 0; done < channels / kernels_.lanes;) {
-            const int left = channels / kernels_.lanes - done, take = left == 1 || left == 3 ? left : 2;
-            groups.push_back({done * kernels_.lanes, take, static_cast<std::size_t>(done * kernels_.lanes) * weights_per_channel});
-            done += take;
-        }
-        return groups;
-    }
-
     void pack_direct(Convolution& made, const op::Conv2d& op, int in, int out) const {
         const auto taps = static_cast<std::size_t>(op.kernel_h * op.kernel_w), deep = static_cast<std::size_t>(made.in_group);
         const int real_in = in / op.groups, real_out = out / op.groups;
-        made.groups = groups_of(made.out_group, taps * deep);
+        made.groups = make_groups(made.out_group, kernels_.lanes, taps * deep);
         made.group_weights = taps * deep * static_cast<std::size_t>(made.out_group);
         made.weights = Block(made.group_weights * static_cast<std::size_t>(op.groups) * sizeof(float));
         auto* const packed = made.weights.as<float>();
