@@ -169,7 +169,8 @@ Result<void> make_folder(const std::string& folder) {
     return {};
 }
 
-Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engine& engine, Reporter& reporter) {
+Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Upscalers& upscalers,
+                             Reporter& reporter) {
     const auto started = std::chrono::steady_clock::now();
     auto picture = open_picture(job.input, options);
     if (!picture) return std::move(picture).error();
@@ -183,7 +184,7 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engi
     if (!wanted) return wanted.error();
     const auto factor = factor_of(*wanted, info.size);
     if (!factor) return Error(factor.error()).within(job.input);
-    const auto model = engine.model(enlarge::Use::pictures, *factor);
+    const auto model = upscalers.model(enlarge::Use::pictures, *factor);
     if (!model) return model.error();
     if (!options.no_provenance) write.provenance_model = (*model)->info().name;
 
@@ -226,10 +227,11 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engi
     if (write.format) pixels = enlarge::output_pixels(pixels, *write.format, &notice);
     if (const auto possible = enlarge::check_output(*output, part->size(), pixels, write); !possible) return possible.error();
 
-    const auto upscaler = engine.upscaler(enlarge::Use::pictures, *factor);
+    const auto upscaler = upscalers.upscaler(enlarge::Use::pictures, *factor);
     if (!upscaler) return upscaler.error();
     reporter.start(job.input, *output);
-    if (const std::string said = engine.remark(enlarge::Use::pictures, *factor); !said.empty()) reporter.note({"chosen", said});
+    if (const std::string said = upscalers.remark(enlarge::Use::pictures, *factor); !said.empty())
+        reporter.note({"chosen", said});
     reporter.detail(job.input + ": " + describe(info));
     for (const enlarge::Notice& said : picture->notices()) reporter.note({said.code, job.input + ": " + said.text});
     if (!notice.text.empty()) reporter.note(notice);
@@ -251,11 +253,12 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engi
     char text[200];
     std::snprintf(text, sizeof text, ": %dx%d to %dx%d in %.2f s (network %.2f s, %lld tiles%s, %s)", info.size.width, info.size.height,
                   part->width, part->height, seconds, report->seconds, static_cast<long long>(report->tiles),
-                  report->passes > 1 ? ", several passes" : "", (*upscaler)->path().c_str());
+                  report->passes > 1 ? ", several passes" : "", (*upscaler)->description().c_str());
     reporter.done(*output + (reporter.verbose() ? text : std::string(": ") + std::to_string(part->width) + "x" + std::to_string(part->height)),
                   JsonLine("done").add("input", job.input).add("output", *output).add("width", part->width).add("height", part->height)
                       .add("passes", report->passes).add("tiles", report->tiles).add("recomputed_tiles", report->recomputed_tiles)
-                      .add("network_seconds", report->seconds).add("seconds", seconds).add("path", (*upscaler)->path()));
+                      .add("network_seconds", report->seconds).add("seconds", seconds)
+                      .add("path", (*upscaler)->description()));
     return {};
 }
 

@@ -114,7 +114,7 @@ enlarge::Result<int> print_quality(const enlarge::Model& model, const QualityCho
             continue;
         }
         Seen seen;
-        seen.path = made->path();
+        seen.path = made->description();
         seen.precision = taken(seen.path);
         contenders.push_back({asked, std::move(*made), std::move(seen)});
     }

@@ -37,24 +37,24 @@ struct UpscaleOptions {
 };
 
 // The networks and their upscalers, made when first needed and used for all inputs, as settings_for() says.
-class Engine {
+class Upscalers {
 public:
-    explicit Engine(const UpscaleOptions& options) : options_(options) {}
+    explicit Upscalers(const UpscaleOptions& options) : options_(options) {}
     enlarge::Result<enlarge::Model*> model(enlarge::Use use, double factor);
     enlarge::Result<enlarge::Upscaler*> upscaler(enlarge::Use use, double factor);
     // Settings::said of what is used; empty when it was given before.
     std::string remark(enlarge::Use use, double factor);
 
 private:
-    struct Network {
+    struct Opened {
         enlarge::Model model;
         double strength = 1;
         std::optional<enlarge::Upscaler> upscaler;
     };
-    enlarge::Result<Network*> network(enlarge::Use use, double factor);
+    enlarge::Result<Opened*> network(enlarge::Use use, double factor);
 
     const UpscaleOptions& options_;
-    std::map<std::tuple<std::string, double, double>, Network> networks_;  // by name, denoising and strength
+    std::map<std::tuple<std::string, double, double>, Opened> networks_;  // by name, denoising and strength
     std::set<std::string> said_;
 };
 
@@ -77,6 +77,7 @@ enlarge::Result<void> try_models(const Job& job, const UpscaleOptions& options, 
 std::string better_model(const UpscaleOptions& options, enlarge::Use use);
 
 // One picture, from file to file. `output` may be empty (named by default). Errors have been given the file's name.
-enlarge::Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Engine& engine, Reporter& reporter);
+enlarge::Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Upscalers& upscalers,
+                                      Reporter& reporter);
 
 }  // namespace cli

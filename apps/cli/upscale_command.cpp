@@ -47,8 +47,8 @@ int run(UpscaleOptions& options, const VideoChoice& video) {
     const auto size = output_size(options.engine);
     if (!size) return fail_all(size.error());
     if (const auto engine = engine_options(options.engine); !engine) return fail_all(engine.error());
-    Engine engine(options);
-    const auto model = engine.model(enlarge::Use::pictures, size->scale);
+    Upscalers upscalers(options);
+    const auto model = upscalers.model(enlarge::Use::pictures, size->scale);
     if (!model) return fail_all(model.error());
 
     options.inputs.suffix = size_suffix(size->scale > 0 ? size->scale : (*model)->info().scale, size->width, size->height);
@@ -78,8 +78,8 @@ int run(UpscaleOptions& options, const VideoChoice& video) {
         const bool moving = job.error.empty() && is_video_job(job, options, video);
         auto result = !job.error.empty() ? enlarge::Result<void>(enlarge::Error{job.code, job.error})
                       : options.try_models ? try_models(job, options, reporter)
-                      : moving           ? upscale_video(job, options, video, engine, reporter)
-                                         : upscale_picture(job, options, engine, reporter);
+                      : moving           ? upscale_video(job, options, video, upscalers, reporter)
+                                         : upscale_picture(job, options, upscalers, reporter);
         if (result) {
             if (hint.empty()) hint = better_model(options, moving ? enlarge::Use::video : enlarge::Use::pictures);
             continue;
@@ -106,7 +106,7 @@ int run(UpscaleOptions& options, const VideoChoice& video) {
 
 }  // namespace
 
-enlarge::Result<Engine::Network*> Engine::network(enlarge::Use use, double factor) {
+enlarge::Result<Upscalers::Opened*> Upscalers::network(enlarge::Use use, double factor) {
     const auto settings = settings_for(options_.engine, use, factor);
     if (!settings) return settings.error();
     const auto key = std::tuple(settings->model, settings->denoise, settings->strength);
@@ -116,26 +116,26 @@ enlarge::Result<Engine::Network*> Engine::network(enlarge::Use use, double facto
         choice.denoise = settings->denoise;
         auto opened = open_model(settings->model, choice);
         if (!opened) return std::move(opened).error();
-        found = networks_.emplace(key, Network{std::move(opened).value(), settings->strength, std::nullopt}).first;
+        found = networks_.emplace(key, Opened{std::move(opened).value(), settings->strength, std::nullopt}).first;
     }
     return &found->second;
 }
 
-std::string Engine::remark(enlarge::Use use, double factor) {
+std::string Upscalers::remark(enlarge::Use use, double factor) {
     const auto settings = settings_for(options_.engine, use, factor);
     return settings && said_.insert(settings->said).second ? settings->said : "";
 }
 
-enlarge::Result<enlarge::Model*> Engine::model(enlarge::Use use, double factor) {
+enlarge::Result<enlarge::Model*> Upscalers::model(enlarge::Use use, double factor) {
     const auto found = network(use, factor);
     if (!found) return found.error();
     return &(*found)->model;
 }
 
-enlarge::Result<enlarge::Upscaler*> Engine::upscaler(enlarge::Use use, double factor) {
+enlarge::Result<enlarge::Upscaler*> Upscalers::upscaler(enlarge::Use use, double factor) {
     const auto found = network(use, factor);
     if (!found) return found.error();
-    Network& wanted = **found;
+    Opened& wanted = **found;
     if (!wanted.upscaler) {
         auto engine = engine_options(options_.engine);
         if (!engine) return engine.error();

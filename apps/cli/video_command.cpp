@@ -167,7 +167,8 @@ bool is_video_job(const Job& job, const UpscaleOptions& options, const VideoChoi
     return enlarge::is_media_file(job.input);
 }
 
-Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const VideoChoice& choice, Engine& engine, Reporter& reporter) {
+Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const VideoChoice& choice,
+                           Upscalers& upscalers, Reporter& reporter) {
     enlarge::VideoOptions video = choice.options;
     const auto size = output_size(options.engine);
     if (!size) return size.error();
@@ -201,7 +202,7 @@ Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const 
     const bool one_frame = is_one_frame(options, choice);
     const std::string output = video_output(job, options.inputs.suffix, video.container);
     if (auto made = make_folder(job.folder); !made) return made;
-    const auto upscaler = engine.upscaler(enlarge::Use::video, size->scale);
+    const auto upscaler = upscalers.upscaler(enlarge::Use::video, size->scale);
     if (!upscaler) return upscaler.error();
     if (!options.preview.empty()) {
         const bool by_side = size->width > 0 || size->height > 0;
@@ -210,8 +211,9 @@ Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const 
     }
 
     reporter.start(job.input, output);
-    if (const std::string said = engine.remark(enlarge::Use::video, size->scale); !said.empty()) reporter.note({"chosen", said});
-    reporter.detail("engine: " + (*upscaler)->path());
+    if (const std::string said = upscalers.remark(enlarge::Use::video, size->scale); !said.empty())
+        reporter.note({"chosen", said});
+    reporter.detail("engine: " + (*upscaler)->description());
     video.notice = [&](const enlarge::Notice& said) {
         if (one_frame && (said.code == "stream-dropped" || said.code == "room")) return;  // a picture has no sound
         reporter.note(said);

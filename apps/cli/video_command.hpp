@@ -33,8 +33,8 @@ std::string container_of(const UpscaleOptions& options, const VideoChoice& choic
 std::string video_output(const Job& job, const std::string& suffix, const std::string& container);
 
 // One video. Errors have been given the file's name.
-enlarge::Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const VideoChoice& choice, Engine& engine,
-                                    Reporter& reporter);
+enlarge::Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const VideoChoice& choice,
+                                    Upscalers& upscalers, Reporter& reporter);
 
 // Seconds in "90", "1:30", "0:01:30.5".
 enlarge::Result<double> parse_time(const std::string& text);

@@ -19,7 +19,7 @@
 #include "base/cpu.hpp"
 #include "base/thread_pool.hpp"
 #include "kernels/table.hpp"
-#include "run/team.hpp"
+#include "run/ordered_workers.hpp"
 
 namespace enlarge {
 namespace {
@@ -101,16 +101,16 @@ Result<double> video_rate(const Program& program, Size size, int runs) {
         lane.from = surface(lane.in, size);
         lane.to = surface(lane.out, {size.width * scale, size.height * scale});
     }
-    Team team(static_cast<int>(lanes.size()));
+    OrderedWorkers workers(static_cast<int>(lanes.size()));
     const auto frames = [&](int count) -> Result<void> {
         for (int begun = 0, done = 0; done < count; ++done) {
-            for (; begun < count && team.under_way() < team.size(); ++begun)
-                TRY(team.submit([&](int worker) -> Result<void> {
+            for (; begun < count && workers.under_way() < workers.size(); ++begun)
+                TRY(workers.submit([&](int worker) -> Result<void> {
                     Lane& lane = lanes[static_cast<std::size_t>(worker)];
                     TRY(lane.session->frames()->run_frame(lane.from, lane.to));
                     return {};
                 }));
-            TRY(team.next());
+            TRY(workers.next());
         }
         return {};
     };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/at.hpp"
 #include "image/format.hpp"
 #include "image/samples.hpp"
 
@@ -71,18 +72,18 @@ AlphaFilter::AlphaFilter(Size picture, int scale)
 
 void AlphaFilter::run(const ImageView& alpha, int top, const Rect& core, const MutableImageView& out, int plane) {
     for (int y = 0; y < core.height * scale_; ++y) {
-        const auto at = static_cast<std::size_t>(core.y * scale_ + y);
+        const std::ptrdiff_t line = core.y * scale_ + y;
         std::fill(sum_.begin(), sum_.end(), 0.0F);
         for (int k = 0; k < down_.taps; ++k) {
-            load_row(alpha, down_.first[at] + k - top, 0, row_.data());
-            const float weight = down_.weights[at * static_cast<std::size_t>(down_.taps) + static_cast<std::size_t>(k)];
+            load_row(alpha, at(down_.first, line) + k - top, 0, row_.data());
+            const float weight = at(down_.weights, line * down_.taps + k);
             for (std::size_t x = 0; x < sum_.size(); ++x) sum_[x] += weight * row_[x];
         }
         auto* to = reinterpret_cast<float*>(out.row(plane, y));
         for (int x = 0; x < core.width * scale_; ++x) {
-            const auto column = static_cast<std::size_t>(core.x * scale_ + x);
-            const float* weights = across_.weights.data() + column * static_cast<std::size_t>(across_.taps);
-            const float* from = sum_.data() + across_.first[column];
+            const std::ptrdiff_t column = core.x * scale_ + x;
+            const float* weights = across_.weights.data() + column * across_.taps;
+            const float* from = sum_.data() + at(across_.first, column);
             float value = 0;
             for (int k = 0; k < across_.taps; ++k) value += weights[k] * from[k];
             to[x] = std::clamp(value, 0.0F, 1.0F);

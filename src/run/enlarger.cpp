@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/at.hpp"
 #include "base/cpu.hpp"
 #include "base/log.hpp"
 #include "image/format.hpp"
@@ -87,7 +88,7 @@ std::vector<Rect> wanted_inputs(const Rect& part, Size in, Size reached, Size ou
         Size from = in, to = in;
         for (int k = 0; k < i; ++k) from = {from.width * scale, from.height * scale};
         to = {from.width * scale, from.height * scale};
-        const Rect core = wanted[static_cast<std::size_t>(i)] = carried(need, to, from, 0);
+        const Rect core = at(wanted, i) = carried(need, to, from, 0);
         // What its tiles read is what the network before it has to give.
         const double reach = 1.0 * std::max({info.halo, kAlphaReach, AlphaFilter::kReach}) + 2.0 * info.alignment * info.size_multiple;
         need = carried(core, from, from, reach);
@@ -191,7 +192,7 @@ Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStag
     for (int i = 0; i < passes; ++i) {
         const bool final = exact && !mixed && i == passes - 1;
         const StageOptions options =
-            options_of({i, passes, final, in_memory, part ? &wanted[static_cast<std::size_t>(i)] : nullptr,
+            options_of({i, passes, final, in_memory, part ? &at(wanted, i) : nullptr,
                         chain->last->format(), in_format, out_format});
         const Size size = chain->last->size();
         TRY(auto stage, NetworkStage::create(*chain->engine, *chain->last, options));

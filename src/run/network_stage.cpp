@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/at.hpp"
 #include "base/log.hpp"
 #include "image/format.hpp"
 #include "image/samples.hpp"
@@ -22,9 +23,9 @@ ImageView planes(const ImageView& view, int first, int channels, bool repeat) {
     part.format.channels = static_cast<std::uint8_t>(channels);
     part.format.planar = true;
     for (int c = 0; c < channels; ++c) {
-        const auto from = static_cast<std::size_t>(repeat ? first : first + c);
-        part.plane[static_cast<std::size_t>(c)] = view.plane[from];
-        part.stride_bytes[static_cast<std::size_t>(c)] = view.stride_bytes[from];
+        const int from = repeat ? first : first + c;
+        at(part.plane, c) = at(view.plane, from);
+        at(part.stride_bytes, c) = at(view.stride_bytes, from);
     }
     return part;
 }
@@ -33,8 +34,8 @@ MutableImageView planes(const MutableImageView& view, int first, int channels) {
     MutableImageView part = view;
     part.format.channels = static_cast<std::uint8_t>(channels);
     for (int c = 0; c < channels; ++c) {
-        part.plane[static_cast<std::size_t>(c)] = view.plane[static_cast<std::size_t>(first + c)];
-        part.stride_bytes[static_cast<std::size_t>(c)] = view.stride_bytes[static_cast<std::size_t>(first + c)];
+        at(part.plane, c) = at(view.plane, first + c);
+        at(part.stride_bytes, c) = at(view.stride_bytes, first + c);
     }
     return part;
 }
@@ -229,8 +230,8 @@ Result<void> NetworkStage::with_alpha(const ImageView& rows, int top, const Rect
     const int colours = channels - (alpha ? 1 : 0);
     ImageView in = planes(rows, 0, 3, colours == 1);
     in.format.channels = 4;
-    in.plane[3] = alpha ? rows.plane[static_cast<std::size_t>(colours)] : opaque_.view().plane[0];
-    in.stride_bytes[3] = alpha ? rows.stride_bytes[static_cast<std::size_t>(colours)] : 0;  // one row for all
+    in.plane[3] = alpha ? at(rows.plane, colours) : opaque_.view().plane[0];
+    in.stride_bytes[3] = alpha ? at(rows.stride_bytes, colours) : 0;  // one row for all
     const MutableImageView result = scratch_.view().part({0, 0, out.size.width, out.size.height});
     TRY(runner_.run({in, top, padded_, stage_.size()}, core, result, tile_progress_));
     if (colours == 1) {

@@ -30,7 +30,7 @@ Pipeline::~Pipeline() {
     stop({Errc::cancelled, "stopped"});
     for (auto& member : state_->members)
         if (member->thread.joinable()) member->thread.join();
-    for (auto& queue : queues_) queue->clear();  // what is left in queues goes back to recyclers while they live
+    for (auto& queue : queues_) queue->clear();  // what is left in queues goes back to pools while they live
 }
 
 bool Stage::stopping() const { return line_->stopping(); }
@@ -97,8 +97,8 @@ Result<void> Pipeline::run(const std::function<bool()>& poll) {
     return {};
 }
 
-std::vector<StageTimes> Pipeline::times() const {
-    std::vector<StageTimes> all;
+std::vector<BusyTime> Pipeline::times() const {
+    std::vector<BusyTime> all;
     for (const auto& member : state_->members) {
         const std::lock_guard lock(member->stage.mutex_);
         all.push_back(member->stage.times_);

@@ -2,7 +2,7 @@
 // Stages that run side by side, joined by bounded queues: decode, convert, infer, convert, encode.
 //
 //     Pipeline line;
-//     auto& frames = line.recycler(std::move(eight_frames));  // all memory of the stream
+//     auto& frames = line.object_pool(std::move(eight_frames));  // all memory of the stream
 //     auto& decoded = line.queue<Item>(4);
 //     line.stage("decode", [&](Stage& stage) -> Result<void> { ... decoded.push(std::move(item)) ... });
 //     line.stage("encode", [&](Stage& stage) -> Result<void> { while (auto item = decoded.pop()) ... });
@@ -111,17 +111,17 @@ private:
 
 // A fixed set of reusable objects (frames). take() waits until one is free; the handle gives it back when it dies.
 template <class T>
-class Recycler : public Stoppable {
+class ObjectPool : public Stoppable {
 public:
     struct GiveBack {
-        Recycler* owner = nullptr;
+        ObjectPool* owner = nullptr;
         void operator()(T* item) const {
             if (owner) owner->give_back(item);
         }
     };
     using Handle = std::unique_ptr<T, GiveBack>;
 
-    explicit Recycler(std::vector<std::unique_ptr<T>> items) : items_(std::move(items)) {
+    explicit ObjectPool(std::vector<std::unique_ptr<T>> items) : items_(std::move(items)) {
         free_.reserve(items_.size());
         for (auto& item : items_) free_.push_back(item.get());
     }
@@ -158,7 +158,7 @@ private:
 };
 
 // How a stage spent its time.
-struct StageTimes {
+struct BusyTime {
     std::string name;
     std::int64_t items = 0;
     double busy_s = 0;   // inside Stage::work()
@@ -199,7 +199,7 @@ private:
         std::chrono::steady_clock::time_point start;
     };
     mutable std::mutex mutex_;
-    StageTimes times_;
+    BusyTime times_;
     const class Pipeline* line_ = nullptr;
 };
 
@@ -220,9 +220,9 @@ public:
     }
     // Reusable objects; take() returns null once the line is stopped.
     template <class T>
-    Recycler<T>& recycler(std::vector<std::unique_ptr<T>> items) {
-        auto owned = std::make_unique<Recycler<T>>(std::move(items));
-        Recycler<T>& reference = *owned;
+    ObjectPool<T>& object_pool(std::vector<std::unique_ptr<T>> items) {
+        auto owned = std::make_unique<ObjectPool<T>>(std::move(items));
+        ObjectPool<T>& reference = *owned;
         queues_.push_back(std::move(owned));
         return reference;
     }
@@ -237,7 +237,7 @@ public:
     void stop(Error reason);
 
     // In the order the stages were added; may be called while the line runs.
-    [[nodiscard]] std::vector<StageTimes> times() const;
+    [[nodiscard]] std::vector<BusyTime> times() const;
     [[nodiscard]] bool stopping() const;
 
 private:

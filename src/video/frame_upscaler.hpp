@@ -37,7 +37,7 @@ public:
     virtual ~FrameUpscaler() = default;
 
     // Where frames go as RGB: the pictures that the stage before fills. Null: frames go as they are.
-    [[nodiscard]] virtual Recycler<Image>* rgb_pictures() { return nullptr; }
+    [[nodiscard]] virtual ObjectPool<Image>* rgb_pictures() { return nullptr; }
     // How many frames may be in work at the same time.
     [[nodiscard]] virtual int at_once() const { return 1; }
     [[nodiscard]] virtual Reach reach() const { return {}; }

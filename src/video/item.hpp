@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/at.hpp"
 #include "enlarge/image.hpp"
 #include "media/frame.hpp"
 #include "media/output.hpp"
@@ -46,7 +47,7 @@ public:
     [[nodiscard]] const Item* at(int offset) const {
         const auto index = static_cast<std::ptrdiff_t>(middle_) + offset;
         const bool there = index >= 0 && index < static_cast<std::ptrdiff_t>(items_.size());
-        return there ? &items_[static_cast<std::size_t>(index)] : nullptr;
+        return there ? &enlarge::at(items_, index) : nullptr;
     }
 
 private:

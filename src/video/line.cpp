@@ -45,7 +45,7 @@ Result<void> watch(Job& job, Pipeline& line) {
 
 void report_stages(const Pipeline& line, VideoReport& report) {
     double busiest = -1;
-    for (const StageTimes& times : line.times()) {
+    for (const BusyTime& times : line.times()) {
         report.stages.push_back({times.name, times.busy_s, times.items});
         report.seconds = std::max(report.seconds, times.total_s);
         if (times.busy_s > busiest) {
@@ -69,7 +69,7 @@ Result<void> run_line(Job& job, VideoReport& report) {
     TRY(const auto upscaler, choose_upscaler(job.network.enlarger, task_of(job, waiting), line));
     if (const std::string said = upscaler->sentence(); !said.empty()) job.notice({"frames-on-gpu", said});
     TRY(media::FramePool frames, media::FramePool::create(job.frame_pixels, job.out.size));
-    Recycler<Image>* const rgb = upscaler->rgb_pictures();
+    ObjectPool<Image>* const rgb = upscaler->rgb_pictures();
     report.frame_memory_bytes = upscaler->memory_bytes() + (rgb ? frames.frame_bytes() * (waiting + 3) : 0);
 
     Demux demux(job, packets, written);

@@ -26,11 +26,11 @@ public:
         : enlarger_(enlarger), channels_(rgb_channels(task.in.samples, task.out.samples)),
           remembers_(task.reuse && channels_.work == 3), pictures_(task.waiting + 2 + (remembers_ ? 1 : 0)),
           in_size_(task.in.size), out_size_(task.out.size),
-          in_(line.recycler(images(in_size_, channels_.in, pictures_))),
-          out_(line.recycler(images(out_size_, channels_.work, pictures_))),
+          in_(line.object_pool(images(in_size_, channels_.in, pictures_))),
+          out_(line.object_pool(images(out_size_, channels_.work, pictures_))),
           reuse_(enlarger, in_size_, out_size_, remembers_) {}
 
-    [[nodiscard]] Recycler<Image>* rgb_pictures() override { return &in_; }
+    [[nodiscard]] ObjectPool<Image>* rgb_pictures() override { return &in_; }
     [[nodiscard]] std::int64_t memory_bytes() const override {
         return bytes_of(in_size_, channels_.in, pictures_) + bytes_of(out_size_, channels_.work, pictures_);
     }
@@ -47,7 +47,7 @@ private:
     bool remembers_;
     int pictures_;
     Size in_size_, out_size_;
-    Recycler<Image>&in_, &out_;
+    ObjectPool<Image>&in_, &out_;
     TileReuse reuse_;
     PooledImage last_in_, last_out_;
     FrameTally tally_;

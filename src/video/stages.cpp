@@ -101,7 +101,7 @@ Result<bool> Infer::begin(FrameWindow window, Stage& stage) {
         const auto job = [this, &stage, window = std::move(window), result](int worker) mutable {
             return upscaler_.run(worker, window, result, [&](double) { return !stage.stopping() && !job_.cancel; });
         };
-        TRY(stage.work_more([&] { return team_.submit(job); }));
+        TRY(stage.work_more([&] { return workers_.submit(job); }));
     }
     under_way_.push_back(std::move(result));
     return true;
@@ -110,7 +110,7 @@ Result<bool> Infer::begin(FrameWindow window, Stage& stage) {
 Result<bool> Infer::finish(Stage& stage) {
     Item result = std::move(under_way_.front());
     under_way_.pop_front();
-    if (!result.repeat) TRY(stage.work([&] { return team_.next(); }));
+    if (!result.repeat) TRY(stage.work([&] { return workers_.next(); }));
     return out_.push(std::move(result));
 }
 
@@ -121,7 +121,7 @@ Result<void> Infer::run(Stage& stage) {
         if (!begun) return {};
         window.reset();
         while (!under_way_.empty() &&
-               (job_.options.live || under_way_.front().repeat || team_.under_way() == team_.size())) {
+               (job_.options.live || under_way_.front().repeat || workers_.under_way() == workers_.size())) {
             TRY(const bool alive, finish(stage));
             if (!alive) return {};
         }

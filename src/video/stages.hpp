@@ -10,7 +10,7 @@
 
 #include "media/filters.hpp"
 #include "run/pipeline.hpp"
-#include "run/team.hpp"
+#include "run/ordered_workers.hpp"
 #include "video/frame_upscaler.hpp"
 #include "video/item.hpp"
 #include "video/job.hpp"
@@ -57,12 +57,12 @@ private:
 // Frames to pictures.
 class ToRgb {
 public:
-    ToRgb(Job& job, Recycler<Image>& pictures, Queue<Item>& in, Queue<Item>& out)
+    ToRgb(Job& job, ObjectPool<Image>& pictures, Queue<Item>& in, Queue<Item>& out)
         : pictures_(pictures), in_(in), out_(out), reader_(job.in) {}
     Result<void> run(Stage& stage);
 
 private:
-    Recycler<Image>& pictures_;
+    ObjectPool<Image>& pictures_;
     Queue<Item>&in_, &out_;
     RgbReader reader_;
 };
@@ -71,7 +71,7 @@ private:
 class Infer {
 public:
     Infer(Job& job, FrameUpscaler& upscaler, Queue<Item>& in, Queue<Item>& out)
-        : job_(job), upscaler_(upscaler), in_(in), out_(out), team_(upscaler.at_once()) {}
+        : job_(job), upscaler_(upscaler), in_(in), out_(out), workers_(upscaler.at_once()) {}
     Result<void> run(Stage& stage);
     [[nodiscard]] double all_pixels() const { return all_pixels_; }
 
@@ -83,7 +83,7 @@ private:
     Queue<Item>&in_, &out_;
     std::deque<Item> under_way_;  // results, in order
     double all_pixels_ = 0;
-    Team team_;  // last: its workers use the others
+    OrderedWorkers workers_;  // last: its workers use the others
 };
 
 // Pictures to frames.

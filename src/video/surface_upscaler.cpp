@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backend/frames.hpp"
+#include "base/at.hpp"
 #include "base/log.hpp"
 #include "image/format.hpp"
 #include "video/frame_upscaler.hpp"
@@ -142,7 +143,7 @@ Result<bool> SurfaceUpscaler::direct(Worker& worker, const Frame& in, Frame& out
 }
 
 Result<void> SurfaceUpscaler::run(int number, const FrameWindow& window, Item& result, const Progress& go_on) {
-    Worker& worker = workers_[static_cast<std::size_t>(number)];
+    Worker& worker = at(workers_, number);
     const Frame& in = window.frame().frame;
     bool done = false;
     if (worker.frames) {

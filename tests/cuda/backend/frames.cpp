@@ -12,7 +12,7 @@
 #include "backend/reference/reference.hpp"
 #include "fake_cuda.hpp"
 #include "color/resample.hpp"
-#include "run/team.hpp"
+#include "run/ordered_workers.hpp"
 #include "support/run_program.hpp"
 
 namespace enlarge {
@@ -338,7 +338,7 @@ TEST_F(CudaFrameTest, keeps_frames_in_order_while_gpus_take_them_in_turn) {
     ASSERT_EQ(program->devices(), 2);
     std::vector<std::unique_ptr<Session>> sessions;
     for (int i = 0; i < 4; ++i) sessions.push_back(test::must(program->session()));
-    Team team(4);
+    OrderedWorkers workers(4);
     constexpr int kFrames = 9;
     std::vector<FloatPicture> in, out;
     for (int i = 0; i < kFrames; ++i) {
@@ -347,14 +347,14 @@ TEST_F(CudaFrameTest, keeps_frames_in_order_while_gpus_take_them_in_turn) {
     }
     int begun = 0;
     for (int done = 0; done < kFrames; ++done) {
-        while (begun < kFrames && team.under_way() < team.size()) {
+        while (begun < kFrames && workers.under_way() < workers.size()) {
             const auto i = static_cast<std::size_t>(begun++);
-            test::must(team.submit([&, i](int worker) -> Result<void> {
+            test::must(workers.submit([&, i](int worker) -> Result<void> {
                 TRY(const TileReport report, sessions[static_cast<std::size_t>(worker)]->run({in[i].view(), {0, 0, 33, 12}, out[i].view()}));
                 return report.finite ? Result<void>() : Result<void>(Error{Errc::numeric, "not finite"});
             }));
         }
-        test::must(team.next());
+        test::must(workers.next());
     }
     const auto session = test::must(program->session());
     for (int i = 0; i < kFrames; ++i) {

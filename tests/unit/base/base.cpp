@@ -7,8 +7,11 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 #include "base/aligned.hpp"
+#include "base/at.hpp"
 #include "base/checked.hpp"
 #include "base/cpu.hpp"
 #include "base/half.hpp"
@@ -129,6 +132,18 @@ TEST(cpu, finds_cores_and_memory) {
     EXPECT_GE(usable_cores(), 1);
     EXPECT_GE(free_memory_bytes(), std::int64_t{64} << 20);
     EXPECT_FALSE(cpu_name().empty());
+}
+
+TEST(at, indexes_what_it_is_given_and_keeps_what_that_gives) {
+    std::vector<int> numbers{1, 2, 3};
+    const int second = 1;
+    at(numbers, second) = 7;
+    EXPECT_EQ(numbers, (std::vector<int>{1, 7, 3}));
+    const std::vector<int>& fixed = numbers;
+    static_assert(std::is_same_v<decltype(at(fixed, second)), const int&>);
+    std::vector<bool> flags(3);
+    at(flags, std::int64_t{2}) = true;
+    EXPECT_TRUE(flags[2]);
 }
 
 TEST(log, goes_to_the_sink_and_nowhere_else) {

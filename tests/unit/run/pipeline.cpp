@@ -141,8 +141,8 @@ TEST(pipeline, drains_what_is_queued_when_the_producer_closes) {
 TEST(pipeline, reuses_a_fixed_set_of_frames) {
     std::vector<int*> seen;
     Pipeline line;
-    auto& frames = line.recycler(ints(3));
-    auto& queue = line.queue<Recycler<int>::Handle>(8);
+    auto& frames = line.object_pool(ints(3));
+    auto& queue = line.queue<ObjectPool<int>::Handle>(8);
     line.stage("fill", [&](Stage&) -> Result<void> {
         for (int i = 0; i < 50; ++i) {
             auto frame = frames.take();
@@ -170,8 +170,8 @@ TEST(pipeline, reuses_a_fixed_set_of_frames) {
 
 TEST(pipeline, gives_frames_back_that_a_stopped_line_still_holds) {
     auto line = std::make_unique<Pipeline>();
-    auto& queue = line->queue<Recycler<int>::Handle>(8);  // made before the recycler on purpose
-    auto& frames = line->recycler(ints(4));
+    auto& queue = line->queue<ObjectPool<int>::Handle>(8);  // made before the pool on purpose
+    auto& frames = line->object_pool(ints(4));
     line->stage("fill", [&](Stage&) -> Result<void> {
         for (int i = 0; i < 3; ++i) queue.push(frames.take());
         return Error{Errc::io, "stop with frames in the queue"};

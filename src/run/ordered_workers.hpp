@@ -18,16 +18,16 @@
 namespace enlarge {
 
 // For one thread that submits and collects.
-class Team {
+class OrderedWorkers {
 public:
     // What worker number `worker` (0 ... size() - 1) does; it runs on that worker's own thread.
     using Job = std::function<Result<void>(int worker)>;
 
     // One worker has no thread: submit() does the work. It does too where a thread cannot be started; a notice says so.
-    explicit Team(int workers);
-    ~Team();  // waits for the jobs under way
-    Team(const Team&) = delete;
-    Team& operator=(const Team&) = delete;
+    explicit OrderedWorkers(int workers);
+    ~OrderedWorkers();  // waits for the jobs under way
+    OrderedWorkers(const OrderedWorkers&) = delete;
+    OrderedWorkers& operator=(const OrderedWorkers&) = delete;
 
     [[nodiscard]] int size() const { return static_cast<int>(workers_.size()); }
     [[nodiscard]] int under_way() const { return static_cast<int>(order_.size()); }

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "run/team.hpp"
+#include "run/ordered_workers.hpp"
 
 #include <exception>
 #include <new>
 #include <system_error>
 
+#include "base/at.hpp"
 #include "base/log.hpp"
 
 namespace enlarge {
 
-Team::Team(int workers) {
+OrderedWorkers::OrderedWorkers(int workers) {
     for (int i = 0; i < workers; ++i) workers_.push_back(std::make_unique<Worker>());
     if (workers == 1) return;
     try {
         for (int i = 0; i < workers; ++i)
-            workers_[static_cast<std::size_t>(i)]->thread =
-                std::thread(work, std::ref(*workers_[static_cast<std::size_t>(i)]), i, current_log());
+            at(workers_, i)->thread = std::thread(work, std::ref(*at(workers_, i)), i, current_log());
     } catch (const std::system_error& e) {  // no more threads: submit() does what those that are missing would do
         log(LogLevel::notice, {"fewer-threads", std::string("a thread cannot be started (") + e.what() + "); the work goes on without it"});
     }
 }
 
-Team::~Team() {
+OrderedWorkers::~OrderedWorkers() {
     for (auto& worker : workers_) {
         {
             const std::lock_guard lock(worker->mutex);
@@ -34,7 +34,7 @@ Team::~Team() {
 }
 
 // What became of a job; nothing is thrown.
-Result<void> Team::outcome(const Job& job, int number) {
+Result<void> OrderedWorkers::outcome(const Job& job, int number) {
     try {
         return job(number);
     } catch (const std::bad_alloc&) {
@@ -44,7 +44,7 @@ Result<void> Team::outcome(const Job& job, int number) {
     }
 }
 
-void Team::work(Worker& w, int number, const SharedLogSink& log) {
+void OrderedWorkers::work(Worker& w, int number, const SharedLogSink& log) {
     const LogScope scope(log);
     for (;;) {
         std::unique_lock lock(w.mutex);
@@ -61,7 +61,7 @@ void Team::work(Worker& w, int number, const SharedLogSink& log) {
     }
 }
 
-Result<void> Team::submit(Job job) {
+Result<void> OrderedWorkers::submit(Job job) {
     ENSURE(order_.size() < workers_.size());
     Worker& worker = *workers_[turn_];
     const int number = static_cast<int>(turn_);
@@ -79,7 +79,7 @@ Result<void> Team::submit(Job job) {
     return {};
 }
 
-Result<void> Team::next() {
+Result<void> OrderedWorkers::next() {
     ENSURE(!order_.empty());
     Worker& worker = *workers_[order_.front()];
     order_.pop_front();
