@@ -55,8 +55,8 @@ void clear(const MutableImageView& view) {
 }
 
 // Residual dense networks see up to 348 pixels far, and blocks of Winograd make that 1390 for bits that do not depend on
-// the tiling; what lies beyond a few dozen pixels does not show (docs/numerics.md has the measurements). Compact and SPAN
-// networks always get all they see.
+// the tiling; what lies beyond a few dozen pixels does not show (docs/numerics.md has the measurements). All others always
+// get all they see, those with dense blocks and attention too.
 // In pixels of the network's own resolution, behind pixel_unshuffle.
 constexpr int kDeepHalo = 64;
 constexpr std::size_t kDense = 5;  // what the last layer of a dense block sees: the block's input and four results
@@ -64,9 +64,10 @@ constexpr std::size_t kDense = 5;  // what the last layer of a dense block sees:
 bool is_deep(const Graph& graph) {
     const auto& nodes = graph.nodes();
     const auto radius = graph.receptive_radius();
-    return radius && *radius > kDeepHalo * graph.size_multiple() &&
-           std::any_of(nodes.begin(), nodes.end(),
-                       [](const Node& node) { return node.is<op::Concat>() && node.inputs.size() == kDense; });
+    const auto dense = [](const Node& node) { return node.is<op::Concat>() && node.inputs.size() == kDense; };
+    const auto attends = [](const Node& node) { return node.is<op::WindowAttention>() || node.is<op::OverlapAttention>(); };
+    return radius && *radius > kDeepHalo * graph.size_multiple() && std::any_of(nodes.begin(), nodes.end(), dense) &&
+           std::none_of(nodes.begin(), nodes.end(), attends);
 }
 
 // What the network gets: whole multiples, and more than the picture where it always wants more.

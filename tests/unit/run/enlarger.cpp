@@ -9,6 +9,7 @@
 
 #include "base/cpu.hpp"
 #include "kernels/table.hpp"
+#include "run/network_stage.hpp"
 #include "support/images.hpp"
 #include "support/networks.hpp"
 
@@ -99,6 +100,20 @@ TEST(enlarger, shows_no_seams_where_a_deep_network_is_tiled) {
     const Image tiled = enlarge_picture(engine, picture.view(), {680, 600}, kRgbF32Planar, {0, 40, false, nullptr});
     EXPECT_LT(largest_difference(whole.view(), tiled.view()), 1e-4);
     EXPECT_FALSE(same_bits(whole.view(), tiled.view()));  // it does read less than the network sees
+}
+
+TEST(enlarger, gives_dense_blocks_with_attention_all_they_see) {
+    for (const bool attention : {false, true}) {
+        NetworkBuilder b(9, 3);
+        int x = b.conv(0, 4);
+        for (int i = 0; i < (attention ? 36 : 9); ++i) x = b.conv(x, 4, 17);
+        x = b.conv(b.concat({x, b.silu(x), b.prelu(x), b.leaky_relu(x), b.conv(x, 4)}), 12, 1);
+        if (attention) x = b.append(op::WindowAttention{2, 4, 4, 0, 0, 0.5F, {}}, {x});
+        b.pixel_shuffle(b.conv(x, 12, 1), 2);
+        const Graph graph = b.finish();
+        ASSERT_GT(graph.receptive_radius().value_or(0), 64 * graph.size_multiple());
+        EXPECT_EQ(tiles_are_exact(graph), attention);
+    }
 }
 
 TEST(enlarger, streams_rows_with_the_same_bits_as_in_memory) {
