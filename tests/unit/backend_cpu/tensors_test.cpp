@@ -164,5 +164,18 @@ TEST(cpu_tensor_programs, tell_how_much_memory_they_take) {
     EXPECT_GT(program->memory_bytes({256, 256}), program->memory_bytes({64, 64}) * 3);
 }
 
+// No number on the way overflows.
+TEST(cpu_tensor_programs, ask_for_more_than_any_memory_when_a_picture_is_too_large) {
+    NetworkBuilder b(3, 3);
+    const int large = b.upsample_nearest(normed(b, b.conv(0, 4)), 64);
+    op::AveragePool pool;
+    pool.kernel = pool.stride = 64;
+    b.conv(b.append(pool, {large}), 3);
+    const Graph graph = b.finish();
+    const auto program = test::must(cpu_backend().compile(graph, {}));
+    EXPECT_GE(program->memory_bytes({1 << 27, 1 << 27}), std::int64_t{1} << 50);
+    EXPECT_GE(program->memory_bytes({1 << 20, 1 << 20}), std::int64_t{1} << 50);
+}
+
 }  // namespace
 }  // namespace enlarge

@@ -330,6 +330,23 @@ Result<std::shared_ptr<const Network>> prepare(const Graph& graph, const KernelT
     return Preparation(graph, kernels, pool).run();
 }
 
+namespace {
+
+// Numbers of one result, at most: what an int counts along a side, and a file of a few bytes cannot make overflow.
+constexpr std::int64_t kMostFloats = std::int64_t{1} << 40;
+
+Result<void> check_sides(const std::vector<std::int64_t>& sides, const Node& node) {
+    std::int64_t count = 1;
+    for (const std::int64_t side : sides) {
+        if (side > (1 << 30) || __builtin_mul_overflow(count, side, &count) || count > kMostFloats)
+            return Error{Errc::limit, "the network's " + std::string(node.name()) + " makes " + std::to_string(side) +
+                                          " rows, columns or channels of this picture; that is more than fits in any memory"};
+    }
+    return {};
+}
+
+}  // namespace
+
 Result<Layouts> lay_out(const Network& network, Size picture, int lanes) {
     const std::vector<Node>& nodes = network.graph.nodes();
     Layouts all;
@@ -343,6 +360,7 @@ Result<Layouts> lay_out(const Network& network, Size picture, int lanes) {
         if (!sides)
             return Error{Errc::argument, "a picture of " + std::to_string(picture.width) + "x" + std::to_string(picture.height) +
                                              " is too small for this network"};
+        TRY(check_sides(*sides, nodes[index]));
         layout.sides = std::move(*sides);
         layout.pixels = network.pixels[index];
         if (layout.pixels) {

@@ -60,7 +60,7 @@ public:
 
     [[nodiscard]] std::int64_t memory_bytes(Size tile) const override {
         const auto layouts = lay_out(*network_, tile, kernels_.lanes);
-        if (!layouts.ok()) return 0;
+        if (!layouts.ok()) return layouts.error().code == Errc::limit ? std::int64_t{1} << 60 : 0;
         const bool plain = network_->operations_in_plain_loops > 0;
         const std::int64_t threads = pool_ ? pool_->size() : 1;
         return (layouts->arena_floats + (plain ? layouts->plain_floats : 0) + threads * kScratchFloats) * std::int64_t{sizeof(float)};
