@@ -67,17 +67,11 @@ Result<Network> build_dat(const StateDict& weights) {
          {"blocks", depths_of(weights, groups, ".blocks.", ".norm1.weight")},
          {"window", to_string(split.rows) + "x" + to_string(split.columns)}},
         [&](Builder& b, int x) {
-            for (int g = 0; g < groups; ++g) {
-                const std::string layer = "layers." + to_string(g) + ".";
-                int y = x;
-                for (int i = 0; b.has(layer + "blocks." + to_string(i) + ".norm1.weight"); ++i) {
-                    const std::string name = layer + "blocks." + to_string(i) + ".";
-                    y = b.add(y, attention(b, b.layer_norm(y, name + "norm1"), name + "attn.", is_shifted(g, i)));
-                    y = b.add(y, gated_layers(b, b.layer_norm(y, name + "norm2"), name + "ffn."));
-                }
-                x = b.add(group_conv(b, y, layer + "conv"), x);
-            }
-            return x;
+            return residual_groups(b, x, groups, "blocks.", [&](int y, const GroupBlock& at) {
+                const bool shifted = is_shifted(at.group, at.index);
+                y = b.add(y, attention(b, b.layer_norm(y, at.name + "norm1"), at.name + "attn.", shifted));
+                return b.add(y, gated_layers(b, b.layer_norm(y, at.name + "norm2"), at.name + "ffn."));
+            });
         });
 }
 

@@ -83,23 +83,12 @@ Result<Network> build_srformer(const StateDict& weights) {
     const int layers = count_blocks(weights, "layers.", ".residual_group.blocks.0.norm1.weight"),
               side = window_of(weights, table);
     const SwinHead head = swin_head(weights);
-    return swin_frame(
-        weights, "SRFormer", head, "patch_embed.norm",
-        {{"features", head.features},
-         {"groups", layers},
-         {"blocks", depths_of(weights, layers, ".residual_group.blocks.", ".norm1.weight")},
-         {"window", side},
-         {"heads", dimension(weights, table, 1)}},
-        [&](Builder& b, int x) {
-            for (int l = 0; l < layers; ++l) {
-                const std::string layer = "layers." + to_string(l) + ".", blocks = layer + "residual_group.blocks.";
-                int y = x;
-                for (int i = 0; b.has(blocks + to_string(i) + ".norm1.weight"); ++i)
-                    y = block(b, y, blocks + to_string(i) + ".", i % 2 ? side / 2 : 0);
-                x = b.add(group_conv(b, y, layer + "conv"), x);
-            }
-            return x;
-        });
+    return swin_frame(weights, "SRFormer", head, "patch_embed.norm", swin_facts(weights, head.features, layers, side),
+                      [&](Builder& b, int x) {
+                          return residual_groups(b, x, layers, "residual_group.blocks.", [&](int y, const GroupBlock& at) {
+                              return block(b, y, at.name, at.index % 2 ? side / 2 : 0);
+                          });
+                      });
 }
 
 }  // namespace enlarge

@@ -85,23 +85,12 @@ Result<Network> build_swinir(const StateDict& weights) {
     SwinHead head = swin_head(weights);
     // Networks with windows of 7 remove JPEG's traces, and were trained with 0 to 255.
     if (side == 7) head.range = 255;
-    return swin_frame(
-        weights, "SwinIR", head, "patch_embed.norm",
-        {{"features", head.features},
-         {"groups", layers},
-         {"blocks", depths_of(weights, layers, ".residual_group.blocks.", ".norm1.weight")},
-         {"window", side},
-         {"heads", dimension(weights, table, 1)}},
-        [&](Builder& b, int x) {
-            for (int l = 0; l < layers; ++l) {
-                const std::string layer = "layers." + to_string(l) + ".";
-                int y = x;
-                for (int i = 0; b.has(layer + "residual_group.blocks." + to_string(i) + ".norm1.weight"); ++i)
-                    y = swin_block(b, y, layer + "residual_group.blocks." + to_string(i) + ".", i % 2 ? side / 2 : 0);
-                x = b.add(group_conv(b, y, layer + "conv"), x);
-            }
-            return x;
-        });
+    return swin_frame(weights, "SwinIR", head, "patch_embed.norm", swin_facts(weights, head.features, layers, side),
+                      [&](Builder& b, int x) {
+                          return residual_groups(b, x, layers, "residual_group.blocks.", [&](int y, const GroupBlock& at) {
+                              return swin_block(b, y, at.name, at.index % 2 ? side / 2 : 0);
+                          });
+                      });
 }
 
 bool is_hat(const StateDict& weights) {
@@ -113,26 +102,16 @@ Result<Network> build_hat(const StateDict& weights) {
     const int layers = count_blocks(weights, "layers.", ".residual_group.blocks.0.norm1.weight"),
               side = window_of_table(dimension(weights, table, 0));
     const SwinHead head = swin_head(weights);
-    return swin_frame(weights, "HAT", head, "patch_embed.norm",
-                      {{"features", head.features},
-                       {"groups", layers},
-                       {"blocks", depths_of(weights, layers, ".residual_group.blocks.", ".norm1.weight")},
-                       {"window", side},
-                       {"heads", dimension(weights, table, 1)}},
-                      [&](Builder& b, int x) {
-                          for (const char* index : {"relative_position_index_SA", "relative_position_index_OCA"})
-                              b.ignore(index);
-                          for (int l = 0; l < layers; ++l) {
-                              const std::string layer = "layers." + to_string(l) + ".",
-                                                group = layer + "residual_group.";
-                              int y = x;
-                              for (int i = 0; b.has(group + "blocks." + to_string(i) + ".norm1.weight"); ++i)
-                                  y = hybrid_block(b, y, group + "blocks." + to_string(i) + ".", i % 2 ? side / 2 : 0);
-                              y = overlapping_block(b, y, group + "overlap_attn.", side);
-                              x = b.add(group_conv(b, y, layer + "conv"), x);
-                          }
-                          return x;
-                      });
+    return swin_frame(
+        weights, "HAT", head, "patch_embed.norm", swin_facts(weights, head.features, layers, side), [&](Builder& b, int x) {
+            for (const char* index : {"relative_position_index_SA", "relative_position_index_OCA"}) b.ignore(index);
+            return residual_groups(
+                b, x, layers, "residual_group.blocks.",
+                [&](int y, const GroupBlock& at) { return hybrid_block(b, y, at.name, at.index % 2 ? side / 2 : 0); },
+                [&](int y, const std::string& layer) {
+                    return overlapping_block(b, y, layer + "residual_group.overlap_attn.", side);
+                });
+        });
 }
 
 bool is_drct(const StateDict& weights) {

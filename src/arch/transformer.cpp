@@ -65,6 +65,28 @@ std::string depths_of(const StateDict& weights, int layers, const std::string& b
     return depths;
 }
 
+int residual_groups(Builder& b, int x, int groups, const std::string& blocks,
+                    const std::function<int(int y, const GroupBlock& block)>& block,
+                    const std::function<int(int y, const std::string& layer)>& end) {
+    for (int g = 0; g < groups; ++g) {
+        const std::string layer = "layers." + to_string(g) + ".";
+        int y = x;
+        for (int i = 0; b.has(layer + blocks + to_string(i) + ".norm1.weight"); ++i)
+            y = block(y, {layer + blocks + to_string(i) + ".", g, i});
+        if (end) y = end(y, layer);
+        x = b.add(group_conv(b, y, layer + "conv"), x);
+    }
+    return x;
+}
+
+std::vector<Fact> swin_facts(const StateDict& weights, int features, int groups, int window) {
+    return {{"features", features},
+            {"groups", groups},
+            {"blocks", depths_of(weights, groups, ".residual_group.blocks.", ".norm1.weight")},
+            {"window", window},
+            {"heads", dimension(weights, "layers.0.residual_group.blocks.0.attn.relative_position_bias_table", 1)}};
+}
+
 int swin_attention(Builder& b, int x, const std::string& name, int shift) {
     const std::string table = name + "relative_position_bias_table";
     const int features = b.channels(x), heads = b.dim(table, 1), side = window_of_table(b.dim(table, 0));

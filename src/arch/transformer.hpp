@@ -41,6 +41,19 @@ int gated_convolutions(Builder& b, int x, const std::string& name, Filter filter
 // "6, 6, 6": how many of "layers.0" + blocks + "0" + end, ... each group has.
 std::string depths_of(const StateDict& weights, int layers, const std::string& blocks, const std::string& end);
 
+// Groups "layers.0.", ... one after another, each added to what it began with: its blocks, named layer + `blocks` + "0." and so
+// on as long as they have a norm1; `end`, where there is one; the convolution at its end.
+struct GroupBlock {
+    std::string name;
+    int group = 0, index = 0;
+};
+int residual_groups(Builder& b, int x, int groups, const std::string& blocks,
+                    const std::function<int(int y, const GroupBlock& block)>& block,
+                    const std::function<int(int y, const std::string& layer)>& end = {});
+
+// Features, groups, blocks, window and heads of networks whose blocks are those of Swin.
+std::vector<Fact> swin_facts(const StateDict& weights, int features, int groups, int window);
+
 // How such a network begins: its first convolution, and how much the picture is folded before it. `mean` is taken off,
 // and the rest multiplied by `range`. The norm behind the groups and the prefix of what makes the result larger.
 struct SwinHead {
