@@ -64,6 +64,9 @@ struct TileJob {
     Size continued{0, 0};
 };
 
+// Whether a program like this can run the job: a mistake of the caller's where it fails.
+Result<void> check(const TileJob& job, const ProgramInfo& info);
+
 struct TileReport {
     bool finite = true;  // false: some output was NaN or infinite, `out` must not be used
 };

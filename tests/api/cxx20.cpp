@@ -8,24 +8,13 @@
 #include <thread>
 #include <vector>
 
+#include "pictures.hpp"
+
 namespace {
 
 using namespace enlarge;
-
-Image picture(Size size) {
-    Image image(size, kRgb8);
-    for (int y = 0; y < size.height; ++y)
-        for (int x = 0; x < size.width; ++x)
-            for (int c = 0; c < 3; ++c) image.view().row(0, y)[3 * x + c] = std::byte((x * 5 + y * 3 + c * 40) & 255);
-    return image;
-}
-
-bool same(const Image& a, const Image& b) {
-    if (!(a.size() == b.size()) || !(a.format() == b.format())) return false;
-    for (int y = 0; y < a.size().height; ++y)
-        if (std::memcmp(a.view().row(0, y), b.view().row(0, y), 3 * static_cast<std::size_t>(a.size().width)) != 0) return false;
-    return true;
-}
+using test::picture;
+using test::same;
 
 Model default_model() { return Model::open(kDefaultModel).value(); }
 

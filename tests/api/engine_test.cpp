@@ -14,29 +14,16 @@
 #include <thread>
 #include <vector>
 
+#include "pictures.hpp"
 #include "support/source_folder.hpp"
 
 namespace {
 
 using namespace enlarge;
+using test::picture;
+using test::same;
 
 constexpr const char* kModel = "swift-x4";
-
-Image picture(Size size) {
-    Image image(size, kRgb8);
-    for (int y = 0; y < size.height; ++y)
-        for (int x = 0; x < size.width; ++x)
-            for (int c = 0; c < 3; ++c) image.view().row(0, y)[3 * x + c] = std::byte((x * 5 + y * 3 + c * 40) & 255);
-    return image;
-}
-
-bool same(const Image& a, const Image& b) {
-    if (!(a.size() == b.size()) || !(a.format() == b.format())) return false;
-    const auto bytes = 3 * static_cast<std::size_t>(a.size().width);
-    for (int y = 0; y < a.size().height; ++y)
-        if (std::memcmp(a.view().row(0, y), b.view().row(0, y), bytes) != 0) return false;
-    return true;
-}
 
 Engine engine(const EngineOptions& options = {}) {
     return Engine::create(Model::open(kModel).value(), options).value();

@@ -37,7 +37,7 @@ public:
         : graph_(graph), info_(info), pool_(pool) {}
 
     Result<TileReport> run(const TileJob& job) override {
-        TRY(check(job));
+        TRY(check(job, info_));
         std::vector<Tensor> pictures;
         pictures.push_back(Tensor({info_.channels, job.in.size.height, job.in.size.width}));
         reference::load_planes(job.in, pictures[0].values.data());
@@ -54,18 +54,6 @@ public:
     }
 
 private:
-    Result<void> check(const TileJob& job) const {
-        const Size size = job.in.size;
-        ENSURE(job.in.format.channels == info_.channels && job.out.format.channels == info_.channels);
-        ENSURE(size.width > 0 && size.height > 0);
-        ENSURE(size.width % info_.size_multiple == 0 && size.height % info_.size_multiple == 0);
-        ENSURE(job.core.x >= 0 && job.core.y >= 0 && job.core.width > 0 && job.core.height > 0);
-        ENSURE(job.core.right() <= size.width && job.core.bottom() <= size.height);
-        ENSURE(job.out.size.width == job.core.width * info_.scale);
-        ENSURE(job.out.size.height == job.core.height * info_.scale);
-        return {};
-    }
-
     const Graph& graph_;
     const ProgramInfo& info_;
     ThreadPool* pool_;

@@ -106,18 +106,6 @@ void Runner::parallel(std::int64_t count, const std::function<void(std::int64_t,
     });
 }
 
-Result<void> Runner::check(const TileJob& job) const {
-    const Size size = job.in.size;
-    ENSURE(job.in.format.channels == info_.channels && job.out.format.channels == info_.channels);
-    ENSURE(size.width > 0 && size.height > 0);
-    ENSURE(size.width % info_.size_multiple == 0 && size.height % info_.size_multiple == 0);
-    ENSURE(job.core.x >= 0 && job.core.y >= 0 && job.core.width > 0 && job.core.height > 0);
-    ENSURE(job.core.right() <= size.width && job.core.bottom() <= size.height);
-    ENSURE(job.out.size.width == job.core.width * info_.scale);
-    ENSURE(job.out.size.height == job.core.height * info_.scale);
-    return {};
-}
-
 Result<void> Runner::place(Size picture) {
     if (picture == placed_) return {};
     TRY(layouts_, lay_out(*network_, picture, kernels_.lanes));
@@ -141,7 +129,7 @@ void Runner::clear_borders(const Tensor& tensor) const {
 }
 
 Result<TileReport> Runner::run(const TileJob& job) {
-    TRY(check(job));
+    TRY(check(job, info_));
     TRY(place(job.in.size));
     load(job);
     for (std::size_t s = 1; s < network_->steps.size(); ++s) {

@@ -49,7 +49,6 @@ public:
 private:
     friend struct Compute;
 
-    Result<void> check(const TileJob& job) const;
     Result<void> place(Size picture);
     void load(const TileJob& job);
     TileReport store(const TileJob& job);
