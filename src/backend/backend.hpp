@@ -59,6 +59,8 @@ struct TileJob {
     // up soon and returns Errc::cancelled. May be null; a backend may call it rarely, but a tile that takes longer than
     // about half a second should (a whole picture can be one tile).
     const std::function<bool(double)>* progress = nullptr;
+    // What the session may take for it, in bytes: at least Program::least_memory_bytes(); 0: as much as it likes.
+    std::int64_t memory_bytes = 0;
     // How many columns at the right and rows at the bottom of `in` are no pixels of the picture but its continuation to a
     // multiple: op::Pad mirrors its input at the picture's own edges.
     Size continued{0, 0};
@@ -101,6 +103,8 @@ public:
     [[nodiscard]] virtual const ProgramInfo& info() const = 0;
     // Working memory of a session for a tile of this size, halo included, in bytes (weights not counted).
     [[nodiscard]] virtual std::int64_t memory_bytes(Size tile) const = 0;
+    // What it can do with at least, more slowly: networks that read the whole picture may run stage by stage.
+    [[nodiscard]] virtual std::int64_t least_memory_bytes(Size tile) const { return memory_bytes(tile); }
     virtual Result<std::unique_ptr<Session>> session() const = 0;
     // How many devices sessions take in turn.
     [[nodiscard]] virtual int devices() const { return 1; }

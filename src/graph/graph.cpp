@@ -22,8 +22,6 @@ Error misfit(std::size_t index, const Node& node, const std::string& what, Errc 
     return {code, "node " + std::to_string(index) + " (" + std::string(node.name()) + "): " + what};
 }
 
-std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0); }
-
 // What a graph's nodes know about pictures: the sides of a node relative to the graph's own.
 void describe_picture(Node& node) {
     node.channels = !node.shape.empty() && node.shape[0].constant() ? static_cast<int>(node.shape[0].fixed) : 0;
@@ -33,21 +31,6 @@ void describe_picture(Node& node) {
     if (rows.fixed != 0 || columns.fixed != 0 || rows.h != columns.w || rows.den != columns.den) return;
     node.num = static_cast<int>(rows.h);
     node.den = static_cast<int>(rows.den);
-}
-
-// Pixels first ... last of one axis.
-struct Interval {
-    std::int64_t first = 0, last = -1;
-    [[nodiscard]] bool empty() const { return last < first; }
-};
-
-Interval read(Interval own, const ReadWindow& window) {
-    if (window.block > 1) {
-        own.first = floor_div(own.first - window.origin, window.block) * window.block + window.origin;
-        own.last = floor_div(own.last - window.origin, window.block) * window.block + window.origin + window.block - 1;
-    }
-    return {floor_div(own.first * window.mul + window.low, window.div),
-            floor_div(own.last * window.mul + window.high, window.div)};
 }
 
 // For one input pixel, the interval of each node that its output block depends on is followed back to the inputs.
@@ -63,22 +46,10 @@ std::int64_t reach_along(const std::vector<Node>& nodes, std::int64_t pixel, int
             const auto from = static_cast<std::size_t>(node.inputs[k]);
             if (!is_picture(nodes[from].shape)) continue;  // depends on no pixel
             const Reads reads = traits(node.op).reads(node.op, k);
-            const Interval more = read(need[i], rows ? reads.rows : reads.columns);
-            Interval& other = need[from];
-            other = other.empty() ? more : Interval{std::min(other.first, more.first), std::max(other.last, more.last)};
+            need[from].add(read(need[i], rows ? reads.rows : reads.columns));
         }
     }
     return reach;
-}
-
-// Whether each node depends on the picture's pixels.
-std::vector<bool> depends_on_pixels(const std::vector<Node>& nodes) {
-    std::vector<bool> depends(nodes.size(), false);
-    for (std::size_t i = 0; i < nodes.size(); ++i)
-        depends[i] = (nodes[i].is<op::Input>() && nodes[i].picture()) ||
-                     std::any_of(nodes[i].inputs.begin(), nodes[i].inputs.end(),
-                                 [&](int from) { return depends[static_cast<std::size_t>(from)]; });
-    return depends;
 }
 
 }  // namespace
@@ -177,6 +148,15 @@ std::optional<int> Graph::receptive_radius() const {
     for (std::int64_t pixel = 0; pixel < multiple_; ++pixel)
         for (const bool rows : {true, false}) radius = std::max(radius, reach_along(nodes_, pixel, scale(), rows));
     return static_cast<int>(radius);
+}
+
+std::vector<bool> depends_on_pixels(const std::vector<Node>& nodes) {
+    std::vector<bool> depends(nodes.size(), false);
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+        depends[i] = (nodes[i].is<op::Input>() && nodes[i].picture()) ||
+                     std::any_of(nodes[i].inputs.begin(), nodes[i].inputs.end(),
+                                 [&](int from) { return depends[static_cast<std::size_t>(from)]; });
+    return depends;
 }
 
 double Graph::macs_per_pixel() const {

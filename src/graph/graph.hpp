@@ -102,6 +102,9 @@ private:
     int spare_ = 0, longest_side_ = 0;
 };
 
+// Whether each node's result depends on the picture's pixels.
+std::vector<bool> depends_on_pixels(const std::vector<Node>& nodes);
+
 // Whether two nodes compute the same from the same inputs.
 inline bool same_operation(const Node& a, const Node& b) { return a.op == b.op && a.inputs == b.inputs; }
 

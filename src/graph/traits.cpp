@@ -903,6 +903,19 @@ const OpTraits& traits(const Operation& op) {
     return table[op.index()];
 }
 
+void Interval::add(const Interval& other) {
+    *this = empty() ? other : Interval{std::min(first, other.first), std::max(last, other.last)};
+}
+
+Interval read(Interval own, const ReadWindow& window) {
+    const auto down = [](std::int64_t a, std::int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0); };
+    if (window.block > 1) {
+        own.first = down(own.first - window.origin, window.block) * window.block + window.origin;
+        own.last = down(own.last - window.origin, window.block) * window.block + window.origin + window.block - 1;
+    }
+    return {down(own.first * window.mul + window.low, window.div), down(own.last * window.mul + window.high, window.div)};
+}
+
 bool is_picture(const Shape& shape) {
     return shape.size() == 3 && shape[0].constant() && !shape[1].floor && !shape[2].floor && shape[1].h > 0 && shape[1].w == 0 && shape[1].area == 0 &&
            shape[2].w > 0 && shape[2].h == 0 && shape[2].area == 0;

@@ -21,6 +21,17 @@ struct ReadWindow {
     int block = 1, origin = 0;
 };
 
+// Pixels first ... last along one axis; none where last < first.
+struct Interval {
+    std::int64_t first = 0, last = -1;
+    [[nodiscard]] bool empty() const { return last < first; }
+    // Grows to hold the other as well.
+    void add(const Interval& other);
+};
+
+// What these pixels of a result read, as if the input had no ends.
+Interval read(Interval own, const ReadWindow& window);
+
 struct Reads {
     enum class Kind {
         window,  // a few pixels around

@@ -18,6 +18,7 @@ Arena place_in_arena(const std::vector<Lifetime>& lifetimes, std::int64_t alignm
     arena.offset.assign(lifetimes.size(), 0);
     std::vector<std::size_t> placed;
     for (const std::size_t i : order) {
+        if (lifetimes[i].size == 0) break;
         std::vector<std::pair<std::int64_t, std::int64_t>> taken;  // while this one is needed
         for (const std::size_t k : placed)
             if (lifetimes[k].first <= lifetimes[i].last && lifetimes[i].first <= lifetimes[k].last)

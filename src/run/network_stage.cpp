@@ -96,17 +96,28 @@ Result<StagePlan> NetworkStage::plan(NetworkEngine& engine, const StageInput& in
     request.picture = padded;
     request.halo = halo;
     request.alignment = probe.rules().alignment;
-    request.max_core = options.max_core;
+    // Each tile of a network that reads the whole picture would be all the work.
+    if (info.halo != kWholePicture) request.max_core = options.max_core;
     request.memory_bytes = options.memory_bytes;
     if (buffered) request.row_in_bytes = RowWindow::row_bytes(padded.width, in.format);
     if (!options.whole_output)
         request.row_out_bytes = RowWindow::row_bytes(in.size.width, options.out_format) * s * s;
-    request.tile_bytes = [&](Size tile) {
+    const auto around = [&](Size tile) {
         const std::int64_t scratch = is_direct ? 0 : std::int64_t{tile.width} * tile.height * s * s * info.channels * 4;
-        const std::int64_t extra = probe.extra_bytes(tile, sample_bytes(in.format.sample));
-        return engine.program().memory_bytes(tile) + extra + scratch;
+        return probe.extra_bytes(tile, sample_bytes(in.format.sample)) + scratch;
     };
+    request.tile_bytes = [&](Size tile) { return engine.program().memory_bytes(tile) + around(tile); };
     auto exact = plan_tiles(request);
+    std::int64_t network_bytes = 0;
+    if (!exact && info.halo == kWholePicture) {  // slower, but within the limit
+        const std::int64_t least = engine.program().least_memory_bytes(padded);
+        request.tile_bytes = [&](Size tile) { return least + around(tile); };
+        exact = plan_tiles(request);
+        if (exact) {
+            network_bytes = least + options.memory_bytes - exact->bytes;
+            exact->bytes = options.memory_bytes;
+        }
+    }
     const int deep_halo = kDeepHalo * engine.graph().size_multiple();
     if (is_deep(engine.graph()) && halo > deep_halo && !(exact && exact->core == padded)) {
         request.halo = halo = deep_halo;
@@ -115,7 +126,7 @@ Result<StagePlan> NetworkStage::plan(NetworkEngine& engine, const StageInput& in
                                 std::to_string(engine.graph().receptive_radius().value_or(0)));
     }
     TRY(const TilePlan tiles, std::move(exact));
-    return StagePlan{tiles.core, halo, tiles.bytes};
+    return StagePlan{tiles.core, halo, tiles.bytes, network_bytes};
 }
 
 Result<std::unique_ptr<NetworkStage>> NetworkStage::create(NetworkEngine& engine, RowStage& stage,
@@ -123,7 +134,9 @@ Result<std::unique_ptr<NetworkStage>> NetworkStage::create(NetworkEngine& engine
     const int channels = engine.info().channels;
     ENSURE(channels == 1 || channels == 3 || channels == 4);
     TRY(const StagePlan planned, plan(engine, {stage.size(), stage.format(), stage.whole() != nullptr}, options));
-    return std::unique_ptr<NetworkStage>(new NetworkStage(engine, stage, options, planned.halo, planned.core));
+    std::unique_ptr<NetworkStage> made(new NetworkStage(engine, stage, options, planned.halo, planned.core));
+    made->runner_.limit_memory(planned.network_bytes);
+    return made;
 }
 
 NetworkStage::NetworkStage(NetworkEngine& engine, RowStage& stage, const StageOptions& options, int halo, Size core)

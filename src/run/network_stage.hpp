@@ -41,6 +41,7 @@ struct StagePlan {
     Size core;               // of its tiles
     int halo = 0;
     std::int64_t bytes = 0;  // of rows, tiles and the network's scratch
+    std::int64_t network_bytes = 0;  // what of it the network has to be content with; 0: all it takes
 };
 
 class NetworkStage : public RowStage {

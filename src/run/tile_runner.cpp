@@ -183,6 +183,7 @@ Result<TileReport> TileRunner::run_session(Session& session, const ImageView& in
     TileJob job{in, blocks, out};
     if (!(blocks == core)) job.out = view_on(blocks_out_, {blocks.width * s, blocks.height * s}, out.format);
     job.continued = continued_;
+    job.memory_bytes = memory_bytes_;
     job.progress = progress ? &progress : nullptr;
     TRY(const TileReport report, session.run(job));
     if (!(blocks == core))

@@ -68,6 +68,8 @@ public:
     Result<void> run(const Band& band, const Rect& core, const MutableImageView& out,
                      const std::function<bool(double)>& progress);
 
+    // What the network may take for a tile, as in TileJob.
+    void limit_memory(std::int64_t bytes) { memory_bytes_ = bytes; }
     [[nodiscard]] const TileRules& rules() const { return rules_; }
     [[nodiscard]] const TileCounts& counts() const { return counts_; }
     void reset_counts() { counts_ = {}; }
@@ -89,6 +91,7 @@ private:
     NetworkEngine& engine_;
     TileRules rules_;
     bool tta_;
+    std::int64_t memory_bytes_ = 0;
     std::unique_ptr<Session> session_;
     AlignedBuffer<std::byte> turned_in_, turned_out_, blocks_out_;
     TileCounts counts_;

@@ -156,6 +156,86 @@ TEST_P(cpu_tensors, compute_what_the_reference_computes) {
 
 INSTANTIATE_TEST_SUITE_P(each, cpu_tensors, testing::ValuesIn(kCases), [](const auto& info) { return std::string(info.param.name); });
 
+// A whole picture within so many bytes.
+FloatPicture run_within(const Program& program, FloatPicture picture, std::int64_t memory) {
+    FloatPicture out(program.info().channels, {picture.size.width * program.info().scale, picture.size.height * program.info().scale});
+    TileJob job{picture.view(), {0, 0, picture.size.width, picture.size.height}, out.view()};
+    job.memory_bytes = memory;
+    EXPECT_TRUE(test::must(test::must(program.session())->run(job)).finite);
+    return out;
+}
+
+// Means between strided, cropped and enlarged results, one of them used far behind the others.
+Graph with_means() {
+    NetworkBuilder b(5, 3);
+    const auto excite = [&](int x) {
+        const int small = b.append(op::LeakyRelu{}, {b.conv(b.append(op::GlobalMean{}, {x}), 4, 1)});
+        return b.append(op::Multiply{}, {x, b.append(op::Sigmoid{}, {b.conv(small, b.channels(x), 1)})});
+    };
+    const int first = excite(b.prelu(b.conv(b.append(op::Pad{op::Pad::Mode::reflect, 6, 6, 6, 6}, {0}), 10)));
+    op::Conv2d half = conv(18, 10, 2, 2, 1);
+    half.pad_top = half.pad_left = half.pad_bottom = half.pad_right = 0;
+    const int low = excite(b.conv(b.append(half, {first}), 18));
+    const int norm = b.append(op::GroupNorm{3, 1e-5F, numbers(18, 0.5F, 0.1F), numbers(18, 0, 0.1F)}, {low});
+    const int high = b.conv(b.upsample_nearest(excite(b.add(norm, low)), 2), 10, 3, 0.5F);
+    const int both = b.append(op::Crop{6, 6, 6, 6}, {excite(b.add(high, first))});
+    b.add(b.pixel_shuffle(b.conv(both, 12, 3, 0.5F), 2), b.upsample_nearest(0, 2));
+    return b.finish();
+}
+
+TEST_P(cpu_tensors, give_the_same_bits_in_little_memory) {
+    NetworkBuilder b(31, 3);
+    const int last = GetParam().layers(b, b.conv(0, 10));
+    b.pixel_shuffle(b.conv(b.conv(last, 16), 12, 3, 0.5F), 2);
+    const auto program = test::must(cpu_backend().compile(b.finish(), {.precision = Precision::fp32}));
+    const Size size{156, 136};
+    const std::int64_t whole = program->memory_bytes(size), least = program->least_memory_bytes(size);
+    if (GetParam().tiles) {
+        EXPECT_EQ(least, whole);
+        return;
+    }
+    EXPECT_LE(least, whole);
+    const FloatPicture picture = test::random_picture(8, 3, size), expected = run_within(*program, picture, 0);
+    for (const std::int64_t memory : {std::int64_t{1}, least, (whole + least) / 2, whole})
+        EXPECT_TRUE(test::same_bits(expected, run_within(*program, picture, memory))) << memory << " of " << least << " to " << whole;
+}
+
+TEST(cpu_tensor_programs, go_stage_by_stage_through_networks_with_means) {
+    const Size size{236, 200};
+    ThreadPool pool(2);
+    const auto program = test::must(cpu_backend().compile(with_means(), {.precision = Precision::fp32, .pool = &pool}));
+    const std::int64_t whole = program->memory_bytes(size), least = program->least_memory_bytes(size);
+    EXPECT_LT(least, whole * 2 / 3);
+    const FloatPicture picture = test::random_picture(8, 3, size), expected = run_within(*program, picture, 0);
+    EXPECT_LE(test::largest_difference(test::run_whole(reference_backend(), with_means(), picture), expected), 3e-5);
+    for (int share = 0; share < 4; ++share)
+        EXPECT_TRUE(test::same_bits(expected, run_within(*program, picture, least + (whole - least) * share / 4))) << share;
+}
+
+// Only a part is asked for, and whoever asks no longer wants it.
+TEST(cpu_tensor_programs, give_parts_stage_by_stage_and_can_be_stopped) {
+    const Size size{236, 200};
+    const auto program = test::must(cpu_backend().compile(with_means(), {.precision = Precision::fp32}));
+    FloatPicture picture = test::random_picture(8, 3, size);
+    const FloatPicture expected = run_within(*program, picture, 0);
+    const auto session = test::must(program->session());
+    FloatPicture out(3, {2 * 40, 2 * 30});
+    TileJob job{picture.view(), {100, 60, 40, 30}, out.view()};
+    job.memory_bytes = program->least_memory_bytes(size);
+    ASSERT_TRUE(test::must(session->run(job)).finite);
+    for (int y = 0; y < out.size.height; ++y)
+        for (int x = 0; x < out.size.width; ++x) ASSERT_EQ(out.at(1, x, y), expected.at(1, 200 + x, 120 + y)) << x << "," << y;
+    double reached = 0;
+    const std::function<bool(double)> stop = [&](double done) {
+        EXPECT_GE(done, reached);
+        reached = done;
+        return done < 0.5;
+    };
+    job.progress = &stop;
+    EXPECT_EQ(session->run(job).error().code, Errc::cancelled);
+    EXPECT_LE(reached, 0.7);
+}
+
 // The working memory that is told is what a picture takes.
 TEST(cpu_tensor_programs, tell_how_much_memory_they_take) {
     const Graph graph = test::attention_graph(3, true);

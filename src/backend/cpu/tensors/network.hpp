@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "backend/backend.hpp"
@@ -16,6 +17,7 @@
 #include "graph/graph.hpp"
 #include "kernels/table.hpp"
 #include "plan/chains.hpp"
+#include "plan/stages.hpp"
 
 namespace enlarge::cpu::tensors {
 
@@ -57,12 +59,14 @@ struct Border {
 
 struct Network {
     Graph graph;
-    std::vector<Step> steps;
+    std::vector<Step> steps;         // the first is the picture
+    std::vector<int> all;            // 0 ... steps.size() - 1
     std::vector<Border> border;      // by node
     std::vector<bool> pixels;        // by node: whether it lies as pixels
     int alignment = 1, halo = 0;
     int operations_in_plain_loops = 0;
     std::string first_plain;         // the name of one of those
+    std::unique_ptr<const Stages> stages;  // of networks that read the whole picture
 };
 
 // Fails with Errc::unsupported where the graph takes several inputs, or has another number of channels at its end.
@@ -78,15 +82,22 @@ struct Layout {
     std::int64_t offset = 0;  // in the arena
 };
 
+// Fails with Errc::argument when the picture is too small for the network.
+Result<Layout> layout_of(const Network& network, int node, Size picture, int lanes);
+
 struct Layouts {
-    std::vector<Layout> nodes;
-    std::int64_t arena_floats = 0;
+    std::vector<Layout> nodes;         // of those that the steps make and read
+    std::int64_t arena_floats = 0;     // for what they make
     std::int64_t zero_row_floats = 0;  // the longest row
     std::int64_t plain_floats = 0;     // copies for plain loops, at most
+    [[nodiscard]] std::int64_t bytes() const { return (arena_floats + plain_floats) * std::int64_t{sizeof(float)}; }
 };
 
-// Fails with Errc::argument when the picture is too small for the network.
-Result<Layouts> lay_out(const Network& network, Size picture, int lanes);
+// Of steps as if a picture of this size were all there is. The same failure.
+Result<Layouts> lay_out(const Network& network, std::span<const int> steps, Size picture, int lanes);
+
+// What threads take for themselves: batches of Winograd blocks, attention.
+inline std::int64_t scratch_bytes(const ThreadPool* pool) { return (std::int64_t{1} << 21) * (pool ? pool->size() : 1); }
 
 std::unique_ptr<Program> make_program(std::shared_ptr<const Network> network, const KernelTable& kernels, ThreadPool* pool,
                                       const std::string& isa);

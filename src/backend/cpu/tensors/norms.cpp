@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Norms and means. Sums over pixels are made row by row in double precision and then over the rows in order, so that
-// threads change nothing.
+// Norms and means.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -21,18 +20,11 @@ void across_channels(const Compute& c, Norm norm, float epsilon) {
 template <class Of>
 std::vector<double> sums(const Compute& c, Of of) {
     const Tensor& x = c.a();
-    const auto channels = static_cast<std::size_t>(x.channels());
-    std::vector<double> rows(static_cast<std::size_t>(x.height()) * channels, 0.0), all(channels, 0.0);
+    RowSums rows(x.height(), x.channels());
     c.parallel(x.height(), [&](std::int64_t y, Scratch&) {
-        double* const sum = rows.data() + static_cast<std::size_t>(y) * channels;
-        for (int column = 0; column < x.width(); ++column) {
-            const float* pixel = x.pixel(static_cast<int>(y), column);
-            for (std::size_t k = 0; k < channels; ++k) sum[k] += of(double{pixel[k]}, k);
-        }
+        rows.add(static_cast<int>(y), x.row(static_cast<int>(y)), x.padded(), x.width(), of);
     });
-    for (int y = 0; y < x.height(); ++y)
-        for (std::size_t k = 0; k < channels; ++k) all[k] += rows[static_cast<std::size_t>(y) * channels + k];
-    return all;
+    return rows.total();
 }
 
 // (x - mean) / sqrt(variance + epsilon) * scale + shift over `groups` groups of channels and all pixels.
@@ -74,10 +66,13 @@ void Compute::operator()(const op::GroupNorm& op) const { return across_pixels(*
 void Compute::operator()(const op::InstanceNorm& op) const { return across_pixels(*this, out.channels(), op.epsilon); }
 
 void Compute::operator()(const op::GlobalMean&) const {
-    const std::vector<double> all = sums(*this, [](double x, std::size_t) { return x; });
-    float* const to = out.row(0);
-    std::fill(to, to + out.padded(), 0.0F);
-    for (std::size_t k = 0; k < all.size(); ++k) to[k] = static_cast<float>(all[k] / (static_cast<double>(a().width()) * a().height()));
+    put_mean(sums(*this, [](double x, std::size_t) { return x; }), std::int64_t{a().width()} * a().height(), out);
+}
+
+void put_mean(const std::vector<double>& sums, std::int64_t pixels, const Tensor& to) {
+    float* const numbers = to.row(0);
+    std::fill(numbers, numbers + to.padded(), 0.0F);
+    for (std::size_t k = 0; k < sums.size(); ++k) numbers[k] = static_cast<float>(sums[k] / static_cast<double>(pixels));
 }
 
 }  // namespace enlarge::cpu::tensors

@@ -95,7 +95,10 @@ public:
         for (std::size_t c = 0; c < chains_.size(); ++c)
             for (const int node : chains_[c].nodes) chain_of_[static_cast<std::size_t>(node)] = static_cast<int>(c);
         for (int i = 0; i < static_cast<int>(nodes_.size()); ++i) add_step(i);
+        network_->all.resize(network_->steps.size());
+        std::iota(network_->all.begin(), network_->all.end(), 0);
         set_halo();
+        if (network_->halo == kWholePicture) network_->stages = std::make_unique<Stages>(network_->graph, work_steps(), network_->alignment);
         return network_;
     }
 
@@ -311,6 +314,27 @@ private:
         network_->halo = static_cast<int>(std::min<std::int64_t>(kWholePicture, (reach + network_->alignment - 1) / network_->alignment * network_->alignment));
     }
 
+    [[nodiscard]] std::vector<WorkStep> work_steps() const {
+        constexpr int kSide = 256;
+        const int multiple = network_->graph.size_multiple(), side = round_up(kSide, multiple);
+        std::vector<WorkStep> all;
+        for (const Step& step : network_->steps) {
+            const Operation& op = node(step.operation).op;
+            WorkStep work{step.node, step.inputs, {}, !step.plain && std::holds_alternative<op::GlobalMean>(op), 0};
+            for (std::size_t k = 0; k < step.inputs.size(); ++k)
+                work.reads.push_back(k < node(step.operation).inputs.size() ? traits(op).reads(op, k) : Reads{});
+            // Whole blocks are computed as one.
+            if (step.convolution && step.convolution->kind == Convolution::Kind::winograd)
+                work.reads[0].rows.block = work.reads[0].columns.block = 4;
+            const auto sides = [&](int i) { return at(node(i).shape, {side, side}).value_or(std::vector<std::int64_t>(node(i).shape.size(), 0)); };
+            std::vector<std::vector<std::int64_t>> inputs;
+            for (const int from : node(step.operation).inputs) inputs.push_back(sides(from));
+            work.macs = traits(op).macs(op, inputs, sides(step.operation));
+            all.push_back(std::move(work));
+        }
+        return all;
+    }
+
     const KernelTable& kernels_;
     ThreadPool* pool_;
     std::shared_ptr<Network> network_;
@@ -347,45 +371,60 @@ Result<void> check_sides(const std::vector<std::int64_t>& sides, const Node& nod
 
 }  // namespace
 
-Result<Layouts> lay_out(const Network& network, Size picture, int lanes) {
-    const std::vector<Node>& nodes = network.graph.nodes();
+Result<Layout> layout_of(const Network& network, int node, Size picture, int lanes) {
+    const Node& what = network.graph.nodes()[static_cast<std::size_t>(node)];
+    Layout layout;
+    auto sides = at(what.shape, picture);
+    if (!sides)
+        return Error{Errc::argument, "a picture of " + std::to_string(picture.width) + "x" + std::to_string(picture.height) +
+                                         " is too small for this network"};
+    TRY(check_sides(*sides, what));
+    layout.sides = std::move(*sides);
+    layout.pixels = network.pixels[static_cast<std::size_t>(node)];
+    if (layout.pixels) {
+        const Border& border = network.border[static_cast<std::size_t>(node)];
+        layout.channels = static_cast<int>(layout.sides[0]);
+        layout.padded = round_up(layout.channels, lanes);
+        layout.height = static_cast<int>(layout.sides[1]);
+        layout.width = static_cast<int>(layout.sides[2]);
+        layout.left = border.left;
+        layout.row_floats = (std::ptrdiff_t{layout.width} + border.left + border.right) * layout.padded;
+        layout.floats = layout.row_floats * layout.height;
+    } else {
+        layout.floats = 1;
+        for (const std::int64_t side : layout.sides) layout.floats *= side;
+    }
+    return layout;
+}
+
+Result<Layouts> lay_out(const Network& network, std::span<const int> steps, Size picture, int lanes) {
     Layouts all;
-    all.nodes.resize(nodes.size());
-    std::vector<Lifetime> lifetimes(nodes.size());
-    for (std::size_t s = 0; s < network.steps.size(); ++s) {
-        const Step& step = network.steps[s];
-        const auto index = static_cast<std::size_t>(step.node);
-        Layout& layout = all.nodes[index];
-        auto sides = at(nodes[index].shape, picture);
-        if (!sides)
-            return Error{Errc::argument, "a picture of " + std::to_string(picture.width) + "x" + std::to_string(picture.height) +
-                                             " is too small for this network"};
-        TRY(check_sides(*sides, nodes[index]));
-        layout.sides = std::move(*sides);
-        layout.pixels = network.pixels[index];
-        if (layout.pixels) {
-            const Border& border = network.border[index];
-            layout.channels = static_cast<int>(layout.sides[0]);
-            layout.padded = round_up(layout.channels, lanes);
-            layout.height = static_cast<int>(layout.sides[1]);
-            layout.width = static_cast<int>(layout.sides[2]);
-            layout.left = border.left;
-            layout.row_floats = (std::ptrdiff_t{layout.width} + border.left + border.right) * layout.padded;
-            layout.floats = layout.row_floats * layout.height;
+    all.nodes.resize(network.graph.nodes().size());
+    std::vector<Lifetime> lifetimes(all.nodes.size());
+    for (std::size_t s = 0; s < steps.size(); ++s) {
+        const Step& step = network.steps[static_cast<std::size_t>(steps[s])];
+        std::int64_t copies = 0;
+        const auto place = [&](int node) -> Result<void> {
+            Layout& layout = all.nodes[static_cast<std::size_t>(node)];
+            if (layout.sides.empty()) {
+                TRY(layout, layout_of(network, node, picture, lanes));
+            }
             all.zero_row_floats = std::max<std::int64_t>(all.zero_row_floats, layout.row_floats);
-        } else {
-            layout.floats = 1;
-            for (const std::int64_t side : layout.sides) layout.floats *= side;
+            if (step.plain && !step.inputs.empty()) copies += layout.floats;
+            return {};
+        };
+        TRY(place(step.node));
+        for (const int from : step.inputs) {
+            TRY(place(from));
+            lifetimes[static_cast<std::size_t>(from)].last = static_cast<int>(s);
         }
-        lifetimes[index] = {layout.floats, static_cast<int>(s), static_cast<int>(s)};
-        for (const int from : step.inputs) lifetimes[static_cast<std::size_t>(from)].last = static_cast<int>(s);
-        std::int64_t copies = layout.floats;
-        for (const int from : step.inputs) copies += all.nodes[static_cast<std::size_t>(from)].floats;
+        const auto index = static_cast<std::size_t>(step.node);
+        lifetimes[index] = {all.nodes[index].floats, static_cast<int>(s), static_cast<int>(s)};
         all.plain_floats = std::max(all.plain_floats, copies);
     }
     constexpr std::int64_t kLine = 16;  // floats of a cache line
     const Arena arena = place_in_arena(lifetimes, kLine);
-    for (std::size_t i = 0; i < nodes.size(); ++i) all.nodes[i].offset = arena.offset[i];
+    for (std::size_t i = 0; i < all.nodes.size(); ++i) all.nodes[i].offset = arena.offset[i];
     all.arena_floats = arena.size;
     return all;
 }

@@ -59,11 +59,15 @@ public:
     [[nodiscard]] const ProgramInfo& info() const override { return info_; }
 
     [[nodiscard]] std::int64_t memory_bytes(Size tile) const override {
-        const auto layouts = lay_out(*network_, tile, kernels_.lanes);
-        if (!layouts.ok()) return layouts.error().code == Errc::limit ? std::int64_t{1} << 60 : 0;
-        const bool plain = network_->operations_in_plain_loops > 0;
-        const std::int64_t threads = pool_ ? pool_->size() : 1;
-        return (layouts->arena_floats + (plain ? layouts->plain_floats : 0) + threads * kScratchFloats) * std::int64_t{sizeof(float)};
+        const auto layouts = lay_out(*network_, network_->all, tile, kernels_.lanes);
+        return layouts.ok() ? layouts->bytes() + scratch_bytes(pool_) : of_failure(layouts.error());
+    }
+
+    [[nodiscard]] std::int64_t least_memory_bytes(Size tile) const override {
+        const std::int64_t whole = memory_bytes(tile);
+        if (!network_->stages) return whole;
+        const auto plan = plan_stages(*network_, tile, 0, kernels_.lanes, pool_);
+        return std::min(whole, plan.ok() ? plan->bytes : of_failure(plan.error()));
     }
 
     Result<std::unique_ptr<Session>> session() const override {
@@ -71,7 +75,9 @@ public:
     }
 
 private:
-    static constexpr std::int64_t kScratchFloats = 1 << 19;  // of a thread: batches of Winograd blocks, attention
+    // More than any memory holds; nothing where the run itself will say what is wrong.
+    static std::int64_t of_failure(const Error& error) { return error.code == Errc::limit ? std::int64_t{1} << 60 : 0; }
+
     std::shared_ptr<const Network> network_;
     const KernelTable& kernels_;
     ThreadPool* pool_;
@@ -89,11 +95,6 @@ Runner::Runner(std::shared_ptr<const Network> network, const ProgramInfo& info, 
     : network_(std::move(network)), info_(info), kernels_(kernels), pool_(pool),
       scratch_(static_cast<std::size_t>(pool ? pool->size() : 1)) {}
 
-Tensor Runner::tensor(int node) const {
-    const Layout& layout = layouts_.nodes[static_cast<std::size_t>(node)];
-    return {&layout, arena_.as<float>() + layout.offset};
-}
-
 void Runner::parallel(std::int64_t count, const std::function<void(std::int64_t, Scratch&)>& body) {
     if (!pool_ || count <= 1) {
         for (std::int64_t i = 0; i < count; ++i) body(i, scratch_[0]);
@@ -106,15 +107,10 @@ void Runner::parallel(std::int64_t count, const std::function<void(std::int64_t,
     });
 }
 
-Result<void> Runner::place(Size picture) {
-    if (picture == placed_) return {};
-    TRY(layouts_, lay_out(*network_, picture, kernels_.lanes));
-    const auto bytes = static_cast<std::size_t>(layouts_.arena_floats) * sizeof(float);
-    if (arena_.bytes() < bytes) arena_ = {};
-    if (arena_.bytes() < bytes) arena_ = Block(bytes);
-    zeros_.assign(static_cast<std::size_t>(layouts_.zero_row_floats), 0.0F);
-    placed_ = picture;
-    return {};
+void Runner::reserve(Block& block, std::int64_t floats) const {
+    const auto bytes = static_cast<std::size_t>(floats) * sizeof(float);
+    if (block.bytes() < bytes) block = {};  // freed first: old and new need not fit at the same time
+    if (block.bytes() < bytes) block = Block(bytes);
 }
 
 void Runner::clear_borders(const Tensor& tensor) const {
@@ -130,61 +126,81 @@ void Runner::clear_borders(const Tensor& tensor) const {
 
 Result<TileReport> Runner::run(const TileJob& job) {
     TRY(check(job, info_));
-    TRY(place(job.in.size));
+    if (job.in.size != placed_) {
+        placed_ = {0, 0};
+        TRY(layouts_, lay_out(*network_, network_->all, job.in.size, kernels_.lanes));
+        placed_ = job.in.size;
+    }
+    const bool fits = job.memory_bytes == 0 || layouts_.bytes() + scratch_bytes(pool_) <= job.memory_bytes;
+    return fits || !network_->stages ? run_whole(job) : run_staged(job);
+}
+
+Result<TileReport> Runner::run_whole(const TileJob& job) {
+    reserve(arena_, layouts_.arena_floats);
+    zeros_.resize(static_cast<std::size_t>(layouts_.zero_row_floats), 0.0F);
+    tensors_.clear();
+    for (const Layout& layout : layouts_.nodes) tensors_.push_back({&layout, arena_.as<float>() + layout.offset});
     load(job);
     for (std::size_t s = 1; s < network_->steps.size(); ++s) {
-        compute(network_->steps[s], job);
+        compute(network_->steps[s], job.continued);
         if (job.progress && *job.progress && !(*job.progress)(static_cast<double>(s + 1) / static_cast<double>(network_->steps.size())))
             return Error{Errc::cancelled, "stopped"};
     }
-    return store(job);
+    return store(tensors_.back(), {job.core.x * info_.scale, job.core.y * info_.scale, job.core.width * info_.scale, job.core.height * info_.scale}, job.out);
 }
 
 void Runner::load(const TileJob& job) {
-    const Tensor to = tensor(0);
-    planes_.resize(static_cast<std::size_t>(to.channels()) * static_cast<std::size_t>(to.height()) * static_cast<std::size_t>(to.width()));
-    reference::load_planes(job.in, planes_.data());
+    const Tensor& to = tensors_[0];
     clear_borders(to);
-    from_reference(planes_.data(), to);
+    parallel(to.height(), [&](std::int64_t row, Scratch& scratch) {
+        const int y = static_cast<int>(row);
+        float* const planes = scratch.floats(std::int64_t{to.channels()} * to.width());
+        reference::load_planes(job.in.part({0, y, to.width(), 1}), planes);
+        for (int x = 0; x < to.width(); ++x) {
+            float* const pixel = to.pixel(y, x);
+            for (int c = 0; c < to.channels(); ++c) pixel[c] = planes[std::ptrdiff_t{c} * to.width() + x];
+            for (int c = to.channels(); c < to.padded(); ++c) pixel[c] = 0;
+        }
+    });
 }
 
-TileReport Runner::store(const TileJob& job) {
-    const Tensor from = tensor(static_cast<int>(network_->graph.nodes().size()) - 1);
-    const int s = info_.scale;
-    const Rect core{job.core.x * s, job.core.y * s, job.core.width * s, job.core.height * s};
-    const auto plane = static_cast<std::size_t>(core.width) * static_cast<std::size_t>(core.height);
-    planes_.resize(static_cast<std::size_t>(from.channels()) * plane);
-    TileReport report;
-    for (int y = 0; y < core.height; ++y)
-        for (int x = 0; x < core.width; ++x) {
-            const float* pixel = from.pixel(core.y + y, core.x + x);
+TileReport Runner::store(const Tensor& from, const Rect& part, const MutableImageView& out) {
+    std::atomic<bool> finite{true};
+    parallel(part.height, [&](std::int64_t row, Scratch& scratch) {
+        const int y = static_cast<int>(row);
+        float* const planes = scratch.floats(std::int64_t{from.channels()} * part.width);
+        bool all = true;
+        for (int x = 0; x < part.width; ++x) {
+            const float* const pixel = from.pixel(part.y + y, part.x + x);
             for (int c = 0; c < from.channels(); ++c) {
-                report.finite = report.finite && std::isfinite(pixel[c]);
-                planes_[static_cast<std::size_t>(c) * plane + static_cast<std::size_t>(y) * static_cast<std::size_t>(core.width) + static_cast<std::size_t>(x)] = pixel[c];
+                all = all && std::isfinite(pixel[c]);
+                planes[std::ptrdiff_t{c} * part.width + x] = pixel[c];
             }
         }
-    reference::store_planes(planes_.data(), core.size(), {0, 0, core.width, core.height}, job.out);
-    return report;
+        reference::store_planes(planes, {part.width, 1}, {0, 0, part.width, 1}, out.part({0, y, part.width, 1}));
+        if (!all) finite.store(false, std::memory_order_relaxed);
+    });
+    return {finite.load()};
 }
 
-void Runner::compute(const Step& step, const TileJob& job) {
-    Compute compute{*this, step, tensor(step.node), {}};
-    for (const int from : step.inputs) compute.in.push_back(tensor(from));
+void Runner::compute(const Step& step, Size continued) {
+    if (node(step.operation).is<op::Input>()) return;
+    Compute compute{*this, step, tensors_[static_cast<std::size_t>(step.node)], {}};
+    for (const int from : step.inputs) compute.in.push_back(tensors_[static_cast<std::size_t>(from)]);
     clear_borders(compute.out);
     if (step.convolution) return compute.convolve();
-    if (step.plain) return compute_plainly(step, job);
+    if (step.plain) return compute_plainly(step, continued);
     std::visit([&](const auto& op) { compute(op); }, node(step.operation).op);
 }
 
-void Runner::compute_plainly(const Step& step, const TileJob& job) {
+void Runner::compute_plainly(const Step& step, Size continued) {
     std::vector<reference::Tensor> copies;
-    for (const int from : step.inputs) copies.push_back(as_reference(tensor(from)));
+    for (const int from : step.inputs) copies.push_back(as_reference(tensors_[static_cast<std::size_t>(from)]));
     std::vector<const reference::Tensor*> in;
     for (const reference::Tensor& copy : copies) in.push_back(&copy);
-    const Tensor out = tensor(step.node);
+    const Tensor& out = tensors_[static_cast<std::size_t>(step.node)];
     reference::Tensor result(out.layout->sides);
-    const Node& what = node(step.operation);
-    reference::run_node(what, in, job.continued, result, pool_);
+    reference::run_node(node(step.operation), in, continued, result, pool_);
     from_reference(result.values.data(), out);
 }
 

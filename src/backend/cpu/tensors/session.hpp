@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/cpu/tensors/network.hpp"
+#include "backend/cpu/tensors/staged.hpp"
 
 namespace enlarge::cpu::tensors {
 
@@ -41,6 +42,36 @@ private:
     Block block_;
 };
 
+// Sums over pixels, for each channel: row by row in double precision, then over the rows in order, so that threads
+// change nothing, nor tiles that come from left to right.
+class RowSums {
+public:
+    RowSums(int rows, int channels)
+        : rows_(static_cast<std::size_t>(rows)), channels_(static_cast<std::size_t>(channels)), sums_(rows_ * channels_, 0.0) {}
+
+    // Adds of(number, channel) of `count` pixels beside each other to a row's sums. Different rows at the same time.
+    template <class Of>
+    void add(int row, const float* pixel, std::ptrdiff_t padded, int count, Of of) {
+        double* const sum = sums_.data() + static_cast<std::size_t>(row) * channels_;
+        for (int x = 0; x < count; ++x, pixel += padded)
+            for (std::size_t k = 0; k < channels_; ++k) sum[k] += of(double{pixel[k]}, k);
+    }
+
+    [[nodiscard]] std::vector<double> total() const {
+        std::vector<double> all(channels_, 0.0);
+        for (std::size_t y = 0; y < rows_; ++y)
+            for (std::size_t k = 0; k < channels_; ++k) all[k] += sums_[y * channels_ + k];
+        return all;
+    }
+
+private:
+    std::size_t rows_, channels_;
+    std::vector<double> sums_;
+};
+
+// The result of op::GlobalMean: norms.cpp.
+void put_mean(const std::vector<double>& sums, std::int64_t pixels, const Tensor& to);
+
 class Runner final : public Session {
 public:
     Runner(std::shared_ptr<const Network> network, const ProgramInfo& info, const KernelTable& kernels, ThreadPool* pool);
@@ -49,15 +80,21 @@ public:
 private:
     friend struct Compute;
 
-    Result<void> place(Size picture);
+    Result<TileReport> run_whole(const TileJob& job);
+    void reserve(Block& block, std::int64_t floats) const;
     void load(const TileJob& job);
-    TileReport store(const TileJob& job);
-    void compute(const Step& step, const TileJob& job);
-    void compute_plainly(const Step& step, const TileJob& job);
+    // Pixels of a result to `out`, which is as large as `part`.
+    TileReport store(const Tensor& from, const Rect& part, const MutableImageView& out);
+    // `continued`: of what the tensors hold, as in TileJob.
+    void compute(const Step& step, Size continued);
+    void compute_plainly(const Step& step, Size continued);
     void clear_borders(const Tensor& tensor) const;
 
+    // staged.cpp
+    class Tiles;
+    Result<TileReport> run_staged(const TileJob& job);
+
     [[nodiscard]] const Node& node(int i) const { return network_->graph.nodes()[static_cast<std::size_t>(i)]; }
-    [[nodiscard]] Tensor tensor(int node) const;
     // Calls body(i, scratch) for 0 <= i < count on all threads, each i once.
     void parallel(std::int64_t count, const std::function<void(std::int64_t, Scratch&)>& body);
 
@@ -66,10 +103,12 @@ private:
     const KernelTable& kernels_;
     ThreadPool* pool_;
     Size placed_{0, 0};
-    Layouts layouts_;
-    Block arena_;
-    std::vector<float> zeros_;  // as long as the longest row
-    std::vector<float> planes_;
+    Layouts layouts_;            // of a picture in one go
+    std::optional<StagedPlan> staged_;
+    std::pair<Size, std::int64_t> staged_for_;  // picture, memory
+    Block arena_, tile_arena_;
+    std::vector<Tensor> tensors_;  // by node: where its result is at the moment
+    std::vector<float> zeros_;     // as long as the longest row
     std::vector<Scratch> scratch_;
 };
 
