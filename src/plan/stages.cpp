@@ -111,8 +111,12 @@ std::vector<Stage> Stages::find(const std::vector<bool>& dropped) const {
     return stages;
 }
 
+// A picture that goes on to a multiple is mirrored at its own edge (op::Pad), which may lie before the last core.
 int Stages::halo(const std::vector<int>& steps, const std::vector<int>& targets) const {
-    return std::max(reach(steps, targets, true), reach(steps, targets, false));
+    const auto mirrors = [this](int s) { return at(graph_.nodes(), at(steps_, s).node).is<op::Pad>(); };
+    const int before = 2 * (graph_.spare() + graph_.size_multiple() - 1);
+    return std::max(reach(steps, targets, true), reach(steps, targets, false)) +
+           (std::any_of(steps.begin(), steps.end(), mirrors) ? before : 0);
 }
 
 // For one core of `alignment` input pixels, what each node has to hold; then how far the tile must go beyond the core for

@@ -11,6 +11,8 @@
 #include "image/samples.hpp"
 #include "run/enlarger.hpp"
 #include "support/images.hpp"
+#include "support/run_program.hpp"
+#include "tile/tile.hpp"
 
 namespace enlarge {
 namespace {
@@ -113,6 +115,33 @@ TEST_P(golden_families, compute_what_their_authors_programs_compute) {
         expect_output(*network, read_npy(folder / ("input_" + std::string(n) + ".npy")),
                       read_npy(folder / ("output_" + std::string(n) + ".npy")), *n == '0');
     }
+}
+
+// Networks that read the whole picture, in as little memory as they can do with: stage by stage, in tiles.
+TEST_P(golden_families, give_the_same_bits_in_little_memory) {
+    const fs::path folder = fs::path(data_folder("golden")) / GetParam();
+    const bool pth = fs::exists(folder / "weights.pth");
+    const auto network = recognise(must(read_weights((folder / (pth ? "weights.pth" : "weights.safetensors")).string())));
+    ASSERT_TRUE(network.ok()) << network.error().message;
+    ThreadPool pool(2);
+    CompileOptions options;
+    options.precision = Precision::fp32;
+    options.pool = &pool;
+    const auto program = must(must(choose_backend("cpu"))->compile(network->graph, options));
+    const ProgramInfo& info = program->info();
+    if (info.halo != kWholePicture) return;
+    const Size size = round_up(Size{99, 70}, info.size_multiple);
+    if (network->graph.longest_side() > 0 && size.width > network->graph.longest_side()) return;
+    test::FloatPicture picture = test::random_picture(3, info.channels, size);
+    std::vector<test::FloatPicture> results;
+    for (const std::int64_t memory : {std::int64_t{0}, std::int64_t{1}}) {
+        results.emplace_back(info.channels, Size{size.width * info.scale, size.height * info.scale});
+        TileJob job{picture.view(), {0, 0, size.width, size.height}, results.back().view()};
+        job.memory_bytes = memory;
+        job.continued = {size.width - 98, size.height - 70};
+        must(must(program->session())->run(job));
+    }
+    EXPECT_TRUE(test::same_bits(results[0], results[1]));
 }
 
 std::vector<std::string> variants() {
