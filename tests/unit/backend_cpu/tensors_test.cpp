@@ -82,6 +82,39 @@ const Case kCases[] = {
          c.dilation_h = c.dilation_w = c.pad_top = c.pad_left = c.pad_bottom = c.pad_right = 2;
          return b.append(c, {normed(b, x)});
      }},
+    {"unpadded", true,
+     [](NetworkBuilder& b, int x) {
+         op::Conv2d c = conv(18, 10, 3, 1, 1);
+         c.pad_top = c.pad_left = c.pad_bottom = c.pad_right = 0;
+         const int y = b.append(op::Pad{op::Pad::Mode::repeat, 3, 2, 1, 2}, {normed(b, x)});
+         return b.append(op::Crop{1, 1, 1, 1}, {b.append(op::Pad{op::Pad::Mode::zeros, 1, 1, 1, 1}, {b.append(op::Crop{1, 1, 1, 1}, {b.append(c, {y})})})});
+     }},
+    {"mirrored", true,
+     [](NetworkBuilder& b, int x) { return b.append(op::Crop{4, 5, 3, 2}, {b.conv(b.append(op::Pad{op::Pad::Mode::reflect, 4, 5, 3, 2}, {normed(b, x)}), 10)}); }},
+    {"transposed", true,
+     [](NetworkBuilder& b, int x) {
+         op::ConvTranspose2d c;
+         c.kernel_h = c.kernel_w = 4;
+         c.stride_h = c.stride_w = 2;
+         c.pad_top = c.pad_left = c.pad_bottom = c.pad_right = 1;
+         c.weights = numbers(10 * 18 * 16, -0.09F, 0.03F);
+         c.bias = numbers(18, -0.1F, 0.05F);
+         return b.append(conv(10, 18, 3, 2, 1), {b.append(op::LeakyRelu{}, {b.append(c, {normed(b, x)})})});
+     }},
+    {"transposed_by_three", true,
+     [](NetworkBuilder& b, int x) {
+         op::ConvTranspose2d c;
+         c.kernel_h = 5;
+         c.kernel_w = 2;
+         c.stride_h = c.stride_w = 3;
+         c.pad_top = 2;
+         c.extra_h = c.extra_w = 1;
+         c.weights = numbers(10 * 6 * 10, -0.09F, 0.03F);
+         c.bias = numbers(6, -0.1F, 0.05F);
+         op::Conv2d down = conv(10, 6, 3, 3, 1);
+         down.pad_top = down.pad_left = down.pad_bottom = down.pad_right = 0;
+         return b.append(down, {b.append(op::Crop{0, 0, 1, 0}, {b.append(c, {normed(b, x)})})});
+     }},
     {"depthwise", true, [](NetworkBuilder& b, int x) { return b.append(conv(10, 10, 7, 1, 10), {normed(b, x)}); }},
     {"grouped", true, [](NetworkBuilder& b, int x) { return b.append(conv(20, 10, 3, 1, 2), {normed(b, x)}); }},
     {"norms", true,

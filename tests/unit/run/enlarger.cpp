@@ -155,6 +155,36 @@ TEST(enlarger, keeps_within_a_memory_limit_by_smaller_tiles_and_says_when_it_can
     EXPECT_NE(refused.error().message.find("at least"), std::string::npos) << refused.error().message;
 }
 
+// A mean over the picture between its convolutions.
+Graph mean_graph() {
+    NetworkBuilder b(3, 3);
+    const int x = b.conv(b.prelu(b.conv(0, 16)), 16);
+    const int y = b.append(op::Multiply{}, {x, b.append(op::Sigmoid{}, {b.conv(b.append(op::GlobalMean{}, {x}), 16, 1)})});
+    b.pixel_shuffle(b.conv(b.conv(y, 16), 12, 3, 0.5F), 2);
+    return b.finish();
+}
+
+TEST(enlarger, runs_what_reads_the_whole_picture_within_a_memory_limit) {
+    const Image picture = make_picture({480, 360}, kRgb8);
+    const auto engine = make_engine(*must(choose_backend("cpu")), mean_graph());
+    const Image whole = enlarge_picture(engine, picture.view(), {960, 720}, kRgb8);
+    const std::int64_t all = engine->program().memory_bytes({480, 360}), least = engine->program().least_memory_bytes({480, 360});
+    ASSERT_LT(least, all / 2);
+    Enlarger limited(engine, {(least + all) / 2, 0, false, nullptr}), smallest(engine, {least, 0, false, nullptr}), hopeless(engine, {least - 1, 0, false, nullptr});
+    for (Enlarger* const enlarger : {&limited, &smallest}) {
+        Image out({960, 720}, kRgb8);
+        EXPECT_LE(must(enlarger->memory_for({480, 360}, kRgb8, {960, 720})), (least + all) / 2 + (std::int64_t{1} << 20));
+        EXPECT_EQ(must(enlarger->run(picture.view(), out.view(), {})).tiles, 1);
+        EXPECT_TRUE(same_bits(whole.view(), out.view()));
+    }
+    Image out({960, 720}, kRgb8);
+    EXPECT_EQ(hopeless.run(picture.view(), out.view(), {}).error().code, Errc::memory);
+    // A tile size does not make all the work once more for each tile.
+    Enlarger tiled(engine, {0, 64, false, nullptr});
+    EXPECT_EQ(must(tiled.run(picture.view(), out.view(), {})).tiles, 1);
+    EXPECT_TRUE(same_bits(whole.view(), out.view()));
+}
+
 TEST(enlarger, averages_the_eight_symmetries_whatever_the_tile) {
     for (const Backend* backend : exact_backends()) {
         const auto engine = make_engine(*backend, compact_graph(1, {16, 1, 2, 3}));

@@ -104,9 +104,9 @@ void Compute::winograd(const Convolution& c) const {
             Window<float> window;
             window.step = std::ptrdiff_t{4} * channels;
             for (int i = 0; i < 6; ++i) {
-                const int row = y - 1 + i;
+                const int row = y - c.op.pad_top + i;
                 window.rows[i] = row >= 0 && row < a().height() ? a().row(row) : zeros;
-                window.column[i] = std::ptrdiff_t{x - 1 + i} * channels;
+                window.column[i] = std::ptrdiff_t{x - c.op.pad_left + i} * channels;
             }
             kernels().winograd_input_f32(window, n, channels, v + std::ptrdiff_t{index} * channels, v_stride);
         });

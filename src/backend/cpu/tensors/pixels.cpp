@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "backend/cpu/tensors/session.hpp"
+#include "tile/tile.hpp"
 
 namespace enlarge::cpu::tensors {
 namespace {
@@ -183,6 +184,31 @@ void Compute::operator()(const op::UpsampleNearest& op) const {
 
 void Compute::operator()(const op::Crop& op) const {
     rows([&](int y) { copy_channels(a().pixel(y + op.top, op.left), out.width() * out.padded(), out.row(y)); });
+}
+
+// The picture itself is mirrored, not what it goes on with to a multiple.
+void Compute::operator()(const op::Pad& op) const {
+    using Mode = op::Pad::Mode;
+    const bool itself = step.inputs[0] == 0 && op.mode != Mode::zeros;
+    const int width = a().width() - (itself ? continued.width : 0), height = a().height() - (itself ? continued.height : 0);
+    const auto from = [&](int i, int n) {
+        if (i >= 0 && i < n) return i;
+        return op.mode == Mode::zeros ? -1 : op.mode == Mode::repeat ? std::clamp(i, 0, n - 1) : reflect(i, n);
+    };
+    rows([&](int y) {
+        const int row = from(y - op.top, height);
+        if (row < 0) {
+            std::fill_n(out.row(y), std::ptrdiff_t{out.width()} * out.padded(), 0.0F);
+            return;
+        }
+        for (int x = 0; x < out.width(); ++x) {
+            const int column = from(x - op.left, width);
+            if (column < 0)
+                std::fill_n(out.pixel(y, x), out.padded(), 0.0F);
+            else
+                copy_channels(a().pixel(row, column), out.padded(), out.pixel(y, x));
+        }
+    });
 }
 
 void Compute::operator()(const op::Roll& op) const {

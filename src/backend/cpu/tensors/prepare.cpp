@@ -7,6 +7,7 @@
 #include "backend/cpu/tensors/network.hpp"
 #include "graph/traits.hpp"
 #include "plan/arena.hpp"
+#include "plan/transposed.hpp"
 #include "tile/tile.hpp"
 
 namespace enlarge::cpu::tensors {
@@ -46,6 +47,7 @@ struct HasCode {
     bool operator()(const op::PixelUnshuffle&) const { return true; }
     bool operator()(const op::UpsampleNearest&) const { return true; }
     bool operator()(const op::Crop&) const { return true; }
+    bool operator()(const op::Pad&) const { return true; }
     bool operator()(const op::Roll&) const { return true; }
     bool operator()(const op::DynamicConv2d&) const { return true; }
     bool operator()(const op::GroupNorm&) const { return true; }
@@ -60,6 +62,14 @@ struct HasCode {
     }
 };
 
+// Nine taps at each pixel, of a picture that may be padded by one or become smaller.
+bool is_winograd(const op::Conv2d& conv) {
+    const auto small = [](int pad) { return pad == 0 || pad == 1; };
+    return conv.kernel_h == 3 && conv.kernel_w == 3 && conv.stride_h == 1 && conv.stride_w == 1 && conv.dilation_h == 1 &&
+           conv.dilation_w == 1 && conv.groups == 1 && small(conv.pad_top) && small(conv.pad_left) && small(conv.pad_bottom) &&
+           small(conv.pad_right);
+}
+
 bool is_depthwise(const op::Conv2d& conv, int in, int out) { return conv.groups > 1 && conv.groups == in && in == out; }
 
 // Numbers as many as there are channels, with zeros behind them.
@@ -73,8 +83,8 @@ std::vector<float> padded(const Values& values, int channels, int lanes, float o
 class Preparation {
 public:
     Preparation(const Graph& graph, const KernelTable& kernels, ThreadPool* pool)
-        : kernels_(kernels), pool_(pool), network_(std::make_shared<Network>()), nodes_(graph.nodes()) {
-        network_->graph = graph;
+        : kernels_(kernels), pool_(pool), network_(std::make_shared<Network>()), nodes_(network_->graph.nodes()) {
+        network_->graph = with_plain_convolutions(graph);
     }
 
     std::shared_ptr<const Network> run() {
@@ -200,7 +210,7 @@ private:
             made.kind = Convolution::Kind::depthwise;
         else if (op.groups > 1)
             made.kind = Convolution::Kind::grouped;
-        else if (op.same_kernel() == 3 && in >= lanes && out >= lanes && what.picture())
+        else if (is_winograd(op) && in >= lanes && out >= lanes && is_picture(what.shape))
             made.kind = Convolution::Kind::winograd;
         // A single tap is read without the padding.
         const bool single = op.kernel_h == 1 && op.kernel_w == 1;
@@ -220,7 +230,7 @@ private:
 
     void widen(int from, const op::Conv2d& op, bool winograd) {
         Border& border = network_->border[static_cast<std::size_t>(from)];
-        border.left = std::max({border.left, op.pad_left, winograd ? 1 : 0});
+        border.left = std::max(border.left, op.pad_left);
         border.right = std::max({border.right, op.pad_right, winograd ? 4 : 0});
     }
 
@@ -303,9 +313,10 @@ private:
         std::int64_t further = 0;
         for (const Step& step : network_->steps)
             if (step.convolution && step.convolution->kind == Convolution::Kind::winograd) {
-                const Node& made = node(step.operation);
-                blocks = std::max(blocks, 4 * made.den / std::gcd(4 * made.den, made.num));
-                further += (3 * made.den + made.num - 1) / made.num;
+                const Extent& rows = node(step.operation).shape[1];
+                const auto mul = static_cast<int>(rows.h), div = static_cast<int>(rows.den);
+                blocks = std::lcm(blocks, 4 * div / std::gcd(4 * div, mul));
+                further += (3 * div + mul - 1) / mul;
             }
         const Graph& graph = network_->graph;
         network_->alignment = std::lcm(graph.size_multiple(), blocks);

@@ -185,7 +185,7 @@ TileReport Runner::store(const Tensor& from, const Rect& part, const MutableImag
 
 void Runner::compute(const Step& step, Size continued) {
     if (node(step.operation).is<op::Input>()) return;
-    Compute compute{*this, step, tensors_[static_cast<std::size_t>(step.node)], {}};
+    Compute compute{*this, step, tensors_[static_cast<std::size_t>(step.node)], {}, continued};
     for (const int from : step.inputs) compute.in.push_back(tensors_[static_cast<std::size_t>(from)]);
     clear_borders(compute.out);
     if (step.convolution) return compute.convolve();

@@ -118,6 +118,7 @@ struct Compute {
     const Step& step;
     Tensor out;
     std::vector<Tensor> in;
+    Size continued;  // of the picture, as in TileJob
 
     [[nodiscard]] const Tensor& a() const { return in[0]; }
     [[nodiscard]] const Tensor& b() const { return in[1]; }
@@ -163,6 +164,7 @@ struct Compute {
     void operator()(const op::PixelUnshuffle& op) const;
     void operator()(const op::UpsampleNearest& op) const;
     void operator()(const op::Crop& op) const;
+    void operator()(const op::Pad& op) const;
     void operator()(const op::Roll& op) const;
     void operator()(const op::DynamicConv2d& op) const;
 
