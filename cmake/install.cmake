@@ -3,6 +3,9 @@
 include(CMakePackageConfigHelpers)
 
 install(TARGETS enlarge EXPORT enlarge ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET enlarge_shared)
+  install(TARGETS enlarge_shared EXPORT enlarge LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/enlarge DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
@@ -33,8 +36,8 @@ install(FILES ${PROJECT_BINARY_DIR}/enlarge-config.cmake ${PROJECT_BINARY_DIR}/e
 # `pkg-config --libs enlarge` is enough for both kinds: Requires.private would pull in the static dependencies of the
 # dependencies too, which are shared libraries as a rule.
 set(libs "-lenlarge")
-if(NOT BUILD_SHARED_LIBS)
-  string(APPEND libs " -lstdc++ -lm -lpthread -ldl")  # for C programs
+if(NOT BUILD_SHARED_LIBS)  # not the shared library beside it, which has the C interface only
+  set(libs "-l:libenlarge.a -lstdc++ -lm -lpthread -ldl")
 endif()
 file(RELATIVE_PATH to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 file(WRITE ${PROJECT_BINARY_DIR}/enlarge.pc "prefix=\${pcfiledir}/${to_prefix}
@@ -48,4 +51,15 @@ Requires: ${requires}
 Libs: -L\${libdir} ${libs}
 Cflags: -I\${includedir}
 ")
-install(FILES ${PROJECT_BINARY_DIR}/enlarge.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+file(WRITE ${PROJECT_BINARY_DIR}/enlarge-c.pc "prefix=\${pcfiledir}/${to_prefix}
+libdir=\${prefix}/${CMAKE_INSTALL_LIBDIR}
+includedir=\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}
+
+Name: enlarge-c
+Description: ${PROJECT_DESCRIPTION}: the C interface, shared
+Version: ${PROJECT_VERSION}
+Libs: -L\${libdir} -lenlarge
+Cflags: -I\${includedir}
+")
+install(FILES ${PROJECT_BINARY_DIR}/enlarge.pc ${PROJECT_BINARY_DIR}/enlarge-c.pc
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -72,7 +72,7 @@ def check_source(root: pathlib.Path, path: pathlib.Path) -> list[str]:
 
 
 def check_outside(root: pathlib.Path, path: pathlib.Path) -> list[str]:
-    """Applications and examples use the public headers only."""
+    """Applications, bindings and examples use the public headers only."""
     found = []
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         match = INCLUDE.match(line)
@@ -89,7 +89,7 @@ def main() -> int:
         if path.suffix in endings:
             files += 1
             found += check_source(root, path)
-    for folder in ("apps", "examples", "include"):
+    for folder in ("apps", "bindings", "examples", "include"):
         for path in sorted((root / folder).rglob("*")):
             if path.suffix in endings:
                 files += 1

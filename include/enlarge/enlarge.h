@@ -13,9 +13,9 @@
  *     enlarge_model_close(model);
  *     enlarge_context_destroy(ctx);
  *
- * A context holds the text of the last failure and nothing else: use one per thread. Models, engines and cancellations
- * may be shared by threads; an upscaler or a session does one call at a time. Handles do not depend on each other's
- * life or on the context's. Nothing here prints, exits or throws.
+ * A context holds the text of the last failure and of the last answer: use one per thread. Models, engines,
+ * cancellations and streams may be shared by threads; an upscaler or a session does one call at a time. Handles do not
+ * depend on each other's life or on the context's. Nothing here prints, exits or throws.
  *
  * An upscaler is an engine with one session: programs of many threads compile one engine and give each thread a
  * session. */
@@ -96,8 +96,8 @@ typedef struct enlarge_model_info {
     int64_t parameters;
     double macs_per_pixel;
     const char* variant;       /* key style or form, for people; "" if there is only one */
-    const enlarge_fact* facts; /* all that is known but the name, and the family's own sizes (window, heads, ...), in the
-                                  order to show it; texts live as long as the model */
+    const enlarge_fact* facts; /* all that is known but the name, and the family's own sizes (window, heads, ...), in
+                                  the order to show it; texts live as long as the model */
     size_t fact_count;
     int32_t size_multiple; /* pictures whose sides are no multiples of it are continued at the right and bottom */
     int32_t tiles_exact;   /* 1: in tiles the result has the bits of the picture in one piece */
@@ -191,8 +191,8 @@ ENLARGE_API enlarge_status enlarge_upscale(enlarge_context* ctx, enlarge_upscale
                                            const enlarge_image* out, enlarge_progress progress, void* user,
                                            enlarge_report* report);
 
-/* Called for the next rows of a picture, in order: fill, or take, `rows->height` rows at rows->plane. Return 0 to go on,
- * anything else to stop with ENLARGE_IO. Must not throw. */
+/* Called for the next rows of a picture, in order: fill, or take, `rows->height` rows at rows->plane. Return 0 to go
+ * on, anything else to stop with ENLARGE_IO. Must not throw. */
 typedef int (*enlarge_rows)(void* user, const enlarge_image* rows);
 
 /* A picture of any size in bounded memory. `in` and `out` give size and format; their planes are not used. */
@@ -209,8 +209,8 @@ typedef struct enlarge_choice {
     double plain;        /* for enlarge_options */
 } enlarge_choice;
 
-/* What somebody who knows the networks would do with a "photo", "drawing", "text", "film", "tape" or "phone" picture, or, with
- * `video`, with such a video. `factor`: how much larger it shall be; 0 = not known. */
+/* What somebody who knows the networks would do with a "photo", "drawing", "text", "film", "tape" or "phone" picture,
+ * or, with `video`, with such a video. `factor`: how much larger it shall be; 0 = not known. */
 ENLARGE_API enlarge_status enlarge_choose(enlarge_context* ctx, const char* kind, int video, double factor,
                                           enlarge_choice* choice);
 
@@ -295,6 +295,300 @@ ENLARGE_API enlarge_status enlarge_devices(enlarge_context* ctx,
                                            void (*visit)(void* user, const char* id, const char* name,
                                                          int64_t memory_bytes, int usable, const char* detail),
                                            void* user);
+
+/* ---- Models: bounds, lists, downloads ------------------------------------------------------------------------- */
+
+/* What a model file of a stranger may ask for; 0 = the default. Beyond: ENLARGE_LIMIT. */
+typedef struct enlarge_model_limits {
+    size_t size; /* set to sizeof(enlarge_model_limits) by the caller */
+    int64_t file_bytes;      /* 4 GiB */
+    int64_t header_bytes;    /* 64 MiB: a header, pickle or protobuf skeleton */
+    int64_t tensors;         /* 65536 */
+    int64_t tensor_elements; /* 2^28 */
+    int64_t total_elements;  /* 2^30, of all tensors together */
+    int32_t nesting;         /* 64: dicts in lists in dicts */
+} enlarge_model_limits;
+/* As enlarge_model_open() and enlarge_model_read(). `limits` may be NULL. */
+ENLARGE_API enlarge_status enlarge_model_open_within(enlarge_context* ctx, const char* name,
+                                                     const enlarge_model_limits* limits, enlarge_model** model);
+ENLARGE_API enlarge_status enlarge_model_read_within(enlarge_context* ctx, const void* bytes, size_t byte_count,
+                                                     const char* name, const enlarge_model_limits* limits,
+                                                     enlarge_model** model);
+
+/* Texts that the functions below give through a `const char**` live until the next call with the same context that
+ * gives one. */
+
+/* The built-in model to use where none is named: for pictures, or with `video` for video, to become `factor` times as
+ * large (0: 4). */
+ENLARGE_API enlarge_status enlarge_default_model(enlarge_context* ctx, int video, double factor, const char** name);
+
+/* A model that somebody published. Texts live as long as the visit; "" where something is not known. */
+typedef struct enlarge_public_model {
+    size_t size; /* of the struct that the library knows */
+    const char* name;
+    const char* author;
+    const char* file;
+    const char* page; /* where a person finds it */
+    const char* sha256;
+    const char* licence; /* SPDX; "unknown" when its author named none */
+    const char* licence_address;
+    const char* family;
+    const char* purpose; /* one line, for people */
+    const char* path;    /* where it is stored here; "" when it is not */
+    const char* const* aliases;
+    size_t alias_count;
+    const char* const* tags;
+    size_t tag_count;
+    const char* const* addresses; /* where a program can download the file */
+    size_t address_count;
+    int64_t bytes;
+    int32_t scale;
+    int32_t commercial; /* whether its licence allows commercial use: 1, 0, or -1 when that is not known */
+    int32_t runs;       /* 1: this build runs networks of its family */
+    int32_t original;   /* 1: one of the classic networks */
+} enlarge_public_model;
+
+/* What to look for; what is 0 or NULL takes everything. */
+typedef struct enlarge_model_query {
+    size_t size; /* set to sizeof(enlarge_model_query) by the caller */
+    const char* text; /* words; each must occur in the name, author, family, a tag or the purpose, whatever its case */
+    const char* family;
+    int32_t scale;
+    int32_t commercial; /* 1: only those whose licence is known to allow commercial use */
+    int32_t runs;       /* 1: only those that this build runs */
+} enlarge_model_query;
+
+/* Public models that fit, in the registry's order. `query` may be NULL. Nothing is asked of the network. */
+ENLARGE_API enlarge_status enlarge_visit_models(enlarge_context* ctx, const enlarge_model_query* query,
+                                                void (*visit)(void* user, const enlarge_public_model* model),
+                                                void* user);
+/* The names of the models that are compiled in, sorted. */
+ENLARGE_API enlarge_status enlarge_visit_builtin_models(enlarge_context* ctx,
+                                                        void (*visit)(void* user, const char* name), void* user);
+/* Paths of the weight files that are stored here, in enlarge_models_folder() and in the folders of ENLARGE_MODELS. */
+ENLARGE_API enlarge_status enlarge_visit_stored_models(enlarge_context* ctx,
+                                                       void (*visit)(void* user, const char* path), void* user);
+/* The stored file for the name of a public model or of a stored file. ENLARGE_NOT_FOUND says how to get it. */
+ENLARGE_API enlarge_status enlarge_model_find(enlarge_context* ctx, const char* name, const char** path);
+ENLARGE_API enlarge_status enlarge_models_folder(enlarge_context* ctx, const char** folder);
+
+/* Called on the caller's thread with the bytes there and the bytes of the whole file; return 0 to stop with
+ * ENLARGE_CANCELLED: what is there is kept, and the next pull continues. Must not throw. */
+typedef int (*enlarge_pull_progress)(void* user, int64_t done, int64_t total);
+/* Downloads a public model into enlarge_models_folder(), checks size and SHA-256 and gives its path; nothing is done
+ * when it is there already. `progress`, `cancellation` and `path` may be NULL. */
+ENLARGE_API enlarge_status enlarge_model_pull(enlarge_context* ctx, const char* name, enlarge_pull_progress progress,
+                                              void* user, const enlarge_cancellation* cancellation,
+                                              const char** path);
+
+/* ---- The process ------------------------------------------------------------------------------------------------ */
+
+/* Where lines go that are not about an engine with a log of its own; NULL: nowhere. One call at a time. */
+ENLARGE_API void enlarge_set_log(enlarge_log log, void* user);
+/* The usual place for enlarge_options.cache_folder: $ENLARGE_CACHE, else $XDG_CACHE_HOME/enlarge, else
+ * ~/.cache/enlarge; "" when there is none. */
+ENLARGE_API enlarge_status enlarge_cache_folder(enlarge_context* ctx, const char** folder);
+
+/* ---- Frames of video in memory ---------------------------------------------------------------------------------- */
+
+/* How the planes of a frame lie. Chroma planes of odd sizes are rounded up. */
+typedef enum enlarge_frame_layout {
+    ENLARGE_FRAME_GREY = 0,
+    ENLARGE_FRAME_I420 = 1, /* Y U V, chroma of half the width and height */
+    ENLARGE_FRAME_I422 = 2, /* Y U V, chroma of half the width */
+    ENLARGE_FRAME_I444 = 3, /* Y U V */
+    ENLARGE_FRAME_NV12 = 4, /* Y, then U and V in turn, of half the width and height */
+    ENLARGE_FRAME_P010 = 5, /* the same in 16 bits, of which the upper `bits` count */
+    ENLARGE_FRAME_RGB = 6   /* R G B */
+} enlarge_frame_layout;
+
+typedef enum enlarge_range {
+    ENLARGE_RANGE_UNKNOWN = 0,
+    ENLARGE_RANGE_LIMITED = 1,
+    ENLARGE_RANGE_FULL = 2
+} enlarge_range;
+
+/* Where a chroma sample lies among the luma samples it is for. */
+typedef enum enlarge_siting {
+    ENLARGE_SITING_UNKNOWN = 0,
+    ENLARGE_SITING_LEFT = 1,
+    ENLARGE_SITING_CENTER = 2,
+    ENLARGE_SITING_TOP_LEFT = 3,
+    ENLARGE_SITING_TOP = 4,
+    ENLARGE_SITING_BOTTOM_LEFT = 5,
+    ENLARGE_SITING_BOTTOM = 6
+} enlarge_siting;
+
+/* A frame of the caller's. Colours are told as ITU-T H.273 numbers them; what is 0 (or 2) is guessed as players do: the
+ * matrix is BT.2020 where the primaries are, BT.601 up to 576 lines, else BT.709; limited range, chroma left. */
+typedef struct enlarge_frame {
+    size_t size; /* set to sizeof(enlarge_frame) by the caller */
+    int32_t width, height;
+    int32_t layout; /* enlarge_frame_layout */
+    int32_t bits;   /* 8 to 16, beyond 8 in 16-bit samples; 0 = 8, or 10 of ENLARGE_FRAME_P010 */
+    int32_t alpha;  /* 1: one plane more, of full size and range */
+    int32_t matrix, primaries, transfer; /* matrix: 1 BT.709, 5 and 6 BT.601, 9 BT.2020 */
+    int32_t range;  /* enlarge_range */
+    int32_t siting; /* enlarge_siting */
+    void* plane[4];
+    ptrdiff_t stride_bytes[4]; /* may be negative */
+} enlarge_frame;
+
+/* Fills `out` (whose size field is set) but for its planes with what `in` becomes: size as enlarge_output_size() says,
+ * the layout, bits and alpha of `in`, and its colours with every guess written down, as enlarge writes video files. */
+ENLARGE_API enlarge_status enlarge_output_frame(enlarge_context* ctx, const enlarge_engine* engine,
+                                                const enlarge_frame* in, double scale, int32_t width, int32_t height,
+                                                int fit, enlarge_frame* out);
+
+typedef struct enlarge_stream enlarge_stream;
+
+/* All zero but `size` is the usual. */
+typedef struct enlarge_stream_options {
+    size_t size; /* set to sizeof(enlarge_stream_options) by the caller */
+    int32_t no_reuse; /* 1: compute all of every frame; 0: what changed since the frame before, with the same bits */
+} enlarge_stream_options;
+
+/* Frames of one kind, one after another, in a thread of the stream's own, with the bits that enlarge gives for video
+ * files. `in` and `out` say size, layout and colours of all frames; their planes are not used. Colours that `out`
+ * leaves open are those of `in`. Fewer bits in `out` are dithered. `options` may be NULL. It keeps the engine alive. */
+ENLARGE_API enlarge_status enlarge_stream_create(enlarge_context* ctx, const enlarge_engine* engine,
+                                                 const enlarge_frame* in, const enlarge_frame* out,
+                                                 const enlarge_stream_options* options, enlarge_stream** stream);
+/* Stops what is in work; afterwards no frame's memory is touched. */
+ENLARGE_API void enlarge_stream_destroy(enlarge_stream* stream);
+/* Enlarges `in` into the planes of `out`; returns at once. Both planes must live until enlarge_stream_next() gives
+ * `user` back. How many frames wait is the caller's choice: two keep the stream busy. Any thread. */
+ENLARGE_API enlarge_status enlarge_stream_submit(enlarge_context* ctx, enlarge_stream* stream, const enlarge_frame* in,
+                                                 const enlarge_frame* out, void* user);
+
+typedef struct enlarge_frame_done {
+    size_t size; /* set to sizeof(enlarge_frame_done) by the caller */
+    int32_t finished; /* 1: a frame is finished or has failed; 0: none, within that time */
+    int32_t waiting;  /* frames that were submitted after it and not yet given back */
+    void* user;       /* as submitted */
+    double computed;  /* share of the frame that was computed; the rest had not changed */
+    int64_t recomputed_tiles; /* that overflowed and were computed again in full precision */
+} enlarge_frame_done;
+
+/* The next frame in the order of submission; a status other than ENLARGE_OK with `finished` = 1 is that frame's own.
+ * Waits for so many `seconds`, negative: until it is finished. Not at all where nothing was submitted. Any thread. */
+ENLARGE_API enlarge_status enlarge_stream_next(enlarge_context* ctx, enlarge_stream* stream, double seconds,
+                                               enlarge_frame_done* done);
+/* After a seek: forgets all frames that were submitted and not yet given back, the one in work included. Afterwards
+ * their memory is not touched. */
+ENLARGE_API enlarge_status enlarge_stream_flush(enlarge_context* ctx, enlarge_stream* stream);
+
+/* ---- Files ------------------------------------------------------------------------------------------------------ */
+
+/* All zero but `size` is what `enlarge in.png -o out.png` does. */
+typedef struct enlarge_picture_options {
+    size_t size; /* set to sizeof(enlarge_picture_options) by the caller */
+    double scale; /* as enlarge_output_size() */
+    int32_t width, height, fit;
+    const char* format;     /* of the output: "png", "jpg", "avif" ...; NULL: by its name */
+    int32_t quality;        /* 1 to 100 of lossy formats; 0 = the format's default */
+    int32_t lossless;       /* 1: WebP and JPEG XL without loss */
+    int32_t overwrite;      /* 1: replace an output that is there; 0: ENLARGE_EXISTS */
+    int32_t page;           /* of several, from 1; 0 = the first, with a notice when there are more */
+    int32_t allow_damaged;  /* 1: decode what there is of a damaged file */
+    int32_t no_provenance;  /* 1: do not record the network's name in the picture */
+    const char* background; /* "#rrggbb" to put behind what is transparent; NULL: stays transparent */
+    enlarge_log notice;     /* remarks: what was lost, what was chosen */
+    void* notice_user;
+} enlarge_picture_options;
+
+typedef struct enlarge_file_report {
+    size_t size; /* set to sizeof(enlarge_file_report) by the caller */
+    int32_t in_width, in_height, out_width, out_height;
+    int32_t passes;
+    int64_t tiles, recomputed_tiles;
+    double seconds; /* in the network */
+} enlarge_file_report;
+
+/* A picture file, with its metadata and colours. `options`, `call` and `report` may be NULL. */
+ENLARGE_API enlarge_status enlarge_picture_file(enlarge_context* ctx, enlarge_session* session, const char* input,
+                                                const char* output, const enlarge_picture_options* options,
+                                                const enlarge_call* call, enlarge_file_report* report);
+
+typedef struct enlarge_video_progress {
+    size_t size; /* of the struct that the library knows */
+    int64_t frames, frames_total; /* finished, of an estimate; a total of 0 is not known */
+    int64_t resumed_frames;       /* of an earlier run */
+    double fraction;              /* 0 to 1; 0 if the total is not known */
+    double frames_per_second, speed; /* lately; seconds of video per second */
+    double seconds_left;          /* negative if not known */
+    int64_t output_bytes;
+    int32_t stopping;             /* 1: after ENLARGE_VIDEO_STOP_SOON, until the segment is closed */
+    int64_t frames_to_stop;       /* how many frames that still takes */
+} enlarge_video_progress;
+
+typedef enum enlarge_video_control {
+    ENLARGE_VIDEO_STOP_NOW = 0,  /* ENLARGE_CANCELLED at once; closed segments are kept */
+    ENLARGE_VIDEO_GO_ON = 1,
+    ENLARGE_VIDEO_STOP_SOON = 2  /* finish the segment in work, so that nothing is lost, then ENLARGE_CANCELLED */
+} enlarge_video_control;
+
+/* About ten times a second on the caller's thread; returns an enlarge_video_control. Must not throw. */
+typedef int (*enlarge_video_watch)(void* user, const enlarge_video_progress* progress);
+
+/* All zero but `size` is what `enlarge in.mkv -o out.mkv` does. Lists of options are "key=value" with newlines
+ * between. */
+typedef struct enlarge_video_options {
+    size_t size; /* set to sizeof(enlarge_video_options) by the caller */
+    double scale; /* as enlarge_output_size() */
+    int32_t width, height, fit;
+    int32_t overwrite; /* 1: replace an output that is there; 0: ENLARGE_EXISTS */
+    const char* input_format;      /* FFmpeg's name; NULL: found out */
+    const char* input_options;
+    const char* container;         /* "mkv", "mp4", "y4m"; NULL: by the output's name; NUT to a pipe */
+    const char* container_options;
+    const char* video_codec;       /* FFmpeg's name of the encoder; NULL: by container and size */
+    const char* preset;
+    const char* encoder_options;
+    const char* pixel_format;      /* of the output, by FFmpeg's name */
+    const char* filter_before;     /* FFmpeg's filters before the network, and after it */
+    const char* filter_after;
+    double crf;                    /* in the encoder's own scale, where has_crf is 1 */
+    int32_t has_crf;
+    int32_t no_deinterlace, square_pixels, skip_unsupported;
+    int32_t no_reuse;              /* 1: compute every frame, even if nothing changed */
+    int32_t restart;               /* 1: throw unfinished work away */
+    int32_t segment_frames;        /* 0 = 120 */
+    int32_t codec_threads;         /* 0: as in the command line */
+    int32_t gpu_decode;
+    int32_t live;
+    double from_seconds, to_seconds; /* to: 0 = the end */
+    double frame_rate;             /* of an image sequence; 0 = 25 */
+    double timeout_seconds;        /* of addresses; 0 = 15 */
+    double drop_after_seconds;     /* live: frames that are this late are dropped; 0 = never */
+    int64_t max_pixels;            /* of a frame; 0 = the engine's */
+    int32_t max_side;
+    enlarge_video_watch watch;
+    void* watch_user;
+    const enlarge_cancellation* cancellation; /* as ENLARGE_VIDEO_STOP_NOW, from any thread */
+    enlarge_log notice;            /* decisions and remarks, from several threads, one call at a time */
+    void* notice_user;
+} enlarge_video_options;
+
+typedef struct enlarge_video_report {
+    size_t size; /* set to sizeof(enlarge_video_report) by the caller */
+    int32_t in_width, in_height, out_width, out_height;
+    int64_t frames_in, frames_out, resumed_frames, reused_frames, partial_frames, damaged, dropped_frames,
+        retimed_frames, recomputed_tiles;
+    int64_t output_bytes;
+    int32_t input_cut_short; /* 1: the file ended before its end */
+    double computed_share;   /* of all pixels of this run */
+    double seconds;
+} enlarge_video_report;
+
+/* A file of video, a pattern ("f_%06d.png"), an address, or "-"; sound, subtitles and all else are copied. Work on
+ * files is kept in the folder "<output>.enlarge": after a crash the same call continues. `options` and `report` may be
+ * NULL. */
+ENLARGE_API enlarge_status enlarge_video_file(enlarge_context* ctx, enlarge_session* session, const char* input,
+                                              const char* output, const enlarge_video_options* options,
+                                              enlarge_video_report* report);
+/* 1 when a file holds moving pictures: by content where it can be read, else by name. */
+ENLARGE_API int enlarge_is_video_file(const char* path);
 
 #ifdef __cplusplus
 } /* extern "C" */

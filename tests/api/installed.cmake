@@ -42,3 +42,13 @@ run(${CC} -std=c99 ${extra} ${SOURCE}/consumer.c -o ${WORK}/consumer_c ${found})
 set(ENV{LD_LIBRARY_PATH} ${prefix}/${LIBDIR})
 run(${WORK}/consumer_c)
 message("pkg-config: ${output}")
+
+# The C interface alone, shared.
+if(EXISTS ${prefix}/${LIBDIR}/libenlarge.so AND EXISTS ${prefix}/${LIBDIR}/libenlarge.a)
+  run(pkg-config --cflags --libs enlarge-c)
+  string(STRIP "${output}" found)
+  separate_arguments(found UNIX_COMMAND "${found}")
+  run(${CC} -std=c99 ${extra} ${SOURCE}/consumer.c -o ${WORK}/consumer_shared ${found})
+  run(${WORK}/consumer_shared)
+  message("shared: ${output}")
+endif()
