@@ -26,6 +26,21 @@ struct Resolution {
     explicit operator bool() const { return x > 0 && y > 0; }
 };
 
+// sBIT of a PNG: how many bits of each sample mean something. No colours: not stated.
+struct PngBits {
+    std::vector<std::uint8_t> colours;  // 1 (grey) or 3
+    std::uint8_t alpha = 0;             // 0: not stated
+    std::uint8_t depth = 8;             // of the samples of which it is said
+
+    // Whether it can be said of a result with these samples.
+    [[nodiscard]] bool fits(const PixelFormat& pixels) const;
+};
+// bKGD of a PNG: the colour to show behind it. No colours: not stated.
+struct PngBackground {
+    std::vector<std::uint16_t> colours;  // 1 (grey) or 3
+    std::uint8_t depth = 8;              // bits of a colour
+};
+
 struct Blocks {
     Bytes exif;                         // a TIFF structure, without "Exif\0\0"
     Bytes xmp;                          // one packet, "extended" parts merged into it
@@ -33,6 +48,8 @@ struct Blocks {
     std::vector<std::string> comments;  // of JPEG: bytes of an encoding that is not stated
     std::vector<Bytes> png_texts;       // tEXt, zTXt, iTXt that are none of the above: type and content as they are
     Bytes png_phys;                     // pHYs: its content
+    PngBits png_bits;
+    PngBackground png_background;
     Resolution resolution;              // as stated beside EXIF
     Signal signal;
     bool lossless = false;  // the pixels are stored without loss, in a format that could do otherwise
@@ -48,10 +65,19 @@ Blocks read_heif_blocks(const Input& file);  // the signal and `gain_map` only
 // From a JPEG XL container; empty for a bare codestream.
 Blocks read_jxl_blocks(const Input& file);
 
-// Puts EXIF, XMP, comments, texts and the signal, as far as the format has a place for them, into a finished file in
+// A PNG file up to its pixels: header, colours, and all that describes the picture.
+struct PngHead {
+    Size size;
+    const PixelFormat& pixels;
+    const Blocks& blocks;
+    const Resolution& resolution;
+    std::span<const std::byte> profile;  // ICC; may be empty
+};
+Bytes png_head(const PngHead& of);
+
+// Puts EXIF, XMP, comments and the signal, as far as the format has a place for them, into a finished file in
 // place of what libvips wrote, and the resolution, or that there is none.
 Result<void> put_jpeg_blocks(OutputFile& file, const Blocks& blocks, const Resolution& resolution);
-Result<void> put_png_blocks(OutputFile& file, const Blocks& blocks, bool resolution);
 // These have an EXIF block already, kPlaceholderExif or what libvips made of it, which is replaced; their XMP stays.
 Result<void> put_webp_exif(OutputFile& file, std::span<const std::byte> exif);
 Result<void> put_heif_blocks(OutputFile& file, const Blocks& blocks);

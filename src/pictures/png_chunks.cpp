@@ -3,6 +3,8 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstring>
 
 #include "pictures/boxes.hpp"
@@ -149,10 +151,101 @@ void append_comment(Bytes& to, const std::string& comment) {
     append_chunk(to, whole);
 }
 
+// What the numbers mean.
+void append_colours(Bytes& head, const Signal& signal, std::span<const std::byte> profile) {
+    Bytes content;
+    if (signal.codes && (signal.codes->primaries != 2 || signal.codes->transfer != 2)) {
+        const std::byte codes[] = {static_cast<std::byte>(signal.codes->primaries),
+                                   static_cast<std::byte>(signal.codes->transfer), std::byte{0}, std::byte{1}};
+        append_chunk(head, "cICP", codes);
+    }
+    if (!signal.mastering.empty()) append_chunk(head, "mDCV", signal.mastering);
+    if (!signal.light.empty()) append_chunk(head, "cLLI", signal.light);
+    if (signal.srgb && profile.empty()) append_chunk(head, "sRGB", std::array{static_cast<std::byte>(*signal.srgb)});
+    if (signal.gamma) {
+        append_be(content, *signal.gamma, 4);
+        append_chunk(head, "gAMA", content);
+    }
+    if (signal.chroma) {
+        content.clear();
+        for (const std::uint32_t part : *signal.chroma) append_be(content, part, 4);
+        append_chunk(head, "cHRM", content);
+    }
+    if (profile.empty()) return;
+    content.clear();
+    append(content, "icc\0\0"sv);
+    const std::size_t begin = content.size();
+    uLongf size = ::compressBound(static_cast<uLong>(profile.size()));
+    content.resize(begin + size);
+    ::compress(reinterpret_cast<Bytef*>(content.data() + begin), &size, reinterpret_cast<const Bytef*>(profile.data()),
+               static_cast<uLong>(profile.size()));
+    content.resize(begin + size);
+    append_chunk(head, "iCCP", content);
+}
+
+// sBIT and bKGD.
+void append_sample_facts(Bytes& head, const Blocks& blocks, const PixelFormat& pixels) {
+    const std::size_t colours = pixels.channels <= 2 ? 1 : 3;
+    const unsigned bits = pixels.sample == SampleType::u16 ? 16 : 8;
+    Bytes content;
+    if (blocks.png_bits.fits(pixels)) {
+        for (std::size_t i = 0; i < colours; ++i) append_be(content, blocks.png_bits.colours[i], 1);
+        if (pixels.channels % 2 == 0) append_be(content, blocks.png_bits.alpha ? blocks.png_bits.alpha : bits, 1);
+        append_chunk(head, "sBIT", content);
+    }
+    content.clear();
+    if (blocks.png_background.colours.size() == colours) {
+        const std::uint32_t most = (1U << bits) - 1, from = (1U << blocks.png_background.depth) - 1;
+        for (const std::uint16_t colour : blocks.png_background.colours)
+            append_be(content, (std::uint64_t{colour} * most + from / 2) / from, 2);
+        append_chunk(head, "bKGD", content);
+    }
+}
+
+// sBIT and bKGD of a file, whose header and palette say what their numbers are.
+void read_sample_facts(const Bytes& header, const Bytes& palette, const Bytes& bits, const Bytes& background,
+                       Blocks& blocks) {
+    if (header.size() != 13) return;
+    const auto depth = static_cast<std::uint8_t>(header[8]), type = static_cast<std::uint8_t>(header[9]);
+    if (depth < 1 || depth > 16) return;
+    const bool indexed = type == 3;
+    const std::size_t colours = (type & 2) != 0 ? 3 : 1, alpha = (type & 4) != 0 ? 1 : 0;
+    const std::uint8_t sample_depth = indexed ? 8 : depth;
+    if (bits.size() == colours + alpha) {
+        const auto number = [&](std::size_t i) { return static_cast<std::uint8_t>(bits[i]); };
+        bool valid = true;
+        for (std::size_t i = 0; i < bits.size(); ++i) valid = valid && number(i) >= 1 && number(i) <= sample_depth;
+        PngBits& to = blocks.png_bits;
+        if (valid) {
+            for (std::size_t i = 0; i < colours; ++i) to.colours.push_back(number(i));
+            to.alpha = alpha ? number(colours) : 0;
+            to.depth = sample_depth;
+        }
+    }
+    std::vector<std::uint16_t>& to = blocks.png_background.colours;
+    blocks.png_background.depth = sample_depth;
+    if (indexed && background.size() == 1) {
+        const std::size_t at = 3 * static_cast<std::size_t>(background[0]);
+        for (std::size_t i = at; at + 3 <= palette.size() && i < at + 3; ++i)
+            to.push_back(static_cast<std::uint16_t>(palette[i]));
+    } else if (!indexed && background.size() == 2 * colours) {
+        for (std::size_t i = 0; i < colours; ++i) {
+            const auto value = static_cast<std::uint16_t>(static_cast<unsigned>(background[2 * i]) << 8 |
+                                                          static_cast<unsigned>(background[2 * i + 1]));
+            if (value >> depth == 0) to.push_back(value);
+        }
+    }
+}
+
 }  // namespace
+
+bool PngBits::fits(const PixelFormat& pixels) const {
+    return depth == (pixels.sample == SampleType::u16 ? 16 : 8) && colours.size() == (pixels.channels <= 2 ? 1U : 3U);
+}
 
 Blocks read_png_blocks(const Input& file) {
     Blocks blocks;
+    Bytes header, palette, bits, background;
     std::int64_t room = kMostMetadata;
     walk([&](std::int64_t at, std::size_t count) { return file.read_at(at, count); },
          [&](const Chunk& chunk) {
@@ -181,6 +274,9 @@ Blocks read_png_blocks(const Input& file) {
                  const Bytes& c = blocks.png_phys;
                  if (c.size() == 9 && c[8] == std::byte{1})
                      blocks.resolution = {u32_be(c, 0) / 1000.0, u32_be(c, 4) / 1000.0};
+             } else if ((type == "IHDR" && chunk.size == 13) || (type == "PLTE" && chunk.size <= 768) ||
+                        (type == "sBIT" && chunk.size <= 4) || (type == "bKGD" && chunk.size <= 6)) {
+                 (type == "IHDR" ? header : type == "PLTE" ? palette : type == "sBIT" ? bits : background) = content();
              } else if (is_text(type)) {
                  if (chunk.size > room) {
                      blocks.too_large = true;
@@ -215,69 +311,45 @@ Blocks read_png_blocks(const Input& file) {
              }
              return true;
          });
+    read_sample_facts(header, palette, bits, background, blocks);
     return blocks;
 }
 
-Result<void> put_png_blocks(OutputFile& file, const Blocks& blocks, bool resolution) {
-    // Before the pixels: what libvips wrote of others, and ours in its place. After them: nothing but the end.
-    Bytes first, others;
-    std::int64_t pixels = 0;
-    std::vector<Chunk> after;
-    const auto replaced = [&](const std::string& type) {
-        for (const char* ours : {"eXIf", "tIME", "gAMA", "cHRM", "sRGB", "cICP", "bKGD"})
-            if (type == ours) return true;
-        return is_text(type) || (type == "pHYs" && (!resolution || blocks.png_phys.size() == 9));
-    };
-    bool profile = false;
-    walk([&](std::int64_t at, std::size_t count) { return read_back(file, at, count); },
-         [&](const Chunk& chunk) {
-             if (chunk.type == "IDAT") {
-                 if (pixels == 0) pixels = chunk.at;
-             } else if (pixels) {
-                 if (replaced(chunk.type)) after.push_back(chunk);
-             } else if (!replaced(chunk.type)) {
-                 profile = profile || chunk.type == "iCCP";
-                 append(chunk.type == "IHDR" ? first : others,
-                        read_back(file, chunk.at, static_cast<std::size_t>(chunk.size) + 12));
-             }
-             return true;
-         });
-    if (pixels == 0 || first.empty()) return Error{Errc::internal, "the PNG file written has no pixels"};
-    for (std::size_t i = after.size(); i-- > 0;) TRY(splice(file, after[i].at, 12 + after[i].size, {}));
-
-    Bytes head = std::move(first);
-    const Signal& signal = blocks.signal;
-    if (signal.codes && (signal.codes->primaries != 2 || signal.codes->transfer != 2)) {
-        const std::byte codes[] = {static_cast<std::byte>(signal.codes->primaries),
-                                   static_cast<std::byte>(signal.codes->transfer), std::byte{0}, std::byte{1}};
-        append_chunk(head, "cICP", codes);
-    }
-    if (!signal.mastering.empty()) append_chunk(head, "mDCV", signal.mastering);
-    if (!signal.light.empty()) append_chunk(head, "cLLI", signal.light);
-    if (signal.srgb && !profile) append_chunk(head, "sRGB", std::array{static_cast<std::byte>(*signal.srgb)});
-    Bytes content;
-    if (signal.gamma) {
-        append_be(content, *signal.gamma, 4);
-        append_chunk(head, "gAMA", content);
-    }
-    if (signal.chroma) {
+Bytes png_head(const PngHead& of) {
+    const Blocks& blocks = of.blocks;
+    Bytes head, content;
+    const auto finish = [&](std::string_view type) {
+        append_chunk(head, type, content);
         content.clear();
-        for (const std::uint32_t part : *signal.chroma) append_be(content, part, 4);
-        append_chunk(head, "cHRM", content);
+    };
+    append(head, "\x89PNG\r\n\x1a\n"sv);
+    append_be(content, static_cast<std::uint64_t>(of.size.width), 4);
+    append_be(content, static_cast<std::uint64_t>(of.size.height), 4);
+    constexpr std::array<std::uint8_t, 4> kColourTypes = {0, 4, 2, 6};  // by channels
+    append_be(content, of.pixels.sample == SampleType::u16 ? 16 : 8, 1);
+    append_be(content, kColourTypes[of.pixels.channels - 1U], 1);
+    append(content, "\0\0\0"sv);  // deflate, the five filters, not interlaced
+    finish("IHDR");
+    append_colours(head, blocks.signal, of.profile);
+    append_sample_facts(head, blocks, of.pixels);
+    if (blocks.png_phys.size() == 9) {
+        append_chunk(head, "pHYs", blocks.png_phys);
+    } else if (of.resolution) {
+        append_be(content, static_cast<std::uint64_t>(std::lround(of.resolution.x * 1000)), 4);
+        append_be(content, static_cast<std::uint64_t>(std::lround(of.resolution.y * 1000)), 4);
+        append_be(content, 1, 1);  // a metre
+        finish("pHYs");
     }
-    append(head, others);
-    if (blocks.png_phys.size() == 9) append_chunk(head, "pHYs", blocks.png_phys);
     if (!blocks.exif.empty()) append_chunk(head, "eXIf", blocks.exif);
     if (!blocks.xmp.empty()) {
-        content.clear();
         append(content, kXmpKeyword);
         append(content, "\0\0\0\0\0"sv);  // not packed, no language
         append(content, blocks.xmp);
-        append_chunk(head, "iTXt", content);
+        finish("iTXt");
     }
     for (const std::string& comment : blocks.comments) append_comment(head, comment);
     for (const Bytes& text : blocks.png_texts) append_chunk(head, text);
-    return splice(file, 8, pixels - 8, head);
+    return head;
 }
 
 }  // namespace enlarge::pictures

@@ -9,12 +9,14 @@
 #include <thread>
 #include <vector>
 
+#include "base/cpu.hpp"
 #include "base/log.hpp"
 #include "image/format.hpp"
 #include "pictures/boxes.hpp"
 #include "pictures/load.hpp"
 #include "pictures/metadata.hpp"
 #include "pictures/output_file.hpp"
+#include "pictures/png_writer.hpp"
 #include "pictures/pnm.hpp"
 
 namespace enlarge {
@@ -93,7 +95,10 @@ int generate(VipsRegion* out, void*, void* queue, void*, gboolean*) {
 struct PictureWriter::State {
     State(OutputFile file_, Size size_, const PixelFormat& pixels_, PictureFormat format_, const WriteOptions& options_)
         : file(std::move(file_)), size(size_), pixels(pixels_), format(format_), options(options_),
-          queue(static_cast<std::size_t>(size_.width) * pixels_.channels * static_cast<std::size_t>(sample_bytes(pixels_.sample)), size_.height) {}
+          queue(format_ == png ? 0
+                               : static_cast<std::size_t>(size_.width) * pixels_.channels *
+                                     static_cast<std::size_t>(sample_bytes(pixels_.sample)),
+                size_.height) {}
     ~State() { stop(); }
 
     void stop() {
@@ -111,6 +116,7 @@ struct PictureWriter::State {
     WriteOptions options;
     Result<void> take_metadata(const Picture::State& source);
     Result<void> settle_colours(bool from_png);
+    void name_lost_chunks();
     Result<void> put_blocks();
 
     ImagePtr header;  // metadata for the output that libvips writes itself
@@ -123,6 +129,10 @@ struct PictureWriter::State {
     Result<void> outcome;         // of the thread; read after join
     int written = 0;
     std::vector<std::byte> row;   // for samples that need another form
+    std::unique_ptr<PngWriter> png_rows;
+    Result<void> begin_png();
+    Result<void> start_saver();
+    const std::byte* full_range(const std::byte* row);
 };
 
 namespace {
@@ -163,7 +173,6 @@ int PictureWriter::State::run_saver(VipsImage* in, VipsTarget* target) {
             // libjpeg holds the whole picture: 6 bytes a pixel.
             return vips_jpegsave_target(in, target, "Q", quality, "optimize_coding",
                                         std::int64_t{size.width} * size.height <= (1 << 24) ? TRUE : FALSE, nullptr);
-        case png: return vips_pngsave_target(in, target, "compression", 6, "filter", VIPS_FOREIGN_PNG_FILTER_ALL, nullptr);
         case webp: return vips_webpsave_target(in, target, "Q", quality, "lossless", lossless, "smart_subsample", TRUE, nullptr);
         case tiff: {
             // BigTIFF when the plain kind could run over its 4 GiB.
@@ -183,6 +192,7 @@ int PictureWriter::State::run_saver(VipsImage* in, VipsTarget* target) {
         case jxl:
             if (lossless) return vips_jxlsave_target(in, target, "lossless", TRUE, nullptr);
             return vips_jxlsave_target(in, target, "Q", quality, nullptr);
+        case png:
         case pnm:
         case pfm:
         case gif:
@@ -242,8 +252,6 @@ Result<void> PictureWriter::State::put_blocks() {
     switch (format) {
         case jpeg:
             return put_jpeg_blocks(file, blocks, resolution);
-        case png:
-            return put_png_blocks(file, blocks, static_cast<bool>(resolution));
         case webp:
             return put_webp_exif(file, blocks.exif);
         case tiff:
@@ -302,6 +310,22 @@ static std::string text_names(const std::vector<Bytes>& texts) {
     return names + (count > 5 ? " and others" : "");
 }
 
+// What a PNG says of its samples and pixels, and this file does not say again.
+void PictureWriter::State::name_lost_chunks() {
+    std::vector<std::string> lost;
+    if (!blocks.png_background.colours.empty() && format != png) lost.emplace_back("its background colour (bKGD)");
+    if (!blocks.png_bits.colours.empty() && (format != png || !blocks.png_bits.fits(pixels)))
+        lost.emplace_back("how many bits of its samples mean something (sBIT)");
+    const Bytes& phys = blocks.png_phys;
+    const bool shape = phys.size() == 9 && phys[8] == std::byte{0} && u32_be(phys, 0) != u32_be(phys, 4);
+    if (shape && format != png) lost.emplace_back("the shape of its pixels (pHYs)");
+    if (lost.empty()) return;
+    std::string text = "what the PNG says of " + lost[0];
+    for (std::size_t i = 1; i < lost.size(); ++i) text += (i + 1 < lost.size() ? ", " : " and ") + lost[i];
+    const std::string where = format == png ? "samples of another depth" : format_info(format).name;
+    notices.push_back({"metadata-dropped", text + " has no place in " + where + " and is left out"});
+}
+
 // What the new file says, and what it cannot say.
 Result<void> PictureWriter::State::take_metadata(const Picture::State& source) {
     header.reset(vips_image_new());
@@ -323,6 +347,7 @@ Result<void> PictureWriter::State::take_metadata(const Picture::State& source) {
                      " of the picture is left out"});
         return {};
     }
+    name_lost_chunks();
     if (format != png && !blocks.png_texts.empty())
         notices.push_back({"metadata-dropped", "the texts of the PNG (" + text_names(blocks.png_texts) +
                                                    ") have no place in " + name + " and are left out"});
@@ -429,10 +454,60 @@ Result<PictureWriter> PictureWriter::create(const std::string& path, Size size, 
         append(state->blocks.xmp, updated_xmp("", size, options.provenance_model));
     }
     if (is_pnm(format)) TRY(state->file.write(pnm_header(size, pixels, format)));
+    if (format == png) TRY(state->begin_png());
     return PictureWriter(std::move(state));
 }
 
 const std::vector<Notice>& PictureWriter::notices() const { return state_->notices; }
+
+// Whether an ICC profile begins as they do and is as long as it says.
+static bool is_whole(std::span<const std::byte> profile) {
+    return profile.size() >= 132 && u32_be(profile, 0) == profile.size() && begins(profile, "acsp", 36);
+}
+
+// Everything before the pixels.
+Result<void> PictureWriter::State::begin_png() {
+    auto profile = header ? blob(header.get(), VIPS_META_ICC_NAME) : std::span<const std::byte>();
+    if (!profile.empty() && !is_whole(profile)) {  // readers of PNG refuse it
+        notices.push_back({"profile-dropped", "the colour profile is damaged and is left out"});
+        profile = {};
+    }
+    TRY(file.write(png_head({size, pixels, blocks, resolution, profile})));
+    png_rows = std::make_unique<PngWriter>(file, size, pixels, usable_cores());
+    return {};
+}
+
+Result<void> PictureWriter::State::start_saver() {
+    try {
+        saver = std::thread([this] {
+            outcome = save();
+            queue.stop();
+            vips_thread_shutdown();
+        });
+    } catch (const std::system_error& e) {
+        return Error{Errc::memory, path + ": cannot be written: a thread cannot be started (" + e.what() + ")"};
+    }
+    return {};
+}
+
+// A row whose 16-bit samples use all 16 bits, as PNG and libvips have them. The AVIF and HEIC savers shift down by
+// 16 - max_bits again.
+const std::byte* PictureWriter::State::full_range(const std::byte* from) {
+    if (pixels.sample != SampleType::u16 || pixels.bits == 16) return from;
+    const std::size_t samples = static_cast<std::size_t>(size.width) * pixels.channels;
+    row.resize(samples * 2);
+    const auto max = static_cast<std::uint32_t>((1 << pixels.bits) - 1);
+    const bool heif = format == avif || format == heic;
+    const std::uint32_t full = heif ? (1U << format_info(format).max_bits) - 1 : 65535U;
+    const int shift = heif ? 16 - format_info(format).max_bits : 0;
+    for (std::size_t i = 0; i < samples; ++i) {
+        std::uint16_t value;
+        std::memcpy(&value, from + 2 * i, 2);
+        value = static_cast<std::uint16_t>((std::uint32_t{value} * full + max / 2) / max << shift);
+        std::memcpy(row.data() + 2 * i, &value, 2);
+    }
+    return row.data();
+}
 
 Result<void> PictureWriter::write(const ImageView& rows) {
     State& s = *state_;
@@ -441,41 +516,18 @@ Result<void> PictureWriter::write(const ImageView& rows) {
         s.written += rows.size.height;
         return write_pnm_rows(s.file, rows, s.format, s.size, s.written);
     }
-    if (!s.saver.joinable()) {
-        try {
-            s.saver = std::thread([&s] {
-                s.outcome = s.save();
-                s.queue.stop();
-                vips_thread_shutdown();
-            });
-        } catch (const std::system_error& e) {
-            return Error{Errc::memory, s.path + ": cannot be written: a thread cannot be started (" + e.what() + ")"};
-        }
-    }
-    const std::size_t samples = static_cast<std::size_t>(s.size.width) * s.pixels.channels;
-    const bool scale = s.pixels.sample == SampleType::u16 && s.pixels.bits < 16;
-    if (scale) s.row.resize(samples * 2);
+    if (s.format != png && !s.saver.joinable()) TRY(s.start_saver());
     for (int y = 0; y < rows.size.height; ++y) {
-        const std::byte* row = rows.row(0, y);
-        if (scale) {
-            // libvips' 16-bit samples use all 16 bits. The AVIF and HEIC savers shift down by 16 - max_bits again.
-            const auto max = static_cast<std::uint32_t>((1 << s.pixels.bits) - 1);
-            const bool heif = s.format == avif || s.format == heic;
-            const std::uint32_t full = heif ? (1U << format_info(s.format).max_bits) - 1 : 65535U;
-            const int shift = heif ? 16 - format_info(s.format).max_bits : 0;
-            for (std::size_t i = 0; i < samples; ++i) {
-                std::uint16_t value;
-                std::memcpy(&value, row + 2 * i, 2);
-                value = static_cast<std::uint16_t>((std::uint32_t{value} * full + max / 2) / max << shift);
-                std::memcpy(s.row.data() + 2 * i, &value, 2);
-            }
-            row = s.row.data();
+        const std::byte* row = s.full_range(rows.row(0, y));
+        ++s.written;
+        if (s.format == png) {
+            TRY(s.png_rows->write(row));
+            continue;
         }
         if (!s.queue.push(row)) {
             s.saver.join();
             return s.outcome.ok() ? Error{Errc::internal, s.path + ": writing stopped early"} : s.outcome.error();
         }
-        ++s.written;
     }
     return {};
 }
@@ -485,6 +537,7 @@ Result<void> PictureWriter::finish() {
     ENSURE(s.written == s.size.height);
     if (s.saver.joinable()) s.saver.join();
     if (!s.outcome.ok()) return s.outcome;
+    if (s.format == png) TRY(s.png_rows->finish());
     return s.file.commit();
 }
 

@@ -302,6 +302,52 @@ TEST(picture_metadata, no_resolution_is_invented) {
     for (const auto& [type, content] : chunks(file(folder / "b.png"))) EXPECT_NE(type, "pHYs");
 }
 
+TEST(picture_metadata, what_a_png_says_of_its_samples_stays_where_it_is_true) {
+    const Folder folder;
+    const std::string shape = chunk("pHYs", be(2, 4) + be(1, 4) + "\0"s);
+    const std::string bits = chunk("sBIT", "\5\6\5"s), back = chunk("bKGD", be(255, 2) + be(128, 2) + be(0, 2));
+    write_png(folder / "a.png", bits + back + shape);
+    EXPECT_EQ(carry(folder / "a.png", folder / "b.png"), "");
+    for (const std::string& kept : {bits, back, shape}) EXPECT_TRUE(holds(file(folder / "b.png"), kept));
+    const std::string said = carry(folder / "a.png", folder / "b.jpg");
+    for (const char* lost : {"bKGD", "sBIT", "pHYs", "JPEG"}) EXPECT_TRUE(holds(said, lost)) << said;
+
+    // A palette of 4 bits becomes RGB, its colours 16-bit numbers of 8 bits; grey of 2 bits becomes 8.
+    const auto packed = [](const std::string& rows) {
+        std::string out(100, '\0');
+        uLongf size = out.size();
+        EXPECT_EQ(::compress(reinterpret_cast<Bytef*>(out.data()), &size,
+                             reinterpret_cast<const Bytef*>(rows.data()), rows.size()), Z_OK);
+        return chunk("IDAT", out.substr(0, size)) + chunk("IEND", "");
+    };
+    const std::string sign = "\x89PNG\r\n\x1a\n";
+    put(folder / "p.png", sign + chunk("IHDR", be(2, 4) + be(1, 4) + "\4\3\0\0\0"s) + chunk("sBIT", "\7\7\7"s) +
+                              chunk("PLTE", "\1\2\3\x10\x20\x30"s) + chunk("bKGD", "\1"s) + packed("\0\x01"s));
+    EXPECT_EQ(carry(folder / "p.png", folder / "q.png"), "");
+    EXPECT_TRUE(holds(file(folder / "q.png"), chunk("bKGD", be(0x10, 2) + be(0x20, 2) + be(0x30, 2))));
+    EXPECT_TRUE(holds(file(folder / "q.png"), chunk("sBIT", "\7\7\7"s)));
+    put(folder / "g.png", sign + chunk("IHDR", be(2, 4) + be(1, 4) + "\2\0\0\0\0"s) + chunk("sBIT", "\1"s) +
+                              chunk("bKGD", be(2, 2)) + packed("\0\x40"s));
+    EXPECT_TRUE(holds(carry(folder / "g.png", folder / "h.png"), "sBIT"));
+    EXPECT_TRUE(holds(file(folder / "h.png"), chunk("bKGD", be(170, 2))));
+    EXPECT_FALSE(holds(file(folder / "h.png"), "sBIT"));
+    // Numbers that cannot be are not repeated.
+    put(folder / "w.png", sign + chunk("IHDR", be(2, 4) + be(1, 4) + "\4\3\0\0\0"s) + chunk("sBIT", "\x9\0\1"s) +
+                              chunk("PLTE", "\1\2\3"s) + chunk("bKGD", "\7"s) + packed("\0\0"s));
+    carry(folder / "w.png", folder / "x.png");
+    EXPECT_FALSE(holds(file(folder / "x.png"), "bKGD") || holds(file(folder / "x.png"), "sBIT"));
+}
+
+TEST(picture_colours, a_damaged_profile_is_left_out_of_png_and_that_is_said) {
+    const Folder folder;
+    pictures::Signal signal;
+    auto rgb = pictures::icc_of(signal, false);
+    rgb[3] ^= std::byte{4};  // says it is longer or shorter than it is
+    write_jpeg(folder / "a.jpg", segment(0xe2, "ICC_PROFILE\0\1\1"s + text(rgb)));
+    EXPECT_TRUE(holds(carry(folder / "a.jpg", folder / "b.png"), "damaged"));
+    EXPECT_FALSE(holds(file(folder / "b.png"), "iCCP"));
+}
+
 TEST(picture_metadata, the_thumbnail_goes_and_what_lies_around_it_stays_in_place) {
     // The first directory; the thumbnail's directory; the thumbnail; then the EXIF directory with a maker's note.
     const std::string thumb = "\xff\xd8THUMBNAIL\xff\xd9";
