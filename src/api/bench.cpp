@@ -53,7 +53,7 @@ double measure_peak(ThreadPool& pool, int threads, const KernelTable& table) {
     for (int burst = 0; burst < 5; ++burst) {
         const Clock::time_point start = Clock::now();
         std::atomic<int> count{0};
-        pool.team(
+        pool.parallel(
             [&](int, int) {
                 table.fma_rounds(kRounds);
                 ++count;

@@ -21,7 +21,7 @@
 namespace enlarge {
 namespace {
 
-// Set while a thread runs a body, so that a nested team() runs alone instead of waiting for itself.
+// Set while a thread runs a body, so that a nested parallel() runs alone instead of waiting for itself.
 thread_local bool inside_team = false;
 
 struct Job {
@@ -121,7 +121,7 @@ ThreadPool::~ThreadPool() = default;
 
 int ThreadPool::size() const { return static_cast<int>(state_->workers.size()) + 1; }
 
-void ThreadPool::team(const std::function<void(int, int)>& body, int want) {
+void ThreadPool::parallel(const std::function<void(int, int)>& body, int want) {
     Job job;
     job.body = &body;
     job.most = 1;
@@ -157,7 +157,7 @@ void ThreadPool::team(const std::function<void(int, int)>& body, int want) {
 void ThreadPool::for_each(std::int64_t n, std::int64_t grain, const std::function<void(std::int64_t)>& body) {
     std::atomic<std::int64_t> next{0};
     const std::int64_t step = grain > 0 ? grain : 1;
-    team([&](int, int) {
+    parallel([&](int, int) {
         for (;;) {
             const std::int64_t begin = next.fetch_add(step);
             if (begin >= n) return;
@@ -167,12 +167,12 @@ void ThreadPool::for_each(std::int64_t n, std::int64_t grain, const std::functio
     });
 }
 
-void Milestone::set(int value) {
+void EventCount::set(int value) {
     value_.store(value);  // sequentially consistent, as the count of sleepers: one side sees the other
     if (sleepers_.load() > 0) futex(value_, FUTEX_WAKE_PRIVATE, INT_MAX);
 }
 
-void Milestone::wait_while(int old) const {
+void EventCount::wait_while(int old) const {
     constexpr int kLooks = 1000;  // about 20 us on Zen 3: on an idle machine hardly any wait is longer
     for (int look = 0; look < kLooks; ++look) {
         if (value() != old) return;

@@ -9,10 +9,10 @@
 
 namespace enlarge {
 
-// A fixed set of threads. Several callers may use it at once: each team() call gets the threads it can.
+// A fixed set of threads. Several callers may use it at once: each parallel() call gets the threads it can.
 class ThreadPool {
 public:
-    // `threads` includes the caller of team(); 0 = usable_cores(). Where no more can be started, fewer, said in a notice.
+    // `threads` includes the caller of parallel(); 0 = usable_cores(). Where no more can be started, fewer, said in a notice.
     explicit ThreadPool(int threads = 0);
     ~ThreadPool();
     ThreadPool(const ThreadPool&) = delete;
@@ -25,7 +25,7 @@ public:
     // thread that comes after body(0) has returned does not begin. So body(0) must be able to do all the work alone: on a
     // busy machine nobody may come. `want` > 0 asks for at most that many. An exception from a body is rethrown here.
     // Nested calls run alone.
-    void team(const std::function<void(int index, int most)>& body, int want = 0);
+    void parallel(const std::function<void(int index, int most)>& body, int want = 0);
 
     // Calls body(i) for 0 <= i < n, divided dynamically in pieces of `grain`.
     void for_each(std::int64_t n, std::int64_t grain, const std::function<void(std::int64_t)>& body);
@@ -37,7 +37,7 @@ private:
 
 // A number that threads wait for, usually not for long: they look again a few microseconds, then sleep, so that on a busy
 // machine whoever they wait for gets the processor.
-class Milestone {
+class EventCount {
 public:
     [[nodiscard]] int value() const { return value_.load(std::memory_order_acquire); }
     // Whoever sees the value sees everything written before.

@@ -176,7 +176,7 @@ struct Converter::State {
         const auto member = [&](int index, int) {
             for (int i; (i = next.fetch_add(1)) < n;) body(i, workers[static_cast<std::size_t>(index)]);
         };
-        options.pool->team(std::ref(member));
+        options.pool->parallel(std::ref(member));
     }
 
     bool needs_copy(const auto& picture) const {

@@ -85,7 +85,7 @@ void Resampler::run(const ImageView& in, int top, int y, const MutableImageView&
             }
         }
     };
-    if (pool_) pool_->team(std::ref(body));
+    if (pool_) pool_->parallel(std::ref(body));
     else body(0, 1);
 }
 

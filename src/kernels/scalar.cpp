@@ -118,10 +118,10 @@ float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
 template <class Out>
 void finish(float y, const Epilogue& e, const Target<Out>& to, int row, std::ptrdiff_t x, int c) {
     const auto residual = [&](int i) { return get(to.residual[i][row] + x * to.residual_stride[i] + c); };
-    if (e.finish == Finish::gate) {
+    if (e.activation == Activation::gate) {
         y = (y + residual(0)) * (sigmoid(y) - 0.5F);
     } else {
-        y = e.finish == Finish::silu ? y * sigmoid(y) : y < 0 ? e.slope[c] * y : y;
+        y = e.activation == Activation::silu ? y * sigmoid(y) : y < 0 ? e.slope[c] * y : y;
         for (int i = 0; i < e.residuals; ++i) y = e.keep[i] * y + e.mix[i] * residual(i);
     }
     put(to.out[row] + x * to.stride + c, y);

@@ -20,7 +20,7 @@ inline constexpr int kMaxGroup = 3;
 inline constexpr int kMostTapRows = 31;
 inline constexpr float kLargestUnit = 65536;  // 4^8: see winograd_input_f16_i16
 
-enum class Finish : int {
+enum class Activation : int {
     prelu,  // y < 0 ? slope[c] * y : y   (slope 1: nothing, 0: ReLU)
     silu,   // y / (1 + exp(-y))
     gate,   // (y + r0) * (1 / (1 + exp(-y)) - 0.5), r0 the first residual
@@ -33,7 +33,7 @@ struct Epilogue {
     const float* scale = nullptr;  // integer sums only: that of position p counts times scale[p * scale_stride + c]
     std::ptrdiff_t scale_stride = 0;
     const float* unit = nullptr;   // integer sums only: those of block b count times unit[b], a power of two or NaN
-    Finish finish = Finish::prelu;
+    Activation activation = Activation::prelu;
     int residuals = 0;             // 0..2; ignored by gate, which has one
     float keep[2] = {1, 1};
     float mix[2] = {1, 1};

@@ -9,7 +9,7 @@
 #include "base/log.hpp"
 #include "image/format.hpp"
 #include "image/samples.hpp"
-#include "plan/tile_plan.hpp"
+#include "tile/tile_plan.hpp"
 
 namespace enlarge {
 namespace {

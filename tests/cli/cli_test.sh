@@ -421,13 +421,13 @@ export ENLARGE_CACHE="$work/cache"
 run a.ppm -m swift-x2 --device cpu -o measured.ppm -v
 check "the default precision is measured" exits 0
 check "and that is said" says tried
-check "and kept" test -n "$(find cache -name '*.verdict')"
+check "and kept" test -n "$(find cache -name '*.precision')"
 check "by each network's numbers" test "$(find cache -type f | wc -l)" = 1
 run a.ppm -m swift-x2 --device cpu -o again.ppm -v
 check "the second time" exits 0
 check "it is as measured before" sh -c "! grep -q tried err"
 check "with the same pixels" cmp -s measured.ppm again.ppm
-for file in cache/*.verdict; do echo damaged >"$file"; done
+for file in cache/*.precision; do echo damaged >"$file"; done
 run a.ppm -m swift-x2 --device cpu -f -o again.ppm
 check "damage to it" exits 0
 check "is no harm" cmp -s measured.ppm again.ppm

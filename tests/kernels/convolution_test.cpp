@@ -197,10 +197,10 @@ KERNEL_CHECK(gemm_i16) {
 }
 
 struct Ending {
-    Finish finish;
+    Activation activation;
     int residuals;
 };
-constexpr Ending kEndings[] = {{Finish::prelu, 0}, {Finish::prelu, 1}, {Finish::prelu, 2}, {Finish::silu, 0}, {Finish::silu, 1}, {Finish::gate, 0}};
+constexpr Ending kEndings[] = {{Activation::prelu, 0}, {Activation::prelu, 1}, {Activation::prelu, 2}, {Activation::silu, 0}, {Activation::silu, 1}, {Activation::gate, 0}};
 
 template <class Out>
 std::vector<float> as_floats(Guarded<Out>& values) {
@@ -246,7 +246,7 @@ void check_output(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) 
                             e.scale = std::is_same_v<Sum, float> ? nullptr : scale.data() + first;
                             e.scale_stride = channels;
                             e.unit = std::is_same_v<Sum, float> ? nullptr : unit.data();
-                            e.finish = ending.finish;
+                            e.activation = ending.activation;
                             e.residuals = ending.residuals;
                             e.keep[0] = 0.2F;
                             e.mix[1] = 0.7F;
@@ -350,7 +350,7 @@ void check_conv(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) {
                             Epilogue e;
                             e.bias = bias.data() + first;
                             e.slope = slope.data() + first;
-                            e.finish = ending.finish;
+                            e.activation = ending.activation;
                             e.residuals = ending.residuals;
                             e.keep[0] = 0.2F;
                             e.mix[1] = 0.7F;

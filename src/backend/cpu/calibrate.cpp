@@ -93,8 +93,8 @@ constexpr float kLeast = 1e-6F;
 constexpr float kMost = 65504.0F * 100 * kRange;
 
 // From the largest of each position and channel to ranges.
-void to_ranges(LargestV& largest_v) {
-    for (std::vector<float>& most : largest_v) {
+void to_ranges(TransformAbsMax& transform_abs_max) {
+    for (std::vector<float>& most : transform_abs_max) {
         const std::size_t channels = most.size() / 36;
         for (std::size_t p = 0; p < 36 && channels > 0; ++p) {
             const auto begin = most.begin() + static_cast<std::ptrdiff_t>(p * channels),
@@ -107,7 +107,7 @@ void to_ranges(LargestV& largest_v) {
 
 }  // namespace
 
-bool can_be_ranges(const LargestV& ranges) {
+bool can_be_ranges(const TransformAbsMax& ranges) {
     return std::all_of(ranges.begin(), ranges.end(), [](const std::vector<float>& step) {
         const std::size_t channels = step.size() / 36;
         if (step.size() % 36 != 0) return false;
@@ -123,7 +123,7 @@ bool can_be_ranges(const LargestV& ranges) {
     });
 }
 
-Calibration::Calibration(const Network& network, const KernelTable& kernels, ThreadPool* pool, double macs_per_pixel)
+Calibration::Calibration(const LoweredNetwork& network, const KernelTable& kernels, ThreadPool* pool, double macs_per_pixel)
     : kernels_(kernels), pool_(pool) {
     // About 14 GMAC in all, of pictures between 16 and 64 pixels wide.
     const double pixels = 14e9 / std::max(macs_per_pixel, 1.0) / kKinds;
@@ -133,7 +133,7 @@ Calibration::Calibration(const Network& network, const KernelTable& kernels, Thr
     for (int kind = 0; kind < kKinds; ++kind) pictures_.push_back(draw(kind, {width, height}, network.in_channels));
 }
 
-Result<std::vector<Image>> Calibration::outputs(const std::shared_ptr<const Network>& network, LargestV* seen, bool& finite) {
+Result<std::vector<Image>> Calibration::outputs(const std::shared_ptr<const LoweredNetwork>& network, TransformAbsMax* seen, bool& finite) {
     Runner runner(network, kernels_, pool_);
     runner.learn_largest_v(seen != nullptr);
     std::vector<Image> results;
@@ -146,22 +146,22 @@ Result<std::vector<Image>> Calibration::outputs(const std::shared_ptr<const Netw
         finite = finite && report.finite;
         results.push_back(std::move(out));
     }
-    if (seen) *seen = runner.largest_v();
+    if (seen) *seen = runner.transform_abs_max();
     return results;
 }
 
-Result<bool> Calibration::run(const std::shared_ptr<const Network>& exact) {
+Result<bool> Calibration::run(const std::shared_ptr<const LoweredNetwork>& exact) {
     bool finite = true;
-    TRY(exact_outputs_, outputs(exact, &largest_v_, finite));
-    to_ranges(largest_v_);
+    TRY(exact_outputs_, outputs(exact, &transform_abs_max_, finite));
+    to_ranges(transform_abs_max_);
     return finite;
 }
 
-Result<bool> Calibration::agrees(const std::shared_ptr<const Network>& integer, const LargestV& ranges) {
+Result<bool> Calibration::agrees(const std::shared_ptr<const LoweredNetwork>& integer, const TransformAbsMax& ranges) {
     // Rounding on the way changes the largest values by parts of a hundred at most, next to nothing in large ones.
     constexpr float kOff = 0.1F, kOffOfPosition = 0.02F;
     bool finite = true;
-    LargestV seen;
+    TransformAbsMax seen;
     TRY(outputs(integer, &seen, finite));
     if (!finite) return false;
     to_ranges(seen);
@@ -180,7 +180,7 @@ Result<bool> Calibration::agrees(const std::shared_ptr<const Network>& integer, 
     return true;
 }
 
-Result<Fidelity> Calibration::fidelity(const std::shared_ptr<const Network>& other) {
+Result<Fidelity> Calibration::fidelity(const std::shared_ptr<const LoweredNetwork>& other) {
     bool finite = true;
     TRY(const std::vector<Image> results, outputs(other, nullptr, finite));
     if (!finite) return Fidelity{0, 256.0F};

@@ -19,40 +19,40 @@ struct Fidelity {
     float largest = 0;  // difference of one sample, in 1/255 before rounding: above 1, 8-bit pixels may differ by 2
 };
 
-// Whether numbers can be what Calibration::largest_v() gave for some network: 36 positions of as many channels each,
+// Whether numbers can be what Calibration::transform_abs_max() gave for some network: 36 positions of as many channels each,
 // none smaller or larger than rows of halves allow, no channel below its least share of a position.
-bool can_be_ranges(const LargestV& ranges);
+bool can_be_ranges(const TransformAbsMax& ranges);
 
 // Calibration of one network. Everything it does is deterministic.
 class Calibration {
 public:
     // Makes pictures for a network of `channels` whose exact path costs `macs_per_pixel`: the dearer, the smaller, so
     // that a run takes a few hundredths of a second.
-    Calibration(const Network& network, const KernelTable& kernels, ThreadPool* pool, double macs_per_pixel);
+    Calibration(const LoweredNetwork& network, const KernelTable& kernels, ThreadPool* pool, double macs_per_pixel);
 
-    // Runs the exact path, the fp32 network. Afterwards largest_v() and fidelity() may be called. False when a result was
+    // Runs the exact path, the fp32 network. Afterwards transform_abs_max() and fidelity() may be called. False when a result was
     // not finite.
-    Result<bool> run(const std::shared_ptr<const Network>& exact);
+    Result<bool> run(const std::shared_ptr<const LoweredNetwork>& exact);
 
     // The largest transformed features that 16 bits shall hold in their smallest unit.
-    [[nodiscard]] const LargestV& largest_v() const { return largest_v_; }
+    [[nodiscard]] const TransformAbsMax& transform_abs_max() const { return transform_abs_max_; }
 
     // Another path against the exact one. Largest = 256 when a result was not finite.
-    Result<Fidelity> fidelity(const std::shared_ptr<const Network>& other);
+    Result<Fidelity> fidelity(const std::shared_ptr<const LoweredNetwork>& other);
 
     // Whether a network that multiplies in int16 sees on these pictures the ranges it was made with, `ranges`: if it
     // does, they were measured on it. Needs no exact path, so it takes a small part of the time that measuring them
     // takes.
-    Result<bool> agrees(const std::shared_ptr<const Network>& integer, const LargestV& ranges);
+    Result<bool> agrees(const std::shared_ptr<const LoweredNetwork>& integer, const TransformAbsMax& ranges);
 
 private:
-    Result<std::vector<Image>> outputs(const std::shared_ptr<const Network>& network, LargestV* seen, bool& finite);
+    Result<std::vector<Image>> outputs(const std::shared_ptr<const LoweredNetwork>& network, TransformAbsMax* seen, bool& finite);
 
     const KernelTable& kernels_;
     ThreadPool* pool_;
     std::vector<Image> pictures_;
     std::vector<Image> exact_outputs_;
-    LargestV largest_v_;
+    TransformAbsMax transform_abs_max_;
 };
 
 }  // namespace enlarge::cpu

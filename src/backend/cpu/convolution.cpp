@@ -22,7 +22,7 @@ Epilogue epilogue_of(const Step& step, const Group& group, int lanes) {
     return e;
 }
 
-int residual_count(const Step& step) { return step.epilogue.finish == Finish::gate ? 1 : step.epilogue.residuals; }
+int residual_count(const Step& step) { return step.epilogue.activation == Activation::gate ? 1 : step.epilogue.residuals; }
 
 }  // namespace
 
@@ -89,7 +89,7 @@ template <class In, class V, class Sum, class Out, class Input, class Product, c
 void Runner::winograd_as(const Context& context, const Step& step, const Share& share, Input input, Product product,
                          Output output) {
     const Stopwatch watch(timing_);
-    StageTimes& times = context.scratch->times;
+    ThreadTimes& times = context.scratch->times;
     const int source = step.inputs[0].tensor;
     const int channels = tensor(source).channels();
     const int div = step.inputs[0].div;
@@ -177,7 +177,7 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
 template <class V>
 void Runner::learn(const Context& context, const Step& step, const V* v, std::ptrdiff_t v_stride, int blocks,
                    int channels) {
-    LargestV& seen = context.scratch->largest_v;
+    TransformAbsMax& seen = context.scratch->transform_abs_max;
     seen.resize(network_->steps.size());
     std::vector<float>& most = seen[static_cast<std::size_t>(&step - network_->steps.data())];
     most.resize(static_cast<std::size_t>(36 * channels), 0.0F);

@@ -8,7 +8,7 @@
 #include "backend/cpu/calibrate.hpp"
 #include "backend/cpu/session.hpp"
 #include "backend/cpu/tensors/network.hpp"
-#include "backend/cpu/verdict.hpp"
+#include "backend/cpu/precision_cache.hpp"
 #include "base/cpu.hpp"
 #include "base/log.hpp"
 
@@ -16,11 +16,11 @@ namespace enlarge {
 namespace {
 
 using cpu::Element;
-using cpu::Network;
+using cpu::LoweredNetwork;
 
 class CpuProgram final : public Program {
 public:
-    CpuProgram(std::shared_ptr<const Network> network, const KernelTable& kernels, ThreadPool* pool, ProgramInfo info)
+    CpuProgram(std::shared_ptr<const LoweredNetwork> network, const KernelTable& kernels, ThreadPool* pool, ProgramInfo info)
         : network_(std::move(network)), kernels_(kernels), pool_(pool), info_(std::move(info)) {}
 
     [[nodiscard]] const ProgramInfo& info() const override { return info_; }
@@ -39,7 +39,7 @@ public:
     }
 
 private:
-    std::shared_ptr<const Network> network_;
+    std::shared_ptr<const LoweredNetwork> network_;
     const KernelTable& kernels_;
     ThreadPool* pool_;
     ProgramInfo info_;
@@ -75,19 +75,19 @@ struct Compilation {
     Result<std::unique_ptr<Program>> run() const {
         const bool automatic = options.precision == Precision::automatic;
         const bool keeps = automatic && !options.cache_folder.empty();
-        const cpu::VerdictKey key = keeps ? cpu::verdict_key(graph, isa, table) : cpu::VerdictKey{};
+        const cpu::PrecisionKey key = keeps ? cpu::precision_key(graph, isa, table) : cpu::PrecisionKey{};
         const std::filesystem::path file =
-            keeps ? cpu::verdict_file(options.cache_folder, key) : std::filesystem::path();
-        const auto keep = [&](const cpu::Verdict& verdict) {
-            if (keeps) cpu::remember(file, key, verdict);
+            keeps ? cpu::precision_file(options.cache_folder, key) : std::filesystem::path();
+        const auto keep = [&](const cpu::KeptPrecision& kept) {
+            if (keeps) cpu::store_precision(file, key, kept);
         };
         if (keeps) {
-            if (const auto known = cpu::recall(file, key, is_within_gate)) {
+            if (const auto known = cpu::load_precision(file, key, is_within_gate)) {
                 auto again = as_before(*known);
                 if (again.ok() && *again) return again;
             }
         }
-        TRY(std::shared_ptr<const Network> exact, lower({Element::f32, nullptr, nullptr, options.pool}));
+        TRY(std::shared_ptr<const LoweredNetwork> exact, lower({Element::f32, nullptr, nullptr, options.pool}));
         if (options.precision == Precision::fp32) return program(exact, {});
 
         // Try the paths that were asked for on a few small pictures.
@@ -97,11 +97,11 @@ struct Compilation {
         if (options.precision == Precision::int16 || (automatic && table.fast_i16)) {
             // A large network is not kept twice: it is made again should int16 be refused.
             if (automatic ? exact->weight_bytes > kKeptTwice : true) exact.reset();
-            auto integer = lower({Element::f16, &calibration.largest_v(), nullptr, options.pool});
+            auto integer = lower({Element::f16, &calibration.transform_abs_max(), nullptr, options.pool});
             if (integer) {
                 TRY(const cpu::Fidelity fidelity, calibration.fidelity(*integer));
                 if (!automatic || passes(fidelity, kIntegerGate)) {
-                    keep({Precision::int16, fidelity, calibration.largest_v()});
+                    keep({Precision::int16, fidelity, calibration.transform_abs_max()});
                     return program(*integer, fidelity);
                 }
             } else if (!automatic) {
@@ -126,11 +126,11 @@ struct Compilation {
     }
 
     // The program that calibration chose at an earlier start; null when the network does not bear out what was kept.
-    Result<std::unique_ptr<Program>> as_before(const cpu::Verdict& known) const {
+    Result<std::unique_ptr<Program>> as_before(const cpu::KeptPrecision& known) const {
         if (known.precision == Precision::int16) {
-            TRY(const auto integer, lower({Element::f16, &known.largest_v, nullptr, options.pool}));
+            TRY(const auto integer, lower({Element::f16, &known.transform_abs_max, nullptr, options.pool}));
             cpu::Calibration calibration(*integer, table, options.pool, graph.macs_per_pixel());
-            TRY(const bool agrees, calibration.agrees(integer, known.largest_v));
+            TRY(const bool agrees, calibration.agrees(integer, known.transform_abs_max));
             if (!agrees) {
                 log(LogLevel::info, "int16: the ranges measured before are not this network's; measured again");
                 return std::unique_ptr<Program>();
@@ -151,7 +151,7 @@ struct Compilation {
         return program(half, fidelity);
     }
 
-    static void say_before(const cpu::Verdict& known) {
+    static void say_before(const cpu::KeptPrecision& known) {
         char text[120];
         std::snprintf(text, sizeof text, "%s: %.1f dB, at most %.2f of 255 off, as measured before",
                       std::string(precision_name(known.precision)).c_str(), known.fidelity.psnr,
@@ -159,9 +159,9 @@ struct Compilation {
         log(LogLevel::info, text);
     }
 
-    Result<std::shared_ptr<const Network>> lower(const cpu::LowerOptions& how) const {
-        TRY(Network network, cpu::lower(graph, table, how));
-        return std::make_shared<const Network>(std::move(network));
+    Result<std::shared_ptr<const LoweredNetwork>> lower(const cpu::LowerOptions& how) const {
+        TRY(LoweredNetwork network, cpu::lower(graph, table, how));
+        return std::make_shared<const LoweredNetwork>(std::move(network));
     }
 
     static bool passes(const cpu::Fidelity& fidelity, const Gate& gate) {
@@ -174,7 +174,7 @@ struct Compilation {
         return passed;
     }
 
-    Result<std::unique_ptr<Program>> program(const std::shared_ptr<const Network>& network, const cpu::Fidelity& fidelity) const {
+    Result<std::unique_ptr<Program>> program(const std::shared_ptr<const LoweredNetwork>& network, const cpu::Fidelity& fidelity) const {
         ProgramInfo info;
         info.scale = network->scale;
         info.channels = network->in_channels;

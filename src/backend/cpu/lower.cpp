@@ -6,6 +6,7 @@
 #include "backend/cpu/steps.hpp"
 #include "graph/traits.hpp"
 #include "plan/chains.hpp"
+#include "plan/picture_end.hpp"
 #include "tile/tile.hpp"
 
 namespace enlarge::cpu {
@@ -27,17 +28,17 @@ public:
         network_.out_channels = graph.output().channels;
         network_.size_multiple = graph.size_multiple();
         network_.element = options.element;
-        network_.integer = options.largest_v != nullptr;
+        network_.integer = options.transform_abs_max != nullptr;
     }
 
-    Result<Network> run() {
+    Result<LoweredNetwork> run() {
         if (const int i = first_without_kernel(graph_); i >= 0)
             return Error{Errc::unsupported, "the cpu backend has no kernel for node " + std::to_string(i) + " (" +
                                                 std::string(node(i).name()) + ")"};
         if (network_.in_channels > 4 || network_.out_channels > 4)
             return Error{Errc::unsupported, "the cpu backend takes networks of at most 4 channels; this one has " +
                                                 std::to_string(std::max(network_.in_channels, network_.out_channels))};
-        find_end();
+        end_ = find_end(graph_, users_);
         find_chains();
         place_concats();
         emit_load();
@@ -69,44 +70,7 @@ private:
     const std::vector<int>& users(int i) const { return users_[static_cast<std::size_t>(i)]; }
     int padded(int channels) const { return round_up(channels, kernels_.lanes); }
 
-    // The picture's end: depth to space and the input added, where the graph ends so.
-    void find_end() {
-        const int out = static_cast<int>(nodes_.size()) - 1;
-        end_source_ = out;
-        const auto inside_shuffle = [&](int i) {
-            const auto* shuffle = node(i).as<op::PixelShuffle>();
-            return shuffle ? shuffle->factor : 1;
-        };
-        const auto take = [&](int i) {
-            if (const auto* shuffle = node(i).as<op::PixelShuffle>(); shuffle && users(i).size() <= 1) {
-                end_nodes_.push_back(i);
-                end_shuffle_ = shuffle->factor;
-                end_source_ = node(i).inputs[0];
-            } else {
-                end_source_ = i;
-            }
-        };
-        const Node& last = node(out);
-        if (last.is<op::PixelShuffle>()) return take(out);
-        const auto* sum = last.as<op::Add>();
-        if (!sum || sum->alpha != 1 || sum->beta != 1 || last.channels != network_.in_channels) return;
-        for (int k = 0; k < 2; ++k) {
-            const int branch = last.inputs[static_cast<std::size_t>(k)];
-            const int base = last.inputs[static_cast<std::size_t>(1 - k)];
-            const int factor = inside_shuffle(branch);
-            const auto* up = node(base).as<op::UpsampleNearest>();
-            const bool nearest = up && node(base).inputs[0] == 0 && up->factor == factor;
-            if (!(nearest || (base == 0 && factor == 1)) || branch == 0) continue;
-            if (factor == 1 && node(branch).num != node(branch).den) continue;
-            end_nodes_.push_back(out);
-            if (nearest && users(base).size() == 1) skipped_.push_back(base);
-            take(branch);
-            end_add_ = true;
-            return;
-        }
-    }
-
-    bool is_end(int i) const { return std::find(end_nodes_.begin(), end_nodes_.end(), i) != end_nodes_.end(); }
+    bool is_end(int i) const { return std::find(end_.nodes.begin(), end_.nodes.end(), i) != end_.nodes.end(); }
 
     void find_chains() {
         ChainRules rules;
@@ -114,20 +78,11 @@ private:
         rules.activation = [](const Node& n) { return n.is<op::Prelu>() || n.is<op::LeakyRelu>() || n.is<op::Silu>(); };
         rules.gate = [](const Node& n) { return n.is<op::SpanGate>(); };
         rules.residual = [](int node) { return node != 0; };  // the input's pixels are not padded as features are
-        rules.stops = [this](int node) { return node == end_source_; };
+        rules.stops = [this](int node) { return node == end_.source; };
         rules.outside = [this](int node) { return is_end(node); };
         chains_ = enlarge::find_chains(graph_, rules);
         for (std::size_t c = 0; c < chains_.size(); ++c)
             for (const int n : chains_[c].nodes) chain_of_[static_cast<std::size_t>(n)] = static_cast<int>(c);
-    }
-
-    void flatten(int i, std::vector<int>& into) const {
-        for (const int from : node(i).inputs) {
-            if (node(from).is<op::Concat>())
-                flatten(from, into);
-            else
-                into.push_back(from);
-        }
     }
 
     // Gives the inputs of each concatenation places beside each other in one buffer, the longest first: shorter ones
@@ -136,14 +91,11 @@ private:
         std::vector<std::pair<std::size_t, int>> order;
         for (int i = 0; i < static_cast<int>(nodes_.size()); ++i)
             if (node(i).is<op::Concat>()) {
-                std::vector<int> parts;
-                flatten(i, parts);
-                order.push_back({parts.size(), i});
+                order.push_back({parts_of_concat(graph_, i).size(), i});
             }
         std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
         for (const auto& entry : order) {
-            std::vector<int> parts;
-            flatten(entry.second, parts);
+            const std::vector<int> parts = parts_of_concat(graph_, entry.second);
             std::vector<int> sorted = parts;
             std::sort(sorted.begin(), sorted.end());
             bool free = std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end() && sorted.front() != 0;
@@ -203,7 +155,7 @@ private:
     }
 
     void emit(int i) {
-        if (is_end(i) || std::find(skipped_.begin(), skipped_.end(), i) != skipped_.end()) return;
+        if (is_end(i) || i == end_.repeated) return;
         const int chain = chain_of_[static_cast<std::size_t>(i)];
         if (chain >= 0) {
             if (chains_[static_cast<std::size_t>(chain)].last == i) emit_convolution(chains_[static_cast<std::size_t>(chain)]);
@@ -215,11 +167,9 @@ private:
     }
 
     bool view_concat(int i) {
-        std::vector<int> parts;
-        flatten(i, parts);
         Tensor view;
         int logical = 0;
-        for (const int part : parts) {
+        for (const int part : parts_of_concat(graph_, i)) {
             const Tensor& t = network_.tensors[static_cast<std::size_t>(tensor(part))];
             if (view.map.empty()) {
                 view.buffer = t.buffer;
@@ -262,12 +212,12 @@ private:
             step.epilogue.keep[k] = chain.keep[k];
             step.epilogue.mix[k] = chain.mix[k];
         }
-        if (chain.gate) step.epilogue.finish = Finish::gate;
-        if (chain.activation >= 0 && node(chain.activation).is<op::Silu>()) step.epilogue.finish = Finish::silu;
+        if (chain.gate) step.epilogue.activation = Activation::gate;
+        if (chain.activation >= 0 && node(chain.activation).is<op::Silu>()) step.epilogue.activation = Activation::silu;
         step.macs_per_pixel = static_cast<double>(conv.weights->size());
 
         std::vector<int> out_map = plain_map(made.channels);
-        if (chain.last == end_source_ && !is_used_elsewhere(chain.last)) {
+        if (chain.last == end_.source && !is_used_elsewhere(chain.last)) {
             finish_picture(step);
             // Channels in the order of the output's pixels: row of the block, column, colour.
             const int f = step.shuffle, colours = made.channels / (f * f);
@@ -302,10 +252,10 @@ private:
 
     void finish_picture(Step& step) {
         step.output = -1;
-        step.shuffle = end_shuffle_;
-        step.add_input = end_add_;
+        step.shuffle = end_.shuffle;
+        step.add_input = end_.adds_input;
         step.image_channels = network_.out_channels;
-        if (end_add_) step.inputs.push_back({tensor(0), 1, 1, 0});
+        if (end_.adds_input) step.inputs.push_back({tensor(0), 1, 1, 0});
     }
 
     void emit_map(int i) {
@@ -329,11 +279,11 @@ private:
     void emit_store() {
         Step step;
         step.kind = Kind::store;
-        step.num = node(end_source_).num;
-        step.den = node(end_source_).den;
-        step.inputs.push_back({tensor(end_source_), 1, 1, 0});
+        step.num = node(end_.source).num;
+        step.den = node(end_.source).den;
+        step.inputs.push_back({tensor(end_.source), 1, 1, 0});
         finish_picture(step);
-        step.nodes = end_nodes_;
+        step.nodes = end_.nodes;
         network_.steps.push_back(std::move(step));
     }
 
@@ -350,7 +300,7 @@ private:
 
     Result<void> check_elements() const {
         if (options_.element == Element::f32) return {};
-        const std::string type = options_.largest_v ? "int16" : "fp16";
+        const std::string type = options_.transform_abs_max ? "int16" : "fp16";
         for (const Step& step : network_.steps) {
             const bool conv = step.kind == Kind::direct || step.kind == Kind::winograd;
             for (std::size_t k = 0; k < step.inputs.size(); ++k) {
@@ -369,7 +319,7 @@ private:
         for (const Packing& p : packing_) {
             const Step& step = network_.steps[p.step];
             if (multiplies_integers(step) &&
-                (p.step >= options_.largest_v->size() || (*options_.largest_v)[p.step].size() != 36 * input_map(step).size()))
+                (p.step >= options_.transform_abs_max->size() || (*options_.transform_abs_max)[p.step].size() != 36 * input_map(step).size()))
                 return Error{Errc::format, "these ranges were measured on another network"};
         }
         return {};
@@ -380,7 +330,7 @@ private:
     }
 
     bool multiplies_integers(const Step& step) const {
-        return options_.largest_v && step.kind == Kind::winograd && element_of(step.inputs[0].tensor) == Element::f16;
+        return options_.transform_abs_max && step.kind == Kind::winograd && element_of(step.inputs[0].tensor) == Element::f16;
     }
 
     void pack() {
@@ -408,7 +358,7 @@ private:
             const auto& conv = *node(p.conv).as<op::Conv2d>();
             const int logical_in = node(node(p.conv).inputs[0]).channels;
             pack_convolution(step, conv.weights->data(), logical_in, input_map(step), p.out_map, kernels_, options_.pool,
-                             step.integer ? &(*options_.largest_v)[p.step] : nullptr);
+                             step.integer ? &(*options_.transform_abs_max)[p.step] : nullptr);
         }
     }
 
@@ -442,17 +392,14 @@ private:
     const std::vector<Node>& nodes_;
     const KernelTable& kernels_;
     const LowerOptions& options_;
-    Network network_;
+    LoweredNetwork network_;
     std::vector<std::vector<int>> users_;
     std::vector<Chain> chains_;
     std::vector<int> chain_of_;
     std::vector<int> tensor_of_;
     std::vector<Slice> slice_;
     std::vector<Packing> packing_;
-    std::vector<int> end_nodes_, skipped_;
-    int end_source_ = 0;
-    int end_shuffle_ = 1;
-    bool end_add_ = false;
+    PictureEnd end_;
     bool ended_ = false;
 };
 
@@ -477,7 +424,7 @@ int first_without_kernel(const Graph& graph) {
     return found == nodes.end() ? -1 : static_cast<int>(found - nodes.begin());
 }
 
-Result<Network> lower(const Graph& graph, const KernelTable& kernels, const LowerOptions& options) {
+Result<LoweredNetwork> lower(const Graph& graph, const KernelTable& kernels, const LowerOptions& options) {
     TRY(graph.validate());
     return Lowering(graph, kernels, options).run();
 }

@@ -61,7 +61,7 @@ std::size_t packed_bytes(const Step& step, std::size_t in, std::size_t out, cons
 
 void pack_convolution(Step& step, const float* weights, int logical_in, const std::vector<int>& in_map,
                       const std::vector<int>& out_map, const KernelTable& kernels, ThreadPool* pool,
-                      const std::vector<float>* largest_v) {
+                      const std::vector<float>* transform_abs_max) {
     const Source source{weights, logical_in, step.kernel};
     const std::size_t in = in_map.size(), out = out_map.size();
     const auto lanes = static_cast<std::size_t>(kernels.lanes);
@@ -108,7 +108,7 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
     }
 
     step.v_scale.resize(36 * in);
-    for (std::size_t k = 0; k < 36 * in; ++k) step.v_scale[k] = 32767.0F / (*largest_v)[k];
+    for (std::size_t k = 0; k < 36 * in; ++k) step.v_scale[k] = 32767.0F / (*transform_abs_max)[k];
     step.scale.assign(36 * out, 0);
     auto* packed = step.weights.as<std::int16_t>();
     for_all(pool, step.groups.size(), [&](std::size_t g) {

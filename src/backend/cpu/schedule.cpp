@@ -33,7 +33,7 @@ Range join(const Range& a, const Range& b) {
 
 }  // namespace
 
-void Schedule::plan(const Network& network, Size in, const Rect& core, int threads, bool measure_only) {
+void Schedule::plan(const LoweredNetwork& network, Size in, const Rect& core, int threads, bool measure_only) {
     ready_ = false;
     in_ = in;
     core_ = core;
@@ -48,7 +48,7 @@ void Schedule::plan(const Network& network, Size in, const Rect& core, int threa
 }
 
 // From the core back to the input: which rows and columns of every step have a say in the result.
-void Schedule::find_needs(const Network& network) {
+void Schedule::find_needs(const LoweredNetwork& network) {
     rows_.assign(network.steps.size(), {});
     columns_.assign(network.steps.size(), {});
     buffer_rows_.assign(network.buffers.size(), {});
@@ -77,7 +77,7 @@ void Schedule::find_needs(const Network& network) {
 }
 
 // The rows a step could make next; false when there are too few to be worth a task.
-bool Schedule::can_run(const Network& network, int s, Range& rows) const {
+bool Schedule::can_run(const LoweredNetwork& network, int s, Range& rows) const {
     const auto index = static_cast<std::size_t>(s);
     const Step& step = network.steps[index];
     const int begin = done_[index], last = rows_[index].end;
@@ -101,7 +101,7 @@ bool Schedule::can_run(const Network& network, int s, Range& rows) const {
 }
 
 // Gives back the rows of a buffer that no reader will read again.
-void Schedule::release(const Network& network, int b) {
+void Schedule::release(const LoweredNetwork& network, int b) {
     const auto buffer = static_cast<std::size_t>(b);
     int keep = taken_[buffer];
     for (const int reader : readers_[buffer]) {
@@ -120,7 +120,7 @@ void Schedule::release(const Network& network, int b) {
         rows.free.push_back(slots_[table_start_[buffer] + static_cast<std::size_t>(y + kRowMargin)]);
 }
 
-void Schedule::simulate(const Network& network) {
+void Schedule::simulate(const LoweredNetwork& network) {
     const std::size_t buffers = network.buffers.size(), steps = network.steps.size();
     if (readers_.size() != buffers || consumers_.size() != steps) {
         readers_.assign(buffers, {});

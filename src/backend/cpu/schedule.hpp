@@ -31,7 +31,7 @@ inline constexpr int kRowMargin = 8;
 class Schedule {
 public:
     // Plans a tile of `in` pixels of which `core` is wanted, for so many threads. Allocates the rows unless `measure_only`.
-    void plan(const Network& network, Size in, const Rect& core, int threads, bool measure_only);
+    void plan(const LoweredNetwork& network, Size in, const Rect& core, int threads, bool measure_only);
 
     [[nodiscard]] const std::vector<Task>& tasks() const { return tasks_; }
     // First element of row y of a buffer (its pixel 0); rows outside are zero rows. -kRowMargin <= y < height + margin.
@@ -54,11 +54,11 @@ private:
         std::size_t offset = 0;
     };
 
-    void find_needs(const Network& network);
-    void simulate(const Network& network);
+    void find_needs(const LoweredNetwork& network);
+    void simulate(const LoweredNetwork& network);
     void place(bool measure_only);
-    bool can_run(const Network& network, int step, Range& rows) const;
-    void release(const Network& network, int buffer);
+    bool can_run(const LoweredNetwork& network, int step, Range& rows) const;
+    void release(const LoweredNetwork& network, int buffer);
 
     Size in_;
     Rect core_;

@@ -16,7 +16,7 @@ struct ScratchSizes {
     std::size_t v = 0, m = 0, end = 0, line = 0;
 };
 
-ScratchSizes scratch_sizes(const Network& network, const KernelTable& kernels) {
+ScratchSizes scratch_sizes(const LoweredNetwork& network, const KernelTable& kernels) {
     ScratchSizes sizes;
     sizes.line = 4096;
     for (const Step& step : network.steps) {
@@ -57,17 +57,17 @@ int blocks_at_once(int channels, int group_channels, int value_bytes, int tile_m
     return std::clamp(fit, tile_multiple, kMostBlocks);
 }
 
-std::size_t scratch_bytes(const Network& network, const KernelTable& kernels) {
+std::size_t scratch_bytes(const LoweredNetwork& network, const KernelTable& kernels) {
     const ScratchSizes sizes = scratch_sizes(network, kernels);
     return sizes.v + sizes.m + sizes.end + sizes.line;
 }
 
-Runner::Runner(std::shared_ptr<const Network> network, const KernelTable& kernels, ThreadPool* pool)
+Runner::Runner(std::shared_ptr<const LoweredNetwork> network, const KernelTable& kernels, ThreadPool* pool)
     : network_(std::move(network)),
       kernels_(kernels),
       pool_(pool),
-      handout_(pool ? pool->size() : 1),
-      scratch_(static_cast<std::size_t>(handout_.parts())) {
+      work_queue_(pool ? pool->size() : 1),
+      scratch_(static_cast<std::size_t>(work_queue_.parts())) {
     const ScratchSizes sizes = scratch_sizes(*network_, kernels_);
     for (Scratch& scratch : scratch_) {
         scratch.v = Block(sizes.v);
@@ -90,10 +90,10 @@ Result<TileReport> Runner::run(const TileJob& job) {
     ENSURE(job.out.size.width == core.width * network_->scale && job.out.size.height == core.height * network_->scale);
     ENSURE(job.in.format.channels == network_->in_channels && job.out.format.channels == network_->out_channels);
 
-    if (!schedule_.fits(in, core)) schedule_.plan(*network_, in, core, handout_.parts(), false);
+    if (!schedule_.fits(in, core)) schedule_.plan(*network_, in, core, work_queue_.parts(), false);
     finite_.store(true, std::memory_order_relaxed);
     cancelled_.store(false, std::memory_order_relaxed);
-    handout_.start(static_cast<int>(schedule_.tasks().size()), [this](int task, int part) { return pieces(task, part); });
+    work_queue_.start(static_cast<int>(schedule_.tasks().size()), [this](int task, int part) { return pieces(task, part); });
     struct Call {  // of two words, so that std::function keeps them without the heap
         Runner* runner;
         const TileJob* job;
@@ -101,7 +101,7 @@ Result<TileReport> Runner::run(const TileJob& job) {
     };
     const Call call{this, &job};
     if (pool_)
-        pool_->team(call);
+        pool_->parallel(call);
     else
         call(0, 1);
     return report();
@@ -118,10 +118,10 @@ void Runner::time_stages(bool on) {
 }
 
 std::vector<StageTime> Runner::stage_times() const {
-    constexpr std::pair<const char*, std::int64_t StageTimes::*> kStages[] = {
-        {"load", &StageTimes::load},     {"transform", &StageTimes::input}, {"products", &StageTimes::products},
-        {"back", &StageTimes::output},   {"direct", &StageTimes::direct},   {"other", &StageTimes::map},
-        {"picture", &StageTimes::picture}, {"wait", &StageTimes::wait}};
+    constexpr std::pair<const char*, std::int64_t ThreadTimes::*> kStages[] = {
+        {"load", &ThreadTimes::load},     {"transform", &ThreadTimes::input}, {"products", &ThreadTimes::products},
+        {"back", &ThreadTimes::output},   {"direct", &ThreadTimes::direct},   {"other", &ThreadTimes::map},
+        {"picture", &ThreadTimes::picture}, {"wait", &ThreadTimes::wait}};
     std::vector<StageTime> all;
     for (const auto& [name, member] : kStages) {
         std::int64_t sum = 0;
@@ -131,11 +131,11 @@ std::vector<StageTime> Runner::stage_times() const {
     return all;
 }
 
-LargestV Runner::largest_v() const {
-    LargestV all(network_->steps.size());
+TransformAbsMax Runner::transform_abs_max() const {
+    TransformAbsMax all(network_->steps.size());
     for (const Scratch& scratch : scratch_)
-        for (std::size_t s = 0; s < scratch.largest_v.size(); ++s) {
-            const std::vector<float>& mine = scratch.largest_v[s];
+        for (std::size_t s = 0; s < scratch.transform_abs_max.size(); ++s) {
+            const std::vector<float>& mine = scratch.transform_abs_max[s];
             all[s].resize(std::max(all[s].size(), mine.size()), 0.0F);
             for (std::size_t i = 0; i < mine.size(); ++i) all[s][i] = std::max(all[s][i], mine[i]);
         }
@@ -146,7 +146,7 @@ LargestV Runner::largest_v() const {
 // columns in every step.
 Runner::Share Runner::share(const Task& task, int part) const {
     const Step& step = network_->steps[static_cast<std::size_t>(task.step)];
-    const int count = handout_.parts();
+    const int count = work_queue_.parts();
     const Range columns = schedule_.columns(task.step);
     const int unit_x = 4, unit_y = step.align;
     const int across = (columns.size() + unit_x - 1) / unit_x, down = (task.rows.size() + unit_y - 1) / unit_y;
@@ -220,7 +220,7 @@ bool Runner::ask(const std::function<bool(double)>& progress, int task) {
 
 void Runner::work(const TileJob& job, int index) {
     const Context context{&job, &scratch_[static_cast<std::size_t>(index)]};
-    handout_.run(
+    work_queue_.run(
         index, [this](int task, int part) { return pieces(task, part); },
         [&](int task, int part, int piece) {
             compute(context, task, part, piece);

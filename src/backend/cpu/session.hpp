@@ -8,13 +8,13 @@
 #include <memory>
 #include <vector>
 
-#include "backend/cpu/handout.hpp"
+#include "backend/cpu/work_queue.hpp"
 #include "backend/cpu/schedule.hpp"
 
 namespace enlarge::cpu {
 
 // Nanoseconds of one thread per kind of work, when asked for.
-struct StageTimes {
+struct ThreadTimes {
     std::int64_t load = 0, input = 0, products = 0, output = 0, direct = 0, map = 0, picture = 0, wait = 0;
 };
 
@@ -25,19 +25,19 @@ inline constexpr int kMostBlocks = 96;
 struct Scratch {
     Block v, m, end, line;
     float unit[kMostBlocks];  // of the blocks in v, when they are integers
-    StageTimes times;
-    LargestV largest_v;
+    ThreadTimes times;
+    TransformAbsMax transform_abs_max;
 };
 
 class Runner final : public Session {
 public:
-    Runner(std::shared_ptr<const Network> network, const KernelTable& kernels, ThreadPool* pool);
+    Runner(std::shared_ptr<const LoweredNetwork> network, const KernelTable& kernels, ThreadPool* pool);
 
     Result<TileReport> run(const TileJob& job) override;
 
     // Keeps the largest V of every Winograd step, for calibration.
     void learn_largest_v(bool on) { learning_ = on; }
-    [[nodiscard]] LargestV largest_v() const;
+    [[nodiscard]] TransformAbsMax transform_abs_max() const;
 
     void time_stages(bool on) override;
     [[nodiscard]] std::vector<StageTime> stage_times() const override;
@@ -91,11 +91,11 @@ private:
         return reinterpret_cast<T*>(schedule_.row(tensor(t).buffer, y)) + tensor(t).offset;
     }
 
-    std::shared_ptr<const Network> network_;
+    std::shared_ptr<const LoweredNetwork> network_;
     const KernelTable& kernels_;
     ThreadPool* pool_;
     Schedule schedule_;
-    Handout handout_;
+    WorkQueue work_queue_;
     std::vector<Scratch> scratch_;
     std::atomic<bool> finite_{true}, cancelled_{false};
     std::chrono::steady_clock::time_point asked_;
@@ -111,6 +111,6 @@ std::size_t position_stride(std::size_t bytes);
 
 // Winograd blocks computed together by one thread, and the bytes of scratch a thread needs for a network.
 int blocks_at_once(int channels, int group_channels, int value_bytes, int tile_multiple);
-std::size_t scratch_bytes(const Network& network, const KernelTable& kernels);
+std::size_t scratch_bytes(const LoweredNetwork& network, const KernelTable& kernels);
 
 }  // namespace enlarge::cpu

@@ -115,7 +115,7 @@ struct Step {
     std::vector<int> nodes;     // the graph's nodes computed here, for people and for calibration
 };
 
-struct Network {
+struct LoweredNetwork {
     std::vector<Buffer> buffers;
     std::vector<Tensor> tensors;
     std::vector<Step> steps;  // in an order that can be run
@@ -132,13 +132,13 @@ struct Network {
 
 // Per step, the largest magnitude of each position and channel of V that int16 shall hold (36 * input channels); empty
 // for steps that are no Winograd convolutions.
-using LargestV = std::vector<std::vector<float>>;
+using TransformAbsMax = std::vector<std::vector<float>>;
 
 // How features are stored and multiplied.
 struct LowerOptions {
     Element element = Element::f32;
-    const LargestV* largest_v = nullptr;  // with f16: multiply in int16 where the input is f16
-    const Network* packed = nullptr;      // with f16 and float products: the same graph in f32, whose weights are taken
+    const TransformAbsMax* transform_abs_max = nullptr;  // with f16: multiply in int16 where the input is f16
+    const LoweredNetwork* packed = nullptr;      // with f16 and float products: the same graph in f32, whose weights are taken
     ThreadPool* pool = nullptr;
 };
 
@@ -150,7 +150,7 @@ int first_without_kernel(const Graph& graph);
 
 // Fails with Errc::unsupported where the element type cannot carry the network, or an operation has no kernel: it is
 // named.
-Result<Network> lower(const Graph& graph, const KernelTable& kernels, const LowerOptions& options);
+Result<LoweredNetwork> lower(const Graph& graph, const KernelTable& kernels, const LowerOptions& options);
 
 // Bytes of a step's packed weights, in whole cache lines.
 std::size_t packed_bytes(const Step& step, std::size_t in, std::size_t out, const KernelTable& kernels);
@@ -159,6 +159,6 @@ std::size_t packed_bytes(const Step& step, std::size_t in, std::size_t out, cons
 // `in_map` and `out_map` say which logical channel each physical one is.
 void pack_convolution(Step& step, const float* weights, int logical_in, const std::vector<int>& in_map,
                       const std::vector<int>& out_map, const KernelTable& kernels, ThreadPool* pool,
-                      const std::vector<float>* largest_v);
+                      const std::vector<float>* transform_abs_max);
 
 }  // namespace enlarge::cpu

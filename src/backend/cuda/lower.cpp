@@ -9,6 +9,7 @@
 
 #include "backend/cuda/pack.hpp"
 #include "plan/chains.hpp"
+#include "plan/picture_end.hpp"
 
 namespace enlarge::cuda {
 namespace {
@@ -95,47 +96,24 @@ private:
         return i == 0 || (node(i).is<op::ScaleShift>() && node(i).inputs[0] == 0);
     }
 
-    // The tail that conv_last computes: conv, pixel shuffle, nearest residual of the picture.
+    // The end that conv_last computes: the convolution, pixel shuffle, the picture added.
     void find_last() {
-        int at = static_cast<int>(nodes_.size()) - 1;
-        std::vector<int> absorbed{at};
-        bool residual = false;
-        int factor = 1;
-        if (const auto* sum = node(at).as<op::Add>(); sum && sum->alpha == 1 && sum->beta == 1) {
-            for (int side = 0; side < 2 && !residual; ++side) {
-                const int base = node(at).inputs[static_cast<std::size_t>(side)];
-                const int main = node(at).inputs[static_cast<std::size_t>(1 - side)];
-                const auto* nearest =
-                    node(base).inputs == std::vector<int>{0} ? node(base).as<op::UpsampleNearest>() : nullptr;
-                const auto* shuffled = node(main).as<op::PixelShuffle>();
-                if (!(base == 0 && node(main).is<op::Conv2d>()) &&
-                    !(nearest && shuffled && nearest->factor == shuffled->factor))
-                    continue;
-                residual = true;
-                at = main;
-            }
-            if (!residual) return;
-            absorbed.push_back(at);
-        }
-        if (const auto* shuffle = node(at).as<op::PixelShuffle>()) {
-            if (!is_output(at) && users(at).size() != 1) return;
-            factor = shuffle->factor;
-            at = node(at).inputs[0];
-            absorbed.push_back(at);
-        }
-        const Node& conv = node(at);
-        if (kernel_of(conv) != 3 || factor > 4 || is_picture(conv.inputs[0])) return;
-        if (!is_output(at) && users(at).size() != 1) return;
-        const int channels = conv.channels / (factor * factor);
+        const PictureEnd end = find_end(graph_, users_);
+        const Node& conv = node(end.source);
+        if (kernel_of(conv) != 3 || end.shuffle > 4 || is_picture(conv.inputs[0])) return;
+        if (!is_output(end.source) && users(end.source).size() != 1) return;
+        const int channels = conv.channels / (end.shuffle * end.shuffle);
         if (node(conv.inputs[0]).channels > 64 || (channels != 1 && channels != 3)) return;
-        if (residual && channels != nodes_.front().channels) return;
-        last_conv_ = at;
-        last_factor_ = factor;
-        last_residual_ = residual;
+        if (end.adds_input && channels != nodes_.front().channels) return;
+        last_conv_ = end.source;
+        last_factor_ = end.shuffle;
+        last_residual_ = end.adds_input;
         Group group;
-        group.conv = at;
+        group.conv = end.source;
         group.last = static_cast<int>(nodes_.size()) - 1;
         group.input = conv.inputs[0];
+        std::vector<int> absorbed = end.nodes;
+        absorbed.push_back(end.source);
         claim(group, absorbed);
     }
 
@@ -207,12 +185,7 @@ private:
                 for (const auto& r : group.residuals) need(r.first);
             } else if (needed_[static_cast<std::size_t>(i)]) {
                 if (node(i).is<op::PixelUnshuffle>() && node(i).inputs[0] == 0) continue;  // folded into loading
-                std::vector<int> parts = node(i).inputs;
-                if (node(i).is<op::Concat>()) {
-                    parts.clear();
-                    flatten(i, parts);
-                }
-                for (const int from : parts) need(from);
+                for (const int from : node(i).is<op::Concat>() ? parts_of_concat(graph_, i) : node(i).inputs) need(from);
             }
         }
     }
@@ -222,21 +195,11 @@ private:
         return static_cast<int>(result_.buffers.size()) - 1;
     }
 
-    void flatten(int i, std::vector<int>& parts) const {
-        for (const int from : node(i).inputs) {
-            if (node(from).is<op::Concat>())
-                flatten(from, parts);
-            else
-                parts.push_back(from);
-        }
-    }
-
     // Gives the parts of concatenations neighbouring slices, the widest concatenation first.
     void place_concats() {
         for (int i = static_cast<int>(nodes_.size()) - 1; i > 0; --i) {
             if (!node(i).is<op::Concat>() || !needed_[static_cast<std::size_t>(i)]) continue;
-            std::vector<int> parts;
-            flatten(i, parts);
+            const std::vector<int> parts = parts_of_concat(graph_, i);
             const View& head = views_[static_cast<std::size_t>(parts[0])];
             // All parts already lie next to each other in a wider one?
             int expected = head.first_slice;
@@ -517,8 +480,7 @@ private:
 
     // Copies the parts that do not lie where the concatenation is.
     void emit_concat(int i) {
-        std::vector<int> parts;
-        flatten(i, parts);
+        const std::vector<int> parts = parts_of_concat(graph_, i);
         const View whole = views_[static_cast<std::size_t>(i)];
         int channel = 0;
         for (const int part : parts) {

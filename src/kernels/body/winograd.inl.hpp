@@ -106,7 +106,7 @@ UNROLL_HINT vf finish(vf y, const Epilogue& e, vf slope, const Target<Out>& to, 
 }
 
 inline int kind_of(const Epilogue& e) {
-    return e.finish == Finish::gate ? 3 : e.finish == Finish::silu ? 2 : e.residuals ? 1 : 0;
+    return e.activation == Activation::gate ? 3 : e.activation == Activation::silu ? 2 : e.residuals ? 1 : 0;
 }
 
 // What is added to a block's sums, which count times `unit` when they are integers.

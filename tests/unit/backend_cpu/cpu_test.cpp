@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/cpu/verdict.hpp"
+#include "backend/cpu/precision_cache.hpp"
 #include "backend/reference/reference.hpp"
 #include "base/cpu.hpp"
 #include "support/run_program.hpp"
@@ -234,7 +234,7 @@ TEST(cpu, what_has_no_faster_path_is_refused_or_falls_back) {
 
 TEST(cpu, what_was_measured_is_kept_and_damage_to_it_is_noticed) {
     namespace fs = std::filesystem;
-    const fs::path folder = fs::path(testing::TempDir()) / ("enlarge_verdicts_" + std::to_string(::getpid()));
+    const fs::path folder = fs::path(testing::TempDir()) / ("enlarge_precisions_" + std::to_string(::getpid()));
     fs::remove_all(folder);
     ThreadPool pool(2);
     CompileOptions options;
@@ -296,7 +296,7 @@ TEST(cpu, what_was_measured_is_kept_and_damage_to_it_is_noticed) {
 }
 
 // A file that is whole to the last bit of its checksum, and yet tells what is not so.
-TEST(cpu, a_kept_verdict_that_lies_is_not_believed) {
+TEST(cpu, a_kept_precision_that_lies_is_not_believed) {
     namespace fs = std::filesystem;
     ThreadPool pool(2);
     const KernelTable& table = kernels(test::must(chosen_isa()));
@@ -316,7 +316,7 @@ TEST(cpu, a_kept_verdict_that_lies_is_not_believed) {
     };
     const FloatPicture want = run();
     ASSERT_EQ(taken, Precision::int16);
-    const fs::path file = cpu::verdict_file(folder, cpu::verdict_key(graph, test::must(chosen_isa()), table));
+    const fs::path file = cpu::precision_file(folder, cpu::precision_key(graph, test::must(chosen_isa()), table));
     const auto read_bytes = [&] {
         std::ifstream in(file, std::ios::binary);
         return std::string((std::istreambuf_iterator<char>(in)), {});
@@ -375,19 +375,19 @@ TEST(cpu, a_kept_verdict_that_lies_is_not_believed) {
 
     // Files that another can have written: a link, and one that a group may write.
     const auto gate = [](Precision, const cpu::Fidelity&) { return true; };
-    const cpu::VerdictKey key = cpu::verdict_key(graph, test::must(chosen_isa()), table);
-    EXPECT_TRUE(cpu::recall(file, key, gate).has_value());
-    EXPECT_FALSE(cpu::recall(file, {key.high, key.low + 1}, gate).has_value());
+    const cpu::PrecisionKey key = cpu::precision_key(graph, test::must(chosen_isa()), table);
+    EXPECT_TRUE(cpu::load_precision(file, key, gate).has_value());
+    EXPECT_FALSE(cpu::load_precision(file, {key.high, key.low + 1}, gate).has_value());
     const fs::perms usual = fs::status(file).permissions();
     EXPECT_EQ(usual & (fs::perms::group_write | fs::perms::others_write), fs::perms::none);
     for (const fs::perms more : {fs::perms::group_write, fs::perms::others_write}) {
         fs::permissions(file, usual | more);
-        EXPECT_FALSE(cpu::recall(file, key, gate).has_value());
+        EXPECT_FALSE(cpu::load_precision(file, key, gate).has_value());
     }
     fs::permissions(file, usual);
     fs::rename(file, folder / "elsewhere");
     fs::create_symlink(folder / "elsewhere", file);
-    EXPECT_FALSE(cpu::recall(file, key, gate).has_value());
+    EXPECT_FALSE(cpu::load_precision(file, key, gate).has_value());
     fs::remove_all(folder);
 }
 

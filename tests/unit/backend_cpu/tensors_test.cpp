@@ -3,6 +3,9 @@
 // exact; 10 and 18 features, so that nothing is a whole number of granules.
 #include <gtest/gtest.h>
 
+#include <set>
+#include <string>
+
 #include "backend/cpu/cpu.hpp"
 #include "backend/reference/reference.hpp"
 #include "support/networks.hpp"
@@ -267,6 +270,29 @@ TEST(cpu_tensor_programs, give_parts_stage_by_stage_and_can_be_stopped) {
     job.progress = &stop;
     EXPECT_EQ(session->run(job).error().code, Errc::cancelled);
     EXPECT_LE(reached, 0.7);
+}
+
+// For `enlarge bench --stages`.
+TEST(cpu_tensor_programs, say_which_operations_take_the_time) {
+    const auto program = test::must(cpu_backend().compile(with_means(), {.precision = Precision::fp32}));
+    const auto session = test::must(program->session());
+    FloatPicture picture = test::random_picture(8, 3, {64, 48}), out(3, {128, 96});
+    const TileJob job{picture.view(), {0, 0, 64, 48}, out.view()};
+    test::must(session->run(job));
+    EXPECT_TRUE(session->stage_times().empty());
+    session->time_stages(true);
+    test::must(session->run(job));
+    double last = 1e9, all = 0;
+    std::set<std::string> names;
+    for (const StageTime& stage : session->stage_times()) {
+        EXPECT_TRUE(names.insert(stage.name).second) << stage.name;
+        EXPECT_LE(stage.milliseconds, last);
+        all += last = stage.milliseconds;
+    }
+    EXPECT_GT(all, 0);
+    EXPECT_TRUE(names.contains("conv2d") && names.contains("group_norm") && names.contains("global_mean") && !names.contains("input"));
+    session->time_stages(false);
+    EXPECT_TRUE(session->stage_times().empty());
 }
 
 // The working memory that is told is what a picture takes.

@@ -27,7 +27,7 @@ int gather(ThreadPool& pool, int helpers, int want = 0) {
     std::atomic<int> here{0};
     std::atomic<bool> enough{false};
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(2);
-    pool.team(
+    pool.parallel(
         [&](int index, int) {
             if (++here > helpers) enough = true;
             while (index == 0 && !enough && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
@@ -41,7 +41,7 @@ TEST(thread_pool, gives_every_member_an_index_of_its_own) {
     EXPECT_EQ(pool.size(), 4);
     for (int round = 0; round < 200; ++round) {
         std::array<std::atomic<int>, 4> seen{};
-        pool.team([&](int index, int most) {
+        pool.parallel([&](int index, int most) {
             ASSERT_EQ(most, 4);
             ASSERT_LT(index, most);
             ++seen[static_cast<std::size_t>(index)];
@@ -66,14 +66,14 @@ TEST(thread_pool, does_not_wait_for_threads_that_come_late) {
     std::atomic<bool> release{false}, held{false};
     // Another caller keeps the only helper until released.
     std::thread holder([&] {
-        pool.team([&](int index, int) {
+        pool.parallel([&](int index, int) {
             if (index == 1) held = true;
             while (!release) std::this_thread::yield();
         });
     });
     while (!held) std::this_thread::yield();
     std::atomic<int> members{0};
-    pool.team([&](int, int) { ++members; });
+    pool.parallel([&](int, int) { ++members; });
     EXPECT_EQ(members, 1);
     release = true;
     holder.join();
@@ -81,17 +81,17 @@ TEST(thread_pool, does_not_wait_for_threads_that_come_late) {
 }
 
 TEST(thread_pool, a_milestone_wakes_those_who_look_and_those_who_sleep) {
-    Milestone milestone;
+    EventCount events;
     std::atomic<int> seen{0};
     std::vector<std::thread> waiters;
     for (int i = 0; i < 3; ++i)
         waiters.emplace_back([&] {
-            for (int value = 0; value < 200; ++value) milestone.wait_while(value);
+            for (int value = 0; value < 200; ++value) events.wait_while(value);
             ++seen;
         });
     for (int value = 1; value <= 200; ++value) {
         if (value % 50 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));  // until they sleep
-        milestone.set(value);
+        events.set(value);
         // A value is skipped only by those who are late; the last one ends all waits.
     }
     for (std::thread& waiter : waiters) waiter.join();
@@ -113,9 +113,9 @@ TEST(thread_pool, serves_several_callers_side_by_side) {
 TEST(thread_pool, runs_nested_teams_alone_instead_of_waiting_for_itself) {
     ThreadPool pool(3);
     std::atomic<int> inner{0}, outer{0};
-    pool.team([&](int, int) {
+    pool.parallel([&](int, int) {
         ++outer;
-        pool.team([&](int index, int most) {
+        pool.parallel([&](int index, int most) {
             EXPECT_EQ(index, 0);
             EXPECT_EQ(most, 1);
             ++inner;
@@ -128,7 +128,7 @@ TEST(thread_pool, hands_exceptions_to_the_caller_and_goes_on) {
     ThreadPool pool(3);
     for (int thrower = 0; thrower < 3; ++thrower) {
         std::atomic<bool> thrown{false};
-        EXPECT_THROW(pool.team([&](int index, int) {
+        EXPECT_THROW(pool.parallel([&](int index, int) {
             while (index == 0 && thrower > 0 && !thrown) std::this_thread::yield();
             if (index != thrower) return;
             thrown = true;

@@ -17,7 +17,7 @@ Epilogue epilogue_of(const Convolution& c, std::size_t at) {
     return e;
 }
 
-int residual_count(const Convolution& c) { return c.epilogue.finish == Finish::gate ? 1 : c.epilogue.residuals; }
+int residual_count(const Convolution& c) { return c.epilogue.activation == Activation::gate ? 1 : c.epilogue.residuals; }
 
 // What a convolution reads for row y of its result from column x on.
 template <class ZeroRow>

@@ -57,7 +57,7 @@ struct Border {
     int left = 0, right = 0;
 };
 
-struct Network {
+struct PreparedNetwork {
     Graph graph;
     std::vector<Step> steps;         // the first is the picture
     std::vector<int> all;            // 0 ... steps.size() - 1
@@ -70,7 +70,7 @@ struct Network {
 };
 
 // Fails with Errc::unsupported where the graph takes several inputs, or has another number of channels at its end.
-Result<std::shared_ptr<const Network>> prepare(const Graph& graph, const KernelTable& kernels, ThreadPool* pool);
+Result<std::shared_ptr<const PreparedNetwork>> prepare(const Graph& graph, const KernelTable& kernels, ThreadPool* pool);
 
 // Where a node's result lies for a picture of a given size.
 struct Layout {
@@ -83,7 +83,7 @@ struct Layout {
 };
 
 // Fails with Errc::argument when the picture is too small for the network.
-Result<Layout> layout_of(const Network& network, int node, Size picture, int lanes);
+Result<Layout> layout_of(const PreparedNetwork& network, int node, Size picture, int lanes);
 
 struct Layouts {
     std::vector<Layout> nodes;         // of those that the steps make and read
@@ -94,12 +94,12 @@ struct Layouts {
 };
 
 // Of steps as if a picture of this size were all there is. The same failure.
-Result<Layouts> lay_out(const Network& network, std::span<const int> steps, Size picture, int lanes);
+Result<Layouts> lay_out(const PreparedNetwork& network, std::span<const int> steps, Size picture, int lanes);
 
 // What threads take for themselves: batches of Winograd blocks, attention.
 inline std::int64_t scratch_bytes(const ThreadPool* pool) { return (std::int64_t{1} << 21) * (pool ? pool->size() : 1); }
 
-std::unique_ptr<Program> make_program(std::shared_ptr<const Network> network, const KernelTable& kernels, ThreadPool* pool,
+std::unique_ptr<Program> make_program(std::shared_ptr<const PreparedNetwork> network, const KernelTable& kernels, ThreadPool* pool,
                                       const std::string& isa);
 
 }  // namespace enlarge::cpu::tensors

@@ -83,11 +83,11 @@ std::vector<float> padded(const Values& values, int channels, int lanes, float o
 class Preparation {
 public:
     Preparation(const Graph& graph, const KernelTable& kernels, ThreadPool* pool)
-        : kernels_(kernels), pool_(pool), network_(std::make_shared<Network>()), nodes_(network_->graph.nodes()) {
+        : kernels_(kernels), pool_(pool), network_(std::make_shared<PreparedNetwork>()), nodes_(network_->graph.nodes()) {
         network_->graph = with_plain_convolutions(graph);
     }
 
-    std::shared_ptr<const Network> run() {
+    std::shared_ptr<const PreparedNetwork> run() {
         for (const Node& node : nodes_) network_->pixels.push_back(lies_as_pixels(node));
         network_->border.resize(nodes_.size());
         ChainRules rules;
@@ -295,10 +295,10 @@ private:
                 std::copy(prelu->slopes->begin(), prelu->slopes->end(), made.slope.begin());
             if (const auto* leaky = activation.as<op::LeakyRelu>())
                 std::fill(made.slope.begin(), made.slope.end(), leaky->slope);
-            if (activation.is<op::Silu>()) made.epilogue.finish = Finish::silu;
+            if (activation.is<op::Silu>()) made.epilogue.activation = Activation::silu;
             made.map = map_of(activation);
         }
-        if (chain->gate) made.epilogue.finish = Finish::gate;
+        if (chain->gate) made.epilogue.activation = Activation::gate;
         made.epilogue.residuals = chain->gate ? 0 : static_cast<int>(chain->residuals.size());
         for (std::size_t k = 0; k < chain->keep.size(); ++k) {
             made.epilogue.keep[k] = chain->keep[k];
@@ -348,7 +348,7 @@ private:
 
     const KernelTable& kernels_;
     ThreadPool* pool_;
-    std::shared_ptr<Network> network_;
+    std::shared_ptr<PreparedNetwork> network_;
     const std::vector<Node>& nodes_;
     std::vector<Chain> chains_;
     std::vector<int> chain_of_;
@@ -356,7 +356,7 @@ private:
 
 }  // namespace
 
-Result<std::shared_ptr<const Network>> prepare(const Graph& graph, const KernelTable& kernels, ThreadPool* pool) {
+Result<std::shared_ptr<const PreparedNetwork>> prepare(const Graph& graph, const KernelTable& kernels, ThreadPool* pool) {
     if (graph.inputs() != 1)
         return Error{Errc::unsupported, "a network with " + std::to_string(graph.inputs()) + " inputs; one picture is expected"};
     if (graph.output().channels != graph.input_channels())
@@ -382,7 +382,7 @@ Result<void> check_sides(const std::vector<std::int64_t>& sides, const Node& nod
 
 }  // namespace
 
-Result<Layout> layout_of(const Network& network, int node, Size picture, int lanes) {
+Result<Layout> layout_of(const PreparedNetwork& network, int node, Size picture, int lanes) {
     const Node& what = network.graph.nodes()[static_cast<std::size_t>(node)];
     Layout layout;
     auto sides = at(what.shape, picture);
@@ -408,7 +408,7 @@ Result<Layout> layout_of(const Network& network, int node, Size picture, int lan
     return layout;
 }
 
-Result<Layouts> lay_out(const Network& network, std::span<const int> steps, Size picture, int lanes) {
+Result<Layouts> lay_out(const PreparedNetwork& network, std::span<const int> steps, Size picture, int lanes) {
     Layouts all;
     all.nodes.resize(network.graph.nodes().size());
     std::vector<Lifetime> lifetimes(all.nodes.size());

@@ -2,6 +2,7 @@
 #include "backend/cpu/tensors/session.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <utility>
 
@@ -41,7 +42,7 @@ void from_reference(const float* from, const Tensor& to) {
 
 class TensorProgram final : public Program {
 public:
-    TensorProgram(std::shared_ptr<const Network> network, const KernelTable& kernels, ThreadPool* pool, const std::string& isa)
+    TensorProgram(std::shared_ptr<const PreparedNetwork> network, const KernelTable& kernels, ThreadPool* pool, const std::string& isa)
         : network_(std::move(network)), kernels_(kernels), pool_(pool) {
         const Graph& graph = network_->graph;
         info_.scale = graph.scale();
@@ -78,7 +79,7 @@ private:
     // More than any memory holds; nothing where the run itself will say what is wrong.
     static std::int64_t of_failure(const Error& error) { return error.code == Errc::limit ? std::int64_t{1} << 60 : 0; }
 
-    std::shared_ptr<const Network> network_;
+    std::shared_ptr<const PreparedNetwork> network_;
     const KernelTable& kernels_;
     ThreadPool* pool_;
     ProgramInfo info_;
@@ -86,12 +87,12 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Program> make_program(std::shared_ptr<const Network> network, const KernelTable& kernels, ThreadPool* pool,
+std::unique_ptr<Program> make_program(std::shared_ptr<const PreparedNetwork> network, const KernelTable& kernels, ThreadPool* pool,
                                       const std::string& isa) {
     return std::make_unique<TensorProgram>(std::move(network), kernels, pool, isa);
 }
 
-Runner::Runner(std::shared_ptr<const Network> network, const ProgramInfo& info, const KernelTable& kernels, ThreadPool* pool)
+Runner::Runner(std::shared_ptr<const PreparedNetwork> network, const ProgramInfo& info, const KernelTable& kernels, ThreadPool* pool)
     : network_(std::move(network)), info_(info), kernels_(kernels), pool_(pool),
       scratch_(static_cast<std::size_t>(pool ? pool->size() : 1)) {}
 
@@ -101,7 +102,7 @@ void Runner::parallel(std::int64_t count, const std::function<void(std::int64_t,
         return;
     }
     std::atomic<std::int64_t> next{0};
-    pool_->team([&](int index, int) {
+    pool_->parallel([&](int index, int) {
         Scratch& scratch = scratch_[static_cast<std::size_t>(index)];
         for (std::int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) body(i, scratch);
     });
@@ -185,6 +186,26 @@ TileReport Runner::store(const Tensor& from, const Rect& part, const MutableImag
 
 void Runner::compute(const Step& step, Size continued) {
     if (node(step.operation).is<op::Input>()) return;
+    if (!timed_) return compute_now(step, continued);
+    const auto start = std::chrono::steady_clock::now();
+    compute_now(step, continued);
+    const std::chrono::duration<double, std::milli> spent = std::chrono::steady_clock::now() - start;
+    times_[node(step.operation).name().data()] += spent.count();
+}
+
+void Runner::time_stages(bool on) {
+    timed_ = on;
+    times_.clear();
+}
+
+std::vector<StageTime> Runner::stage_times() const {
+    std::vector<StageTime> all;
+    for (const auto& [name, milliseconds] : times_) all.push_back({name, milliseconds});
+    std::sort(all.begin(), all.end(), [](const StageTime& a, const StageTime& b) { return a.milliseconds > b.milliseconds; });
+    return all;
+}
+
+void Runner::compute_now(const Step& step, Size continued) {
     Compute compute{*this, step, tensors_[static_cast<std::size_t>(step.node)], {}, continued};
     for (const int from : step.inputs) compute.in.push_back(tensors_[static_cast<std::size_t>(from)]);
     clear_borders(compute.out);

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -74,8 +75,11 @@ void put_mean(const std::vector<double>& sums, std::int64_t pixels, const Tensor
 
 class Runner final : public Session {
 public:
-    Runner(std::shared_ptr<const Network> network, const ProgramInfo& info, const KernelTable& kernels, ThreadPool* pool);
+    Runner(std::shared_ptr<const PreparedNetwork> network, const ProgramInfo& info, const KernelTable& kernels, ThreadPool* pool);
     Result<TileReport> run(const TileJob& job) override;
+    // By operation: all threads work on one at a time.
+    void time_stages(bool on) override;
+    [[nodiscard]] std::vector<StageTime> stage_times() const override;
 
 private:
     friend struct Compute;
@@ -87,6 +91,7 @@ private:
     TileReport store(const Tensor& from, const Rect& part, const MutableImageView& out);
     // `continued`: of what the tensors hold, as in TileJob.
     void compute(const Step& step, Size continued);
+    void compute_now(const Step& step, Size continued);
     void compute_plainly(const Step& step, Size continued);
     void clear_borders(const Tensor& tensor) const;
 
@@ -98,7 +103,7 @@ private:
     // Calls body(i, scratch) for 0 <= i < count on all threads, each i once.
     void parallel(std::int64_t count, const std::function<void(std::int64_t, Scratch&)>& body);
 
-    std::shared_ptr<const Network> network_;
+    std::shared_ptr<const PreparedNetwork> network_;
     const ProgramInfo& info_;
     const KernelTable& kernels_;
     ThreadPool* pool_;
@@ -110,6 +115,8 @@ private:
     std::vector<Tensor> tensors_;  // by node: where its result is at the moment
     std::vector<float> zeros_;     // as long as the longest row
     std::vector<Scratch> scratch_;
+    bool timed_ = false;
+    std::map<const char*, double> times_;  // milliseconds
 };
 
 // The operations that have code of their own here, on pixels alone: see has_code().

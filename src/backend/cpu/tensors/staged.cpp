@@ -17,7 +17,7 @@ constexpr int kSmallest = 64;
 
 class Planner {
 public:
-    Planner(const Network& network, Size picture, std::int64_t memory, int lanes, const ThreadPool* pool)
+    Planner(const PreparedNetwork& network, Size picture, std::int64_t memory, int lanes, const ThreadPool* pool)
         : network_(network), stages_(*network.stages), picture_(picture), memory_(memory), lanes_(lanes), pool_(pool),
           dropped_(network.graph.nodes().size(), false), needed_(dropped_) {}
 
@@ -158,7 +158,7 @@ private:
         return {std::min(picture_.width, core.width + beyond), std::min(picture_.height, core.height + beyond)};
     }
 
-    const Network& network_;
+    const PreparedNetwork& network_;
     const Stages& stages_;
     Size picture_;
     std::int64_t memory_;
@@ -171,7 +171,7 @@ private:
 
 }  // namespace
 
-Result<StagedPlan> plan_stages(const Network& network, Size picture, std::int64_t memory, int lanes, const ThreadPool* pool) {
+Result<StagedPlan> plan_stages(const PreparedNetwork& network, Size picture, std::int64_t memory, int lanes, const ThreadPool* pool) {
     return Planner(network, picture, memory, lanes, pool).run();
 }
 

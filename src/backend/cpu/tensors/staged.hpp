@@ -20,6 +20,6 @@ struct StagedPlan {
 
 // For `memory` bytes, what computes the fewest results twice; where nothing fits, what takes least. Fails with
 // Errc::argument when the picture is too small for the network. `network` has stages.
-Result<StagedPlan> plan_stages(const Network& network, Size picture, std::int64_t memory, int lanes, const ThreadPool* pool);
+Result<StagedPlan> plan_stages(const PreparedNetwork& network, Size picture, std::int64_t memory, int lanes, const ThreadPool* pool);
 
 }  // namespace enlarge::cpu::tensors

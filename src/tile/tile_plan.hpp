@@ -12,7 +12,7 @@ namespace enlarge {
 
 struct TileRequest {
     Size picture;             // padded size: sides are multiples of what the network needs
-    int halo = 0;             // see TileRules (tile/)
+    int halo = 0;             // see TileRules
     int alignment = 1;
     int max_core = 0;         // largest core side; 0 = no bound
     std::int64_t memory_bytes = 0;                   // what all below may take together

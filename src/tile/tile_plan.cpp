@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "plan/tile_plan.hpp"
+#include "tile/tile_plan.hpp"
 
 #include <algorithm>
 #include <string>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/verdict.hpp"
+#include "backend/cpu/precision_cache.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -87,7 +87,7 @@ std::optional<std::string> read_own(const fs::path& file) {
 
 }  // namespace
 
-VerdictKey verdict_key(const Graph& graph, Isa isa, const KernelTable& kernels) {
+PrecisionKey precision_key(const Graph& graph, Isa isa, const KernelTable& kernels) {
     const GraphHash network = hash(graph);
     const std::uint64_t key[] = {kVersion,
                                  static_cast<std::uint64_t>(isa),
@@ -99,14 +99,14 @@ VerdictKey verdict_key(const Graph& graph, Isa isa, const KernelTable& kernels) 
     return {both.high64, both.low64};
 }
 
-fs::path verdict_file(const fs::path& folder, const VerdictKey& key) {
+fs::path precision_file(const fs::path& folder, const PrecisionKey& key) {
     char name[48];
-    std::snprintf(name, sizeof name, "%016llx%016llx.verdict", static_cast<unsigned long long>(key.high),
+    std::snprintf(name, sizeof name, "%016llx%016llx.precision", static_cast<unsigned long long>(key.high),
                   static_cast<unsigned long long>(key.low));
     return folder / name;
 }
 
-std::optional<Verdict> recall(const fs::path& file, const VerdictKey& key, PassesGate gate) {
+std::optional<KeptPrecision> load_precision(const fs::path& file, const PrecisionKey& key, PassesGate gate) {
     std::optional<std::string> whole = read_own(file);
     if (!whole || whole->size() < sizeof kMagic + sizeof(std::uint64_t)) return {};
     std::string& bytes = *whole;
@@ -120,40 +120,40 @@ std::optional<Verdict> recall(const fs::path& file, const VerdictKey& key, Passe
     char magic[sizeof kMagic];
     std::uint32_t version = 0, steps = 0;
     std::int32_t precision = 0;
-    VerdictKey whose;
-    Verdict verdict;
+    PrecisionKey whose;
+    KeptPrecision kept;
     if (!reader.get(magic) || !reader.get(version) || version != kVersion || !reader.get(whose) || whose != key ||
-        !reader.get(precision) || !reader.get(verdict.fidelity.psnr) || !reader.get(verdict.fidelity.largest) ||
+        !reader.get(precision) || !reader.get(kept.fidelity.psnr) || !reader.get(kept.fidelity.largest) ||
         !reader.get(steps) || steps > reader.left() / sizeof(std::uint32_t))
         return {};
     const auto is = [&](Precision one) { return precision == static_cast<std::int32_t>(one); };
     if (!is(Precision::fp32) && !is(Precision::fp16) && !is(Precision::int16)) return {};
-    verdict.precision = static_cast<Precision>(precision);
-    if (!is(Precision::fp32) && (!std::isfinite(verdict.fidelity.psnr) || !(verdict.fidelity.psnr <= kSamePsnr) ||
-                                 !(verdict.fidelity.largest >= 0) || !gate(verdict.precision, verdict.fidelity)))
+    kept.precision = static_cast<Precision>(precision);
+    if (!is(Precision::fp32) && (!std::isfinite(kept.fidelity.psnr) || !(kept.fidelity.psnr <= kSamePsnr) ||
+                                 !(kept.fidelity.largest >= 0) || !gate(kept.precision, kept.fidelity)))
         return {};
-    verdict.largest_v.resize(steps);
-    for (std::vector<float>& largest : verdict.largest_v) {
+    kept.transform_abs_max.resize(steps);
+    for (std::vector<float>& largest : kept.transform_abs_max) {
         std::uint32_t count = 0;
         if (!reader.get(count) || count > reader.left() / sizeof(float)) return {};
         largest.resize(count);
         reader.take(largest.data(), count * sizeof(float));
     }
-    if (reader.left() > 0 || !(is(Precision::int16) ? can_be_ranges(verdict.largest_v) : verdict.largest_v.empty()))
+    if (reader.left() > 0 || !(is(Precision::int16) ? can_be_ranges(kept.transform_abs_max) : kept.transform_abs_max.empty()))
         return {};
-    return verdict;
+    return kept;
 }
 
-void remember(const fs::path& file, const VerdictKey& key, const Verdict& verdict) {
+void store_precision(const fs::path& file, const PrecisionKey& key, const KeptPrecision& kept) {
     Writer writer;
     writer.put(kMagic);
     writer.put(kVersion);
     writer.put(key);
-    writer.put(static_cast<std::int32_t>(verdict.precision));
-    writer.put(verdict.fidelity.psnr);
-    writer.put(verdict.fidelity.largest);
-    writer.put(static_cast<std::uint32_t>(verdict.largest_v.size()));
-    for (const std::vector<float>& largest : verdict.largest_v) {
+    writer.put(static_cast<std::int32_t>(kept.precision));
+    writer.put(kept.fidelity.psnr);
+    writer.put(kept.fidelity.largest);
+    writer.put(static_cast<std::uint32_t>(kept.transform_abs_max.size()));
+    for (const std::vector<float>& largest : kept.transform_abs_max) {
         writer.put(static_cast<std::uint32_t>(largest.size()));
         writer.bytes.append(reinterpret_cast<const char*>(largest.data()), largest.size() * sizeof(float));
     }

@@ -12,9 +12,9 @@
 
 namespace enlarge::cpu {
 
-class Handout {
+class WorkQueue {
 public:
-    explicit Handout(int parts) : parts_(parts), part_(std::make_unique<Part[]>(static_cast<std::size_t>(parts))) {}
+    explicit WorkQueue(int parts) : parts_(parts), part_(std::make_unique<Part[]>(static_cast<std::size_t>(parts))) {}
 
     [[nodiscard]] int parts() const { return parts_; }
 
@@ -36,7 +36,7 @@ public:
                 for (int piece; take(task, part, piece);) {
                     // Also when work throws: others wait for this piece.
                     struct Finish {
-                        Handout& all;
+                        WorkQueue& all;
                         int task, part;
                         const Count& count;
                         const Stop& stop;
@@ -91,7 +91,7 @@ private:
     int tasks_ = 0;
     std::unique_ptr<Part[]> part_;
     std::atomic<int> unfinished_{0};  // parts
-    Milestone progress_;
+    EventCount progress_;
 };
 
 }  // namespace enlarge::cpu

@@ -17,30 +17,30 @@
 
 namespace enlarge::cpu {
 
-struct Verdict {
+struct KeptPrecision {
     Precision precision = Precision::fp32;  // what automatic means for this network: fp32, fp16 or int16
     Fidelity fidelity;                      // of that path
-    LargestV largest_v;                     // int16: the ranges its scales are made from
+    TransformAbsMax transform_abs_max;                     // int16: the ranges its scales are made from
 };
 
-// Whose verdict: a hash of all of a graph's operations, shapes and numbers, of the kernels that ran it, and of the
+// Whose it is: a hash of all of a graph's operations, shapes and numbers, of the kernels that ran it, and of the
 // version of what is measured and how.
-struct VerdictKey {
+struct PrecisionKey {
     std::uint64_t high = 0, low = 0;
-    bool operator==(const VerdictKey&) const = default;
+    bool operator==(const PrecisionKey&) const = default;
 };
-VerdictKey verdict_key(const Graph& graph, Isa isa, const KernelTable& kernels);
+PrecisionKey precision_key(const Graph& graph, Isa isa, const KernelTable& kernels);
 
 // The key is the name. The same network has the same file, whatever file it was read from.
-std::filesystem::path verdict_file(const std::filesystem::path& folder, const VerdictKey& key);
+std::filesystem::path precision_file(const std::filesystem::path& folder, const PrecisionKey& key);
 
 // Nothing when there is no such file, or when it is damaged, of another version, network or instruction set, not a
 // plain file of this user that only he can write, or holds numbers that cannot be: unknown precisions, ranges that are
 // no ranges, a fidelity beyond `gate` (asked of the precision that the file names; see Gate in cpu.cpp).
 using PassesGate = bool (*)(Precision, const Fidelity&);
-std::optional<Verdict> recall(const std::filesystem::path& file, const VerdictKey& key, PassesGate gate);
+std::optional<KeptPrecision> load_precision(const std::filesystem::path& file, const PrecisionKey& key, PassesGate gate);
 
 // Creates the folder too, for this user alone. Whole or not at all; a failure is only logged, at debug level.
-void remember(const std::filesystem::path& file, const VerdictKey& key, const Verdict& verdict);
+void store_precision(const std::filesystem::path& file, const PrecisionKey& key, const KeptPrecision& kept);
 
 }  // namespace enlarge::cpu
