@@ -4,7 +4,7 @@
 #include <cstring>
 #include <numeric>
 
-#include "backend/cpu/tensors/network.hpp"
+#include "backend/cpu/tensors/session.hpp"
 #include "graph/traits.hpp"
 #include "plan/arena.hpp"
 #include "plan/transposed.hpp"
@@ -21,7 +21,7 @@ std::optional<Map> map_of(const Node& node) {
     return {};
 }
 
-// Whether there is code for an operation (session.hpp) when everything that it reads and makes lies as pixels.
+// Whether there is code for an operation when everything that it reads and makes lies as pixels.
 struct HasCode {
     bool operator()(const op::LayerNorm& op) const { return op.axis == 0; }
     bool operator()(const op::RmsNorm& op) const { return op.axis == 0; }
@@ -29,36 +29,9 @@ struct HasCode {
     bool operator()(const op::Concat& op) const { return op.axis == 0; }
     bool operator()(const op::Slice& op) const { return op.axis == 0 && op.step == 1; }
     bool operator()(const op::ChannelAttention& op) const { return op.window == 0; }
-    bool operator()(const op::Gelu&) const { return true; }
-    bool operator()(const op::Prelu&) const { return true; }
-    bool operator()(const op::LeakyRelu&) const { return true; }
-    bool operator()(const op::Silu&) const { return true; }
-    bool operator()(const op::Mish&) const { return true; }
-    bool operator()(const op::Sigmoid&) const { return true; }
-    bool operator()(const op::Tanh&) const { return true; }
-    bool operator()(const op::HardSwish&) const { return true; }
-    bool operator()(const op::Clamp&) const { return true; }
-    bool operator()(const op::Add&) const { return true; }
-    bool operator()(const op::Multiply&) const { return true; }
-    bool operator()(const op::Maximum&) const { return true; }
-    bool operator()(const op::SpanGate&) const { return true; }
-    bool operator()(const op::ScaleShift&) const { return true; }
-    bool operator()(const op::PixelShuffle&) const { return true; }
-    bool operator()(const op::PixelUnshuffle&) const { return true; }
-    bool operator()(const op::UpsampleNearest&) const { return true; }
-    bool operator()(const op::Crop&) const { return true; }
-    bool operator()(const op::Pad&) const { return true; }
-    bool operator()(const op::Roll&) const { return true; }
-    bool operator()(const op::DynamicConv2d&) const { return true; }
-    bool operator()(const op::GroupNorm&) const { return true; }
-    bool operator()(const op::InstanceNorm&) const { return true; }
-    bool operator()(const op::GlobalMean&) const { return true; }
-    bool operator()(const op::WindowAttention&) const { return true; }
-    bool operator()(const op::GridAttention&) const { return true; }
-    bool operator()(const op::OverlapAttention&) const { return true; }
     template <class T>
     bool operator()(const T&) const {
-        return false;
+        return Compute::has_code<T>;
     }
 };
 

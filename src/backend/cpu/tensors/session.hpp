@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "backend/cpu/tensors/network.hpp"
@@ -119,7 +120,7 @@ private:
     std::map<const char*, double> times_;  // milliseconds
 };
 
-// The operations that have code of their own here, on pixels alone: see has_code().
+// The operations that have code of their own here, on pixels alone.
 struct Compute {
     Runner& run;
     const Step& step;
@@ -189,8 +190,14 @@ struct Compute {
     void operator()(const op::OverlapAttention& op) const;
     void operator()(const op::ChannelAttention& op) const;
 
+    // Operations without code of their own.
+    struct None {};
     template <class T>
-    void operator()(const T&) const {}  // has_code() says no
+    None operator()(const T&) const {
+        return {};
+    }
+    template <class T>
+    static constexpr bool has_code = std::is_void_v<std::invoke_result_t<const Compute&, const T&>>;
 };
 
 }  // namespace enlarge::cpu::tensors
