@@ -128,6 +128,13 @@ std::optional<Extent> on_sizes(std::string_view type, const Extent& a, const Ext
     }
     if (type == "Max" && told) return difference->fixed >= 0 ? a : b;
     if (type == "Min" && told) return difference->fixed <= 0 ? a : b;
+    if (type == "Min" && a.constant() != b.constant()) {
+        // Both sides are at least the multiple that was asked for before.
+        const Extent &number = a.constant() ? a : b, &size = a.constant() ? b : a;
+        const auto least = static_cast<int>(multiple);
+        const bool grows = size.h >= 0 && size.w >= 0 && size.area >= 0;
+        if (grows && size.at({least, least}) >= number.fixed) return number;
+    }
     if (type == "Less" && told) return Extent(difference->fixed < 0 ? 1 : 0);
     if (type == "Greater" && told) return Extent(difference->fixed > 0 ? 1 : 0);
     return {};

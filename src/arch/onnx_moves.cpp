@@ -8,9 +8,16 @@
 namespace enlarge::onnx_import {
 namespace {
 
+// A tensor of no numbers, as files have it where nothing has to be added.
+bool nothing(const OnnxNode& n, std::size_t i) { return n.constant(i) && n.constant(i)->count() == 0; }
+
 Result<void> concat(OnnxNode& n) {
     std::vector<int> parts;
     Shape shape = n.shape(0);
+    if (n.count() == 2 && nothing(n, 1)) {
+        TRY(const int from, n.node(0));
+        return n.define(from, std::move(shape));
+    }
     TRY(const int axis, n.axis(shape, n.whole("axis", 1)));
     std::int64_t along = n.whole("axis", 1);
     if (along < 0) along += static_cast<std::int64_t>(shape.size());
@@ -173,6 +180,7 @@ Result<void> slice(OnnxNode& n) {
             return malformed("axis " + axes[i].text() + " of " + text(shape));
         Extent& side = shape[static_cast<std::size_t>(along)];
         TRY(const int begin, place_in(begins[i], side));
+        if (begins.size() == 1 && begins[i].constant() && begins[i] == ends[i]) return n.define(known({0}, {}, false));
         TRY(const int end, place_in(ends[i], side));
         const int step = steps.empty() ? 1 : saturated(steps[i].fixed);
         if (OnnxNode::batched(shape) && along == 0) {
@@ -284,6 +292,15 @@ Result<void> gather(OnnxNode& n) {
     if (along < 0 || along >= static_cast<std::int64_t>(own.size()))
         return malformed("axis " + std::to_string(along) + " of " + text(own));
     const auto at = static_cast<std::ptrdiff_t>(along);
+    if (n.type == "GatherElements" && n.has(1) && n.operand(1).form == Form::expanded) {  // the same places for all
+        const Value& places = n.operand(1);
+        const Extent count = places.shape[static_cast<std::size_t>(at)];
+        if (volume(n.make.shape(places.node)) != std::optional(count)) return Importer::missing(places);
+        TRY(const int axis, n.axis(own, along));
+        TRY(const int line, n.make.reshape(places.node, {count}));
+        TRY(const int made, n.make.put(op::Gather{axis}, {from, line}));
+        return n.define(made, places.shape);
+    }
     if (n.type == "GatherElements") {
         TRY(const int axis, n.axis(own, along));
         TRY(const int places, n.node(1));
@@ -350,6 +367,23 @@ Result<void> cast(OnnxNode& n) {
     return n.define(from, n.operand(0).shape);
 }
 
+// All of them in order: some of the largest are not.
+Result<void> top_k(OnnxNode& n) {
+    TRY(const int from, n.node(0));
+    const Shape own = n.operand(0).shape;
+    const std::int64_t given = n.whole("axis", -1);
+    TRY(const int axis, n.axis(own, given));
+    const Extent side = n.make.shape(from)[static_cast<std::size_t>(axis)];
+    if (!n.constant(1) || n.constant(1)->count() != 1) return unsupported("a number of items that is computed");
+    TRY(const Extent count, n.constant(1)->size(0));
+    if (count != side || n.number("sorted", 1) == 0 || n.layer.outputs.size() != 2)
+        return unsupported(count.text() + " of " + side.text() + " items");
+    TRY(const int places, n.make.put(op::Argsort{axis, n.number("largest", 1) != 0}, {from}));
+    TRY(const int values, n.make.put(op::Gather{axis}, {from, places}));
+    TRY(n.define(values, own, 0));
+    return n.define(places, own, 1);
+}
+
 // The sizes of a tensor.
 Result<void> shape_of(OnnxNode& n) {
     const Shape shape = n.shape(0);
@@ -383,6 +417,7 @@ const Rule kRules[] = {
     {"Tile", tile},
     {"Gather", gather},
     {"GatherElements", gather},
+    {"TopK", top_k},
     {"Cast", cast},
     {"Shape", shape_of},
     {"Size", shape_of},

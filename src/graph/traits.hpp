@@ -44,7 +44,7 @@ struct Reads {
 
 struct OpTraits {
     std::string_view name;
-    std::string_view onnx;  // the operator that it is in ONNX, the first of several; empty: none
+    std::string_view onnx;  // an operator that it is in ONNX, of several the telling one; empty: an input
     int least_inputs = 1, most_inputs = 1;
     bool trained = true;       // whether its Values count as parameters
     bool commutative = false;  // whether its two inputs can be exchanged

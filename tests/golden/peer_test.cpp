@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exported networks run by ONNX Runtime, against the reference backend. Needs node and the npm package onnxruntime-node:
+// Exported networks run by ONNX Runtime, against the reference backend and the golden files. Needs ONNX Runtime for
+// Python, or node and the npm package onnxruntime-node:
+//   python3 -m venv /tmp/ort && /tmp/ort/bin/pip install onnxruntime numpy
+//   ENLARGE_ONNXRUNTIME=/tmp/ort/bin/python ctest -L golden
 //   mkdir /tmp/ort && cd /tmp/ort && npm install --ignore-scripts onnxruntime-node
 //   ENLARGE_ONNXRUNTIME=/tmp/ort ctest -L golden
 #include <unistd.h>
+
+#include <cstring>
 
 #include "export/onnx.hpp"
 #include "golden.hpp"
@@ -25,33 +30,58 @@ protected:
         if (!folder_.empty()) std::filesystem::remove_all(folder_);
     }
 
-    // The largest difference between ONNX Runtime and the reference backend.
-    double difference(const Graph& graph, bool half, Size size) {
+    // What ONNX Runtime makes of a picture with the exported network.
+    void run_exported(const Graph& graph, bool half, const test::FloatPicture& in, test::FloatPicture& out) {
         OnnxFile file;
         file.half = half;
         write("model.onnx", must(write_onnx(graph, file)));
-        const test::FloatPicture in = test::random_picture(3, graph.input_channels(), size);
         write("in.f32", {reinterpret_cast<const char*>(in.values.data()), in.values.size() * sizeof(float)});
-        const std::string command = "node " + test::source_folder() + "/tests/golden/run_onnx.js " +
-                                    (folder_ / "model.onnx").string() + " " +
-                                    (folder_ / "in.f32").string() + " " + std::to_string(in.channels) + " " +
-                                    std::to_string(size.height) + " " + std::to_string(size.width) + " " + (folder_ / "out.f32").string();
+        const std::string runtime = std::getenv("ENLARGE_ONNXRUNTIME"), script = test::source_folder() + "/tests/golden/run_onnx.";
+        const bool python = !std::filesystem::is_directory(runtime);
+        const std::string command = (python ? runtime + " " + script + "py " : "node " + script + "js ") +
+                                    (folder_ / "model.onnx").string() + " " + (folder_ / "in.f32").string() + " " +
+                                    std::to_string(in.channels) + " " + std::to_string(in.size.height) + " " +
+                                    std::to_string(in.size.width) + " " + (folder_ / "out.f32").string();
+        std::filesystem::remove(folder_ / "out.f32");
         EXPECT_EQ(std::system(command.c_str()), 0) << command;
-        const test::FloatPicture ours = test::run_whole(*must(choose_backend("reference")), graph, in);
-        test::FloatPicture theirs = ours;
         std::ifstream result(folder_ / "out.f32", std::ios::binary);
-        const auto bytes = static_cast<std::streamsize>(theirs.values.size() * sizeof(float));
-        result.read(reinterpret_cast<char*>(theirs.values.data()), bytes);
+        const auto bytes = static_cast<std::streamsize>(out.values.size() * sizeof(float));
+        result.read(reinterpret_cast<char*>(out.values.data()), bytes);
         EXPECT_EQ(result.gcount(), bytes);
         EXPECT_EQ(result.peek(), EOF);
-        const double largest = test::largest_difference(ours, theirs);
-        RecordProperty("largest_difference_" + std::to_string(run_++), std::to_string(largest));
-        return largest;
+    }
+
+    // The largest difference between ONNX Runtime and the reference backend.
+    double difference(const Graph& graph, bool half, Size size) {
+        const test::FloatPicture in = test::random_picture(3, graph.input_channels(), size);
+        const test::FloatPicture ours = test::run_whole(*must(choose_backend("reference")), graph, in);
+        test::FloatPicture theirs = ours;
+        run_exported(graph, half, in, theirs);
+        return noted(test::largest_difference(ours, theirs));
+    }
+
+    // The same between ONNX Runtime and what the network's authors' program computed.
+    double difference(const test::GoldenCase& golden) {
+        const Size size{golden.width, golden.height}, big{size.width * golden.scale, size.height * golden.scale};
+        test::FloatPicture in(golden.channels, size), expected(golden.channels, big), theirs(golden.channels, big);
+        const std::vector<char> pixels = test::read_golden(golden.picture), wanted = test::read_golden(golden.expected);
+        for (std::size_t i = 0; i < pixels.size(); ++i) {
+            const std::size_t channels = static_cast<std::size_t>(golden.channels), plane = in.values.size() / channels;
+            in.values[i % channels * plane + i / channels] = static_cast<float>(static_cast<unsigned char>(pixels[i])) / 255;
+        }
+        EXPECT_EQ(wanted.size(), expected.values.size() * sizeof(float));
+        std::memcpy(expected.values.data(), wanted.data(), wanted.size());
+        run_exported(this->golden(golden.weights), false, in, theirs);
+        return noted(test::largest_difference(expected, theirs));
     }
 
     Graph golden(const std::string& file) { return must(recognise(must(read_weights(test::golden_path(file))))).graph; }
 
 private:
+    double noted(double largest) {
+        RecordProperty("largest_difference_" + std::to_string(run_++), std::to_string(largest));
+        return largest;
+    }
     int run_ = 0;
     void write(const std::string& name, const std::string& bytes) {
         std::ofstream(folder_ / name, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
@@ -65,6 +95,11 @@ const char* const kNetworks[] = {"compact_x4.pth", "compact_x3.pth", "compact_x1
 
 TEST_F(peer, onnx_runtime_computes_the_same_in_float) {
     for (const char* file : kNetworks) EXPECT_LE(difference(golden(file), false, {20, 16}), 1e-4) << file;
+}
+
+TEST_F(peer, onnx_runtime_computes_what_the_authors_of_each_family_do) {
+    for (const test::GoldenCase& golden : test::golden_cases("family_cases.txt"))
+        EXPECT_LE(difference(golden), 1e-4) << golden.weights;
 }
 
 TEST_F(peer, onnx_runtime_computes_nearly_the_same_in_half_precision) {
