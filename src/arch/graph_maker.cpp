@@ -291,9 +291,10 @@ Result<std::optional<int>> GraphMaker::gated(int a, int b) {
 }
 
 Result<std::optional<int>> GraphMaker::gelu(int x, int y, double factor) {
-    const Line own = line(x);
+    Line own = line(x);
+    if (own.shift != 0) own = {x};
     const auto inner = polynomial(y, own.of);
-    if (own.shift != 0 || !inner || !nearly((*inner)[1], 0.7071067812) || (*inner)[0] != 0 || (*inner)[2] != 0 ||
+    if (!inner || !nearly((*inner)[1], 0.7071067812) || (*inner)[0] != 0 || (*inner)[2] != 0 ||
         (*inner)[3] != 0)
         return std::optional<int>();
     TRY(const int gate, put(op::Gelu{false}, {own.of}));

@@ -269,13 +269,15 @@ Result<void> pad(OnnxNode& n) {
         TRY(const Known* const given, n.expect_constant(2, "a value"));
         value = given->count() == 1 ? given->value(0) : 0;
     }
-    if (!(mode == "reflect" || (mode == "constant" && value == 0)) || rank != 4 || !OnnxNode::batched(shape) ||
+    if (!(mode == "reflect" || mode == "edge" || (mode == "constant" && value == 0)) || rank != 4 || !OnnxNode::batched(shape) ||
         (*pads)[0] || (*pads)[1] || (*pads)[4] || (*pads)[5])
         return unsupported("padding (" + printable(mode) +
-                           ") other than of a picture's edges with zeros or by reflection");
+                           ") other than of a picture's edges with zeros, by reflection or repetition");
     const auto at = [&](std::size_t i) { return saturated((*pads)[i]); };
-    TRY(const int made, n.make.pad(from, {mode == "reflect" ? op::Pad::Mode::reflect : op::Pad::Mode::zeros, at(2),
-                                          at(3), at(6), at(7)}));
+    TRY(const int made, n.make.pad(from, {mode == "reflect" ? op::Pad::Mode::reflect
+                                          : mode == "edge" ? op::Pad::Mode::repeat
+                                                           : op::Pad::Mode::zeros,
+                                          at(2), at(3), at(6), at(7)}));
     return n.define_like(made);
 }
 

@@ -180,9 +180,8 @@ void OnnxWriter::emit(std::size_t index) {
 
 // ---- pictures of any size ----
 
-// To the right and at the bottom, until the sides are multiples: as many pixels as the remainder of rows + spare asks.
-std::string OnnxWriter::continued_along(const std::string& from, std::int64_t axis) {
-    const std::string name = axis == 2 ? "more_rows" : "more_columns";
+// How many pixels a side lacks: as many as the remainder of side + spare asks, and the spare ones.
+std::string OnnxWriter::missing(const std::string& name, std::int64_t axis) {
     node("Shape", {"input"}, name + "_side", {integer("start", axis), integer("end", axis + 1)});
     const std::string multiple = whole_numbers(name + ".multiple", {graph_.size_multiple()});
     std::string side = name + "_side";
@@ -193,33 +192,70 @@ std::string OnnxWriter::continued_along(const std::string& from, std::int64_t ax
     node("Mod", {side, multiple}, name + "_over");
     node("Sub", {multiple, name + "_over"}, name + "_missing");
     node("Mod", {name + "_missing", multiple}, name + "_whole");
-    std::string count = name + "_whole";
-    if (graph_.spare() > 0) {
-        node("Add", {count, name + ".spare"}, name + "_count");
-        count = name + "_count";
-    }
-    const std::string result = name + "_continued";
-    if (graph_.continuation() == Continuation::mirror) {  // the last so many, backwards
-        node("Neg", {count}, name + "_back");
-        const std::string last = whole_numbers(name + ".last", {-1});
-        node("Add", {name + "_back", last}, name + "_end");
-        node("Slice", {from, last, name + "_end", whole_numbers(name + ".axis", {axis}), last}, name + "_mirrored");
-        node("Concat", {from, name + "_mirrored"}, result, {integer("axis", axis)});
-        return result;
-    }
-    const auto zeros = [&](const char* which, std::size_t n) { return whole_numbers(name + which, Integers(n, 0)); };
-    std::vector<std::string> pads{zeros(".before", 4), zeros(".outer", axis == 2 ? 2 : 3), count};
-    if (axis == 2) pads.push_back(zeros(".inner", 1));
-    node("Concat", pads, name + "_pads", {integer("axis", 0)});
-    const Continuation how = graph_.continuation();
-    node("Pad", {from, name + "_pads"}, result,
-         {text("mode", how == Continuation::zeros    ? "constant"
-                       : how == Continuation::repeat ? "edge"
-                                                     : "reflect")});
-    return result;
+    if (graph_.spare() == 0) return name + "_whole";
+    node("Add", {name + "_whole", name + ".spare"}, name + "_count");
+    return name + "_count";
 }
 
-std::string OnnxWriter::continued() { return continued_along(continued_along("input", 2), 3); }
+// The last `count`, backwards.
+std::string OnnxWriter::mirrored(const std::string& name, const std::string& from, std::int64_t axis,
+                                 const std::string& count) {
+    node("Neg", {count}, name + "_back");
+    const std::string last = whole_numbers(name + ".last", {-1});
+    node("Add", {name + "_back", last}, name + "_end");
+    node("Slice", {from, last, name + "_end", whole_numbers(name + ".axis", {axis}), last}, name + "_mirrored");
+    node("Concat", {from, name + "_mirrored"}, name + "_continued", {integer("axis", axis)});
+    return name + "_continued";
+}
+
+// 1 where both sides are longer than what they lack, so that one mirror reaches far enough; else 0.
+std::string OnnxWriter::mirror_reaches(const std::vector<std::string>& names, const std::vector<std::string>& counts) {
+    const std::string one = whole_numbers("mirror.one", {1});
+    for (std::size_t i = 0; i < 2; ++i) {
+        node("Add", {counts[i], one}, names[i] + "_needed");
+        node("Div", {names[i] + "_side", names[i] + "_needed"}, names[i] + "_times");
+        node("Min", {names[i] + "_times", one}, names[i] + "_reaches");
+    }
+    node("Mul", {names[0] + "_reaches", names[1] + "_reaches"}, "mirror_reaches");
+    return "mirror_reaches";
+}
+
+// To the right and at the bottom, until the sides are multiples.
+std::string OnnxWriter::continued() {
+    const std::vector<std::string> names{"more_rows", "more_columns"};
+    const std::vector<std::string> counts{missing(names[0], 2), missing(names[1], 3)};
+    const Continuation how = graph_.continuation();
+    const std::string reaches = how == Continuation::reflect_or_zeros ? mirror_reaches(names, counts) : "";
+    std::string from = "input";
+    for (std::size_t i = 0; i < 2; ++i) {
+        const std::int64_t axis = static_cast<std::int64_t>(i) + 2;
+        const std::string &name = names[i], &count = counts[i];
+        if (how == Continuation::mirror) {
+            from = mirrored(name, from, axis, count);
+        } else if (how == Continuation::reflect_or_zeros) {
+            node("Mul", {count, reaches}, name + "_reflected");
+            node("Sub", {count, name + "_reflected"}, name + "_empty");
+            from = padded(from, axis, name + "_reflected", name + "_part", "reflect");
+            from = padded(from, axis, name + "_empty", name + "_continued", "constant");
+        } else {
+            from = padded(from, axis, count, name + "_continued",
+                          how == Continuation::zeros    ? "constant"
+                          : how == Continuation::repeat ? "edge"
+                                                        : "reflect");
+        }
+    }
+    return from;
+}
+
+std::string OnnxWriter::padded(const std::string& from, std::int64_t axis, const std::string& count,
+                               const std::string& result, const char* mode) {
+    const auto zeros = [&](const char* which, std::size_t n) { return whole_numbers(result + which, Integers(n, 0)); };
+    std::vector<std::string> pads{zeros(".before", 4), zeros(".outer", axis == 2 ? 2 : 3), count};
+    if (axis == 2) pads.push_back(zeros(".inner", 1));
+    node("Concat", pads, result + "_pads", {integer("axis", 0)});
+    node("Pad", {from, result + "_pads"}, result, {text("mode", mode)});
+    return result;
+}
 
 void OnnxWriter::cut(const std::string& from) {
     std::vector<std::string> ends;

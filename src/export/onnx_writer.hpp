@@ -83,7 +83,11 @@ private:
     [[nodiscard]] bool any_size() const { return graph_.size_multiple() == 1 && graph_.spare() == 0; }
     // The picture continued until it fits; and the result without what that added, which is the file's output.
     std::string continued();
-    std::string continued_along(const std::string& from, std::int64_t axis);
+    std::string missing(const std::string& name, std::int64_t axis);
+    std::string mirrored(const std::string& name, const std::string& from, std::int64_t axis, const std::string& count);
+    std::string mirror_reaches(const std::vector<std::string>& names, const std::vector<std::string>& counts);
+    std::string padded(const std::string& from, std::int64_t axis, const std::string& count, const std::string& result,
+                       const char* mode);
     void cut(const std::string& from);
 
     const Graph& graph_;
