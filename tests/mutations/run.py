@@ -3,6 +3,7 @@
 """Breaks each line of list.toml in a copy of the sources, and fails where the test that is named there still passes.
 
 run.py [--work DIR] [--jobs N] [TEXT...]     only mutations whose file contains one of the TEXTs
+run.py --check                               only whether each line is there, once
 
 The copy (DIR/tree, by default build/mutations/tree) is a build of its own, release without CUDA, made of the targets
 that the list names; a mutation rebuilds one file. First every test must pass with nothing broken. A line that is not
@@ -100,6 +101,18 @@ class Build:
         )
 
 
+def places(text, mutation):
+    return [i for i, line in enumerate(text.splitlines()) if line.strip() == mutation["line"].strip()]
+
+
+def check(mutations):
+    wrong = [m for m in mutations if len(places((ROOT / m["file"]).read_text(), m)) != 1]
+    for m in wrong:
+        print(f"FAILED: {m['file']}: the line to break is not there once: {m['line'].strip()}")
+    print(f"{len(mutations)} checks, {len(wrong)} failures")
+    return 1 if wrong else 0
+
+
 def tail(text, lines=8):
     return "".join(f"    {line}\n" for line in text.splitlines()[-lines:])
 
@@ -108,12 +121,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "mutations")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--check", action="store_true")
     parser.add_argument("only", nargs="*")
     options = parser.parse_args()
     listed = tomllib.loads((ROOT / "tests/mutations/list.toml").read_text())["mutation"]
     chosen = [m for m in listed if not options.only or any(text in m["file"] for text in options.only)]
     if not chosen:
         sys.exit(f"none of {len(listed)} mutations is of a file named {' or '.join(options.only)}")
+    if options.check:
+        return check(chosen)
     tree = options.work.resolve() / "tree"
     copy_tree(tree)
     build = Build(tree, options.jobs)
@@ -142,12 +158,12 @@ def main():
             continue
         path = tree / mutation["file"]
         original = path.read_text()
-        places = [i for i, line in enumerate(original.splitlines()) if line.strip() == mutation["line"].strip()]
-        if len(places) != 1:
-            fail(name, f"the line to break is found {len(places)} times; expected once")
+        found = places(original, mutation)
+        if len(found) != 1:
+            fail(name, f"the line to break is found {len(found)} times; expected once")
             continue
         lines = original.splitlines(keepends=True)
-        lines[places[0]] = lines[places[0]].replace(mutation["line"].strip(), mutation["becomes"].strip())
+        lines[found[0]] = lines[found[0]].replace(mutation["line"].strip(), mutation["becomes"].strip())
         try:
             path.write_text("".join(lines))
             made = build.build([mutation["target"]])
