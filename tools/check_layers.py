@@ -34,7 +34,7 @@ ALLOWED = {
 PUBLIC_BASE = {"result.hpp", "image.hpp", "device.hpp", "limits.hpp", "cancel.hpp", "log.hpp", "notice.hpp"}
 # Public headers that a module below api implements or fills in.
 PUBLIC_OF = {"pictures": {"picture.hpp"}, "media": {"media.hpp"}, "zoo": {"models.hpp"}, "run": {"enlarge.hpp"},
-             "export": {"models.hpp"}, "video": {"enlarge.hpp", "media.hpp"}}
+             "export": {"models.hpp"}, "video": {"enlarge.hpp", "media.hpp", "farm.hpp"}}
 # External headers with one user only.
 ONLY_USER = [
     (re.compile(r"^(libav\w+|libsw\w+)/"), {"media"}),

@@ -11,7 +11,7 @@ Result<VideoReport> enlarge_video(Engine::Session& session, const std::string& i
                                   const VideoOptions& options) {
     const LogScope scope(session.state().engine->log);
     const EngineInfo& info = session.info();
-    return video::enlarge_video({session.state().enlarger, info.model.name, info.description, info.model.scale}, input,
+    return video::enlarge_video({&session.state().enlarger, info.model.name, info.description, info.model.scale}, input,
                                 output, options);
 }
 

@@ -187,6 +187,7 @@ private:
         left_ = 0;
         if (index >= segments_.size()) return {};
         TRY(file_, folder_.stream(segments_[index].name, "r"));
+        if (::fseeko(file_, segments_[index].offset, SEEK_SET) != 0) return failed(path(index));
         char magic[sizeof kMagic];
         TRY(get(magic, sizeof magic));
         std::uint32_t size = 0;

@@ -69,8 +69,9 @@ public:
     virtual Result<Packet> next() = 0;  // empty at the end
 };
 struct NamedSegment {
-    std::string name;
+    std::string name;         // of the file
     Segment segment;
+    std::int64_t offset = 0;  // of the segment in it: a file may hold several, one behind the other
 };
 // At least one. The folder must live as long as what is returned.
 Result<std::unique_ptr<SegmentPackets>> read_segments(const OwnFolder& folder, std::vector<NamedSegment> segments);

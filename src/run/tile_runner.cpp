@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <new>
 #include <string>
 
 #include "base/log.hpp"
+#include "graph/hash.hpp"
 #include "image/format.hpp"
 #include "image/samples.hpp"
 #include "run/symmetry.hpp"
@@ -43,6 +45,14 @@ std::string describe(const Rect& core) {
 NetworkEngine::NetworkEngine(std::shared_ptr<const Graph> graph, const Backend& backend, const CompileOptions& options,
                std::shared_ptr<const Program> program)
     : graph_(std::move(graph)), backend_(backend), options_(options), program_(std::move(program)) {}
+
+std::string NetworkEngine::graph_hash() const {
+    const GraphHash sum = hash(*graph_);
+    char text[40];
+    std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(sum.high),
+                  static_cast<unsigned long long>(sum.low));
+    return text;
+}
 
 Result<const Program*> NetworkEngine::fallback(int level) {
     const std::lock_guard lock(mutex_);

@@ -26,6 +26,8 @@ public:
     [[nodiscard]] const Program& program() const { return *program_; }
     [[nodiscard]] const ProgramInfo& info() const { return program_->info(); }
     [[nodiscard]] const Graph& graph() const { return *graph_; }
+    // Which network it is, weights included: 32 digits, the same however it is computed.
+    [[nodiscard]] std::string graph_hash() const;
     // Programs to fall back on, most alike first: this backend in fp32 (level 0, null when that is what program() is),
     // then the reference backend (level 1). Compiled when first asked for.
     Result<const Program*> fallback(int level);

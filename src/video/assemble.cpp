@@ -89,16 +89,20 @@ Result<void> interleave(Job& job, media::SegmentPackets& packets, OtherStreams& 
 
 }  // namespace
 
-Result<void> assemble(Job& job, bool& cut_short) {
+Result<void> put_together(Job& job, media::SegmentPackets& packets, bool& cut_short) {
     TRY(auto others, OtherStreams::open(job));
-    TRY(const auto packets, job.journal->packets());
-    job.mux.path = work_file(job);
-    TRY(const auto output, media::Output::open(job.mux, others.input(), job.streams, packets->track()));
-    TRY(interleave(job, *packets, others, *output));
+    TRY(const auto output, media::Output::open(job.mux, others.input(), job.streams, packets.track()));
+    TRY(interleave(job, packets, others, *output));
     cut_short = cut_short || others.input().cut_short();
     TRY(output->finish());
     job.bytes = output->bytes();
-    TRY(give_final_names(job, output->path()));
+    return give_final_names(job, output->path());
+}
+
+Result<void> assemble(Job& job, bool& cut_short) {
+    TRY(const auto packets, job.journal->packets());
+    job.mux.path = work_file(job);
+    TRY(put_together(job, *packets, cut_short));
     if (const auto removed = job.journal->remove(); !removed)
         job.notice({"work-folder-left",
                     "warning: the folder of the finished work is left: " + removed.error().message});

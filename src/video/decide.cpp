@@ -64,8 +64,9 @@ media::Rational output_sar(const VideoOptions& options, const media::VideoFormat
 void open_gpu(Job& job) {
     const bool encodes = !media::processor_encoder(job.options.video_codec).empty();
     if (!job.options.gpu_decode && !encodes) return;
+    if (!job.network.enlarger) return;
     std::string why = "the network does not run on exactly one GPU";
-    const Program& program = job.network.enlarger.engine().program();
+    const Program& program = job.network.enlarger->engine().program();
     if (const NativeHandle context = program.devices() == 1 ? program.context() : NativeHandle{}) {
         auto gpu = media::Gpu::open(context);
         if (gpu.ok()) job.gpu = std::move(gpu).value();

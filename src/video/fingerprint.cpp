@@ -37,7 +37,7 @@ Result<std::string> network_fingerprint(const NamedEnlarger& network) {
     const Image probe = probe_picture();
     const int side = 24 * network.scale;
     Image result({side, side}, kRgbF32Planar);
-    TRY(network.enlarger.run(probe.view(), result.view(), {}, InputKind::frame));
+    TRY(network.enlarger->run(probe.view(), result.view(), {}, InputKind::frame));
     std::uint64_t hash = media::kHashStart;
     for (int p = 0; p < 3; ++p)
         for (int y = 0; y < side; ++y)
@@ -80,6 +80,7 @@ JobFingerprint options_fingerprint(const Job& job) {
         {"--encoder-option", joined(o.encoder_options)},
         {"the container", job.request.container},
         {"--container-option", joined(o.container_options)},
+        {"--skip-unsupported", o.skip_unsupported ? "on" : "off"},
         {"--input-format", o.input_format},
         {"--input-option", joined(o.input_options)},
         {"--frame-rate", exact(o.frame_rate)},
@@ -111,6 +112,7 @@ Result<JobPlan> plan_of(Job& job) {
     }
     TRY(const std::string network, network_fingerprint(job.network));
     plan.fingerprint.emplace_back("the network", job.network.model);
+    plan.fingerprint.emplace_back("the network's weights (checksum)", job.network.enlarger->engine().graph_hash());
     plan.fingerprint.emplace_back("the engine", job.network.description);
     plan.fingerprint.emplace_back("the network's results (checksum)", network);
     for (auto& fact : options_fingerprint(job)) plan.fingerprint.push_back(std::move(fact));

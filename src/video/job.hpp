@@ -15,6 +15,7 @@
 #include "media/output.hpp"
 #include "run/enlarger.hpp"
 #include "run/pipeline.hpp"
+#include "video/frame_list.hpp"
 #include "video/journal.hpp"
 #include "video/names.hpp"
 #include "video/source.hpp"
@@ -23,7 +24,7 @@ namespace enlarge::video {
 
 // What enlarges the frames, and what that is called.
 struct NamedEnlarger {
-    Enlarger& enlarger;
+    Enlarger* enlarger;       // null where nothing is to be enlarged: finished work is put together
     std::string model;        // "swift-x4"
     std::string description;  // of the way it is computed
     int scale = 1;            // of the model
@@ -49,6 +50,7 @@ struct Job {
     std::unique_ptr<Journal> journal;   // null: packets go straight to the output
     std::vector<FrameRange> held;       // frames that were in the journal before
     std::int64_t skip = 0;              // how many those are
+    std::unique_ptr<PlannedFrames> planned;  // of a part: no other frames are made, and these must be as they were
     std::int64_t total = 0;             // estimate
 
     std::unique_ptr<media::Output> direct;  // when there is no journal
@@ -85,6 +87,8 @@ Result<void> decide(Job& job);
 Result<JobPlan> plan_of(Job& job);
 // Runs all stages until the last frame is written (or, with stop_soon, a segment closed: Errc::cancelled).
 Result<void> run_line(Job& job, VideoReport& report);
+// The final file, under job.mux.path and then under its name, from these packets and the input's other streams.
+Result<void> put_together(Job& job, media::SegmentPackets& packets, bool& cut_short);
 // The final file from the journal's packets and the input's other streams. `cut_short`: the input ends before its end.
 Result<void> assemble(Job& job, bool& cut_short);
 

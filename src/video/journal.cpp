@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "media/place.hpp"
 
 namespace enlarge::video {
 
@@ -55,6 +56,7 @@ struct Journal::State {
     JobPlan plan;
     std::map<std::int64_t, Segment> segments;  // by their first frame
     bool complete = false;
+    bool read_only = false;
     int lock = -1;
     std::int64_t made_here = -1;  // the segment that this process wrote last: it need not be read again
 
@@ -206,7 +208,7 @@ void Journal::State::drop_damaged() {
 
 Journal::~Journal() {
     // A folder in which nothing was finished says nothing.
-    if (state_ && state_->segments.empty() && !state_->complete) {
+    if (state_ && !state_->read_only && state_->segments.empty() && !state_->complete) {
         const auto removed = remove();
         (void)removed;
     }
@@ -236,6 +238,29 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::string& folder, const 
     journal->state_ = std::move(s);
     TRY(std::move(saved));
     return journal;
+}
+
+Result<std::unique_ptr<Journal>> Journal::look(const std::string& folder) {
+    TRY(const media::Standing there, media::standing(folder));
+    const Error none{Errc::not_found, folder + ": there is no unfinished work"};
+    if (there != media::Standing::folder) return none;
+    auto s = std::make_unique<State>();
+    s->read_only = true;
+    TRY(s->folder, OwnFolder::open(folder));
+    TRY(const bool found, s->load());
+    if (!found) return none;
+    std::unique_ptr<Journal> journal(new Journal);
+    journal->state_ = std::move(s);
+    return journal;
+}
+
+const JobPlan& Journal::plan() const { return state_->plan; }
+const OwnFolder& Journal::folder() const { return state_->folder; }
+
+std::vector<media::NamedSegment> Journal::list() const {
+    std::vector<media::NamedSegment> all;
+    for (const auto& [first, segment] : state_->segments) all.push_back({state_->name_of(first), segment});
+    return all;
 }
 
 std::int64_t Journal::frames() const {
@@ -296,9 +321,7 @@ Result<void> Journal::finish() {
 }
 
 Result<std::unique_ptr<media::SegmentPackets>> Journal::packets() const {
-    std::vector<media::NamedSegment> list;
-    for (const auto& [first, segment] : state_->segments) list.push_back({state_->name_of(first), segment});
-    return media::read_segments(state_->folder, std::move(list));
+    return media::read_segments(state_->folder, list());
 }
 
 Result<void> Journal::remove() {

@@ -19,8 +19,14 @@ public:
     // of journal, fails with Errc::exists and says what differs; `restart` removes that work. A folder that is a link,
     // or another user's, or holds something else, is refused. Only one process may hold a folder.
     static Result<std::unique_ptr<Journal>> open(const std::string& folder, const JobPlan& plan, bool restart);
+    // The journal of a folder as it is now, for reading alone: nothing is locked, compared or changed, and somebody may be
+    // working there. Errc::not_found: there is none.
+    static Result<std::unique_ptr<Journal>> look(const std::string& folder);
     ~Journal();
 
+    [[nodiscard]] const JobPlan& plan() const;
+    [[nodiscard]] const media::OwnFolder& folder() const;
+    [[nodiscard]] std::vector<media::NamedSegment> list() const;  // closed segments, in order
     [[nodiscard]] std::int64_t frames() const;      // in closed segments
     [[nodiscard]] std::int64_t segments() const;
     [[nodiscard]] bool complete() const;            // nothing but the final file is missing

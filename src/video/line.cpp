@@ -66,7 +66,7 @@ Result<void> run_line(Job& job, VideoReport& report) {
     auto &decoded = queue(waiting + 1), &ready = queue(waiting + 1);
     auto &pictures = queue(waiting), &enlarged = queue(waiting);  // RGB
 
-    TRY(const auto upscaler, choose_upscaler(job.network.enlarger, task_of(job, waiting), line));
+    TRY(const auto upscaler, choose_upscaler(*job.network.enlarger, task_of(job, waiting), line));
     if (const std::string said = upscaler->sentence(); !said.empty()) job.notice({"frames-on-gpu", said});
     TRY(media::FramePool frames, media::FramePool::create(job.frame_pixels, job.out.size));
     ObjectPool<Image>* const rgb = upscaler->rgb_pictures();

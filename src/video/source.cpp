@@ -84,6 +84,14 @@ Result<void> VideoSource::start() {
     return {};
 }
 
+Result<void> VideoSource::jump_to(double seconds) {
+    TRY(start());
+    ended_ = drained_ = false;
+    past_end_.store(false);
+    primed_.clear();
+    return input_->seek(seconds);
+}
+
 std::int64_t VideoSource::frames_estimate() const {
     const std::int64_t all = input_->frames_estimate();
     if (!(options_.from_s > 0) && std::isinf(options_.to_s)) return all;

@@ -48,6 +48,9 @@ public:
     [[nodiscard]] double to_s() const { return to_; }
     [[nodiscard]] std::int64_t offset_us() const { return offset_us_; }
     [[nodiscard]] std::int64_t frames_estimate() const;
+    // The video is decoded anew from the last key frame at or before `seconds` (of the input's clock); what comes out
+    // before that time is passed on as well. To be called after prime() and before read().
+    Result<void> jump_to(double seconds);
     [[nodiscard]] const media::Decoder& decoder() const { return *decoder_; }
     [[nodiscard]] const media::Filters& filters() const { return *filters_; }
     void finish_early() { past_end_.store(true); }

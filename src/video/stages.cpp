@@ -35,8 +35,14 @@ bool Decode::is_held(std::int64_t number) const {
     return std::any_of(job_.held.begin(), job_.held.end(), [&](const FrameRange& r) { return r.contains(number); });
 }
 
-bool Decode::pass_on(Frame frame, Stage& stage) {
+Result<bool> Decode::pass_on(Frame frame, Stage& stage) {
     job_.decoded.fetch_add(1);
+    if (job_.planned) {
+        TRY(const auto number, stage.work([&] { return job_.planned->number_of(frame); }));
+        if (job_.planned->done()) job_.source->finish_early();
+        if (!number) return true;
+        number_ = *number;
+    }
     Item item{number_, std::move(frame), nullptr, false};
     if (is_held(number_)) {
         ++number_;
@@ -69,8 +75,10 @@ Result<void> Decode::run(Stage& stage) {
                 return {};
             });
         }));
-        for (; !got.empty(); got.pop_front())
-            if (!pass_on(std::move(got.front()), stage)) return {};
+        for (; !got.empty(); got.pop_front()) {
+            TRY(const bool alive, pass_on(std::move(got.front()), stage));
+            if (!alive) return {};
+        }
     }
     out_.close();
     return {};

@@ -43,7 +43,7 @@ private:
     bool is_late(const Item& item);
     bool is_held(std::int64_t number) const;
     // False when the line was stopped.
-    bool pass_on(Frame frame, Stage& stage);
+    Result<bool> pass_on(Frame frame, Stage& stage);
 
     Job& job_;
     Queue<Packet>& in_;

@@ -53,7 +53,9 @@ Error stopped(Job& job, Error error) {
     const std::string reason = asked.ok() ? "" : asked.error().message + ": ";
     job.direct.reset();
     if (error.code == Errc::cancelled)
-        error.message = reason + (done > 0 ? "stopped after " + kept + " frames, which are kept; the same command continues"
+        error.message = reason + (done > 0 ? "stopped after " + kept + " frames, which are kept; the same command " +
+                                                 "continues, and `enlarge join --so-far " + work_folder(job) +
+                                                 "` makes a film of what is done"
                                            : "stopped; nothing was kept");
     else if (done > 0)
         error.message += "; " + kept + " finished frames are kept, and the same command continues";

@@ -17,7 +17,7 @@ const std::string kClip = test::source_folder() + "/samples/clip.mp4";
 class PlanVideo : public testing::Test {
 protected:
     JobPlan plan(const VideoOptions& options, const std::string& output = "/tmp/enlarge-plan-out.mkv") {
-        return must(plan_video({upscaler_.state().session.state().enlarger, "identity", upscaler_.description(), 1}, kClip, output, options));
+        return must(plan_video({&upscaler_.state().session.state().enlarger, "identity", upscaler_.description(), 1}, kClip, output, options));
     }
     static VideoOptions quiet() {
         VideoOptions options;
@@ -49,7 +49,7 @@ TEST_F(PlanVideo, animations_are_one_segment_and_other_files_many) {
     EXPECT_EQ(plan(options).segment_frames, 7);
     EXPECT_GT(plan(options, "/tmp/enlarge-plan-out.gif").segment_frames, 1'000'000);
     options.segment_frames = 0;
-    EXPECT_EQ(plan_video({upscaler_.state().session.state().enlarger, "", "", 1}, kClip, "out.mkv", options).error().code,
+    EXPECT_EQ(plan_video({&upscaler_.state().session.state().enlarger, "", "", 1}, kClip, "out.mkv", options).error().code,
               Errc::argument);
 }
 

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Jobs of several machines: what enlarge/farm.hpp is made of.
+#pragma once
+
+#include <string>
+
+#include "enlarge/farm.hpp"
+#include "video/farm_file.hpp"
+#include "video/job.hpp"
+
+namespace enlarge::video {
+
+Result<FarmJob> plan_farm(const NamedEnlarger& network, Precision precision, const std::string& input,
+                          const std::string& output, const VideoOptions& options, const std::string& folder,
+                          const JobRequest& request);
+Result<JobWorkReport> work_on_farm(const NamedEnlarger& network, const std::string& folder, const VideoOptions& options,
+                                   const JobWork& work);
+Result<JobStatus> farm_status(const std::string& folder);
+Result<JobJoinReport> join_farm(const std::string& folder, const JobJoin& join);
+
+// Why somebody with the facts `found` may not take part in the job; empty when he may. What depends on where a file
+// lies (its date) does not count: every frame is compared with the plan's.
+std::string refusal(const FarmJob& job, const media::JobFingerprint& found, bool allow_mixed);
+
+// One part from its first frame to its side file. `worker` names whoever does it.
+struct PartWork {
+    const NamedEnlarger& network;
+    const FarmJob& job;
+    const VideoOptions& options;
+    std::string input, worker;
+    bool allow_mixed = false;
+    bool checked = false;  // that this machine may take part; set by the first part
+};
+Result<PartFile> make_part(PartWork& work, int number);
+
+}  // namespace enlarge::video
