@@ -45,6 +45,10 @@ Action define_compare(CLI::App& app);
 Action define_export(CLI::App& app);
 Action define_completions(CLI::App& app);
 Action define_bench(CLI::App& app);
+Action define_plan(CLI::App& app);
+Action define_work(CLI::App& app);
+Action define_join(CLI::App& app);
+Action define_status(CLI::App& app);
 
 // Exit codes; docs/json.md and --help list them.
 enum ExitCode : int {

@@ -11,6 +11,10 @@ const std::vector<Command>& commands() {
         {"compare", "How alike two pictures are: PSNR, SSIM, largest difference", define_compare},
         {"devices", "What can run networks here, and why what cannot", define_devices},
         {"export", "Writes a network as ONNX for other programs", define_export},
+        {"plan", "Divides a film into parts for many machines: a job", define_plan},
+        {"work", "Makes parts of a job", define_work},
+        {"join", "Makes the film of a job's parts, or of what is done so far", define_join},
+        {"status", "How far a job is", define_status},
         {"bench", "How fast networks run here", define_bench},
         {"completions", "Prints a completion script for bash, zsh or fish", define_completions},
     };
@@ -49,6 +53,22 @@ Manual manual(const std::string& command) {
                 "  enlarge models check ~/Downloads/4x_something.pth --picture photo.jpg\n"};
     if (command == "bench") return {"Measures the speed of a network on this machine. \"open ms\" is what reading the weights takes, \"load ms\" what follows until the\n"
                                  "first frame could start: unpacking them for this processor or GPU, and finding out which precision it may use.", "  enlarge bench\n  enlarge bench --models\n  enlarge bench -m realesr-general-x4v3 --size 320x180,640x360 --precision fp32,fp16,int16 --stages\n  enlarge bench --threads 1,2,4 --json\n"};
+    if (command == "plan")
+        return {"Looks through a film once and writes the folder of a job, which any number of machines then work on. All\n"
+                "options of `enlarge FILM` for size, network and video are given here; docs/farm.md says the rest.",
+                "  enlarge plan film.mkv -o film_x2.mkv -m swift-x2 --job job --chunk 60\n"
+                "  enlarge plan film.mkv -o film_x2.mkv --job job --parts 100\n"};
+    if (command == "work")
+        return {"Makes the parts of a job that nobody else makes, until all are there; or with --task those that a scheduler\n"
+                "says. Parts that are there are passed over. Start it on as many machines as see the folder.",
+                "  enlarge work job\n  enlarge work job --task 7\n  enlarge work job --task auto     in an array of Slurm, ...\n"};
+    if (command == "join")
+        return {"Verifies every part of a job and makes the film: byte for byte the one that `enlarge FILM` makes on one machine.\n"
+                "With --so-far, of what is done; also of the folder that an interrupted `enlarge FILM` left.",
+                "  enlarge join job\n  enlarge join job --so-far -o look.mkv\n  enlarge join --so-far film_x2.mkv.enlarge\n"};
+    if (command == "status")
+        return {"Shows which parts of a job are done, in work, silent or failed, and how long the rest takes.",
+                "  enlarge status job\n  enlarge status job --json\n"};
     if (command == "export")
         return {"Writes a network as ONNX (opset 17) for ONNX Runtime, TensorRT, OpenVINO or DirectML: one input and one output,\n"
                 "float, batch x channels x height x width with free sizes, values 0 to 1.",

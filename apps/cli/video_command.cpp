@@ -84,6 +84,8 @@ Result<void> show_part(const std::string& preview, double scale, bool one_frame,
     return {};
 }
 
+}  // namespace
+
 std::string detail_of(const enlarge::VideoProgress& p) {
     char text[200];
     int n = p.frames_total > 0 ? std::snprintf(text, sizeof text, "%3.0f%%, frame %lld of %lld", p.fraction * 100,
@@ -97,6 +99,8 @@ std::string detail_of(const enlarge::VideoProgress& p) {
     if (p.stopping) more(" - stopping in %lld frames, Ctrl-C again to stop at once", static_cast<long long>(p.frames_to_stop));
     return text;
 }
+
+namespace {
 
 void print_stats(const enlarge::VideoReport& r) {
     std::fprintf(stderr, "stage          busy s   share of %.2f s\n", r.seconds);
@@ -167,38 +171,44 @@ bool is_video_job(const Job& job, const UpscaleOptions& options, const VideoChoi
     return enlarge::is_media_file(job.input);
 }
 
-Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const VideoChoice& choice,
-                           Upscalers& upscalers, Reporter& reporter) {
+Result<enlarge::VideoOptions> video_options(const EngineChoice& engine, const VideoChoice& choice) {
     enlarge::VideoOptions video = choice.options;
-    const auto size = output_size(options.engine);
+    const auto size = output_size(engine);
     if (!size) return size.error();
     video.size = *size;
-    video.container = container_of(options, choice);
     if (choice.crf_given) video.crf = choice.crf;
-    const auto settings = settings_for(options.engine, enlarge::Use::video, size->scale);
+    const auto settings = settings_for(engine, enlarge::Use::video, size->scale);
     if (!settings) return settings.error();
     video.deinterlace = settings->deinterlace && !choice.no_deinterlace;
     if (!settings->filter_before.empty() && !choice.no_deinterlace)
         video.filter_before = settings->filter_before + (video.filter_before.empty() ? "" : "," + video.filter_before);
     video.reuse = !choice.no_reuse;
-    video.overwrite = options.force;
-    for (const auto& [words, target, name] : {std::tuple{&choice.encoder_options, &video.encoder_options, "--encoder-option"},
-                                              std::tuple{&choice.container_options, &video.container_options, "--container-option"},
-                                              std::tuple{&choice.input_options, &video.input_options, "--input-option"}}) {
+    for (const auto& [words, target, name] :
+         {std::tuple{&choice.encoder_options, &video.encoder_options, "--encoder-option"},
+          std::tuple{&choice.container_options, &video.container_options, "--container-option"},
+          std::tuple{&choice.input_options, &video.input_options, "--input-option"}}) {
         auto parsed = pairs(*words, name);
         if (!parsed) return std::move(parsed).error();
         *target = std::move(*parsed);
     }
-    if (!choice.from.empty()) {
-        const auto time = parse_time(choice.from);
-        if (!time) return Error{time.error().code, "--from: " + time.error().message};
-        video.from_s = *time;
+    for (const auto& [text, target, name] : {std::tuple{&choice.from, &video.from_s, "--from"},
+                                             std::tuple{&choice.to, &video.to_s, "--to"}}) {
+        if (text->empty()) continue;
+        const auto time = parse_time(*text);
+        if (!time) return Error{time.error().code, std::string(name) + ": " + time.error().message};
+        *target = *time;
     }
-    if (!choice.to.empty()) {
-        const auto time = parse_time(choice.to);
-        if (!time) return Error{time.error().code, "--to: " + time.error().message};
-        video.to_s = *time;
-    }
+    return video;
+}
+
+Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const VideoChoice& choice,
+                           Upscalers& upscalers, Reporter& reporter) {
+    auto made = video_options(options.engine, choice);
+    if (!made) return std::move(made).error();
+    enlarge::VideoOptions video = std::move(*made);
+    const enlarge::OutputSize* const size = &video.size;
+    video.container = container_of(options, choice);
+    video.overwrite = options.force;
     const bool one_frame = is_one_frame(options, choice);
     const std::string output = video_output(job, options.inputs.suffix, video.container);
     if (auto made = make_folder(job.folder); !made) return made;

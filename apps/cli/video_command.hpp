@@ -32,6 +32,12 @@ std::string container_of(const UpscaleOptions& options, const VideoChoice& choic
 // Where upscale_video() will write: clip.mkv -> clip_x2.mkv, with the ending of `container` where that is given.
 std::string video_output(const Job& job, const std::string& suffix, const std::string& container);
 
+// What both halves of the options ask for, the size included; container and overwriting are left to the caller.
+enlarge::Result<enlarge::VideoOptions> video_options(const EngineChoice& engine, const VideoChoice& choice);
+
+// "12%, frame 30 of 240, 3.1 frames/s, 0.13x, 1:08 left"
+std::string detail_of(const enlarge::VideoProgress& p);
+
 // One video. Errors have been given the file's name.
 enlarge::Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const VideoChoice& choice,
                                     Upscalers& upscalers, Reporter& reporter);
