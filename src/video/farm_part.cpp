@@ -129,8 +129,8 @@ Result<void> run_frames(Job& job, const FrameRange& range, const std::vector<Fra
     if (job.skip == range.count) return {};
     job.planned = std::make_unique<PlannedFrames>(range, marks, from_key_frame && part.from_key_frame);
     job.source->only_video();
-    if (from_key_frame && part.from_key_frame)
-        TRY(job.source->jump_to(static_cast<double>(marks.front().time) * tick));
+    // To the key frame itself: an index that is sorted by decoding times could lead from a later frame to the next one.
+    if (from_key_frame && part.from_key_frame) TRY(job.source->jump_to(part.key_frame_s + tick / 2));
     VideoReport report;
     TRY(run_line(job, report));
     if (job.journal->frames() == range.count) return {};
