@@ -23,7 +23,9 @@ int run_join(const JoinOptions& o) {
     follow(join, reporter);
     const auto done = enlarge::join_job(o.job, join);
     if (!done) {
-        reporter.error(o.job, {done.error().code, o.job + ": " + done.error().message});
+        const std::string& said = done.error().message;
+        const bool named = said.rfind(o.job + ":", 0) == 0;
+        reporter.error(o.job, {done.error().code, named ? said : o.job + ": " + said});
         return exit_code(done.error().code);
     }
     if (done->input_cut_short)

@@ -35,7 +35,7 @@ Result<double> parse_chunk(std::string text) {
     return *time;
 }
 
-void say_plan(const enlarge::FarmJob& job, Reporter& reporter) {
+void say_plan(const enlarge::FarmJob& job, bool quiet, Reporter& reporter) {
     const double seconds = job.seconds_per_frame * static_cast<double>(job.frames);
     const auto parts = static_cast<double>(job.parts.size());
     const auto from_keys =
@@ -47,11 +47,12 @@ void say_plan(const enlarge::FarmJob& job, Reporter& reporter) {
         .add("tasks", job.tasks);
     line.add("seconds_per_frame", job.seconds_per_frame).add("machine_hours", seconds / 3600);
     line.add("parts_from_key_frame", static_cast<int>(from_keys));
-    if (!reporter.json()) {
-        std::printf("%s: %lld frames in %zu parts (tasks 0 to %d)\n", printable(job.folder).c_str(),
-                    static_cast<long long>(job.frames), job.parts.size(), job.tasks - 1);
+    if (!reporter.json() && !quiet) {
+        std::printf("%s: %lld frames in %zu part%s (tasks 0 to %d)\n", printable(job.folder).c_str(),
+                    static_cast<long long>(job.frames), job.parts.size(), job.parts.size() == 1 ? "" : "s",
+                    job.tasks - 1);
         std::printf("the network takes %s s a frame here: %s on one machine like this (%s machine hours), %s on %.0f\n",
-                    shortest(job.seconds_per_frame).c_str(), duration(seconds).c_str(),
+                    fixed(job.seconds_per_frame, 4).c_str(), duration(seconds).c_str(),
                     fixed(seconds / 3600, 2).c_str(), duration(seconds / parts).c_str(), parts);
         std::printf("%lld parts begin decoding at a key frame, the others at the beginning\n",
                     static_cast<long long>(from_keys));
@@ -80,7 +81,7 @@ int run_plan(const CLI::App& app, PlanOptions& o) {
     follow(*video, reporter);
     const auto job = enlarge::plan_job(*upscaler, o.input, o.output, *video, o.job, request);
     if (!job) return fail_with(Error{job.error().code, o.input + ": " + job.error().message});
-    say_plan(*job, reporter);
+    say_plan(*job, o.report.quiet, reporter);
     return kOk;
 }
 

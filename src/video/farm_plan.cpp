@@ -45,6 +45,7 @@ Result<SeenInput> decode_all(Job& job) {
     SeenInput seen;
     VideoSource& source = *job.source;
     source.only_video();
+    seen.keys = source.primed_keys();
     const int stream = source.input().video_stream();
     const auto start = std::chrono::steady_clock::now();
     for (bool more = true; more;) {
@@ -103,9 +104,10 @@ std::vector<JobPart> parts_of(const JobPlan& plan, const SeenInput& seen, bool f
             const std::int64_t key = *std::prev(after);
             const auto from = std::lower_bound(seen.marks.begin(), seen.marks.end(), key,
                                                [](const FrameMark& m, std::int64_t time) { return m.time < time; });
-            part.from_key_frame = true;
+            const std::int64_t skipped = from - seen.marks.begin();  // none: that is the beginning
+            part.from_key_frame = skipped > 0;
             part.key_frame_s = static_cast<double>(key) * tick;
-            part.pre_roll = range.first - (from - seen.marks.begin());
+            part.pre_roll = range.first - skipped;
         }
         parts.push_back(part);
     }

@@ -143,6 +143,7 @@ Result<Frame> VideoSource::prime() {
             others_.push_back(std::move(packet));
             continue;
         }
+        if (packet && packet.key() && packet.time()) primed_keys_.push_back(*packet.time());
         std::deque<Frame> got;
         TRY(decode(packet, [&](Frame frame) -> Result<void> {
             got.push_back(std::move(frame));

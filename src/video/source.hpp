@@ -35,6 +35,8 @@ public:
 
     // Reads until the first frame is there, and returns it; the frame is also the first that decode() gives.
     Result<media::Frame> prime();
+    // Times of the video's packets that prime() met and that decoding may begin with.
+    [[nodiscard]] const std::vector<std::int64_t>& primed_keys() const { return primed_keys_; }
     // Packets of other streams that prime() met.
     std::vector<media::Packet> take_others() { return std::move(others_); }
 
@@ -70,6 +72,7 @@ private:
     bool ended_ = false, drained_ = false;
     std::atomic<bool> past_end_{false};
     std::deque<media::Frame> primed_;
+    std::vector<std::int64_t> primed_keys_;
     std::vector<media::Packet> others_;
 };
 

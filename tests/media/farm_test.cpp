@@ -345,7 +345,7 @@ TEST(farm, decoding_from_a_key_frame_gives_the_frames_of_a_whole_decode) {
                                            std::tuple{"av1", "-c:v libsvtav1 -g 10 -preset 12", "in.mp4"},
                                            std::tuple{"mjpeg", "-c:v mjpeg -q:v 3", "in.mkv"},
                                            std::tuple{"ffv1", "-c:v ffv1 -g 1", "in.mkv"},
-                                           std::tuple{"prores", "-c:v prores_ks", "in.mp4"}}) {
+                                           std::tuple{"prores", "-c:v prores_ks", "in.mov"}}) {
         const Scratch scratch;
         const Farm farm{scratch, scratch / file, scratch / "out.mkv", scratch / "job"};
         const std::string picture = "-f lavfi -i testsrc2=size=96x64:rate=25 -frames:v 50 ";
