@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/at.hpp"
+#include "plan/chains.hpp"
 
 namespace enlarge {
 namespace {
@@ -65,9 +66,17 @@ bool put(Graph& graph, Operation op, int& last) {
 }  // namespace
 
 Graph with_plain_convolutions(const Graph& graph) {
+    const std::vector<std::vector<int>> users = users_of(graph);
     Graph result;
     std::vector<int> place;
-    for (const Node& node : graph.nodes()) {
+    // Activations that stand before the shuffle already, where they are one step with the convolution.
+    std::vector<bool> taken(graph.nodes().size(), false);
+    for (int i = 0; i < static_cast<int>(graph.nodes().size()); ++i) {
+        const Node& node = at(graph.nodes(), i);
+        if (at(taken, i)) {
+            place.push_back(at(place, node.inputs[0]));
+            continue;
+        }
         Node copy = node;
         for (int& from : copy.inputs) from = at(place, from);
         const auto* transposed = node.as<op::ConvTranspose2d>();
@@ -75,7 +84,10 @@ Graph with_plain_convolutions(const Graph& graph) {
             const Parts parts = parts_of(*transposed, at(graph.nodes(), node.inputs[0]).channels);
             int last = copy.inputs[0];
             const bool cut = !(parts.crop == op::Crop{});
-            if (!put(result, parts.conv, last) || (parts.factor > 1 && !put(result, op::PixelShuffle{parts.factor}, last)) ||
+            const Node* const next = at(users, i).size() == 1 ? &at(graph.nodes(), at(users, i)[0]) : nullptr;
+            const bool takes = next && (next->is<op::LeakyRelu>() || next->is<op::Silu>());
+            if (takes) at(taken, at(users, i)[0]) = true;
+            if (!put(result, parts.conv, last) || (takes && !put(result, next->op, last)) || (parts.factor > 1 && !put(result, op::PixelShuffle{parts.factor}, last)) ||
                 (cut && !put(result, parts.crop, last)) || at(result.nodes(), last).shape != node.shape)
                 return graph;
             place.push_back(last);

@@ -60,6 +60,22 @@ TEST(transposed, becomes_an_ordinary_convolution) {
     expect_same(network(uneven, {2, 1, 0, 0}));
 }
 
+// So that both are one step.
+TEST(transposed, takes_the_activation_behind_it_along) {
+    NetworkBuilder b(7, 3);
+    op::ConvTranspose2d op = transposed(4, 4, 2);
+    op.pad_top = op.pad_left = op.pad_bottom = op.pad_right = 1;
+    test::Random random(9);
+    op.weights = make_values(random.floats(5 * 4 * 16, -0.3F, 0.3F));
+    op.bias = make_values(random.floats(4, -0.1F, 0.1F));
+    const int from = b.conv(0, 5), first = b.append(op, {from}), second = b.append(op, {from});
+    b.conv(b.add(b.leaky_relu(first, 0.3F), b.silu(second)), 3);
+    const Graph graph = b.finish(), plain = with_plain_convolutions(graph);
+    expect_same(graph);
+    EXPECT_TRUE(plain.nodes()[2].is<op::Conv2d>() && plain.nodes()[3].is<op::LeakyRelu>() && plain.nodes()[4].is<op::PixelShuffle>());
+    EXPECT_EQ(plain.nodes().size(), graph.nodes().size() + 4);
+}
+
 TEST(transposed, stays_where_it_is_no_such_convolution) {
     op::ConvTranspose2d groups = transposed(2, 2, 2), dilated = transposed(2, 2, 2);
     groups.groups = 2;
