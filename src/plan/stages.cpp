@@ -19,18 +19,14 @@ Stages::Stages(const Graph& graph, std::vector<WorkStep> steps, int alignment)
     : graph_(graph),
       steps_(std::move(steps)),
       alignment_(alignment),
-      step_(graph.nodes().size(), -1),
       depends_(depends_on_pixels(graph.nodes())),
       local_(graph.nodes().size(), false),
       first_(graph.nodes().size(), 0),
       after_(graph.nodes().size(), -1),
       kept_(graph.nodes().size(), false) {
-    for (std::size_t s = 0; s < steps_.size(); ++s) at(step_, steps_[s].node) = static_cast<int>(s);
     find_levels();
     find_kept();
 }
-
-const WorkStep& Stages::step_of(int node) const { return at(steps_, at(step_, node)); }
 
 bool Stages::is_local(const WorkStep& step) const {
     if (step.inputs.empty() || !at(depends_, step.node) || !is_picture(at(graph_.nodes(), step.node).shape)) return false;

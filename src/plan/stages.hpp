@@ -45,7 +45,6 @@ public:
     [[nodiscard]] double macs() const;
 
 private:
-    [[nodiscard]] const WorkStep& step_of(int node) const;
     [[nodiscard]] bool is_local(const WorkStep& step) const;
     void find_levels();
     void find_kept();
@@ -55,7 +54,6 @@ private:
     const Graph& graph_;
     std::vector<WorkStep> steps_;
     int alignment_;
-    std::vector<int> step_;      // by node; -1: none
     std::vector<bool> depends_;  // by node
     std::vector<bool> local_;    // by node
     std::vector<int> first_;     // by node: the first stage whose tiles can read it

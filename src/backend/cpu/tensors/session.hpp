@@ -96,7 +96,7 @@ private:
     void compute_plainly(const Step& step, Size continued);
     void clear_borders(const Tensor& tensor) const;
 
-    // staged.cpp
+    // session_staged.cpp
     class Tiles;
     Result<TileReport> run_staged(const TileJob& job);
 
