@@ -15,7 +15,9 @@ class OtherStreams {
 public:
     static Result<OtherStreams> open(Job& job) {
         OtherStreams others;
-        TRY(others.input_, media::Input::open(job.source->input().options()));
+        media::InputOptions again = job.source->input().options();
+        if (again.poll) again.poll = [&job] { return job.may_go_on(); };
+        TRY(others.input_, media::Input::open(again));
         if (job.options.from_s > 0) TRY(others.input_->seek(job.source->from_s()));
         others.more_ = job.streams.streams.size() > 1;
         TRY(others.look_ahead(job));
@@ -70,8 +72,7 @@ Result<void> interleave(Job& job, media::SegmentPackets& packets, OtherStreams& 
     if (others) TRY(others.next());
     while (video || others) {
         TRY(job.options.cancel.check());
-        const auto now = std::chrono::steady_clock::now();
-        if (job.options.progress && job.options.progress(job.progress_now(now)) == VideoControl::stop_now)
+        if (!job.may_go_on())
             return Error{Errc::cancelled, "stopped while the file was put together"};
         for (int i = 0; i < 256 && (video || others); ++i) {
             const auto base = packets.track().time_base;

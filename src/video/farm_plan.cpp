@@ -47,10 +47,10 @@ Result<SeenInput> decode_all(Job& job) {
     source.only_video();
     seen.keys = source.primed_keys();
     const int stream = source.input().video_stream();
-    const auto start = std::chrono::steady_clock::now();
+    job.began = std::chrono::steady_clock::now();
     for (bool more = true; more;) {
         TRY(job.options.cancel.check());
-        if (job.options.progress && job.options.progress(job.progress_now(start)) != VideoControl::go_on)
+        if (job.options.progress && job.options.progress(job.progress_now()) != VideoControl::go_on)
             return Error{Errc::cancelled, "stopped while the input was looked through; nothing was kept"};
         TRY(const media::Packet packet, source.read());
         more = static_cast<bool>(packet);

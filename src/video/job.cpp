@@ -30,9 +30,10 @@ void Job::notice(const Notice& said) {
     else log(LogLevel::notice, said);
 }
 
-VideoProgress Job::progress_now(std::chrono::steady_clock::time_point start) {
+VideoProgress Job::progress_now() const {
     VideoProgress now;
-    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    const auto until = ended ? *ended : std::chrono::steady_clock::now();
+    const std::chrono::duration<double> passed = until - began.value_or(until);
     const std::int64_t done = encoded;
     now.frames = skip + done;
     now.frames_total = total;
@@ -47,6 +48,11 @@ VideoProgress Job::progress_now(std::chrono::steady_clock::time_point start) {
     now.stopping = stop_soon;
     if (journal && stop_soon) now.frames_to_stop = options.segment_frames - done % options.segment_frames;
     return now;
+}
+
+bool Job::may_go_on() const {
+    if (options.cancel.requested()) return false;
+    return !options.progress || options.progress(progress_now()) != VideoControl::stop_now;
 }
 
 }  // namespace enlarge::video

@@ -63,6 +63,7 @@ struct Job {
     std::atomic<std::int64_t> decoded{0}, encoded{0}, reused{0}, dropped{0}, bytes{0};
     std::atomic<double> position_s{0};      // of the last encoded frame, from the first
     bool room_said = false;                 // write stage
+    std::optional<std::chrono::steady_clock::time_point> began, ended;  // work on frames
     std::mutex notice_mutex;
 
     Job(NamedEnlarger network_, std::string input_, std::string output_, VideoOptions options_)
@@ -75,7 +76,10 @@ struct Job {
     [[nodiscard]] bool may_be_journalled() const;
     [[nodiscard]] bool stateful() const;  // a container whose frames build on all before
     void notice(const Notice& said);
-    [[nodiscard]] VideoProgress progress_now(std::chrono::steady_clock::time_point start);
+    // What is done by now. Rates are those of the frames' work: from `began` until `ended`.
+    [[nodiscard]] VideoProgress progress_now() const;
+    // Asks the caller, after the last frame, whether the file shall still be put together.
+    [[nodiscard]] bool may_go_on() const;
 };
 
 bool is_pattern(const std::string& path);  // of numbered pictures

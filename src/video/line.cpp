@@ -24,14 +24,15 @@ FrameTask task_of(const Job& job, int waiting) {
 
 // What the caller says when asked, until the line has ended.
 Result<void> watch(Job& job, Pipeline& line) {
-    const auto start = std::chrono::steady_clock::now();
-    return line.run([&] {
+    job.began = std::chrono::steady_clock::now();
+    job.ended.reset();
+    auto ran = line.run([&] {
         if (job.options.cancel.requested()) {
             job.cancel = true;
             return false;
         }
         if (!job.options.progress) return true;
-        switch (job.options.progress(job.progress_now(start))) {
+        switch (job.options.progress(job.progress_now())) {
             case VideoControl::go_on: return true;
             case VideoControl::stop_soon:
                 job.stop_soon = true;
@@ -41,6 +42,8 @@ Result<void> watch(Job& job, Pipeline& line) {
         }
         return true;
     });
+    job.ended = std::chrono::steady_clock::now();
+    return ran;
 }
 
 void report_stages(const Pipeline& line, VideoReport& report) {

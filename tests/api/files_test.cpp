@@ -117,12 +117,41 @@ TEST_F(files, that_are_stopped_leave_nothing) {
     EXPECT_FALSE(fs::exists(at("big.png")));
 }
 
+// 30 frames, each of one grey.
+void write_clip(const std::string& path) {
+    std::ofstream clip(path, std::ios::binary);
+    clip << "YUV4MPEG2 W16 H16 F25:1 Ip A1:1 C420mpeg2\n";
+    for (int i = 0; i < 30; ++i) clip << "FRAME\n" << std::string(384, static_cast<char>(16 + 7 * i));
+}
+
+TEST_F(files, of_video_never_fall_back_in_what_they_report) {
+    write_clip(at("in.y4m"));
+    std::vector<enlarge_video_progress> seen;
+    auto options = sized<enlarge_video_options>();
+    options.watch_user = &seen;
+    options.watch = [](void* user, const enlarge_video_progress* progress) -> int {
+        static_cast<std::vector<enlarge_video_progress>*>(user)->push_back(*progress);
+        return ENLARGE_VIDEO_GO_ON;
+    };
+    h_.must(enlarge_video_file(h_.ctx, h_.session, at("in.y4m").c_str(), at("out.mkv").c_str(), &options, nullptr));
+    int after_the_last = 0;
+    for (std::size_t i = 1; i < seen.size(); ++i) {
+        EXPECT_GE(seen[i].frames, seen[i - 1].frames);
+        EXPECT_GE(seen[i].fraction, seen[i - 1].fraction);
+        EXPECT_GE(seen[i].output_bytes, seen[i - 1].output_bytes);
+        if (seen[i - 1].frames < 30) continue;
+        ++after_the_last;  // while the file is put together
+        if (after_the_last > 1) {
+            EXPECT_EQ(seen[i].frames_per_second, seen[i - 1].frames_per_second);
+        }
+    }
+    EXPECT_GE(after_the_last, 1);
+    EXPECT_EQ(seen.back().frames, 30);
+    EXPECT_EQ(seen.back().fraction, 1);
+}
+
 TEST_F(files, of_video_are_watched_and_stopped) {
-    std::ofstream(at("in.y4m"), std::ios::binary) << [] {
-        std::string clip = "YUV4MPEG2 W16 H16 F25:1 Ip A1:1 C420mpeg2\n";
-        for (int i = 0; i < 30; ++i) clip += "FRAME\n" + std::string(384, static_cast<char>(16 + 7 * i));
-        return clip;
-    }();
+    write_clip(at("in.y4m"));
     auto options = sized<enlarge_video_options>();
     std::vector<std::string> notices;
     int watched = 0;
