@@ -188,6 +188,9 @@ Result<PartFile> make_part(PartWork& work, int number) {
     plan.parts.clear();  // a journal is written again with every segment
     TRY(job->journal, Journal::open(own, plan, false));
     TRY(adopt(folder, own, number, plan, *job->journal));
+    if (job->journal->frames() > 0)
+        job->notice({"work-resumed", "goes on with " + std::to_string(job->journal->frames()) + " frames of the part's " +
+                                         std::to_string(range.count) + " that were finished before"});
     auto ran = run_frames(*job, range, marks, planned, tick, true);
     bool from_key_frame = planned.from_key_frame;
     if (!ran && from_key_frame && job->planned && job->planned->differed()) {
