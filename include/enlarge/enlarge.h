@@ -322,6 +322,10 @@ ENLARGE_API enlarge_status enlarge_model_read_within(enlarge_context* ctx, const
  * large (0: 4). */
 ENLARGE_API enlarge_status enlarge_default_model(enlarge_context* ctx, int video, double factor, const char** name);
 
+/* The network that removes less noise than `model` and can be blended with it: for a denoising of d,
+ * enlarge_model_blend(model, partner, 1 - d). ENLARGE_ARGUMENT when there is none. */
+ENLARGE_API enlarge_status enlarge_denoise_partner(enlarge_context* ctx, const char* model, const char** partner);
+
 /* A model that somebody published. Texts live as long as the visit; "" where something is not known. */
 typedef struct enlarge_public_model {
     size_t size; /* of the struct that the library knows */

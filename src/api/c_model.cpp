@@ -149,6 +149,16 @@ enlarge_status enlarge_choose(enlarge_context* ctx, const char* kind, int video,
     });
 }
 
+enlarge_status enlarge_denoise_partner(enlarge_context* ctx, const char* model, const char** partner) {
+    return guarded(ctx, [&]() -> Result<void> {
+        if (!model) return null_argument("model");
+        if (!partner) return null_argument("partner");
+        TRY(ctx->text, enlarge::denoise_partner(model));
+        *partner = ctx->text.c_str();
+        return {};
+    });
+}
+
 enlarge_status enlarge_default_model(enlarge_context* ctx, int video, double factor, const char** name) {
     return guarded(ctx, [&]() -> Result<void> {
         if (!name) return null_argument("name");

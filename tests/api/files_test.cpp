@@ -223,6 +223,12 @@ TEST_F(files, of_models_are_listed_searched_and_found) {
     h_.must(enlarge_visit_builtin_models(h_.ctx, add, &builtin));
     EXPECT_NE(std::find(builtin.begin(), builtin.end(), "swift-x2"), builtin.end());
 
+    const char* partner = nullptr;
+    h_.must(enlarge_denoise_partner(h_.ctx, "fine-x4", &partner));
+    EXPECT_STREQ(partner, "fine-wdn-x4");
+    EXPECT_EQ(enlarge_denoise_partner(h_.ctx, "swift-x4", &partner), ENLARGE_ARGUMENT);
+    EXPECT_NE(h_.error().find("not with 'swift-x4'"), std::string::npos) << h_.error();
+
     ASSERT_EQ(setenv("XDG_DATA_HOME", folder_.c_str(), 1), 0);
     ASSERT_EQ(setenv("ENLARGE_OFFLINE", "1", 1), 0);
     ASSERT_EQ(setenv("ENLARGE_CACHE", "/some/where", 1), 0);
