@@ -164,7 +164,7 @@ FrameStream::Done FrameStream::run(const Job& job) noexcept {
     Done done;
     done.user = job.user;
     try {
-        done.outcome = enlarge(job, done);
+        done.outcome = upscale(job, done);
     } catch (const std::bad_alloc&) {
         done.outcome = Error{Errc::memory, "out of memory"};
     } catch (const std::exception& e) {
@@ -174,7 +174,7 @@ FrameStream::Done FrameStream::run(const Job& job) noexcept {
     return done;
 }
 
-Result<void> FrameStream::enlarge(const Job& job, Done& done) {
+Result<void> FrameStream::upscale(const Job& job, Done& done) {
     Image &in = rgb_in_[now_], &out = rgb_out_[now_];
     TRY(read_->convert(job.in, in.view()));
     const auto seen = [this](Image& image) {

@@ -64,7 +64,7 @@ private:
     FrameStream(const Engine& engine, StreamFormat in, StreamFormat out, bool reuse);
     void work();
     Done run(const Job& job) noexcept;
-    Result<void> enlarge(const Job& job, Done& done);
+    Result<void> upscale(const Job& job, Done& done);
 
     std::shared_ptr<const Engine::State> engine_;
     StreamFormat in_, out_;

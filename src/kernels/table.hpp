@@ -2,7 +2,7 @@
 // The kernels: what each does. scalar.cpp is the truth; isa/*.cpp override what an instruction set does better.
 //
 // A feature row holds pixels channel-last: channel c of pixel x is row[x * stride + c]. Channel counts handed to kernels
-// are multiples of KernelTable::lanes ("a granule") unless said otherwise; a group is 1 to 3 granules of output channels
+// are multiples of KernelTable::lanes ("a channel block") unless said otherwise; a group is 1 to 3 blocks of output channels
 // computed together. Strides count elements, not bytes. Kernels allocate nothing, fail never, and write nothing but what
 // their comment names. Any alignment will do; 64 bytes is fastest.
 #pragma once
@@ -90,7 +90,7 @@ enum class Norm : int {
 
 struct KernelTable {
     const char* name = "";
-    int lanes = 8;        // channel granule
+    int lanes = 8;        // channels in a channel block
     int tile_multiple = 6;  // gemm_* are fastest when the number of tiles is a multiple of this
     bool fast_i16 = false;  // integer products are faster than float ones
 

@@ -40,17 +40,4 @@ PictureEnd find_end(const Graph& graph, const std::vector<std::vector<int>>& use
     return end;
 }
 
-std::vector<int> parts_of_concat(const Graph& graph, int concat) {
-    std::vector<int> parts;
-    for (const int from : at(graph.nodes(), concat).inputs) {
-        if (!at(graph.nodes(), from).is<op::Concat>()) {
-            parts.push_back(from);
-            continue;
-        }
-        const std::vector<int> inner = parts_of_concat(graph, from);
-        parts.insert(parts.end(), inner.begin(), inner.end());
-    }
-    return parts;
-}
-
 }  // namespace enlarge

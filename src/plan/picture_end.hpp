@@ -20,7 +20,4 @@ struct PictureEnd {
 // `users`: see users_of() in plan/chains.hpp.
 PictureEnd find_end(const Graph& graph, const std::vector<std::vector<int>>& users);
 
-// What a concatenation joins, with the parts of those that it joins in their place.
-std::vector<int> parts_of_concat(const Graph& graph, int concat);
-
 }  // namespace enlarge

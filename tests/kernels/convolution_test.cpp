@@ -216,12 +216,12 @@ float tolerance() { return std::is_same_v<Out, float> ? 4e-6F : 2e-3F; }
 template <class Sum, class Out, class Kernel>
 void check_output(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) {
     Random random(12);
-    for (const int granules : {1, 2, 3})
+    for (const int channel_blocks : {1, 2, 3})
         for (const Ending ending : kEndings) {
             for (const int width : {1, 2, 3, 4, 5, 7, 8, 13})
                 for (const int height : {1, 2, 3, 4}) {
-                    // The scalar table has its own granule: hand it as many groups as make the same channels.
-                    const int channels = granules * isa.lanes, blocks = (width + 3) / 4;
+                    // The scalar table has its own channel block: hand it as many groups as make the same channels.
+                    const int channels = channel_blocks * isa.lanes, blocks = (width + 3) / 4;
                     const int stride = channels + 3;
                     std::vector<Sum> m(static_cast<std::size_t>(36 * blocks * channels));
                     for (auto& v : m)
@@ -260,10 +260,10 @@ void check_output(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) 
                             }
                             to.residual_stride[0] = to.residual_stride[1] = stride;
                             if (!reference) {
-                                isa_kernel(m.data(), std::ptrdiff_t{blocks} * channels, blocks, granules, e, to);
+                                isa_kernel(m.data(), std::ptrdiff_t{blocks} * channels, blocks, channel_blocks, e, to);
                                 continue;
                             }
-                            // Gather this granule's sums.
+                            // Gather this channel block's sums.
                             std::vector<Sum> part(static_cast<std::size_t>(36 * blocks * 8));
                             for (int p = 0; p < 36 * blocks; ++p)
                                 for (int n = 0; n < 8; ++n) part[static_cast<std::size_t>(p * 8 + n)] = m[static_cast<std::size_t>(p * channels + first + n)];
@@ -273,7 +273,7 @@ void check_output(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) 
                     got.check("winograd_output");
                     const auto a = as_floats(want), b = as_floats(got);
                     expect_close(a, b, tolerance<Out>(), 2e-4F,
-                                 std::to_string(granules) + " " + std::to_string(width) + "x" + std::to_string(height));
+                                 std::to_string(channel_blocks) + " " + std::to_string(width) + "x" + std::to_string(height));
                 }
         }
 }
@@ -323,11 +323,11 @@ KERNEL_CHECK(winograd_is_a_convolution) {
 template <class In, class Out, class Kernel>
 void check_conv(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) {
     Random random(14);
-    for (const int granules : {1, 2, 3})
+    for (const int channel_blocks : {1, 2, 3})
         for (const Ending ending : kEndings) {
             for (const int width : {1, 2, 3, 5, 6, 11, 12, 13, 29})
                 for (const int in_channels : {3, 8}) {
-                    const int channels = granules * isa.lanes, stride = channels + 1, in_stride = in_channels + 1;
+                    const int channels = channel_blocks * isa.lanes, stride = channels + 1, in_stride = in_channels + 1;
                     const auto pixels = static_cast<std::size_t>((width + 2) * in_stride);
                     std::vector<Guarded<In>> rows(3, Guarded<In>(pixels));
                     for (auto& row : rows)
@@ -361,7 +361,7 @@ void check_conv(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) {
                             to.out[0] = (reference ? want : got).data() + first;
                             for (int r = 0; r < 2; ++r) to.residual[r][0] = residuals[static_cast<std::size_t>(r)].data() + first;
                             if (!reference) {
-                                isa_kernel(taps, w.data(), granules, e, to);
+                                isa_kernel(taps, w.data(), channel_blocks, e, to);
                                 continue;
                             }
                             std::vector<float> part;

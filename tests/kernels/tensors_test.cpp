@@ -72,8 +72,8 @@ KERNEL_CHECK(norm_f32_says_what_is_no_number) {
 
 KERNEL_CHECK(softmax_f32) {
     Random random(3);
-    for (const int granules : {1, 2, 7, 8}) {
-        const int n = granules * isa.lanes, stride = n + 3, rows = 5;
+    for (const int channel_blocks : {1, 2, 7, 8}) {
+        const int n = channel_blocks * isa.lanes, stride = n + 3, rows = 5;
         std::vector<float> x = random_numbers(random, static_cast<std::size_t>(rows * stride), 20);
         for (int i = 0; i < 3; ++i) x[static_cast<std::size_t>(n - 1 - i)] = -1e30F;
         const std::vector<float> bias = random_numbers(random, static_cast<std::size_t>(rows * (n + 1)), 5);

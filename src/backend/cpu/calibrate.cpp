@@ -135,7 +135,7 @@ Calibration::Calibration(const LoweredNetwork& network, const KernelTable& kerne
 
 Result<std::vector<Image>> Calibration::outputs(const std::shared_ptr<const LoweredNetwork>& network, TransformAbsMax* seen, bool& finite) {
     Runner runner(network, kernels_, pool_);
-    runner.learn_largest_v(seen != nullptr);
+    runner.observe_largest_v(seen != nullptr);
     std::vector<Image> results;
     finite = true;
     for (const Image& picture : pictures_) {

@@ -17,7 +17,7 @@ Epilogue epilogue_of(const Step& step, const Group& group, int lanes) {
     e.slope = step.slope.data() + group.channel;
     if (step.integer) {
         e.scale = step.scale.data() + std::ptrdiff_t{36} * group.channel;
-        e.scale_stride = std::ptrdiff_t{group.granules} * lanes;
+        e.scale_stride = std::ptrdiff_t{group.blocks} * lanes;
     }
     return e;
 }
@@ -60,7 +60,7 @@ void Runner::direct_as(const Context& context, const Step& step, const Share& sh
                     to.residual_stride[r] = buffer(from).stride;
                     to.residual[r][0] = pixels<const Out>(from, y) + x * to.residual_stride[r] + group.channel;
                 }
-                conv(taps, step.weights.as<const float>() + group.weights, group.granules, epilogue_of(step, group, kernels_.lanes), to);
+                conv(taps, step.weights.as<const float>() + group.weights, group.blocks, epilogue_of(step, group, kernels_.lanes), to);
             }
             watch.add(context.scratch->times.direct);
             if constexpr (std::is_same_v<Out, float>) {
@@ -95,7 +95,7 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
     const int div = step.inputs[0].div;
     const std::ptrdiff_t stride = buffer(source).stride;
     int widest = 0;
-    for (const Group& group : step.groups) widest = std::max(widest, group.granules * kernels_.lanes);
+    for (const Group& group : step.groups) widest = std::max(widest, group.blocks * kernels_.lanes);
     const int most = batch(step);
     const auto v_stride = static_cast<std::ptrdiff_t>(
         position_stride(static_cast<std::size_t>(most) * static_cast<std::size_t>(channels) * sizeof(V)) / sizeof(V));
@@ -128,12 +128,12 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
             input(window, n, channels, v + std::ptrdiff_t{index} * channels, v_stride, context.scratch->unit + index);
         });
         watch.add(times.input);
-        if (learning_) learn(context, step, v, v_stride, count, channels);
+        if (observing_) learn(context, step, v, v_stride, count, channels);
         for (const Group& group : step.groups) {
-            const int width = group.granules * kernels_.lanes;
+            const int width = group.blocks * kernels_.lanes;
             const auto* weights = step.weights.as<const V>() + group.weights;
             for (std::ptrdiff_t p = 0; p < 36; ++p)
-                product(v + p * v_stride, count, channels, weights + p * channels * width, group.granules, m + p * m_stride);
+                product(v + p * v_stride, count, channels, weights + p * channels * width, group.blocks, m + p * m_stride);
             watch.add(times.products);
             Epilogue epilogue = epilogue_of(step, group, kernels_.lanes);
             for_runs(first, count, [&](int x, int y, int n, int index) {
@@ -154,7 +154,7 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
                     }
                 }
                 if constexpr (std::is_same_v<V, std::int16_t>) epilogue.unit = context.scratch->unit + index;
-                output(m + std::ptrdiff_t{index} * width, m_stride, n, group.granules, epilogue, to);
+                output(m + std::ptrdiff_t{index} * width, m_stride, n, group.blocks, epilogue, to);
             });
             watch.add(times.output);
         }

@@ -4,8 +4,10 @@
 #include <string>
 
 #include "backend/cpu/steps.hpp"
+#include "base/at.hpp"
 #include "graph/traits.hpp"
 #include "plan/chains.hpp"
+#include "plan/concats.hpp"
 #include "plan/picture_end.hpp"
 #include "tile/tile.hpp"
 
@@ -22,7 +24,6 @@ public:
         users_ = users_of(graph);
         chain_of_.assign(nodes_.size(), -1);
         tensor_of_.assign(nodes_.size(), -1);
-        slice_.assign(nodes_.size(), {});
         network_.scale = graph.scale();
         network_.in_channels = graph.input_channels();
         network_.out_channels = graph.output().channels;
@@ -61,11 +62,6 @@ public:
     }
 
 private:
-    struct Slice {
-        int buffer = -1;
-        int offset = 0;
-    };
-
     const Node& node(int i) const { return nodes_[static_cast<std::size_t>(i)]; }
     const std::vector<int>& users(int i) const { return users_[static_cast<std::size_t>(i)]; }
     int padded(int channels) const { return round_up(channels, kernels_.lanes); }
@@ -85,28 +81,17 @@ private:
             for (const int n : chains_[c].nodes) chain_of_[static_cast<std::size_t>(n)] = static_cast<int>(c);
     }
 
-    // Gives the inputs of each concatenation places beside each other in one buffer, the longest first: shorter ones
-    // are then often a part of it.
+    // Parts may have padding between them: the convolutions that read them have weights of zero there. The input's
+    // pixels are not padded as features are.
     void place_concats() {
-        std::vector<std::pair<std::size_t, int>> order;
-        for (int i = 0; i < static_cast<int>(nodes_.size()); ++i)
-            if (node(i).is<op::Concat>()) {
-                order.push_back({parts_of_concat(graph_, i).size(), i});
-            }
-        std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
-        for (const auto& entry : order) {
-            const std::vector<int> parts = parts_of_concat(graph_, entry.second);
-            std::vector<int> sorted = parts;
-            std::sort(sorted.begin(), sorted.end());
-            bool free = std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end() && sorted.front() != 0;
-            for (const int part : parts) free = free && slice_[static_cast<std::size_t>(part)].buffer < 0;
-            if (!free) continue;
-            int stride = 0;
-            for (const int part : parts) {
-                slice_[static_cast<std::size_t>(part)] = {static_cast<int>(network_.buffers.size()), stride};
-                stride += padded(node(part).channels);
-            }
-            network_.buffers.push_back({stride, node(entry.second).num, node(entry.second).den, Element::f32});
+        ConcatRules rules;
+        rules.block = kernels_.lanes;
+        rules.gaps = true;
+        rules.placed = [](int part) { return part != 0; };
+        places_ = enlarge::place_concats(graph_, rules);
+        for (const ConcatPlaces::Buffer& buffer : places_.buffers) {
+            const Node& concat = node(buffer.concat);
+            network_.buffers.push_back({buffer.blocks * rules.block, concat.num, concat.den, Element::f32});
         }
     }
 
@@ -118,9 +103,9 @@ private:
 
     // The tensor a node's value is written to, in its place of a concatenation or a buffer of its own.
     int new_tensor(int i) {
-        const Slice slice = slice_[static_cast<std::size_t>(i)];
-        Tensor tensor{slice.buffer, slice.offset, plain_map(node(i).channels), {}};
-        if (slice.buffer < 0) {
+        const ConcatPlaces::Place place = at(places_.of, i);
+        Tensor tensor{place.buffer, place.block * kernels_.lanes, plain_map(node(i).channels), {}};
+        if (place.buffer < 0) {
             tensor.buffer = static_cast<int>(network_.buffers.size());
             tensor.offset = 0;
             network_.buffers.push_back({tensor.channels(), node(i).num, node(i).den, Element::f32});
@@ -166,22 +151,18 @@ private:
         emit_map(i);
     }
 
+    // A concatenation whose parts lie side by side is another way to read them.
     bool view_concat(int i) {
-        Tensor view;
+        const ConcatPlaces::Place place = at(places_.of, i);
+        if (place.buffer < 0) return false;
+        Tensor view{place.buffer, place.block * kernels_.lanes, {}, {}};
         int logical = 0;
         for (const int part : parts_of_concat(graph_, i)) {
-            const Tensor& t = network_.tensors[static_cast<std::size_t>(tensor(part))];
-            if (view.map.empty()) {
-                view.buffer = t.buffer;
-                view.offset = t.offset;
-            } else if (t.buffer != view.buffer || t.offset != view.offset + view.channels()) {
-                return false;
-            }
-            for (const int c : t.map) view.map.push_back(c < 0 ? -1 : logical + c);
+            for (const int c : at(network_.tensors, tensor(part)).map) view.map.push_back(c < 0 ? -1 : logical + c);
             logical += node(part).channels;
         }
         network_.tensors.push_back(std::move(view));
-        tensor_of_[static_cast<std::size_t>(i)] = static_cast<int>(network_.tensors.size()) - 1;
+        at(tensor_of_, i) = static_cast<int>(network_.tensors.size()) - 1;
         return true;
     }
 
@@ -397,7 +378,7 @@ private:
     std::vector<Chain> chains_;
     std::vector<int> chain_of_;
     std::vector<int> tensor_of_;
-    std::vector<Slice> slice_;
+    ConcatPlaces places_;
     std::vector<Packing> packing_;
     PictureEnd end_;
     bool ended_ = false;

@@ -72,7 +72,7 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
         auto* packed = step.weights.as<float>();
         std::memset(packed, 0, step.weights.bytes);
         for (const Group& group : step.groups) {
-            const std::size_t width = static_cast<std::size_t>(group.granules) * lanes;
+            const std::size_t width = static_cast<std::size_t>(group.blocks) * lanes;
             for (std::size_t k = 0; k < taps; ++k)
                 for (std::size_t i = 0; i < in; ++i)
                     for (std::size_t n = 0; n < width; ++n) {
@@ -87,7 +87,7 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
 
     step.groups = make_groups(static_cast<int>(out), kernels.lanes, 36 * in);
     static_assert(kMaxGroup * 16 <= kWidest);
-    const auto width_of = [&](const Group& group) { return static_cast<std::size_t>(group.granules) * lanes; };
+    const auto width_of = [&](const Group& group) { return static_cast<std::size_t>(group.blocks) * lanes; };
     if (!step.integer) {
         auto* packed = step.weights.as<float>();
         constexpr std::size_t kInputs = 16;  // of a piece of work

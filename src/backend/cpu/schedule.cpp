@@ -115,7 +115,7 @@ void Schedule::release(const LoweredNetwork& network, int b) {
         const auto w = static_cast<std::size_t>(writer);
         if (done_[w] < rows_[w].end) keep = std::min(keep, done_[w]);
     }
-    Class& rows = classes_[static_cast<std::size_t>(class_of_[buffer])];
+    RowPool& rows = pools_[static_cast<std::size_t>(pool_of_[buffer])];
     for (int& y = released_[buffer]; y < keep; ++y)
         rows.free.push_back(slots_[table_start_[buffer] + static_cast<std::size_t>(y + kRowMargin)]);
 }
@@ -126,7 +126,7 @@ void Schedule::simulate(const LoweredNetwork& network) {
         readers_.assign(buffers, {});
         writers_.assign(buffers, {});
         consumers_.assign(steps, {});
-        class_of_.assign(buffers, 0);
+        pool_of_.assign(buffers, 0);
         for (std::size_t s = 0; s < steps; ++s) {
             if (network.steps[s].output >= 0)
                 writers_[static_cast<std::size_t>(network.tensors[static_cast<std::size_t>(network.steps[s].output)].buffer)].push_back(static_cast<int>(s));
@@ -140,12 +140,12 @@ void Schedule::simulate(const LoweredNetwork& network) {
                 consumers_[s] = readers_[static_cast<std::size_t>(network.tensors[static_cast<std::size_t>(network.steps[s].output)].buffer)];
     }
     // Classes and tables.
-    for (Class& c : classes_) {
+    for (RowPool& c : pools_) {
         c.free.clear();
         c.used = 0;
         c.width = -1;
     }
-    std::size_t class_count = 0;
+    std::size_t pool_count = 0;
     table_start_.resize(buffers);
     std::size_t entries = 0;
     for (std::size_t b = 0; b < buffers; ++b) {
@@ -153,10 +153,10 @@ void Schedule::simulate(const LoweredNetwork& network) {
         const Size own = size(buffer.num, buffer.den);
         const int pixel = buffer.stride * element_bytes(buffer.element);
         std::size_t c = 0;
-        while (c < class_count && (classes_[c].pixel_bytes != pixel || classes_[c].width != own.width)) ++c;
-        if (c == class_count) {
-            if (classes_.size() == class_count) classes_.emplace_back();
-            Class& fresh = classes_[class_count++];
+        while (c < pool_count && (pools_[c].pixel_bytes != pixel || pools_[c].width != own.width)) ++c;
+        if (c == pool_count) {
+            if (pools_.size() == pool_count) pools_.emplace_back();
+            RowPool& fresh = pools_[pool_count++];
             fresh.pixel_bytes = pixel;
             fresh.width = own.width;
             fresh.lead = (static_cast<std::size_t>(kLeftPad) * static_cast<std::size_t>(pixel) + 63) / 64 * 64;
@@ -164,7 +164,7 @@ void Schedule::simulate(const LoweredNetwork& network) {
             // Rows a multiple of 4096 bytes apart fall on the same cache sets.
             if (fresh.bytes % 4096 < 256) fresh.bytes += 256;
         }
-        class_of_[b] = static_cast<int>(c);
+        pool_of_[b] = static_cast<int>(c);
         table_start_[b] = entries;
         entries += static_cast<std::size_t>(own.height + 2 * kRowMargin);
     }
@@ -191,7 +191,7 @@ void Schedule::simulate(const LoweredNetwork& network) {
         const Step& step = network.steps[static_cast<std::size_t>(cursor)];
         if (step.output >= 0) {
             const auto b = static_cast<std::size_t>(network.tensors[static_cast<std::size_t>(step.output)].buffer);
-            Class& c = classes_[static_cast<std::size_t>(class_of_[b])];
+            RowPool& c = pools_[static_cast<std::size_t>(pool_of_[b])];
             for (int& y = taken_[b]; y < rows.end; ++y) {
                 int slot = c.used;
                 if (c.free.empty()) {
@@ -213,7 +213,7 @@ void Schedule::simulate(const LoweredNetwork& network) {
 
 void Schedule::place(bool measure_only) {
     std::size_t bytes = 0, zero = 0;
-    for (Class& c : classes_) {
+    for (RowPool& c : pools_) {
         if (c.width < 0) continue;
         c.offset = bytes;
         bytes += c.bytes * static_cast<std::size_t>(c.used);
@@ -227,7 +227,7 @@ void Schedule::place(bool measure_only) {
     }
     std::byte* const base = memory_.as<std::byte>();
     std::memset(base + bytes, 0, zero);
-    for (const Class& c : classes_) {
+    for (const RowPool& c : pools_) {
         if (c.width < 0) continue;
         const std::size_t right = c.lead + static_cast<std::size_t>(c.width) * static_cast<std::size_t>(c.pixel_bytes);
         for (int slot = 0; slot < c.used; ++slot) {
@@ -238,7 +238,7 @@ void Schedule::place(bool measure_only) {
     }
     tables_.resize(slots_.size());
     for (std::size_t b = 0; b < table_start_.size(); ++b) {
-        const Class& c = classes_[static_cast<std::size_t>(class_of_[b])];
+        const RowPool& c = pools_[static_cast<std::size_t>(pool_of_[b])];
         const std::size_t end = b + 1 < table_start_.size() ? table_start_[b + 1] : slots_.size();
         for (std::size_t i = table_start_[b]; i < end; ++i) {
             const int slot = slots_[i];

@@ -46,7 +46,7 @@ public:
     [[nodiscard]] bool fits(Size in, const Rect& core) const { return ready_ && in_ == in && core_ == core; }
 
 private:
-    struct Class {  // rows that may take each other's place: the same pixels, so the same zero padding
+    struct RowPool {  // rows that may take each other's place: the same pixels, so the same zero padding
         std::size_t bytes = 0, lead = 0;
         int pixel_bytes = 0, width = 0;
         std::vector<int> free;
@@ -73,8 +73,8 @@ private:
     std::vector<int> slots_;                      // per entry of tables_; -1 is the zero row
     std::vector<std::byte*> tables_;
     std::vector<std::size_t> table_start_;
-    std::vector<int> class_of_;
-    std::vector<Class> classes_;
+    std::vector<int> pool_of_;
+    std::vector<RowPool> pools_;
     std::size_t row_bytes_ = 0;
     Block memory_;
 };

@@ -29,7 +29,7 @@ ScratchSizes scratch_sizes(const LoweredNetwork& network, const KernelTable& ker
         }
         const auto in = static_cast<std::size_t>(network.tensors[static_cast<std::size_t>(step.inputs[0].tensor)].channels());
         int widest = 0;
-        for (const Group& group : step.groups) widest = std::max(widest, group.granules * kernels.lanes);
+        for (const Group& group : step.groups) widest = std::max(widest, group.blocks * kernels.lanes);
         const int value_bytes = step.integer ? 2 : 4;
         const auto blocks = static_cast<std::size_t>(
             blocks_at_once(static_cast<int>(in), widest, value_bytes, kernels.tile_multiple));
@@ -172,7 +172,7 @@ Runner::Share Runner::share(const Task& task, int part) const {
 
 int Runner::batch(const Step& step) const {
     int widest = 0;
-    for (const Group& group : step.groups) widest = std::max(widest, group.granules * kernels_.lanes);
+    for (const Group& group : step.groups) widest = std::max(widest, group.blocks * kernels_.lanes);
     return blocks_at_once(tensor(step.inputs[0].tensor).channels(), widest, step.integer ? 2 : 4, kernels_.tile_multiple);
 }
 

@@ -36,7 +36,7 @@ public:
     Result<TileReport> run(const TileJob& job) override;
 
     // Keeps the largest V of every Winograd step, for calibration.
-    void learn_largest_v(bool on) { learning_ = on; }
+    void observe_largest_v(bool on) { observing_ = on; }
     [[nodiscard]] TransformAbsMax transform_abs_max() const;
 
     void time_stages(bool on) override;
@@ -100,7 +100,7 @@ private:
     std::atomic<bool> finite_{true}, cancelled_{false};
     std::chrono::steady_clock::time_point asked_;
     bool timing_ = false;
-    bool learning_ = false;
+    bool observing_ = false;
 };
 
 // Pixels of a last step that a direct convolution hands to the picture at once.

@@ -41,10 +41,10 @@ struct Input {
     int mul = 1, div = 1, reach = 0;
 };
 
-// Output channels computed together: 1 to 3 granules.
+// Output channels computed together: 1 to 3 blocks.
 struct Group {
     int channel = 0;           // first
-    int granules = 1;
+    int blocks = 1;
     std::size_t weights = 0;   // elements into the packed weights
 };
 
@@ -56,7 +56,7 @@ enum class Kind : std::uint8_t {
     store,     // rows to the picture
 };
 
-// Calls body(first channel, granules) for the groups of so many channels: of two granules, with one of three or one where
+// Calls body(first channel, blocks) for the groups of so many channels: of two blocks, with one of three or one where
 // the number is odd, which runs best in 16 registers.
 template <class Body>
 void for_groups(int channels, int lanes, const Body& body) {
@@ -70,8 +70,8 @@ void for_groups(int channels, int lanes, const Body& body) {
 // The same as a list. A channel has so many weights, those of a group lie together.
 inline std::vector<Group> make_groups(int channels, int lanes, std::size_t weights_per_channel) {
     std::vector<Group> groups;
-    for_groups(channels, lanes, [&](int first, int granules) {
-        groups.push_back({first, granules, static_cast<std::size_t>(first) * weights_per_channel});
+    for_groups(channels, lanes, [&](int first, int blocks) {
+        groups.push_back({first, blocks, static_cast<std::size_t>(first) * weights_per_channel});
     });
     return groups;
 }

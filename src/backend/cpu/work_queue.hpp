@@ -35,12 +35,12 @@ public:
                 const int part = index + i < parts_ ? index + i : index + i - parts_;
                 for (int piece; take(task, part, piece);) {
                     // Also when work throws: others wait for this piece.
-                    struct Finish {
+                    struct Finished {
                         WorkQueue& all;
                         int task, part;
                         const Count& count;
                         const Stop& stop;
-                        ~Finish() { all.finish(task, part, count, stop); }
+                        ~Finished() { all.finish(task, part, count, stop); }
                     } const finish{*this, task, part, count, stop};
                     work(task, part, piece);
                 }

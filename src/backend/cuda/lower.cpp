@@ -9,6 +9,7 @@
 
 #include "backend/cuda/pack.hpp"
 #include "plan/chains.hpp"
+#include "plan/concats.hpp"
 #include "plan/picture_end.hpp"
 
 namespace enlarge::cuda {
@@ -195,36 +196,20 @@ private:
         return static_cast<int>(result_.buffers.size()) - 1;
     }
 
-    // Gives the parts of concatenations neighbouring slices, the widest concatenation first.
+    // Parts lie side by side in whole slices; those that cannot are copied by emit_concat().
     void place_concats() {
-        for (int i = static_cast<int>(nodes_.size()) - 1; i > 0; --i) {
-            if (!node(i).is<op::Concat>() || !needed_[static_cast<std::size_t>(i)]) continue;
-            const std::vector<int> parts = parts_of_concat(graph_, i);
-            const View& head = views_[static_cast<std::size_t>(parts[0])];
-            // All parts already lie next to each other in a wider one?
-            int expected = head.first_slice;
-            bool beside = head.buffer >= 0;
-            for (std::size_t k = 0; k < parts.size() && beside; ++k) {
-                const View& v = views_[static_cast<std::size_t>(parts[k])];
-                beside = v.buffer == head.buffer && v.first_slice == expected &&
-                         (v.channels % kSlice == 0 || k + 1 == parts.size());
-                expected += v.slices();
-            }
-            if (beside) {
-                views_[static_cast<std::size_t>(i)] = {head.buffer, head.first_slice, node(i).channels, node(i).num, node(i).den};
-                continue;
-            }
-            const int buffer = new_buffer(node(i).channels, node(i).num, node(i).den);
-            views_[static_cast<std::size_t>(i)] = {buffer, 0, node(i).channels, node(i).num, node(i).den};
-            int channel = 0;
-            for (const int part : parts) {
-                View& v = views_[static_cast<std::size_t>(part)];
-                const bool last = channel + node(part).channels == node(i).channels;
-                if (v.buffer < 0 && channel % kSlice == 0 && (last || node(part).channels % kSlice == 0))
-                    v = {buffer, channel / kSlice, node(part).channels, node(part).num, node(part).den};
-                channel += node(part).channels;
-            }
+        ConcatRules rules;
+        rules.block = kSlice;
+        rules.some = true;
+        rules.needed = [this](int concat) { return needed_[static_cast<std::size_t>(concat)]; };
+        const ConcatPlaces places = enlarge::place_concats(graph_, rules);
+        for (const ConcatPlaces::Buffer& buffer : places.buffers) {
+            const Node& concat = node(buffer.concat);
+            new_buffer(concat.channels, concat.num, concat.den);
         }
+        for (int i = 0; i < static_cast<int>(nodes_.size()); ++i)
+            if (const ConcatPlaces::Place& place = places.of[static_cast<std::size_t>(i)]; place.buffer >= 0)
+                views_[static_cast<std::size_t>(i)] = {place.buffer, place.block, node(i).channels, node(i).num, node(i).den};
     }
 
     Step& add_step(Step::Kind kind, std::string kernel, int at) {

@@ -60,7 +60,7 @@ Result<void> CudaSession::check_job(const TileJob& job) const {
 Result<TileReport> CudaSession::run_whole(const TileJob& job) {
     const Current current = device_->current();
     if (job.progress && *job.progress && !(*job.progress)(0)) return Error{Errc::cancelled, "stopped"};
-    TRY(TilePlan* const plan, plan_for(job));
+    TRY(PicturePlan* const plan, plan_for(job));
     copy_in(job.in, *plan);
     const double work = program_->macs_per_pixel * static_cast<double>(pixels(job.in.size));
     if (marks_[0])
@@ -116,7 +116,7 @@ Result<TileReport> CudaSession::run_halves(const TileJob& job, Error error) {
 
 Result<void> CudaSession::observe(const TileJob& job, const std::vector<int>& convolutions, const Observer& observer) {
     const Current current = device_->current();
-    TRY(TilePlan* const plan, plan_for(job));
+    TRY(PicturePlan* const plan, plan_for(job));
     copy_in(job.in, *plan);
     TRY(before(*plan));
     PinnedMemory copy(device_);
@@ -149,7 +149,7 @@ void CudaSession::time_stages(bool on) {
     }
 }
 
-Result<void> CudaSession::run_timed(TilePlan& plan) {
+Result<void> CudaSession::run_timed(PicturePlan& plan) {
     const auto mark = [&](std::size_t i) { return driver_.check(driver_.event_record(marks_[i], stream_), "taking times"); };
     TRY(mark(0));
     TRY(before(plan));
@@ -171,7 +171,7 @@ Result<void> CudaSession::run_timed(TilePlan& plan) {
 }
 
 void CudaSession::drop_plans() {
-    for (TilePlan& plan : tiles_)
+    for (PicturePlan& plan : tiles_)
         if (plan.recording.graph) driver_.graph_exec_destroy(plan.recording.graph);
     for (FramePlan& plan : frames_)
         if (plan.recording.graph) driver_.graph_exec_destroy(plan.recording.graph);
@@ -198,14 +198,14 @@ Result<void> CudaSession::add_launch(Plan& plan, std::size_t step) {
 }
 
 // The plan for this size and format: an earlier one, or a new one. Grows memory when it must.
-Result<TilePlan*> CudaSession::plan_for(const TileJob& job) {
+Result<PicturePlan*> CudaSession::plan_for(const TileJob& job) {
     const Staging in = staging_of(job.in.format, job.in.size), out = staging_of(job.out.format, job.out.size);
     for (auto it = tiles_.begin(); it != tiles_.end(); ++it)
         if (it->in == in && it->out == out && it->core == job.core) {
             tiles_.splice(tiles_.begin(), tiles_, it);
             return &tiles_.front();
         }
-    TilePlan plan;
+    PicturePlan plan;
     plan.in = in;
     plan.out = out;
     plan.tile = job.in.size;
@@ -232,13 +232,13 @@ Result<void> CudaSession::launch(const Launch& l) {
                          "launching a kernel");
 }
 
-Result<void> CudaSession::before(const TilePlan& plan) {
+Result<void> CudaSession::before(const PicturePlan& plan) {
     const CuAddress base = memory_.address();
     TRY(driver_.check(driver_.copy_to_device_async(base + plan.arena.in, pinned_in_.data(), plan.in.bytes(), stream_),
                       "copying to the GPU"));
     return driver_.check(driver_.fill_async(base + plan.arena.flags, 0, 64, stream_), "clearing GPU memory");
 }
-Result<void> CudaSession::after(const TilePlan& plan) {
+Result<void> CudaSession::after(const PicturePlan& plan) {
     const CuAddress base = memory_.address();
     TRY(driver_.check(driver_.copy_to_host_async(pinned_out_.data(), base + plan.arena.out, plan.out.bytes(), stream_),
                       "copying from the GPU"));
@@ -272,7 +272,7 @@ Result<TileReport> CudaSession::finish() {
     return TileReport{flags == 0};
 }
 
-Result<void> CudaSession::run_in_pieces(TilePlan& plan, const std::function<bool(double)>& progress) {
+Result<void> CudaSession::run_in_pieces(PicturePlan& plan, const std::function<bool(double)>& progress) {
     TRY(before(plan));
     const std::size_t count = plan.launches.size(), piece = std::max<std::size_t>(1, count / kPieces);
     for (std::size_t i = 0; i < count; ++i) {
@@ -284,12 +284,12 @@ Result<void> CudaSession::run_in_pieces(TilePlan& plan, const std::function<bool
     return after(plan);
 }
 
-void CudaSession::copy_in(const ImageView& from, const TilePlan& plan) const {
+void CudaSession::copy_in(const ImageView& from, const PicturePlan& plan) const {
     std::byte* to = pinned_in_.data();
     for (int p = 0; p < plan.in.planes(); ++p)
         for (int y = 0; y < plan.in.size.height; ++y, to += plan.in.pitch) std::memcpy(to, from.row(p, y), plan.in.row_bytes());
 }
-void CudaSession::copy_out(const TilePlan& plan, const MutableImageView& to) const {
+void CudaSession::copy_out(const PicturePlan& plan, const MutableImageView& to) const {
     const std::byte* from = pinned_out_.data();
     for (int p = 0; p < plan.out.planes(); ++p)
         for (int y = 0; y < plan.out.size.height; ++y, from += plan.out.pitch) std::memcpy(to.row(p, y), from, plan.out.row_bytes());

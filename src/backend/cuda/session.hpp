@@ -47,7 +47,7 @@ struct Plan {
     std::vector<Launch> launches;     // one per step
     Recording recording;
 };
-struct TilePlan : Plan {
+struct PicturePlan : Plan {
     Staging in, out;
 };
 // Of a frame, source and target are elsewhere each time: the launches that touch them are made anew, those between are
@@ -87,13 +87,13 @@ private:
     Result<void> check_job(const TileJob& job) const;
     Result<TileReport> run_whole(const TileJob& job);
     Result<TileReport> run_halves(const TileJob& job, Error error);
-    Result<TilePlan*> plan_for(const TileJob& job);
-    Result<void> run_timed(TilePlan& plan);
-    Result<void> run_in_pieces(TilePlan& plan, const std::function<bool(double)>& progress);
-    Result<void> before(const TilePlan& plan);
-    Result<void> after(const TilePlan& plan);
-    void copy_in(const ImageView& from, const TilePlan& plan) const;
-    void copy_out(const TilePlan& plan, const MutableImageView& to) const;
+    Result<PicturePlan*> plan_for(const TileJob& job);
+    Result<void> run_timed(PicturePlan& plan);
+    Result<void> run_in_pieces(PicturePlan& plan, const std::function<bool(double)>& progress);
+    Result<void> before(const PicturePlan& plan);
+    Result<void> after(const PicturePlan& plan);
+    void copy_in(const ImageView& from, const PicturePlan& plan) const;
+    void copy_out(const PicturePlan& plan, const MutableImageView& to) const;
 
     Result<FramePlan*> plan_for(const FrameSurface& in, const FrameSurface& out);
     Result<void> add_ending(FramePlan& plan);
@@ -117,7 +117,7 @@ private:
     PinnedMemory pinned_in_, pinned_out_, pinned_flags_{device_};
     std::array<CuEvent, 4> marks_{};  // when times are taken
     std::vector<StageTime> stages_;
-    std::list<TilePlan> tiles_;    // most recently used first
+    std::list<PicturePlan> tiles_;    // most recently used first
     std::list<FramePlan> frames_;
 };
 

@@ -15,8 +15,8 @@ namespace {
 
 using vf = float __attribute__((vector_size(64), may_alias));
 constexpr int kWidth = 16;    // floats in a vector
-constexpr int kLanes = 16;    // channels in a granule
-constexpr int kGranule = 1;   // vectors in a granule
+constexpr int kLanes = 16;        // channels in a channel block
+constexpr int kBlockVectors = 1;  // vectors in a channel block
 #ifdef ENLARGE_EMULATED
 template <int kVectors>
 constexpr int kPixels = 4;  // what takes seconds to compile emulated, not minutes
@@ -26,76 +26,76 @@ template <int kVectors>
 constexpr int kPixels = kVectors == 1 ? 14 : kVectors == 2 ? 14 : 9;
 #endif
 
-UNROLL_HINT vf load(const float* p) { return _mm512_loadu_ps(p); }
-UNROLL_HINT vf load(const Half* p) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
-UNROLL_HINT vf load(const std::int32_t* p) { return _mm512_cvtepi32_ps(_mm512_loadu_si512(p)); }
-UNROLL_HINT void store(float* p, vf x) { _mm512_storeu_ps(p, x); }
-UNROLL_HINT void store(Half* p, vf x) {
+ENLARGE_FORCE_INLINE vf load(const float* p) { return _mm512_loadu_ps(p); }
+ENLARGE_FORCE_INLINE vf load(const Half* p) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
+ENLARGE_FORCE_INLINE vf load(const std::int32_t* p) { return _mm512_cvtepi32_ps(_mm512_loadu_si512(p)); }
+ENLARGE_FORCE_INLINE void store(float* p, vf x) { _mm512_storeu_ps(p, x); }
+ENLARGE_FORCE_INLINE void store(Half* p, vf x) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
 using Peak = __m256i;  // largest magnitudes, as unsigned 16 bits
-UNROLL_HINT Peak no_peak() { return _mm256_setzero_si256(); }
-UNROLL_HINT void store_pair(std::int16_t* p, vf x, std::int16_t* q, vf y, Peak& peak) {
+ENLARGE_FORCE_INLINE Peak no_peak() { return _mm256_setzero_si256(); }
+ENLARGE_FORCE_INLINE void store_pair(std::int16_t* p, vf x, std::int16_t* q, vf y, Peak& peak) {
     const __m256i first = _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(x)), second = _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(y));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), first);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(q), second);
     // Of -32768, which NaN becomes, it is 32768.
     peak = _mm256_max_epu16(peak, _mm256_max_epu16(_mm256_abs_epi16(first), _mm256_abs_epi16(second)));
 }
-UNROLL_HINT bool within_range(Peak peak) {
+ENLARGE_FORCE_INLINE bool within_range(Peak peak) {
     const __m256i beyond = _mm256_subs_epu16(peak, _mm256_set1_epi16(32766));
     return _mm256_testz_si256(beyond, beyond);
 }
-UNROLL_HINT vf set1(float x) { return _mm512_set1_ps(x); }
-UNROLL_HINT vf broadcast(const float* p) { return _mm512_set1_ps(*p); }
-UNROLL_HINT vf broadcast(const Half* p) { return _mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(*p))); }
-UNROLL_HINT vf fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+ENLARGE_FORCE_INLINE vf set1(float x) { return _mm512_set1_ps(x); }
+ENLARGE_FORCE_INLINE vf broadcast(const float* p) { return _mm512_set1_ps(*p); }
+ENLARGE_FORCE_INLINE vf broadcast(const Half* p) { return _mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(*p))); }
+ENLARGE_FORCE_INLINE vf fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 #ifdef ENLARGE_EMULATED
-UNROLL_HINT void add_product(vf& sum, vf a, vf b) { sum = fma(a, b, sum); }
-UNROLL_HINT void keep(vf& x) { asm volatile("" : "+m"(x)); }
+ENLARGE_FORCE_INLINE void add_product(vf& sum, vf a, vf b) { sum = fma(a, b, sum); }
+ENLARGE_FORCE_INLINE void keep(vf& x) { asm volatile("" : "+m"(x)); }
 #else
 // sum += a * b. As assembly, because g++ 12 turns the intrinsic into forms that overwrite a or b and spills in the loop.
-UNROLL_HINT void add_product(vf& sum, vf a, vf b) { asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b)); }
+ENLARGE_FORCE_INLINE void add_product(vf& sum, vf a, vf b) { asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b)); }
 // Makes the compiler believe that x is needed, and may have changed.
-UNROLL_HINT void keep(vf& x) { asm volatile("" : "+v"(x)); }
+ENLARGE_FORCE_INLINE void keep(vf& x) { asm volatile("" : "+v"(x)); }
 #endif
 constexpr int kPeakChains = 16;
-UNROLL_HINT vf prelu(vf x, vf slope) {  // by sign bit: the same, as slope * -0 is a zero
+ENLARGE_FORCE_INLINE vf prelu(vf x, vf slope) {  // by sign bit: the same, as slope * -0 is a zero
     return _mm512_mask_mul_ps(x, _mm512_movepi32_mask(_mm512_castps_si512(x)), x, slope);
 }
-UNROLL_HINT vf min(vf a, vf b) { return _mm512_min_ps(a, b); }
-UNROLL_HINT vf max(vf a, vf b) { return _mm512_max_ps(a, b); }
-UNROLL_HINT vf round_even(vf x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-UNROLL_HINT vf times_power_of_two(vf x, vf n) { return _mm512_scalef_ps(x, n); }
-UNROLL_HINT vf keep_nan(vf x, vf y) { return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x); }
-UNROLL_HINT void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+ENLARGE_FORCE_INLINE vf min(vf a, vf b) { return _mm512_min_ps(a, b); }
+ENLARGE_FORCE_INLINE vf max(vf a, vf b) { return _mm512_max_ps(a, b); }
+ENLARGE_FORCE_INLINE vf round_even(vf x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+ENLARGE_FORCE_INLINE vf times_power_of_two(vf x, vf n) { return _mm512_scalef_ps(x, n); }
+ENLARGE_FORCE_INLINE vf keep_nan(vf x, vf y) { return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x); }
+ENLARGE_FORCE_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 using WideInts = __m512i;
 #ifdef ENLARGE_VNNI
 template <int kVectors>
 constexpr int kIntPixels = kPixels<kVectors>;
 #ifdef ENLARGE_EMULATED
-UNROLL_HINT void dot(WideInts& acc, WideInts a, WideInts w) { acc = _mm512_dpwssd_epi32(acc, a, w); }
+ENLARGE_FORCE_INLINE void dot(WideInts& acc, WideInts a, WideInts w) { acc = _mm512_dpwssd_epi32(acc, a, w); }
 #else
-UNROLL_HINT void dot(WideInts& acc, WideInts a, WideInts w) { asm("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(w)); }
+ENLARGE_FORCE_INLINE void dot(WideInts& acc, WideInts a, WideInts w) { asm("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(w)); }
 #endif
 #else
 // A product needs a register of its own.
 template <int kVectors>
 constexpr int kIntPixels = kVectors == 3 && kPixels<3> > 8 ? 8 : kPixels<kVectors>;
 #ifdef ENLARGE_EMULATED
-UNROLL_HINT void dot(WideInts& acc, WideInts a, WideInts w) { acc = _mm512_add_epi32(acc, _mm512_madd_epi16(a, w)); }
+ENLARGE_FORCE_INLINE void dot(WideInts& acc, WideInts a, WideInts w) { acc = _mm512_add_epi32(acc, _mm512_madd_epi16(a, w)); }
 #else
-UNROLL_HINT void dot(WideInts& acc, WideInts a, WideInts w) {
+ENLARGE_FORCE_INLINE void dot(WideInts& acc, WideInts a, WideInts w) {
     WideInts product;
     asm("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+v"(acc), "=&v"(product) : "v"(a), "v"(w));
 }
 #endif
 #endif
-UNROLL_HINT WideInts load_ints(const std::int16_t* p) { return _mm512_loadu_si512(p); }
-UNROLL_HINT void store(std::int32_t* p, WideInts x) { _mm512_storeu_si512(p, x); }
-UNROLL_HINT WideInts zero_ints() { return _mm512_setzero_si512(); }
-UNROLL_HINT WideInts broadcast_pair(const std::int16_t* p) {
+ENLARGE_FORCE_INLINE WideInts load_ints(const std::int16_t* p) { return _mm512_loadu_si512(p); }
+ENLARGE_FORCE_INLINE void store(std::int32_t* p, WideInts x) { _mm512_storeu_si512(p, x); }
+ENLARGE_FORCE_INLINE WideInts zero_ints() { return _mm512_setzero_si512(); }
+ENLARGE_FORCE_INLINE WideInts broadcast_pair(const std::int16_t* p) {
     int pair;
     __builtin_memcpy(&pair, p, sizeof pair);
     return _mm512_set1_epi32(pair);

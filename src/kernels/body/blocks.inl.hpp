@@ -2,7 +2,7 @@
 
 // out[i] from x[i], kBlock at a time by convert(x, out); what is left goes through a padded block.
 template <int kBlock, class From, class To, class Convert>
-UNROLL_HINT void in_blocks(const From* x, std::size_t n, To* out, const Convert& convert) {
+ENLARGE_FORCE_INLINE void in_blocks(const From* x, std::size_t n, To* out, const Convert& convert) {
     std::size_t i = 0;
     for (; i + kBlock <= n; i += kBlock) convert(x + i, out + i);
     if (i == n) return;

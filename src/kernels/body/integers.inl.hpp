@@ -3,19 +3,19 @@
 // load_ints, broadcast_pair, zero_ints, store and dot(acc, pairs, weights): acc += sum of the two products of each pair.
 
 template <int kVectors, int kTiles>
-NOINLINE void gemm_i16_tile(const std::int16_t* a, int k, const std::int16_t* w, std::int32_t* m) {
+ENLARGE_NOINLINE void gemm_i16_tile(const std::int16_t* a, int k, const std::int16_t* w, std::int32_t* m) {
     WideInts acc[kVectors][kTiles];
-    UNROLL for (int v = 0; v < kVectors; ++v) UNROLL for (int p = 0; p < kTiles; ++p) acc[v][p] = zero_ints();
+    ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p) acc[v][p] = zero_ints();
     const std::int16_t* base[(kTiles + 2) / 3];
-    UNROLL for (int q = 0; q < (kTiles + 2) / 3; ++q) base[q] = a + 3 * q * std::ptrdiff_t{k};
+    ENLARGE_UNROLL for (int q = 0; q < (kTiles + 2) / 3; ++q) base[q] = a + 3 * q * std::ptrdiff_t{k};
     const std::ptrdiff_t ahead = std::ptrdiff_t{k} * kVectors * kWidth;
-    const auto step = [&](int i) INLINE {
+    const auto step = [&](int i) ENLARGE_INLINE {
         WideInts weight[kVectors];
-        UNROLL for (int v = 0; v < kVectors; ++v) weight[v] = load_ints(w + v * kWidth * 2);
+        ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) weight[v] = load_ints(w + v * kWidth * 2);
         prefetch(w + ahead);
-        UNROLL for (int p = 0; p < kTiles; ++p) {
+        ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p) {
             const WideInts value = broadcast_pair(base[p / 3] + (p % 3) * std::ptrdiff_t{k} + i);
-            UNROLL for (int v = 0; v < kVectors; ++v) dot(acc[v][p], value, weight[v]);
+            ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) dot(acc[v][p], value, weight[v]);
         }
         w += kVectors * kWidth * 2;
     };
@@ -24,18 +24,18 @@ NOINLINE void gemm_i16_tile(const std::int16_t* a, int k, const std::int16_t* w,
     for (; i + 4 <= k; i += 4) {
         step(0);
         step(2);
-        UNROLL for (int q = 0; q < (kTiles + 2) / 3; ++q) base[q] += 4;
+        ENLARGE_UNROLL for (int q = 0; q < (kTiles + 2) / 3; ++q) base[q] += 4;
     }
     if (i < k) step(0);
-    UNROLL for (int p = 0; p < kTiles; ++p)
-        UNROLL for (int v = 0; v < kVectors; ++v) store(m + (p * kVectors + v) * kWidth, acc[v][p]);
+    ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p)
+        ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) store(m + (p * kVectors + v) * kWidth, acc[v][p]);
 }
 
 template <int kVectors, int kMost>
 void gemm_i16_group(const std::int16_t* a, int tiles, int k, const std::int16_t* w, std::int32_t* m) {
     while (tiles > 0) {
         const int n = tiles < kMost ? tiles : kMost;
-        const auto run = [&]<int kTiles>(auto&& self) INLINE -> void {
+        const auto run = [&]<int kTiles>(auto&& self) ENLARGE_INLINE -> void {
             if constexpr (kTiles > 0) {
                 if (n == kTiles) return gemm_i16_tile<kVectors, kTiles>(a, k, w, m);
                 self.template operator()<kTiles - 1>(self);

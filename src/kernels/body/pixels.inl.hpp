@@ -2,7 +2,7 @@
 // Activations, the end of a picture and conversions: loops the compiler widens, and a few vectors by hand.
 
 // exp(x) for |x| <= 87, within 2 ulp: 2^n * e^r with r in +-ln2/2 (Cody and Waite), a polynomial of degree 6.
-UNROLL_HINT vf exponential(vf x) {
+ENLARGE_FORCE_INLINE vf exponential(vf x) {
     x = min(max(x, set1(-87.0F)), set1(87.0F));
     const vf n = round_even(x * set1(1.44269504F));
     vf r = fma(n, set1(-0.693359375F), x);
@@ -18,7 +18,7 @@ UNROLL_HINT vf exponential(vf x) {
 }
 
 // 1 / (1 + exp(-x)); NaN stays NaN.
-UNROLL_HINT vf sigmoid(vf x) {
+ENLARGE_FORCE_INLINE vf sigmoid(vf x) {
     const vf y = set1(1.0F) / (set1(1.0F) + exponential(set1(0.0F) - x));
     return keep_nan(x, y);
 }

@@ -4,17 +4,17 @@
 
 // acc[v][p] += x[p * stride + i] * w[i][v], i < k. Pointers are kept per three tiles: more would spill.
 template <int kVectors, int kTiles, class In>
-UNROLL_HINT void accumulate(vf (&acc)[kVectors][kTiles], const In* x, std::ptrdiff_t stride, int k, const float* w,
+ENLARGE_FORCE_INLINE void accumulate(vf (&acc)[kVectors][kTiles], const In* x, std::ptrdiff_t stride, int k, const float* w,
                             std::ptrdiff_t ahead) {
     const In* base[(kTiles + 2) / 3];
-    UNROLL for (int q = 0; q < (kTiles + 2) / 3; ++q) base[q] = x + 3 * q * stride;
-    const auto step = [&](int i) INLINE {
+    ENLARGE_UNROLL for (int q = 0; q < (kTiles + 2) / 3; ++q) base[q] = x + 3 * q * stride;
+    const auto step = [&](int i) ENLARGE_INLINE {
         vf weight[kVectors];
-        UNROLL for (int v = 0; v < kVectors; ++v) weight[v] = load(w + v * kWidth);
+        ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) weight[v] = load(w + v * kWidth);
         prefetch(w + ahead);
-        UNROLL for (int p = 0; p < kTiles; ++p) {
+        ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p) {
             const vf value = broadcast(base[p / 3] + (p % 3) * stride + i);
-            UNROLL for (int v = 0; v < kVectors; ++v) add_product(acc[v][p], value, weight[v]);
+            ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) add_product(acc[v][p], value, weight[v]);
         }
         w += kVectors * kWidth;
     };
@@ -25,30 +25,30 @@ UNROLL_HINT void accumulate(vf (&acc)[kVectors][kTiles], const In* x, std::ptrdi
         step(1);
         step(2);
         step(3);
-        UNROLL for (int q = 0; q < (kTiles + 2) / 3; ++q) base[q] += 4;
+        ENLARGE_UNROLL for (int q = 0; q < (kTiles + 2) / 3; ++q) base[q] += 4;
     }
 #pragma GCC unroll 1
     for (; i < k; ++i) {
         step(0);
-        UNROLL for (int q = 0; q < (kTiles + 2) / 3; ++q) base[q] += 1;
+        ENLARGE_UNROLL for (int q = 0; q < (kTiles + 2) / 3; ++q) base[q] += 1;
     }
 }
 
 template <int kVectors, int kTiles>
-NOINLINE void gemm_tile(const float* a, std::ptrdiff_t stride, int k, const float* w, float* m, std::ptrdiff_t m_stride) {
+ENLARGE_NOINLINE void gemm_tile(const float* a, std::ptrdiff_t stride, int k, const float* w, float* m, std::ptrdiff_t m_stride) {
     vf acc[kVectors][kTiles];
-    UNROLL for (int v = 0; v < kVectors; ++v) UNROLL for (int p = 0; p < kTiles; ++p) acc[v][p] = set1(0.0F);
+    ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p) acc[v][p] = set1(0.0F);
     // The next position's weights follow these: fetch them while these are used.
     accumulate(acc, a, stride, k, w, std::ptrdiff_t{k} * kVectors * kWidth);
-    UNROLL for (int p = 0; p < kTiles; ++p)
-        UNROLL for (int v = 0; v < kVectors; ++v) store(m + p * m_stride + v * kWidth, acc[v][p]);
+    ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p)
+        ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) store(m + p * m_stride + v * kWidth, acc[v][p]);
 }
 
 template <int kVectors, int kMost>
 void gemm_group(const float* a, std::ptrdiff_t stride, int tiles, int k, const float* w, float* m, std::ptrdiff_t m_stride) {
     while (tiles > 0) {
         int n = tiles < kMost ? tiles : kMost;
-        const auto run = [&]<int kTiles>(auto&& self) INLINE -> void {
+        const auto run = [&]<int kTiles>(auto&& self) ENLARGE_INLINE -> void {
             if constexpr (kTiles > 0) {
                 if (n == kTiles) return gemm_tile<kVectors, kTiles>(a, stride, k, w, m, m_stride);
                 self.template operator()<kTiles - 1>(self);
@@ -62,9 +62,9 @@ void gemm_group(const float* a, std::ptrdiff_t stride, int tiles, int k, const f
 }
 
 void product(const float* a, std::ptrdiff_t stride, int rows, int k, const float* w, int group, float* m, std::ptrdiff_t m_stride) {
-    if (group == 1) return gemm_group<kGranule, kPixels<kGranule>>(a, stride, rows, k, w, m, m_stride);
-    if (group == 2) return gemm_group<2 * kGranule, kPixels<2 * kGranule>>(a, stride, rows, k, w, m, m_stride);
-    gemm_group<3 * kGranule, kPixels<3 * kGranule>>(a, stride, rows, k, w, m, m_stride);
+    if (group == 1) return gemm_group<kBlockVectors, kPixels<kBlockVectors>>(a, stride, rows, k, w, m, m_stride);
+    if (group == 2) return gemm_group<2 * kBlockVectors, kPixels<2 * kBlockVectors>>(a, stride, rows, k, w, m, m_stride);
+    gemm_group<3 * kBlockVectors, kPixels<3 * kBlockVectors>>(a, stride, rows, k, w, m, m_stride);
 }
 
 void gemm(const float* a, int tiles, int k, const float* w, int group, float* m) {
@@ -73,9 +73,9 @@ void gemm(const float* a, int tiles, int k, const float* w, int group, float* m)
 
 // Sums of kTiles pixels, beside each other in `sums`.
 template <int kVectors, int kTiles, class In>
-NOINLINE void conv_tile(const Taps<In>& in, std::ptrdiff_t first, const float* w, float* sums) {
+ENLARGE_NOINLINE void conv_tile(const Taps<In>& in, std::ptrdiff_t first, const float* w, float* sums) {
     vf acc[kVectors][kTiles];
-    UNROLL for (int v = 0; v < kVectors; ++v) UNROLL for (int p = 0; p < kTiles; ++p) acc[v][p] = set1(0.0F);
+    ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p) acc[v][p] = set1(0.0F);
 #pragma GCC unroll 1
     for (int y = 0; y < in.height; ++y)
 #pragma GCC unroll 1
@@ -83,8 +83,8 @@ NOINLINE void conv_tile(const Taps<In>& in, std::ptrdiff_t first, const float* w
             accumulate(acc, in.rows[y] + first * in.step + r * in.run_step, in.step, in.length, w, 128);
             w += std::ptrdiff_t{in.length} * kVectors * kWidth;
         }
-    UNROLL for (int p = 0; p < kTiles; ++p)
-        UNROLL for (int v = 0; v < kVectors; ++v) store(sums + (p * kVectors + v) * kWidth, acc[v][p]);
+    ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p)
+        ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) store(sums + (p * kVectors + v) * kWidth, acc[v][p]);
 }
 
 template <int kKind, class Out>
@@ -104,7 +104,7 @@ void conv_group(const Taps<In>& in, const float* w, const Epilogue& e, const Tar
     alignas(64) float sums[kMost * kVectors * kWidth];
     for (int x = 0; x < to.width;) {
         const int n = to.width - x < kMost ? to.width - x : kMost;
-        const auto run = [&]<int kTiles>(auto&& self) INLINE -> void {
+        const auto run = [&]<int kTiles>(auto&& self) ENLARGE_INLINE -> void {
             if constexpr (kTiles > 0) {
                 if (n == kTiles) return conv_tile<kVectors, kTiles>(in, x, w, sums);
                 self.template operator()<kTiles - 1>(self);
@@ -124,19 +124,19 @@ void conv_group(const Taps<In>& in, const float* w, const Epilogue& e, const Tar
 
 template <class In, class Out>
 void conv(const Taps<In>& in, const float* w, int group, const Epilogue& e, const Target<Out>& to) {
-    if (group == 1) return conv_group<kGranule>(in, w, e, to);
-    if (group == 2) return conv_group<2 * kGranule>(in, w, e, to);
-    conv_group<3 * kGranule>(in, w, e, to);
+    if (group == 1) return conv_group<kBlockVectors>(in, w, e, to);
+    if (group == 2) return conv_group<2 * kBlockVectors>(in, w, e, to);
+    conv_group<3 * kBlockVectors>(in, w, e, to);
 }
 
 // kPeakChains sums that do not depend on each other hide the latency of a multiply-add.
 void fma_rounds(std::size_t rounds) {
     vf sums[kPeakChains];
-    UNROLL for (int i = 0; i < kPeakChains; ++i) sums[i] = set1(static_cast<float>(i));
+    ENLARGE_UNROLL for (int i = 0; i < kPeakChains; ++i) sums[i] = set1(static_cast<float>(i));
     const vf a = set1(1e-3F), b = set1(0.5F);
 #pragma GCC unroll 1
     for (std::size_t r = 0; r < rounds; ++r) {
-        UNROLL for (int i = 0; i < kPeakChains; ++i) add_product(sums[i], a, b);
+        ENLARGE_UNROLL for (int i = 0; i < kPeakChains; ++i) add_product(sums[i], a, b);
     }
-    UNROLL for (int i = 0; i < kPeakChains; ++i) keep(sums[i]);
+    ENLARGE_UNROLL for (int i = 0; i < kPeakChains; ++i) keep(sums[i]);
 }

@@ -3,7 +3,7 @@
 
 // x / 2 * (1 + erf(x / sqrt(2))) = max(x, 0) - |x| / 2 * (1 - erf(|x| / sqrt(2))), the latter within 2e-7 (Abramowitz and
 // Stegun, 7.1.26).
-UNROLL_HINT vf gelu(vf x) {
+ENLARGE_FORCE_INLINE vf gelu(vf x) {
     const vf zero = set1(0.0F), size = max(x, zero - x), z = size * set1(0.70710678F);
     const vf t = set1(1.0F) / fma(set1(0.3275911F), z, set1(1.0F));
     vf q = fma(set1(1.061405429F), t, set1(-1.453152027F));
@@ -13,23 +13,23 @@ UNROLL_HINT vf gelu(vf x) {
     return max(x, zero) - size * set1(0.5F) * (q * t * exponential(zero - z * z));
 }
 
-UNROLL_HINT vf gelu_tanh(vf x) {  // tanh(z) + 1 = 2 - 2 / (exp(2z) + 1)
+ENLARGE_FORCE_INLINE vf gelu_tanh(vf x) {  // tanh(z) + 1 = 2 - 2 / (exp(2z) + 1)
     const vf z = x * fma(set1(0.044715F) * x, x, set1(1.0F)) * set1(0.79788456F);
     return x - x / (exponential(z + z) + set1(1.0F));
 }
 
-UNROLL_HINT vf hyperbolic_tangent(vf x) {
+ENLARGE_FORCE_INLINE vf hyperbolic_tangent(vf x) {
     return set1(1.0F) - set1(2.0F) / (exponential(x + x) + set1(1.0F));
 }
 
-UNROLL_HINT vf mish(vf x) {  // tanh(log(1 + e)) = (e^2 + 2e) / (e^2 + 2e + 2); 1 long before e^2 is too large
+ENLARGE_FORCE_INLINE vf mish(vf x) {  // tanh(log(1 + e)) = (e^2 + 2e) / (e^2 + 2e + 2); 1 long before e^2 is too large
     const vf e = exponential(min(x, set1(30.0F))), n = e * (e + set1(2.0F));
     return x * n / (n + set1(2.0F));
 }
 
 template <class Of>
-UNROLL_HINT void map_by(const float* x, std::size_t n, float* y, const Of& of) {
-    in_blocks<kWidth>(x, n, y, [&](const float* from, float* to) INLINE {
+ENLARGE_FORCE_INLINE void map_by(const float* x, std::size_t n, float* y, const Of& of) {
+    in_blocks<kWidth>(x, n, y, [&](const float* from, float* to) ENLARGE_INLINE {
         const vf value = load(from);
         store(to, keep_nan(value, of(value)));
     });
@@ -37,17 +37,17 @@ UNROLL_HINT void map_by(const float* x, std::size_t n, float* y, const Of& of) {
 
 void map_numbers(Map f, const float* x, std::size_t n, float* y) {
     switch (f) {
-        case Map::gelu: return map_by(x, n, y, [](vf v) INLINE { return gelu(v); });
-        case Map::gelu_tanh: return map_by(x, n, y, [](vf v) INLINE { return gelu_tanh(v); });
-        case Map::mish: return map_by(x, n, y, [](vf v) INLINE { return mish(v); });
-        case Map::silu: return map_by(x, n, y, [](vf v) INLINE { return v * sigmoid(v); });
-        case Map::sigmoid: return map_by(x, n, y, [](vf v) INLINE { return sigmoid(v); });
-        case Map::tanh: return map_by(x, n, y, [](vf v) INLINE { return hyperbolic_tangent(v); });
-        case Map::exp: return map_by(x, n, y, [](vf v) INLINE { return exponential(v); });
+        case Map::gelu: return map_by(x, n, y, [](vf v) ENLARGE_INLINE { return gelu(v); });
+        case Map::gelu_tanh: return map_by(x, n, y, [](vf v) ENLARGE_INLINE { return gelu_tanh(v); });
+        case Map::mish: return map_by(x, n, y, [](vf v) ENLARGE_INLINE { return mish(v); });
+        case Map::silu: return map_by(x, n, y, [](vf v) ENLARGE_INLINE { return v * sigmoid(v); });
+        case Map::sigmoid: return map_by(x, n, y, [](vf v) ENLARGE_INLINE { return sigmoid(v); });
+        case Map::tanh: return map_by(x, n, y, [](vf v) ENLARGE_INLINE { return hyperbolic_tangent(v); });
+        case Map::exp: return map_by(x, n, y, [](vf v) ENLARGE_INLINE { return exponential(v); });
     }
 }
 
-UNROLL_HINT float sum_of(vf x) {
+ENLARGE_FORCE_INLINE float sum_of(vf x) {
     float lanes[kWidth];
     store(lanes, x);
     float sum = 0;
@@ -113,17 +113,17 @@ void softmax(float* x, int rows, int n, std::ptrdiff_t stride, float scale, cons
 
 // kPixels pixels beside each other, so that each weight is loaded once for all.
 template <int kBeside>
-UNROLL_HINT void depthwise_pixels(const Taps<float>& in, std::ptrdiff_t at, const float* w, vf bias, int c, float* out,
+ENLARGE_FORCE_INLINE void depthwise_pixels(const Taps<float>& in, std::ptrdiff_t at, const float* w, vf bias, int c, float* out,
                                   std::ptrdiff_t stride) {
     vf sums[kBeside];
-    UNROLL for (int p = 0; p < kBeside; ++p) sums[p] = bias;
+    ENLARGE_UNROLL for (int p = 0; p < kBeside; ++p) sums[p] = bias;
     for (int y = 0; y < in.height; ++y)
         for (int r = 0; r < in.runs; ++r) {
             const vf weight = load(w + std::ptrdiff_t{y * in.runs + r} * in.length + c);
             const float* x = in.rows[y] + at + r * in.run_step + c;
-            UNROLL for (int p = 0; p < kBeside; ++p) sums[p] = fma(load(x + p * in.step), weight, sums[p]);
+            ENLARGE_UNROLL for (int p = 0; p < kBeside; ++p) sums[p] = fma(load(x + p * in.step), weight, sums[p]);
         }
-    UNROLL for (int p = 0; p < kBeside; ++p) store(out + p * stride + c, sums[p]);
+    ENLARGE_UNROLL for (int p = 0; p < kBeside; ++p) store(out + p * stride + c, sums[p]);
 }
 
 void depthwise(const Taps<float>& in, const float* w, const float* bias, int pixels, float* out, std::ptrdiff_t stride) {

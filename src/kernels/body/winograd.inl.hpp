@@ -3,7 +3,7 @@
 // constant kLanes; and for 16 bits store_pair, which rounds half to even, saturates and keeps the largest in a Peak.
 // Points 0, 1, -1, 2, -2, infinity.
 
-UNROLL_HINT void transform_input(const vf (&d)[6], vf (&o)[6]) {
+ENLARGE_FORCE_INLINE void transform_input(const vf (&d)[6], vf (&o)[6]) {
     const vf c4 = set1(4.0F), c5 = set1(-5.0F), n4 = set1(-4.0F), c2 = set1(2.0F), n2 = set1(-2.0F);
     const vf t0 = fma(n4, d[2], d[4]), t1 = fma(n4, d[1], d[3]), t2 = d[4] - d[2], t3 = d[3] - d[1];
     o[0] = fma(c4, d[0], fma(c5, d[2], d[4]));
@@ -14,7 +14,7 @@ UNROLL_HINT void transform_input(const vf (&d)[6], vf (&o)[6]) {
     o[5] = fma(c4, d[1], fma(c5, d[3], d[5]));
 }
 
-UNROLL_HINT void transform_output(const vf (&m)[6], vf (&o)[4]) {
+ENLARGE_FORCE_INLINE void transform_output(const vf (&m)[6], vf (&o)[4]) {
     const vf c2 = set1(2.0F), c4 = set1(4.0F), c8 = set1(8.0F);
     const vf s1 = m[1] + m[2], d1 = m[1] - m[2], s2 = m[3] + m[4], d2 = m[3] - m[4];
     o[0] = (m[0] + s1) + s2;
@@ -25,15 +25,15 @@ UNROLL_HINT void transform_output(const vf (&m)[6], vf (&o)[4]) {
 
 // V of one block and one vector of channels; give(i, values) for each of the six rows of positions.
 template <class In, class Give>
-UNROLL_HINT void transform_block(const Window<In>& in, std::ptrdiff_t at, const Give& give) {
+ENLARGE_FORCE_INLINE void transform_block(const Window<In>& in, std::ptrdiff_t at, const Give& give) {
     vf t[6][6];
-    UNROLL for (int j = 0; j < 6; ++j) {
+    ENLARGE_UNROLL for (int j = 0; j < 6; ++j) {
         vf d[6], o[6];
-        UNROLL for (int i = 0; i < 6; ++i) d[i] = load(in.rows[i] + in.column[j] + at);
+        ENLARGE_UNROLL for (int i = 0; i < 6; ++i) d[i] = load(in.rows[i] + in.column[j] + at);
         transform_input(d, o);
-        UNROLL for (int i = 0; i < 6; ++i) t[i][j] = o[i];
+        ENLARGE_UNROLL for (int i = 0; i < 6; ++i) t[i][j] = o[i];
     }
-    UNROLL for (int i = 0; i < 6; ++i) {
+    ENLARGE_UNROLL for (int i = 0; i < 6; ++i) {
         vf o[6];
         transform_input(t[i], o);
         give(i, o);
@@ -45,20 +45,20 @@ void winograd_input(const Window<In>& in, int blocks, int channels, float* v, st
     for (int b = 0; b < blocks; ++b)
         for (int c = 0; c < channels; c += kWidth) {
             float* to = v + std::ptrdiff_t{b} * channels + c;
-            transform_block(in, b * in.step + c, [&](int i, const vf (&o)[6]) INLINE {
-                UNROLL for (int j = 0; j < 6; ++j) store(to + (i * 6 + j) * pos_stride, o[j]);
+            transform_block(in, b * in.step + c, [&](int i, const vf (&o)[6]) ENLARGE_INLINE {
+                ENLARGE_UNROLL for (int j = 0; j < 6; ++j) store(to + (i * 6 + j) * pos_stride, o[j]);
             });
         }
 }
 
 // One block in 16 bits, smaller by `by` where kSmaller; whether it stays within the range.
 template <bool kSmaller>
-UNROLL_HINT bool block_ints(const Window<Half>& in, std::ptrdiff_t at, int channels, const float* scale, float by,
+ENLARGE_FORCE_INLINE bool block_ints(const Window<Half>& in, std::ptrdiff_t at, int channels, const float* scale, float by,
                             std::int16_t* v, std::ptrdiff_t pos_stride) {
     Peak peak = no_peak();
     for (int c = 0; c < channels; c += kWidth)
-        transform_block(in, at + c, [&](int i, const vf (&o)[6]) INLINE {
-            UNROLL for (int j = 0; j < 6; j += 2) {
+        transform_block(in, at + c, [&](int i, const vf (&o)[6]) ENLARGE_INLINE {
+            ENLARGE_UNROLL for (int j = 0; j < 6; j += 2) {
                 const std::ptrdiff_t p = i * 6 + j;
                 vf first = o[j] * load(scale + p * channels + c), second = o[j + 1] * load(scale + (p + 1) * channels + c);
                 if constexpr (kSmaller) {
@@ -73,7 +73,7 @@ UNROLL_HINT bool block_ints(const Window<Half>& in, std::ptrdiff_t at, int chann
 
 // A block that does not fit is computed again: rare, and never the next one's business, so results do not depend on
 // which blocks come together.
-NOINLINE float shrink_block(const Window<Half>& in, std::ptrdiff_t at, int channels, const float* scale, std::int16_t* v,
+ENLARGE_NOINLINE float shrink_block(const Window<Half>& in, std::ptrdiff_t at, int channels, const float* scale, std::int16_t* v,
                             std::ptrdiff_t pos_stride) {
     for (float unit = 4; unit <= kLargestUnit; unit *= 4)
         if (block_ints<true>(in, at, channels, scale, 1 / unit, v, pos_stride)) return unit;
@@ -91,7 +91,7 @@ void winograd_input_ints(const Window<Half>& in, int blocks, int channels, const
 
 // kind: 0 prelu, 1 prelu and residuals, 2 silu (residuals possible), 3 gate.
 template <int kKind, class Out>
-UNROLL_HINT vf finish(vf y, const Epilogue& e, vf slope, const Target<Out>& to, int row, std::ptrdiff_t x, int c) {
+ENLARGE_FORCE_INLINE vf finish(vf y, const Epilogue& e, vf slope, const Target<Out>& to, int row, std::ptrdiff_t x, int c) {
     if constexpr (kKind == 0) return prelu(y, slope);
     if constexpr (kKind == 3) {
         const vf r = load(to.residual[0][row] + x * to.residual_stride[0] + c);
@@ -110,11 +110,11 @@ inline int kind_of(const Epilogue& e) {
 }
 
 // What is added to a block's sums, which count times `unit` when they are integers.
-UNROLL_HINT vf add_bias(float, vf y, vf, vf bias) { return y + bias; }
-UNROLL_HINT vf add_bias(std::int32_t, vf y, vf unit, vf bias) { return fma(y, unit, bias); }
+ENLARGE_FORCE_INLINE vf add_bias(float, vf y, vf, vf bias) { return y + bias; }
+ENLARGE_FORCE_INLINE vf add_bias(std::int32_t, vf y, vf unit, vf bias) { return fma(y, unit, bias); }
 
-UNROLL_HINT vf load_sum(const float* m, const float*, std::ptrdiff_t) { return load(m); }
-UNROLL_HINT vf load_sum(const std::int32_t* m, const float* scale, std::ptrdiff_t at) { return load(m) * load(scale + at); }
+ENLARGE_FORCE_INLINE vf load_sum(const float* m, const float*, std::ptrdiff_t) { return load(m); }
+ENLARGE_FORCE_INLINE vf load_sum(const std::int32_t* m, const float* scale, std::ptrdiff_t at) { return load(m) * load(scale + at); }
 
 template <int kKind, class Sum, class Out>
 void winograd_output_kind(const Sum* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
@@ -126,24 +126,24 @@ void winograd_output_kind(const Sum* m, std::ptrdiff_t pos_stride, int blocks, i
         for (int c = 0; c < channels; c += kWidth) {
             const Sum* from = m + std::ptrdiff_t{b} * channels + c;
             vf t[4][6];
-            UNROLL for (int j = 0; j < 6; ++j) {
+            ENLARGE_UNROLL for (int j = 0; j < 6; ++j) {
                 vf d[6], o[4];
-                UNROLL for (int i = 0; i < 6; ++i) d[i] = load_sum(from + (i * 6 + j) * pos_stride, e.scale, (i * 6 + j) * e.scale_stride + c);
+                ENLARGE_UNROLL for (int i = 0; i < 6; ++i) d[i] = load_sum(from + (i * 6 + j) * pos_stride, e.scale, (i * 6 + j) * e.scale_stride + c);
                 transform_output(d, o);
-                UNROLL for (int i = 0; i < 4; ++i) t[i][j] = o[i];
+                ENLARGE_UNROLL for (int i = 0; i < 4; ++i) t[i][j] = o[i];
             }
             const vf bias = load(e.bias + c);
             const vf slope = kKind <= 1 ? load(e.slope + c) : bias;
-            UNROLL for (int i = 0; i < 4; ++i) {
+            ENLARGE_UNROLL for (int i = 0; i < 4; ++i) {
                 if (i >= to.height) break;
                 vf o[4];
                 transform_output(t[i], o);
                 Out* out = to.out[i] + 4 * b * to.stride + c;
                 if (width == 4) {
-                    UNROLL for (int j = 0; j < 4; ++j)
+                    ENLARGE_UNROLL for (int j = 0; j < 4; ++j)
                         store(out + j * to.stride, finish<kKind>(add_bias(Sum{}, o[j], unit, bias), e, slope, to, i, 4 * b + j, c));
                 } else {
-                    UNROLL for (int j = 0; j < 4; ++j)
+                    ENLARGE_UNROLL for (int j = 0; j < 4; ++j)
                         if (j < width)
                             store(out + j * to.stride, finish<kKind>(add_bias(Sum{}, o[j], unit, bias), e, slope, to, i, 4 * b + j, c));
                 }

@@ -31,12 +31,12 @@ struct float4 {
 static inline uint4 make_uint4(std::uint32_t x, std::uint32_t y, std::uint32_t z, std::uint32_t w) { return {x, y, z, w}; }
 static inline uint2 make_uint2(std::uint32_t x, std::uint32_t y) { return {x, y}; }
 
-#define DEV static inline
-#define KERNEL(name, Params, threads, blocks)                      \
+#define ENLARGE_DEVICE static inline
+#define ENLARGE_KERNEL(name, Params, threads, blocks)                      \
     constexpr int name##_threads = threads;                        \
     static_assert(std::is_trivially_copyable_v<Params>);           \
     [[maybe_unused]] static void name(const Params& p)
-#define SHARED_MEMORY(name) unsigned char* name = emu::shared()
+#define ENLARGE_SHARED_MEMORY(name) unsigned char* name = emu::shared()
 
 namespace enlarge::cuda {
 
@@ -98,20 +98,20 @@ int block_index();
 int block_count();
 smem_t smem_address(const void* p);
 void cta_sync();
-DEV int warp_uniform(int v) { return v; }
+ENLARGE_DEVICE int warp_uniform(int v) { return v; }
 
-DEV float half_to_float(h16 v) { return emu::decode_half(v); }
-DEV h16 float_to_half(float v) { return emu::encode_half(v); }
-DEV std::uint32_t pack_halves(float lo, float hi) {
+ENLARGE_DEVICE float half_to_float(h16 v) { return emu::decode_half(v); }
+ENLARGE_DEVICE h16 float_to_half(float v) { return emu::encode_half(v); }
+ENLARGE_DEVICE std::uint32_t pack_halves(float lo, float hi) {
     return emu::encode_half(lo) | static_cast<std::uint32_t>(emu::encode_half(hi)) << 16;
 }
-DEV float2 unpack_halves(std::uint32_t v) {
+ENLARGE_DEVICE float2 unpack_halves(std::uint32_t v) {
     return {emu::decode_half(static_cast<h16>(v)), emu::decode_half(static_cast<h16>(v >> 16))};
 }
-DEV float fast_exp(float v) { return std::exp(v); }
-DEV bool is_finite(float v) { return std::isfinite(v); }
-DEV int round_even(float v) { return v != v ? 0 : static_cast<int>(std::nearbyint(std::clamp(v, -2e9f, 2e9f))); }
-DEV int round_s8(float v) { return v != v ? 0 : static_cast<int>(std::nearbyint(std::clamp(v, -128.f, 127.f))); }
+ENLARGE_DEVICE float fast_exp(float v) { return std::exp(v); }
+ENLARGE_DEVICE bool is_finite(float v) { return std::isfinite(v); }
+ENLARGE_DEVICE int round_even(float v) { return v != v ? 0 : static_cast<int>(std::nearbyint(std::clamp(v, -2e9f, 2e9f))); }
+ENLARGE_DEVICE int round_s8(float v) { return v != v ? 0 : static_cast<int>(std::nearbyint(std::clamp(v, -128.f, 127.f))); }
 
 void ldmatrix_x4(std::uint32_t (&r)[4], smem_t a);
 void mma_f32(float (&d)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1);
@@ -121,33 +121,33 @@ void copy_async16(smem_t s, const void* g, bool ok);
 void copy_commit();
 void copy_wait_until(int n);
 template <int N>
-DEV __attribute__((always_inline)) void copy_wait() { copy_wait_until(N); }
+ENLARGE_DEVICE __attribute__((always_inline)) void copy_wait() { copy_wait_until(N); }
 void raise_flag(std::uint64_t address);
 
 void mbarrier_init(smem_t b, int arrivals);
 void mbarrier_expect(smem_t b, int bytes);
 void mbarrier_arrive(smem_t b);
 void mbarrier_wait(smem_t b, int phase);
-DEV void fence_barrier_init() {}
+ENLARGE_DEVICE void fence_barrier_init() {}
 void tma_load4(smem_t dst, const void* map, smem_t barrier, int c0, int c1, int c2, int c3);
 void tma_store4(const void* map, smem_t src, int c0, int c1, int c2, int c3);
 void tma_store_wait_read();
 void tma_store_wait_all();
-DEV void fence_async_proxy() {}
+ENLARGE_DEVICE void fence_async_proxy() {}
 void named_barrier(int id, int threads);
 void stmatrix_x4_trans(smem_t a, const std::uint32_t (&r)[4]);
-DEV void wgmma_fence() {}
-DEV void wgmma_commit() {}
+ENLARGE_DEVICE void wgmma_fence() {}
+ENLARGE_DEVICE void wgmma_commit() {}
 void wgmma_wait_all();
 template <int N>
-DEV __attribute__((always_inline)) void wgmma_wait() {
+ENLARGE_DEVICE __attribute__((always_inline)) void wgmma_wait() {
     static_assert(N == 0);
     wgmma_wait_all();
 }
 template <int R>
-DEV void registers_grow() {}
+ENLARGE_DEVICE void registers_grow() {}
 template <int R>
-DEV void registers_shrink() {}
+ENLARGE_DEVICE void registers_shrink() {}
 void wgmma_f16(float (&d)[64], const std::uint32_t (&a)[4], std::uint64_t b);
 void wgmma_s8(int (&d)[64], const std::uint32_t (&a)[4], std::uint64_t b, bool add);
 

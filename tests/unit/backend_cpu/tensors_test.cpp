@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Networks that run node by node: every operation with code of its own against the reference, in tiles where tiles are
-// exact; 10 and 18 features, so that nothing is a whole number of granules.
+// exact; 10 and 18 features, so that nothing is a whole number of blocks.
 #include <gtest/gtest.h>
 
 #include <set>

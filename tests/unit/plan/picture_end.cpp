@@ -58,11 +58,5 @@ TEST(picture_end, is_nothing_else) {
     EXPECT_EQ(end_of(read).source, sum);
 }
 
-TEST(concats, are_joined_with_those_that_they_join) {
-    NetworkBuilder b(1, 3);
-    const int a = b.conv(0, 4), c = b.conv(a, 4), inner = b.concat({a, c}), d = b.conv(inner, 4), outer = b.concat({inner, d, a});
-    EXPECT_EQ(parts_of_concat(b.graph, outer), (std::vector{a, c, d, a}));
-}
-
 }  // namespace
 }  // namespace enlarge

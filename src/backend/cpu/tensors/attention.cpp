@@ -71,16 +71,16 @@ private:
     void pack_keys(const Group& group, int head, int padded, const Memory& memory) const {
         const int keys = static_cast<int>(group.keys.size()), size = shape_.size;
         const std::ptrdiff_t from_k = std::ptrdiff_t{head} * size + shape_.key, from_v = std::ptrdiff_t{head} * size + shape_.value;
-        for_groups(padded, lanes_, [&](int first, int granules) {
-            const int width = granules * lanes_;
+        for_groups(padded, lanes_, [&](int first, int blocks) {
+            const int width = blocks * lanes_;
             float* const to = memory.k + std::ptrdiff_t{first} * size;
             for (int j = 0; j < width; ++j) {
                 const float* pixel = first + j < keys ? group.keys[static_cast<std::size_t>(first + j)].pixel : nullptr;
                 for (int c = 0; c < size; ++c) to[c * width + j] = pixel ? pixel[from_k + c] : 0.0F;
             }
         });
-        for_groups(wide_, lanes_, [&](int first, int granules) {
-            const int width = granules * lanes_, real = std::min(width, size - first);
+        for_groups(wide_, lanes_, [&](int first, int blocks) {
+            const int width = blocks * lanes_, real = std::min(width, size - first);
             float* to = memory.v + std::ptrdiff_t{first} * keys;
             for (int j = 0; j < keys; ++j, to += width) {
                 const float* pixel = group.keys[static_cast<std::size_t>(j)].pixel;
@@ -95,14 +95,14 @@ private:
         for (std::size_t i = 0; i < count; ++i)
             std::memcpy(memory.q + i * static_cast<std::size_t>(size), group.queries[first + i].pixel + std::ptrdiff_t{head} * size,
                         static_cast<std::size_t>(size) * sizeof(float));
-        for_groups(padded, lanes_, [&](int channel, int granules) {
-            kernels_.product_f32(memory.q, size, n, size, memory.k + std::ptrdiff_t{channel} * size, granules, memory.s + channel, padded);
+        for_groups(padded, lanes_, [&](int channel, int blocks) {
+            kernels_.product_f32(memory.q, size, n, size, memory.k + std::ptrdiff_t{channel} * size, blocks, memory.s + channel, padded);
         });
         const auto [bias, bias_stride] = bias_of(group, head, first, count, padded, memory);
         kernels_.softmax_f32(memory.s, n, padded, padded, shape_.scale, bias, bias_stride);
         const int keys = static_cast<int>(group.keys.size());
-        for_groups(wide_, lanes_, [&](int channel, int granules) {
-            kernels_.product_f32(memory.s, padded, n, keys, memory.v + std::ptrdiff_t{channel} * keys, granules, memory.o + channel, wide_);
+        for_groups(wide_, lanes_, [&](int channel, int blocks) {
+            kernels_.product_f32(memory.s, padded, n, keys, memory.v + std::ptrdiff_t{channel} * keys, blocks, memory.o + channel, wide_);
         });
         for (std::size_t i = 0; i < count; ++i)
             std::memcpy(group.queries[first + i].out + std::ptrdiff_t{head} * size, memory.o + i * static_cast<std::size_t>(wide_),
@@ -160,8 +160,8 @@ public:
             float* const keys = queries + std::ptrdiff_t{pixels} * size_;
             for (int head = 0; head < heads; ++head) {
                 pack(top, bottom, head, lanes, queries, keys);
-                for_groups(wide, lanes, [&](int first, int granules) {
-                    compute.kernels().product_f32(queries, pixels, size_, pixels, keys + std::ptrdiff_t{first} * pixels, granules,
+                for_groups(wide, lanes, [&](int first, int blocks) {
+                    compute.kernels().product_f32(queries, pixels, size_, pixels, keys + std::ptrdiff_t{first} * pixels, blocks,
                                                   sums + std::ptrdiff_t{head} * size_ * wide + first, wide);
                 });
             }
@@ -195,8 +195,8 @@ private:
         for_pixels([&](int p, const float* pixel) {
             for (int c = 0; c < size_; ++c) queries[std::ptrdiff_t{c} * pixels + p] = pixel[head * size_ + c];
         });
-        for_groups(round_up(size_, lanes), lanes, [&](int first, int granules) {
-            const int width = granules * lanes, real = std::min(width, size_ - first);
+        for_groups(round_up(size_, lanes), lanes, [&](int first, int blocks) {
+            const int width = blocks * lanes, real = std::min(width, size_ - first);
             float* const to = keys + std::ptrdiff_t{first} * pixels;
             for_pixels([&](int p, const float* pixel) {
                 const float* from = pixel + channels_ + head * size_ + first;
@@ -296,8 +296,8 @@ void Compute::operator()(const op::ChannelAttention& op) const {
     // Pieces of the weights beside each other, as kernels read them.
     std::vector<float> packed(weights.size());
     for (int head = 0; head < op.heads; ++head)
-        for_groups(wide, kernels().lanes, [&](int first, int granules) {
-            const int width = granules * kernels().lanes;
+        for_groups(wide, kernels().lanes, [&](int first, int blocks) {
+            const int width = blocks * kernels().lanes;
             for (int d = 0; d < size; ++d)
                 std::copy_n(weights.data() + std::ptrdiff_t{head * size + d} * wide + first, width,
                             packed.data() + (std::ptrdiff_t{head} * wide + first) * size + std::ptrdiff_t{d} * width);
@@ -306,9 +306,9 @@ void Compute::operator()(const op::ChannelAttention& op) const {
         float* const line = scratch.floats(std::int64_t{out.width()} * wide);
         const float* const values = a().row(static_cast<int>(y)) + 2 * std::ptrdiff_t{channels};
         for (int head = 0; head < op.heads; ++head) {
-            for_groups(wide, kernels().lanes, [&](int first, int granules) {
+            for_groups(wide, kernels().lanes, [&](int first, int blocks) {
                 kernels().product_f32(values + head * size, a().padded(), out.width(), size,
-                                      packed.data() + (std::ptrdiff_t{head} * wide + first) * size, granules, line + first, wide);
+                                      packed.data() + (std::ptrdiff_t{head} * wide + first) * size, blocks, line + first, wide);
             });
             for (int x = 0; x < out.width(); ++x)
                 std::copy_n(line + std::ptrdiff_t{x} * wide, size, out.pixel(static_cast<int>(y), x) + head * size);

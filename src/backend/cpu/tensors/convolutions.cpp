@@ -66,7 +66,7 @@ void Compute::direct(const Convolution& c) const {
                 to.residual[r][0] = from.pixel(y, x) + group.channel;
                 to.residual_stride[r] = from.padded();
             }
-            kernels().conv_f32(taps, c.weights.as<const float>() + group.weights, group.granules,
+            kernels().conv_f32(taps, c.weights.as<const float>() + group.weights, group.blocks,
                                epilogue_of(c, static_cast<std::size_t>(group.channel)), to);
         }
         if (c.map) {
@@ -81,7 +81,7 @@ void Compute::winograd(const Convolution& c) const {
     const float* const zeros = zero_row();
     const int lanes = kernels().lanes, channels = a().padded();
     int widest = 0;
-    for (const Group& group : c.groups) widest = std::max(widest, group.granules * lanes);
+    for (const Group& group : c.groups) widest = std::max(widest, group.blocks * lanes);
     const int most = blocks_at_once(channels, widest, sizeof(float), kernels().tile_multiple);
     const auto stride_of = [&](int width) {
         return static_cast<std::ptrdiff_t>(position_stride(static_cast<std::size_t>(most) * static_cast<std::size_t>(width) * sizeof(float)) / sizeof(float));
@@ -111,10 +111,10 @@ void Compute::winograd(const Convolution& c) const {
             kernels().winograd_input_f32(window, n, channels, v + std::ptrdiff_t{index} * channels, v_stride);
         });
         for (const Group& group : c.groups) {
-            const int width = group.granules * lanes;
+            const int width = group.blocks * lanes;
             const float* const weights = c.weights.as<const float>() + group.weights;
             for (std::ptrdiff_t p = 0; p < 36; ++p)
-                kernels().gemm_f32(v + p * v_stride, count, channels, weights + p * channels * width, group.granules, m + p * m_stride);
+                kernels().gemm_f32(v + p * v_stride, count, channels, weights + p * channels * width, group.blocks, m + p * m_stride);
             for_runs([&](int x, int y, int n, int index) {
                 Target<float> to;
                 to.width = std::min(4 * n, out.width() - x);
@@ -128,7 +128,7 @@ void Compute::winograd(const Convolution& c) const {
                         to.residual_stride[r] = from.padded();
                     }
                 }
-                kernels().winograd_output_f32(m + std::ptrdiff_t{index} * width, m_stride, n, group.granules,
+                kernels().winograd_output_f32(m + std::ptrdiff_t{index} * width, m_stride, n, group.blocks,
                                               epilogue_of(c, static_cast<std::size_t>(group.channel)), to);
             });
         }
@@ -170,7 +170,7 @@ void Compute::grouped(const Convolution& c) const {
                 to.out[0] = line + group.channel;
                 const std::size_t at = static_cast<std::size_t>(g) * static_cast<std::size_t>(c.out_group) + static_cast<std::size_t>(group.channel);
                 kernels().conv_f32(taps, c.weights.as<const float>() + static_cast<std::size_t>(g) * c.group_weights + group.weights,
-                                   group.granules, epilogue_of(c, at), to);
+                                   group.blocks, epilogue_of(c, at), to);
             }
             for (int x = 0; x < out.width(); ++x)
                 std::copy_n(line + std::ptrdiff_t{x} * c.out_group, real, out.pixel(y, x) + std::ptrdiff_t{g} * real);

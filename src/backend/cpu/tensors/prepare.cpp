@@ -218,7 +218,7 @@ private:
         const float* from = op.weights->data();
         for (int g = 0; g < op.groups; ++g)
             for (const Group& group : made.groups) {
-                const int width = group.granules * kernels_.lanes;
+                const int width = group.blocks * kernels_.lanes;
                 float* const to = packed + static_cast<std::size_t>(g) * made.group_weights + group.weights;
                 for (int n = 0; n < width && group.channel + n < real_out; ++n)
                     for (int i = 0; i < real_in; ++i)

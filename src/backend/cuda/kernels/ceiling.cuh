@@ -10,13 +10,13 @@ namespace enlarge::cuda {
 
 // Operands that are small, and different in each thread; results are written so that nothing is optimised away.
 template <class Multiply, class Result>
-DEV void ceiling(const CeilingWork& p, Multiply multiply, Result result) {
+ENLARGE_DEVICE void ceiling(const CeilingWork& p, Multiply multiply, Result result) {
 #pragma unroll 1
     for (int i = 0; i < p.rounds; ++i) multiply();
     reinterpret_cast<float*>(p.out)[block_index() * thread_count() + thread_index()] = result();
 }
 
-KERNEL(ceiling_f32acc, CeilingWork, 256, 2) {
+ENLARGE_KERNEL(ceiling_f32acc, CeilingWork, 256, 2) {
     float d[kCeilingProducts][4] = {};
     const std::uint32_t a[4] = {0x10001000u + static_cast<std::uint32_t>(thread_index()), 0x10001000u, 0x10001000u, 0x10001000u};
     ceiling(
@@ -32,7 +32,7 @@ KERNEL(ceiling_f32acc, CeilingWork, 256, 2) {
             return sum;
         });
 }
-KERNEL(ceiling_f16acc, CeilingWork, 256, 2) {
+ENLARGE_KERNEL(ceiling_f16acc, CeilingWork, 256, 2) {
     std::uint32_t d[kCeilingProducts][2] = {};
     const std::uint32_t a[4] = {0x10001000u + static_cast<std::uint32_t>(thread_index()), 0x10001000u, 0x10001000u, 0x10001000u};
     ceiling(
@@ -48,7 +48,7 @@ KERNEL(ceiling_f16acc, CeilingWork, 256, 2) {
             return sum;
         });
 }
-KERNEL(ceiling_s8, CeilingWork, 256, 2) {
+ENLARGE_KERNEL(ceiling_s8, CeilingWork, 256, 2) {
     int d[kCeilingProducts][4] = {};
     const std::uint32_t a[4] = {static_cast<std::uint32_t>(thread_index()), 1u, 1u, 1u};
     ceiling(
@@ -64,7 +64,7 @@ KERNEL(ceiling_s8, CeilingWork, 256, 2) {
             return static_cast<float>(sum);
         });
 }
-KERNEL(ceiling_copy, CeilingWork, 256, 4) {
+ENLARGE_KERNEL(ceiling_copy, CeilingWork, 256, 4) {
     const auto* from = reinterpret_cast<const uint4*>(p.in);
     auto* to = reinterpret_cast<uint4*>(p.out);
     const std::int64_t step = static_cast<std::int64_t>(block_count()) * thread_count();
@@ -75,7 +75,7 @@ KERNEL(ceiling_copy, CeilingWork, 256, 4) {
 
 // One warpgroup per block, two blocks per multiprocessor; A in registers, B always the same 128 x 32 bytes.
 template <class T, class Multiply>
-DEV void ceiling_hopper(const CeilingWork& p, unsigned char* shared, Multiply multiply) {
+ENLARGE_DEVICE void ceiling_hopper(const CeilingWork& p, unsigned char* shared, Multiply multiply) {
     for (int i = thread_index(); i < 1024; i += 128) reinterpret_cast<std::uint32_t*>(shared)[i] = 0x10001000u;
     fence_async_proxy();
     cta_sync();
@@ -98,12 +98,12 @@ DEV void ceiling_hopper(const CeilingWork& p, unsigned char* shared, Multiply mu
     reinterpret_cast<float*>(p.out)[block_index() * 128 + thread_index()] = sum;
 }
 
-KERNEL(ceiling_f16_hopper, CeilingWork, 128, 2) {
-    SHARED_MEMORY(shared);
+ENLARGE_KERNEL(ceiling_f16_hopper, CeilingWork, 128, 2) {
+    ENLARGE_SHARED_MEMORY(shared);
     ceiling_hopper<float>(p, shared, [](float (&d)[64], const std::uint32_t (&a)[4], std::uint64_t b) { wgmma_f16(d, a, b); });
 }
-KERNEL(ceiling_s8_hopper, CeilingWork, 128, 2) {
-    SHARED_MEMORY(shared);
+ENLARGE_KERNEL(ceiling_s8_hopper, CeilingWork, 128, 2) {
+    ENLARGE_SHARED_MEMORY(shared);
     ceiling_hopper<int>(p, shared, [](int (&d)[64], const std::uint32_t (&a)[4], std::uint64_t b) { wgmma_s8(d, a, b, true); });
 }
 

@@ -11,8 +11,8 @@ namespace enlarge::cuda {
 inline constexpr int kFirstRows = 8;                       // output rows per block
 inline constexpr int kFirstPatch = (kFirstRows + 2) * (kStripWidth + 2);
 
-KERNEL(conv_first, ConvFirst, 128, 3) {
-    SHARED_MEMORY(shared);
+ENLARGE_KERNEL(conv_first, ConvFirst, 128, 3) {
+    ENLARGE_SHARED_MEMORY(shared);
     h16* patch = reinterpret_cast<h16*>(shared);           // [row][pixel][3]
     const int tid = thread_index(), lane = tid & 31, warp = tid >> 5;
     const int width = p.in.width, height = p.in.height, channels = p.in.channels == 1 ? 1 : 3;

@@ -27,18 +27,18 @@ using HopperS8 = HopperShape<4, 12>;
 
 // Descriptor of a K-major operand without swizzle: `leading` bytes between its two 16-byte columns of K, 128 between
 // groups of eight pixels.
-DEV std::uint64_t operand(smem_t start, int leading) {
+ENLARGE_DEVICE std::uint64_t operand(smem_t start, int leading) {
     return static_cast<std::uint64_t>((start & 0x3FFFFu) >> 4) | static_cast<std::uint64_t>(leading >> 4) << 16 |
            static_cast<std::uint64_t>(128 >> 4) << 32;
 }
 
-DEV void multiply(float (&d)[64], const std::uint32_t (&a)[4], std::uint64_t b, bool) { wgmma_f16(d, a, b); }
-DEV void multiply(int (&d)[64], const std::uint32_t (&a)[4], std::uint64_t b, bool add) { wgmma_s8(d, a, b, add); }
+ENLARGE_DEVICE void multiply(float (&d)[64], const std::uint32_t (&a)[4], std::uint64_t b, bool) { wgmma_f16(d, a, b); }
+ENLARGE_DEVICE void multiply(int (&d)[64], const std::uint32_t (&a)[4], std::uint64_t b, bool add) { wgmma_s8(d, a, b, add); }
 
 // T: float (half precision in and out) or int (8 bits). begin(d) sets the accumulators, pack(d, j, r) turns columns
 // 8 j .. of them into four registers for stmatrix.
 template <class T, class Shape, int SLICES, class Params, class Begin, class Pack>
-DEV void stream_hopper(const Params& p, unsigned char* shared, Begin begin, Pack pack) {
+ENLARGE_DEVICE void stream_hopper(const Params& p, unsigned char* shared, Begin begin, Pack pack) {
     constexpr int kChunks = SLICES / 2, kSteps = 9 * kChunks, kRows = Shape::kRows;
     constexpr int kColumns = sizeof(T) == 4 && SLICES == 8 ? 2 : 4;  // groups of 8 pixels per stmatrix
     const int tid = thread_index(), group = warp_uniform(tid >> 7), lane = tid & 31, warp = warp_uniform((tid >> 5) & 3);
@@ -139,8 +139,8 @@ DEV void stream_hopper(const Params& p, unsigned char* shared, Begin begin, Pack
     if ((tid & 127) == 0) tma_store_wait_all();
 }
 
-KERNEL(conv64_hopper, ConvHopper, 384, 1) {
-    SHARED_MEMORY(shared);
+ENLARGE_KERNEL(conv64_hopper, ConvHopper, 384, 1) {
+    ENLARGE_SHARED_MEMORY(shared);
     const int channel = ((thread_index() >> 5) & 3) * 16 + ((thread_index() & 31) >> 2);
     const float* bias = reinterpret_cast<const float*>(p.bias_slope);
     const float b0 = bias[channel], b1 = bias[channel + 8], s0 = bias[64 + channel], s1 = bias[64 + channel + 8];
@@ -160,8 +160,8 @@ KERNEL(conv64_hopper, ConvHopper, 384, 1) {
         });
 }
 
-KERNEL(conv64_s8_hopper, ConvS8Hopper, 384, 1) {
-    SHARED_MEMORY(shared);
+ENLARGE_KERNEL(conv64_s8_hopper, ConvS8Hopper, 384, 1) {
+    ENLARGE_SHARED_MEMORY(shared);
     // Matrix rows r and r + 8 of a warp are neighbouring channels, so that 16-bit transposition moves pairs of bytes.
     const int channel = ((thread_index() >> 5) & 3) * 16 + 2 * ((thread_index() & 31) >> 2);
     const float4 f0 = reinterpret_cast<const float4*>(p.factors)[channel], f1 = reinterpret_cast<const float4*>(p.factors)[channel + 1];

@@ -16,10 +16,10 @@ inline constexpr int kLastWarps = 4;  // at most: factor 4
 
 // Staging of one input row: [warp][32 input pixels][4 sub-pixels][3], free of bank conflicts for the warps that write it.
 inline constexpr int kLastRowFloats = kLastWarps * kStripWidth * 12;
-DEV int staged_at(int sub, int px) { return ((sub >> 2) * kStripWidth + px) * 12 + (sub & 3) * 3; }
+ENLARGE_DEVICE int staged_at(int sub, int px) { return ((sub >> 2) * kStripWidth + px) * 12 + (sub & 3) * 3; }
 
 // Converts and stores one staged row.
-DEV void store_strip_row(const ConvLast& p, const float* staged, int y, int x0) {
+ENLARGE_DEVICE void store_strip_row(const ConvLast& p, const float* staged, int y, int x0) {
     const int f = p.factor, row_pixels = kStripWidth * f, channels = p.out.channels;
     const int out_y = (y - p.work.row_first) * f;
     const int origin = x0 - p.core_x;  // of the strip, in input pixels from the core's left edge
@@ -94,7 +94,7 @@ DEV void store_strip_row(const ConvLast& p, const float* staged, int y, int x0) 
 }
 
 template <int CHUNKS>
-DEV void conv_last(const ConvLast& p, unsigned char* shared) {
+ENLARGE_DEVICE void conv_last(const ConvLast& p, unsigned char* shared) {
     float* bias = reinterpret_cast<float*>(shared + RowShape<CHUNKS>::kRingBytes);
     float* staged = bias + 64;
     const int tid = thread_index(), lane = tid & 31, warp = tid >> 5, threads = thread_count();
@@ -140,16 +140,16 @@ DEV void conv_last(const ConvLast& p, unsigned char* shared) {
         });
 }
 
-KERNEL(conv_last64, ConvLast, 128, 2) {
-    SHARED_MEMORY(shared);
+ENLARGE_KERNEL(conv_last64, ConvLast, 128, 2) {
+    ENLARGE_SHARED_MEMORY(shared);
     conv_last<4>(p, shared);
 }
-KERNEL(conv_last48, ConvLast, 128, 2) {
-    SHARED_MEMORY(shared);
+ENLARGE_KERNEL(conv_last48, ConvLast, 128, 2) {
+    ENLARGE_SHARED_MEMORY(shared);
     conv_last<3>(p, shared);
 }
-KERNEL(conv_last32, ConvLast, 128, 2) {
-    SHARED_MEMORY(shared);
+ENLARGE_KERNEL(conv_last32, ConvLast, 128, 2) {
+    ENLARGE_SHARED_MEMORY(shared);
     conv_last<2>(p, shared);
 }
 

@@ -7,7 +7,7 @@
 namespace enlarge::cuda {
 
 template <int CHUNKS, bool ACC16, bool SILU>
-DEV void conv_rows(const ConvRows& p, unsigned char* shared) {
+ENLARGE_DEVICE void conv_rows(const ConvRows& p, unsigned char* shared) {
     const float* staged = stage_bias_slope(shared + RowShape<CHUNKS>::kRingBytes, p.bias_slope);
     const int lane = thread_index() & 31, warp = thread_index() >> 5;
     const int height = p.work.height, width = p.work.width;
@@ -36,26 +36,26 @@ DEV void conv_rows(const ConvRows& p, unsigned char* shared) {
         [](int, int, int, int) {});
 }
 
-KERNEL(conv64_f32acc, ConvRows, 128, 2) {
-    SHARED_MEMORY(shared);
+ENLARGE_KERNEL(conv64_f32acc, ConvRows, 128, 2) {
+    ENLARGE_SHARED_MEMORY(shared);
     conv_rows<4, false, false>(p, shared);
 }
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ != 1000  // full rate with float accumulation there
-KERNEL(conv64_f16acc, ConvRows, 128, 2) {
-    SHARED_MEMORY(shared);
+ENLARGE_KERNEL(conv64_f16acc, ConvRows, 128, 2) {
+    ENLARGE_SHARED_MEMORY(shared);
     conv_rows<4, true, false>(p, shared);
 }
 #endif
-KERNEL(conv48_f32acc, ConvRows, 128, 2) {
-    SHARED_MEMORY(shared);
+ENLARGE_KERNEL(conv48_f32acc, ConvRows, 128, 2) {
+    ENLARGE_SHARED_MEMORY(shared);
     conv_rows<3, false, false>(p, shared);
 }
-KERNEL(conv48_silu, ConvRows, 128, 2) {
-    SHARED_MEMORY(shared);
+ENLARGE_KERNEL(conv48_silu, ConvRows, 128, 2) {
+    ENLARGE_SHARED_MEMORY(shared);
     conv_rows<3, false, true>(p, shared);
 }
-KERNEL(conv32_f32acc, ConvRows, 128, 2) {
-    SHARED_MEMORY(shared);
+ENLARGE_KERNEL(conv32_f32acc, ConvRows, 128, 2) {
+    ENLARGE_SHARED_MEMORY(shared);
     conv_rows<2, false, false>(p, shared);
 }
 

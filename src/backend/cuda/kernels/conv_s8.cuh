@@ -11,8 +11,8 @@ inline constexpr int kS8Ring = 8;
 inline constexpr int kS8Pixels = kStripWidth + 2;
 inline constexpr int kS8RowBytes = kS8Pixels * 4 * 16;
 
-KERNEL(conv64_s8, ConvS8, 128, 3) {
-    SHARED_MEMORY(shared);
+ENLARGE_KERNEL(conv64_s8, ConvS8, 128, 3) {
+    ENLARGE_SHARED_MEMORY(shared);
     const int tid = thread_index(), lane = tid & 31, warp = tid >> 5;
     const int height = p.work.height, width = p.work.width;
     const std::int64_t plane = static_cast<std::int64_t>(height) * width;

@@ -21,7 +21,7 @@ struct StreamShape {
 };
 
 template <int NT>
-DEV void conv_stream(const ConvStream& p, unsigned char* shared) {
+ENLARGE_DEVICE void conv_stream(const ConvStream& p, unsigned char* shared) {
     using Shape = StreamShape<NT>;
     const int tid = thread_index(), lane = tid & 31, warp = tid >> 5;
     int index = block_index();
@@ -134,12 +134,12 @@ DEV void conv_stream(const ConvStream& p, unsigned char* shared) {
     }
 }
 
-KERNEL(conv_stream64, ConvStream, 128, 1) {
-    SHARED_MEMORY(shared);
+ENLARGE_KERNEL(conv_stream64, ConvStream, 128, 1) {
+    ENLARGE_SHARED_MEMORY(shared);
     conv_stream<8>(p, shared);
 }
-KERNEL(conv_stream32, ConvStream, 128, 2) {
-    SHARED_MEMORY(shared);
+ENLARGE_KERNEL(conv_stream32, ConvStream, 128, 2) {
+    ENLARGE_SHARED_MEMORY(shared);
     conv_stream<4>(p, shared);
 }
 

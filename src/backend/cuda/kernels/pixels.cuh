@@ -7,15 +7,15 @@
 
 namespace enlarge::cuda {
 
-DEV const unsigned char* pixel_row(const DevicePixels& p, int plane, int y) {
+ENLARGE_DEVICE const unsigned char* pixel_row(const DevicePixels& p, int plane, int y) {
     return reinterpret_cast<const unsigned char*>(p.plane[plane]) + p.pitch[plane] * y;
 }
-DEV unsigned char* pixel_row(const DevicePixels& p, int plane, int y, bool) {
+ENLARGE_DEVICE unsigned char* pixel_row(const DevicePixels& p, int plane, int y, bool) {
     return reinterpret_cast<unsigned char*>(p.plane[plane]) + p.pitch[plane] * y;
 }
 
 // Sample i of a row, as stored.
-DEV float read_sample(const unsigned char* row, int kind, int i) {
+ENLARGE_DEVICE float read_sample(const unsigned char* row, int kind, int i) {
     switch (kind) {
         case kPixelU8: return row[i];
         case kPixelU16: return reinterpret_cast<const std::uint16_t*>(row)[i];
@@ -25,12 +25,12 @@ DEV float read_sample(const unsigned char* row, int kind, int i) {
 }
 
 // Code i of an NV12 or P010 plane; P010 keeps its 10 bits in the upper end of 16.
-DEV float read_code(const unsigned char* row, int kind, int i) {
+ENLARGE_DEVICE float read_code(const unsigned char* row, int kind, int i) {
     return kind == kPixelNv12 ? static_cast<float>(row[i])
                               : static_cast<float>(reinterpret_cast<const std::uint16_t*>(row)[i] >> 6);
 }
 
-DEV void read_yuv(const DevicePixels& p, int x, int y, float (&rgb)[3]) {
+ENLARGE_DEVICE void read_yuv(const DevicePixels& p, int x, int y, float (&rgb)[3]) {
     const float luma = read_code(pixel_row(p, 0, y), p.kind, x) * p.scale;
     // Chroma by bilinear interpolation between the four samples around, which repeat at the borders.
     const int cw = (p.width + 1) >> 1, ch = (p.height + 1) >> 1;
@@ -53,7 +53,7 @@ DEV void read_yuv(const DevicePixels& p, int x, int y, float (&rgb)[3]) {
 }
 
 // Channel c of pixel (x, y), 0..1; the pixel must exist.
-DEV float read_channel(const DevicePixels& p, int c, int x, int y) {
+ENLARGE_DEVICE float read_channel(const DevicePixels& p, int c, int x, int y) {
     if (p.kind == kPixelNv12 || p.kind == kPixelP010) {
         float rgb[3];
         read_yuv(p, x, y, rgb);
@@ -65,7 +65,7 @@ DEV float read_channel(const DevicePixels& p, int c, int x, int y) {
 }
 
 // The first `count` channels of pixel (x, y).
-DEV void read_pixel(const DevicePixels& p, int count, int x, int y, float (&v)[4]) {
+ENLARGE_DEVICE void read_pixel(const DevicePixels& p, int count, int x, int y, float (&v)[4]) {
     if (p.kind == kPixelNv12 || p.kind == kPixelP010) {
         float rgb[3];
         read_yuv(p, x, y, rgb);
@@ -79,10 +79,10 @@ DEV void read_pixel(const DevicePixels& p, int count, int x, int y, float (&v)[4
         if (c < count) v[c] = read_channel(p, c, x, y);
 }
 
-DEV float clamp01(float v) { return fminf(fmaxf(v, 0.f), 1.f); }
+ENLARGE_DEVICE float clamp01(float v) { return fminf(fmaxf(v, 0.f), 1.f); }
 
 // Sample i of a row from a value 0..1: integers are clamped and rounded half to even, floats stay as they are.
-DEV void write_sample(unsigned char* row, int kind, float inverse_scale, int i, float v) {
+ENLARGE_DEVICE void write_sample(unsigned char* row, int kind, float inverse_scale, int i, float v) {
     switch (kind) {
         case kPixelU8: row[i] = static_cast<unsigned char>(round_even(clamp01(v) * inverse_scale)); break;
         case kPixelU16:
@@ -94,7 +94,7 @@ DEV void write_sample(unsigned char* row, int kind, float inverse_scale, int i, 
 }
 
 // Code i of an NV12 or P010 plane from a value on the scale of the codes.
-DEV void write_code(unsigned char* row, int kind, int i, float code) {
+ENLARGE_DEVICE void write_code(unsigned char* row, int kind, int i, float code) {
     const int largest = kind == kPixelNv12 ? 255 : 1023;
     const int v = min(max(round_even(code), 0), largest);
     if (kind == kPixelNv12)
@@ -103,12 +103,12 @@ DEV void write_code(unsigned char* row, int kind, int i, float code) {
         reinterpret_cast<std::uint16_t*>(row)[i] = static_cast<std::uint16_t>(v << 6);
 }
 
-DEV float yuv_code(const DevicePixels& p, int component, float r, float g, float b) {
+ENLARGE_DEVICE float yuv_code(const DevicePixels& p, int component, float r, float g, float b) {
     const float* m = p.matrix + component * 4;
     return (m[0] * clamp01(r) + m[1] * clamp01(g) + m[2] * clamp01(b) + m[3]) / p.scale;
 }
 
-DEV void write_channel(const DevicePixels& p, int c, int x, int y, float v) {
+ENLARGE_DEVICE void write_channel(const DevicePixels& p, int c, int x, int y, float v) {
     if (p.planar)
         write_sample(pixel_row(p, c, y, true), p.kind, 1.f / p.scale, x, v);
     else

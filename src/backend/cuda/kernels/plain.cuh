@@ -7,7 +7,7 @@
 
 namespace enlarge::cuda {
 
-DEV void load8(const h16* p, float (&v)[8]) {
+ENLARGE_DEVICE void load8(const h16* p, float (&v)[8]) {
     const uint4 u = *reinterpret_cast<const uint4*>(p);
     const std::uint32_t w[4] = {u.x, u.y, u.z, u.w};
 #pragma unroll
@@ -17,28 +17,28 @@ DEV void load8(const h16* p, float (&v)[8]) {
         v[2 * i + 1] = f.y;
     }
 }
-DEV void load8(const float* p, float (&v)[8]) {
+ENLARGE_DEVICE void load8(const float* p, float (&v)[8]) {
 #pragma unroll
     for (int i = 0; i < 8; ++i) v[i] = p[i];
 }
-DEV void store8(h16* p, const float (&v)[8]) {
+ENLARGE_DEVICE void store8(h16* p, const float (&v)[8]) {
     *reinterpret_cast<uint4*>(p) = make_uint4(pack_halves(v[0], v[1]), pack_halves(v[2], v[3]), pack_halves(v[4], v[5]),
                                               pack_halves(v[6], v[7]));
 }
-DEV void store8(float* p, const float (&v)[8]) {
+ENLARGE_DEVICE void store8(float* p, const float (&v)[8]) {
 #pragma unroll
     for (int i = 0; i < 8; ++i) p[i] = v[i];
 }
-DEV float load1(const h16* p) { return half_to_float(*p); }
-DEV float load1(const float* p) { return *p; }
-DEV void store1(h16* p, float v) { *p = float_to_half(v); }
-DEV void store1(float* p, float v) { *p = v; }
+ENLARGE_DEVICE float load1(const h16* p) { return half_to_float(*p); }
+ENLARGE_DEVICE float load1(const float* p) { return *p; }
+ENLARGE_DEVICE void store1(h16* p, float v) { *p = float_to_half(v); }
+ENLARGE_DEVICE void store1(float* p, float v) { *p = v; }
 
-DEV std::int64_t first_item() { return static_cast<std::int64_t>(block_index()) * thread_count() + thread_index(); }
-DEV std::int64_t item_step() { return static_cast<std::int64_t>(block_count()) * thread_count(); }
+ENLARGE_DEVICE std::int64_t first_item() { return static_cast<std::int64_t>(block_index()) * thread_count() + thread_index(); }
+ENLARGE_DEVICE std::int64_t item_step() { return static_cast<std::int64_t>(block_count()) * thread_count(); }
 
 template <class T>
-DEV void conv_plain(const ConvPlain& p) {
+ENLARGE_DEVICE void conv_plain(const ConvPlain& p) {
     const T* in = reinterpret_cast<const T*>(p.in);
     const float* weights = reinterpret_cast<const float*>(p.weights);
     const float* bias = reinterpret_cast<const float*>(p.bias);
@@ -72,7 +72,7 @@ DEV void conv_plain(const ConvPlain& p) {
 }
 
 template <class T>
-DEV void pointwise(const Pointwise& p) {
+ENLARGE_DEVICE void pointwise(const Pointwise& p) {
     const std::int64_t plane = static_cast<std::int64_t>(p.height) * p.width;
     const std::int64_t items = plane * ((p.channels + 7) / 8);
     const float* scale = reinterpret_cast<const float*>(p.scale);
@@ -103,12 +103,12 @@ DEV void pointwise(const Pointwise& p) {
 }
 
 // Address of channel c of pixel (x, y) within a tensor.
-DEV std::int64_t element_at(int c, int y, int x, int height, int width) {
+ENLARGE_DEVICE std::int64_t element_at(int c, int y, int x, int height, int width) {
     return (((static_cast<std::int64_t>(c >> 3) * height + y) * width + x) << 3) + (c & 7);
 }
 
 template <class T>
-DEV void move(const Move& p) {
+ENLARGE_DEVICE void move(const Move& p) {
     const T* in = reinterpret_cast<const T*>(p.in);
     T* out = reinterpret_cast<T*>(p.out);
     const int f = p.factor;
@@ -142,7 +142,7 @@ DEV void move(const Move& p) {
 }
 
 template <class T>
-DEV void load_pixels(const LoadPixels& p) {
+ENLARGE_DEVICE void load_pixels(const LoadPixels& p) {
     const int f = p.factor, height = p.in.height / f, width = p.in.width / f;
     const std::int64_t plane = static_cast<std::int64_t>(height) * width;
     const std::int64_t items = plane * ((p.channels + 7) / 8);
@@ -161,7 +161,7 @@ DEV void load_pixels(const LoadPixels& p) {
 }
 
 template <class T>
-DEV void store_pixels(const StorePixels& p) {
+ENLARGE_DEVICE void store_pixels(const StorePixels& p) {
     const T* in = reinterpret_cast<const T*>(p.in);
     const bool yuv = p.out.kind == kPixelNv12 || p.out.kind == kPixelP010;
     const std::int64_t items = static_cast<std::int64_t>(p.out.height) * p.out.width;
@@ -202,19 +202,19 @@ DEV void store_pixels(const StorePixels& p) {
     if (!finite) raise_flag(p.flags);
 }
 
-KERNEL(conv_plain_f16, ConvPlain, 256, 1) { conv_plain<h16>(p); }
-KERNEL(conv_plain_f32, ConvPlain, 256, 1) { conv_plain<float>(p); }
-KERNEL(pointwise_f16, Pointwise, 256, 1) { pointwise<h16>(p); }
-KERNEL(pointwise_f32, Pointwise, 256, 1) { pointwise<float>(p); }
-KERNEL(move_f16, Move, 256, 1) { move<h16>(p); }
-KERNEL(move_f32, Move, 256, 1) { move<float>(p); }
-KERNEL(load_pixels_f16, LoadPixels, 256, 1) { load_pixels<h16>(p); }
-KERNEL(load_pixels_f32, LoadPixels, 256, 1) { load_pixels<float>(p); }
-KERNEL(store_pixels_f16, StorePixels, 256, 1) { store_pixels<h16>(p); }
-KERNEL(store_pixels_f32, StorePixels, 256, 1) { store_pixels<float>(p); }
+ENLARGE_KERNEL(conv_plain_f16, ConvPlain, 256, 1) { conv_plain<h16>(p); }
+ENLARGE_KERNEL(conv_plain_f32, ConvPlain, 256, 1) { conv_plain<float>(p); }
+ENLARGE_KERNEL(pointwise_f16, Pointwise, 256, 1) { pointwise<h16>(p); }
+ENLARGE_KERNEL(pointwise_f32, Pointwise, 256, 1) { pointwise<float>(p); }
+ENLARGE_KERNEL(move_f16, Move, 256, 1) { move<h16>(p); }
+ENLARGE_KERNEL(move_f32, Move, 256, 1) { move<float>(p); }
+ENLARGE_KERNEL(load_pixels_f16, LoadPixels, 256, 1) { load_pixels<h16>(p); }
+ENLARGE_KERNEL(load_pixels_f32, LoadPixels, 256, 1) { load_pixels<float>(p); }
+ENLARGE_KERNEL(store_pixels_f16, StorePixels, 256, 1) { store_pixels<h16>(p); }
+ENLARGE_KERNEL(store_pixels_f32, StorePixels, 256, 1) { store_pixels<float>(p); }
 
 // Antialiased resampling along one direction.
-KERNEL(resample, Resample, 256, 1) {
+ENLARGE_KERNEL(resample, Resample, 256, 1) {
     const int* first = reinterpret_cast<const int*>(p.first);
     const float* weights = reinterpret_cast<const float*>(p.weights);
     const std::int64_t items = static_cast<std::int64_t>(p.out.height) * p.out.width;

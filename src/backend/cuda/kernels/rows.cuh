@@ -28,7 +28,7 @@ using RowAccumulator = float[2][2][4];  // [16-pixel tile][n-tile][mma register]
 // rows y + q for first <= q < last were emitted. ACC16: one input row (K = 48 * CHUNKS) is
 // summed in half precision and then added in float.
 template <int CHUNKS, bool ACC16, class Emit, class Flush>
-DEV void stream_rows(const h16* in, int in_slices, const RowWork& work, const std::uint32_t* weights,
+ENLARGE_DEVICE void stream_rows(const h16* in, int in_slices, const RowWork& work, const std::uint32_t* weights,
                      const float* bias, unsigned char* ring, Emit emit, Flush flush) {
     using Shape = RowShape<CHUNKS>;
     const int tid = thread_index(), lane = tid & 31, warp = tid >> 5, threads = thread_count();
@@ -153,13 +153,13 @@ DEV void stream_rows(const h16* in, int in_slices, const RowWork& work, const st
 }
 
 // v < 0 ? slope * v : v, from slope - 1. NaN stays NaN and minus infinity becomes NaN: overflow is never hidden.
-DEV float prelu(float v, float slope_minus_1) { return v + slope_minus_1 * fminf(v, 0.f); }
+ENLARGE_DEVICE float prelu(float v, float slope_minus_1) { return v + slope_minus_1 * fminf(v, 0.f); }
 
-DEV float silu(float v) { return v / (1.f + fast_exp(-v)); }
+ENLARGE_DEVICE float silu(float v) { return v / (1.f + fast_exp(-v)); }
 
 // Stages bias and slope - 1 of 64 channels: kept in shared memory, not in registers, which the weights need. Visible to all
 // threads after the first cta_sync() of stream_rows().
-DEV float* stage_bias_slope(unsigned char* at, std::uint64_t bias_slope) {
+ENLARGE_DEVICE float* stage_bias_slope(unsigned char* at, std::uint64_t bias_slope) {
     float* staged = reinterpret_cast<float*>(at);
     for (int i = thread_index(); i < 128; i += thread_count()) staged[i] = reinterpret_cast<const float*>(bias_slope)[i];
     return staged;
