@@ -21,13 +21,15 @@ bool is_of_the_machine(const std::string& name) {
     return std::any_of(std::begin(kOwn), std::end(kOwn), [&](const char* own) { return name == own; });
 }
 
+constexpr const char* kPictures = "Folders of pictures";  // a group of options
+
 // What was given, by the options' long names.
 std::vector<enlarge::JobOption> given_options(const CLI::App& app) {
     std::vector<enlarge::JobOption> given;
     for (const CLI::Option* option : app.get_options()) {
         if (option->count() == 0 || option->get_lnames().empty()) continue;
         const std::string name = "--" + option->get_lnames().front();
-        constexpr const char* kGroups[] = {"Size", "Model", "Video", "Engine", "Live input"};
+        constexpr const char* kGroups[] = {"Size", "Model", "Video", "Engine", "Live input", kPictures};
         const bool kept = std::any_of(std::begin(kGroups), std::end(kGroups),
                                       [&](const char* group) { return option->get_group() == group; });
         if (kept && !is_of_the_machine(name)) given.emplace_back(name, option->results());
@@ -54,7 +56,18 @@ void define_job_options(CLI::App& app, JobChoice& choice) {
     define_size_options(app, choice.engine);
     define_model_options(app, choice.engine);
     define_video_options(app, choice.video);
+    define_picture_options(app, choice.pictures, choice.engine, kPictures);
     define_engine_options(app, choice.engine);
+}
+
+Result<void> check_options(const CLI::App& app, bool folder) {
+    for (const char* group : {"Video", "Live input", kPictures})
+        for (const CLI::Option* option : app.get_options())
+            if (option->count() > 0 && option->get_group() == group && folder != (group == kPictures))
+                return Error{Errc::argument, option->get_name() + " is for " +
+                                                 (folder ? "films" : "folders of pictures") + ", and this is a " +
+                                                 (folder ? "folder" : "film")};
+    return {};
 }
 
 std::vector<enlarge::JobOption> options_to_keep(const CLI::App& app, const JobChoice& choice,
@@ -93,10 +106,11 @@ Result<JobChoice> choice_of(const enlarge::FarmJob& job, const EngineChoice& own
     return choice;
 }
 
-Result<enlarge::Upscaler> upscaler_of(const EngineChoice& choice, std::string& model) {
+Result<enlarge::Upscaler> upscaler_of(const EngineChoice& choice, enlarge::Use use, std::optional<double> factor,
+                                      std::string& model) {
     const auto size = output_size(choice);
     if (!size) return size.error();
-    const auto settings = settings_for(choice, enlarge::Use::video, size->scale);
+    const auto settings = settings_for(choice, use, factor.value_or(size->scale));
     if (!settings) return settings.error();
     model = settings->model;
     EngineChoice settled = choice;

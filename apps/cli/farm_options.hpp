@@ -2,12 +2,14 @@
 // What the commands of a job (`enlarge plan`, `work`, `join`) have in common.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine_options.hpp"
 #include "enlarge/farm.hpp"
 #include "reporter.hpp"
+#include "upscale.hpp"
 #include "video_command.hpp"
 
 namespace cli {
@@ -16,6 +18,7 @@ namespace cli {
 struct JobChoice {
     EngineChoice engine;
     VideoChoice video;
+    PictureChoice pictures;  // of a folder
 };
 void define_job_options(CLI::App& app, JobChoice& choice);
 
@@ -26,11 +29,29 @@ std::vector<enlarge::JobOption> options_to_keep(const CLI::App& app, const JobCh
 // The job's options as they were when it was planned, with what is this machine's own.
 enlarge::Result<JobChoice> choice_of(const enlarge::FarmJob& job, const EngineChoice& own);
 
-// The network for video, and its name.
-enlarge::Result<enlarge::Upscaler> upscaler_of(const EngineChoice& choice, std::string& model);
+// The network for an enlargement by `factor` (none: by the option's), and its name.
+enlarge::Result<enlarge::Upscaler> upscaler_of(const EngineChoice& choice, enlarge::Use use,
+                                               std::optional<double> factor, std::string& model);
 
 // "12.5 s", "1:40:00"
 std::string duration(double seconds);
+
+// Fails with Errc::argument when an option of films was given for a folder, or the other way round.
+enlarge::Result<void> check_options(const CLI::App& app, bool folder);
+
+// What there is to do in a folder, and by which network. Its films are left out, and what cannot be read.
+struct FolderPlan {
+    std::vector<enlarge::JobFile> files;
+    std::vector<enlarge::Notice> notices;
+    Settings network;
+    double factor = 0;  // for which it was chosen
+};
+enlarge::Result<FolderPlan> look_at_folder(const std::string& input, const std::string& output,
+                                           const JobChoice& choice);
+UpscaleOptions picture_options(const JobChoice& choice);
+// For a job of files that lie in `input` here: what to choose the network by.
+enlarge::Result<double> factor_of_files(const enlarge::FarmJob& job, const std::string& input,
+                                        const UpscaleOptions& options);
 
 void define_messages(CLI::App& app, ReportOptions& report);
 

@@ -139,6 +139,16 @@ Result<double> factor_of(const enlarge::OutputSize& wanted, enlarge::Size input)
     return std::max(static_cast<double>(size->width) / input.width, static_cast<double>(size->height) / input.height);
 }
 
+}  // namespace
+
+Result<double> picture_factor(const Picture& picture, const UpscaleOptions& options) {
+    const auto wanted = output_size(options.engine);
+    if (!wanted) return wanted.error();
+    return factor_of(*wanted, picture.info().size);
+}
+
+namespace {
+
 // Which part of the output is wanted: all, or what --preview shows.
 Result<enlarge::Rect> output_part(const UpscaleOptions& options, enlarge::Size in, enlarge::Size out) {
     if (options.preview.empty()) return enlarge::Rect{0, 0, out.width, out.height};

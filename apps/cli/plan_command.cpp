@@ -2,6 +2,7 @@
 // `enlarge plan`: the job of many machines.
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include "CLI/CLI.hpp"
@@ -40,24 +41,38 @@ void say_plan(const enlarge::FarmJob& job, bool quiet, Reporter& reporter) {
     const auto parts = static_cast<double>(job.parts.size());
     const auto from_keys =
         std::count_if(job.parts.begin(), job.parts.end(), [](const auto& part) { return part.from_key_frame; });
+    const char* const unit = job.files.empty() ? "frame" : "file";
     JsonLine line("done");
     line.add("job", job.folder)
-        .add("frames", job.frames)
+        .add(job.files.empty() ? "frames" : "files", job.frames)
         .add("parts", static_cast<int>(job.parts.size()))
         .add("tasks", job.tasks);
-    line.add("seconds_per_frame", job.seconds_per_frame).add("machine_hours", seconds / 3600);
-    line.add("parts_from_key_frame", static_cast<int>(from_keys));
+    line.add((std::string("seconds_per_") + unit).c_str(), job.seconds_per_frame);
+    line.add("machine_hours", seconds / 3600);
+    if (job.files.empty()) line.add("parts_from_key_frame", static_cast<int>(from_keys));
     if (!reporter.json() && !quiet) {
-        std::printf("%s: %lld frames in %zu part%s (tasks 0 to %d)\n", printable(job.folder).c_str(),
-                    static_cast<long long>(job.frames), job.parts.size(), job.parts.size() == 1 ? "" : "s",
-                    job.tasks - 1);
-        std::printf("the network takes %s s a frame here: %s on one machine like this (%s machine hours), %s on %.0f\n",
-                    fixed(job.seconds_per_frame, 4).c_str(), duration(seconds).c_str(),
+        std::printf("%s: %lld %s%s in %zu part%s (tasks 0 to %d)\n", printable(job.folder).c_str(),
+                    static_cast<long long>(job.frames), unit, job.frames == 1 ? "" : "s", job.parts.size(),
+                    job.parts.size() == 1 ? "" : "s", job.tasks - 1);
+        std::printf("the network takes %s s a %s here: %s on one machine like this (%s machine hours), %s on %.0f\n",
+                    fixed(job.seconds_per_frame, 4).c_str(), unit, duration(seconds).c_str(),
                     fixed(seconds / 3600, 2).c_str(), duration(seconds / parts).c_str(), parts);
-        std::printf("%lld parts begin decoding at a key frame, the others at the beginning\n",
-                    static_cast<long long>(from_keys));
+        if (job.files.empty())
+            std::printf("%lld parts begin decoding at a key frame, the others at the beginning\n",
+                        static_cast<long long>(from_keys));
     }
     reporter.done("planned", std::move(line));
+}
+
+// The network for what there is to do; of a folder also that.
+Result<enlarge::Upscaler> prepare(const PlanOptions& o, bool folder, enlarge::JobRequest& request, std::string& model,
+                                  Reporter& reporter) {
+    if (!folder) return upscaler_of(o.choice.engine, enlarge::Use::video, std::nullopt, model);
+    auto found = look_at_folder(o.input, o.output, o.choice);
+    if (!found) return std::move(found).error();
+    for (const enlarge::Notice& said : found->notices) reporter.note(said);
+    request.files = std::move(found->files);
+    return upscaler_of(o.choice.engine, enlarge::Use::pictures, found->factor, model);
 }
 
 int run_plan(const CLI::App& app, PlanOptions& o) {
@@ -73,13 +88,17 @@ int run_plan(const CLI::App& app, PlanOptions& o) {
     auto video = video_options(o.choice.engine, o.choice.video);
     if (!video) return fail_with(video.error());
     video->overwrite = o.force;
+    std::error_code ignored;
+    const bool folder = std::filesystem::is_directory(o.input, ignored);
+    if (const auto fitting = check_options(app, folder); !fitting) return fail_with(fitting.error());
     std::string model;
-    auto upscaler = upscaler_of(o.choice.engine, model);
+    auto upscaler = prepare(o, folder, request, model, reporter);
     if (!upscaler) return fail_with(upscaler.error());
     request.options = options_to_keep(app, o.choice, model);
     reporter.start(o.input, o.output);
     follow(*video, reporter);
     const auto job = enlarge::plan_job(*upscaler, o.input, o.output, *video, o.job, request);
+    if (!job && folder) return fail_with(job.error());
     if (!job) return fail_with(Error{job.error().code, o.input + ": " + job.error().message});
     say_plan(*job, o.report.quiet, reporter);
     return kOk;
@@ -90,8 +109,10 @@ int run_plan(const CLI::App& app, PlanOptions& o) {
 Action define_plan(CLI::App& app) {
     auto options = std::make_shared<PlanOptions>();
     PlanOptions& o = *options;
-    app.add_option("FILM", o.input, "Video file, or a pattern of numbered pictures")->required()->group("Job");
-    app.add_option("-o,--output", o.output, "File that `enlarge join` will write")
+    app.add_option("FILM", o.input, "Video file, a pattern of numbered pictures, or a folder of pictures")
+        ->required()
+        ->group("Job");
+    app.add_option("-o,--output", o.output, "File, or folder, that `enlarge join` will write")
         ->required()
         ->type_name("PATH")
         ->group("Job");
@@ -99,10 +120,11 @@ Action define_plan(CLI::App& app) {
         ->required()
         ->type_name("FOLDER")
         ->group("Job");
-    auto* chunk = app.add_option("--chunk", o.chunk, "How much of the film is a part: 60s, 1:30")
-                      ->type_name("TIME")
-                      ->capture_default_str()
-                      ->group("Job");
+    auto* chunk =
+        app.add_option("--chunk", o.chunk, "How much of the film is a part: 60s, 1:30; of pictures how much work")
+            ->type_name("TIME")
+            ->capture_default_str()
+            ->group("Job");
     app.add_option("--parts", o.parts, "How many parts; tasks 0 to N-1 exist even where there are fewer segments")
         ->type_name("N")
         ->check(whole(1, 1'000'000))

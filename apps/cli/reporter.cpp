@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <utility>
 
 #include "command.hpp"
 #include "enlarge/log.hpp"
@@ -86,6 +87,7 @@ void Reporter::clear_line() {
 }
 
 void Reporter::start(const std::string& input, const std::string& output) {
+    if (notes_) return;
     input_ = input;
     output_ = output;
     ++index_;
@@ -95,7 +97,7 @@ void Reporter::start(const std::string& input, const std::string& output) {
 
 void Reporter::progress(double fraction, const std::string& detail) {
     const std::lock_guard lock(mutex_);
-    if (!terminal_ && !options_.json) return;
+    if (notes_ || (!terminal_ && !options_.json)) return;
     const auto now = std::chrono::steady_clock::now();
     if (now - shown_ < std::chrono::milliseconds(options_.json ? 500 : 100)) return;
     shown_ = now;
@@ -123,6 +125,7 @@ void Reporter::progress(double fraction, const std::string& detail) {
 
 void Reporter::done(const std::string& summary, JsonLine line) {
     const std::lock_guard lock(mutex_);
+    if (notes_) return;
     clear_line();
     if (options_.json)
         emit(line);
@@ -140,6 +143,12 @@ void Reporter::error(const std::string& input, const enlarge::Error& error) {
 
 void Reporter::note(const enlarge::Notice& notice) {
     const std::lock_guard lock(mutex_);
+    if (notes_) {  // which may come back here
+        const auto notes = std::exchange(notes_, {});
+        notes(notice);
+        notes_ = notes;
+        return;
+    }
     clear_line();
     if (options_.json)
         emit(JsonLine("note").add("input", input_).add("code", notice.code).add("message", notice.text));
@@ -149,7 +158,7 @@ void Reporter::note(const enlarge::Notice& notice) {
 
 void Reporter::detail(const std::string& text) {
     const std::lock_guard lock(mutex_);
-    if (!options_.verbose) return;
+    if (!options_.verbose || notes_) return;
     clear_line();
     std::fprintf(stderr, "%s\n", printable(text).c_str());
 }

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -57,6 +58,8 @@ public:
     void note(const enlarge::Notice& notice);
     // With -v only.
     void detail(const std::string& text);
+    // What follows is a part of something larger: of it only remarks are given on, to `notes`. Empty: no more.
+    void within(std::function<void(const enlarge::Notice&)> notes) { notes_ = std::move(notes); }
 
     [[nodiscard]] bool json() const { return options_.json; }
     [[nodiscard]] bool verbose() const { return options_.verbose > 0; }
@@ -66,6 +69,7 @@ private:
     void clear_line();
 
     ReportOptions options_;
+    std::function<void(const enlarge::Notice&)> notes_;
     bool terminal_;
     bool line_shown_ = false;
     std::size_t files_ = 1, index_ = 0;

@@ -33,10 +33,12 @@ const char* state_name(enlarge::PartState state) {
 
 void print_json(const enlarge::JobStatus& s) {
     JsonLine line("status");
+    const bool files = !s.job.files.empty();
     line.add("job", s.job.folder)
         .add("output", s.job.output)
-        .add("frames", s.job.frames)
-        .add("frames_done", s.frames_done);
+        .add(files ? "files" : "frames", s.job.frames)
+        .add(files ? "files_done" : "frames_done", s.frames_done);
+    if (files) line.add("files_failed", s.files_failed);
     line.add("bytes", s.bytes).add("working", s.working);
     if (s.seconds_left >= 0) line.add("seconds_left", s.seconds_left);
     std::string parts;
@@ -45,7 +47,7 @@ void print_json(const enlarge::JobStatus& s) {
         parts += (i ? "," : "") + std::string("{\"part\":") + std::to_string(i) +
                  ",\"state\":" + json_quoted(state_name(part.state)) +
                  ",\"first\":" + std::to_string(s.job.parts[i].first) +
-                 ",\"frames\":" + std::to_string(s.job.parts[i].frames) +
+                 (files ? ",\"files\":" : ",\"frames\":") + std::to_string(s.job.parts[i].frames) +
                  ",\"failures\":" + std::to_string(part.failures) + ",\"seconds\":" + shortest(part.seconds) +
                  ",\"who\":" + json_quoted(part.who) + ",\"reason\":" + json_quoted(part.reason) + "}";
     }
@@ -66,16 +68,18 @@ int run_status(const std::string& folder, bool json) {
         done += part.state == enlarge::PartState::done ? 1 : 0;
         waiting += part.state == enlarge::PartState::waiting ? 1 : 0;
     }
-    std::printf("%s: %zu of %zu parts done, %lld of %lld frames (%s %%); %d in work, %zu waiting%s\n",
+    const char* const unit = s.job.files.empty() ? "frames" : "files";
+    std::printf("%s: %zu of %zu parts done, %lld of %lld %s (%s %%); %d in work, %zu waiting%s\n",
                 printable(s.job.output).c_str(), done, s.parts.size(), static_cast<long long>(s.frames_done),
-                static_cast<long long>(s.job.frames),
+                static_cast<long long>(s.job.frames), unit,
                 fixed(100.0 * static_cast<double>(s.frames_done) / static_cast<double>(s.job.frames), 1).c_str(),
                 s.working, waiting,
                 s.seconds_left >= 0 ? ("; about " + duration(s.seconds_left) + " left").c_str() : "");
+    if (s.files_failed > 0) std::printf("  %d files cannot be enlarged; logs/ says why\n", s.files_failed);
     for (std::size_t i = 0; i < s.parts.size(); ++i) {
         const auto& part = s.parts[i];
         if (part.state == enlarge::PartState::done || part.state == enlarge::PartState::waiting) continue;
-        std::printf("  part %6zu  %-8s  frames %lld to %lld", i, state_name(part.state),
+        std::printf("  part %6zu  %-8s  %s %lld to %lld", i, state_name(part.state), unit,
                     static_cast<long long>(s.job.parts[i].first),
                     static_cast<long long>(s.job.parts[i].first + s.job.parts[i].frames - 1));
         if (!part.who.empty())

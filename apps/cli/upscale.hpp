@@ -17,19 +17,24 @@
 
 namespace cli {
 
-struct UpscaleOptions {
-    InputOptions inputs;
-    EngineChoice engine;
-    ReportOptions report;
-    bool force = false;
-    bool no_provenance = false;
-    // pictures
+// How pictures are read and written.
+struct PictureChoice {
     std::string format;           // of --format; empty: by extension
     int quality = 0;
     bool lossless = false;
     std::string background;       // "white", "#rrggbb"
-    int page = 0;                 // counted from 1; 0 when not given
     bool allow_damaged = false;
+    bool no_provenance = false;
+};
+// Adds the options in this group; --alpha is the engine's.
+void define_picture_options(CLI::App& app, PictureChoice& picture, EngineChoice& engine, const char* group);
+
+struct UpscaleOptions : PictureChoice {
+    InputOptions inputs;
+    EngineChoice engine;
+    ReportOptions report;
+    bool force = false;
+    int page = 0;                 // counted from 1; 0 when not given
     // instead of the whole
     std::string preview;          // "x,y,w,h" of the input
     bool try_models = false;
@@ -69,6 +74,9 @@ enlarge::Result<enlarge::Rect> parse_rect(const std::string& text, const char* o
 enlarge::Result<enlarge::Rect> rect_within(const std::string& text, const char* option, enlarge::Size size);
 // The file, or what a pipe gives.
 enlarge::Result<enlarge::Picture> open_picture(const std::string& path, const UpscaleOptions& options);
+
+// How many times larger its result is along the longer way, by these options; 0 when that is left to the network.
+enlarge::Result<double> picture_factor(const enlarge::Picture& picture, const UpscaleOptions& options);
 
 // One picture with the same crop by every network that is here (--try-models).
 enlarge::Result<void> try_models(const Job& job, const UpscaleOptions& options, Reporter& reporter);

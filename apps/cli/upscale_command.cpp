@@ -158,17 +158,8 @@ Action define_upscale(CLI::App& app) {
         ->type_name("PATH")->group("Input and output");
     app.add_flag("-r,--recursive", o.inputs.recursive, "Enlarge what is in folders and their subfolders")->group("Input and output");
     app.add_flag("-f,--force", o.force, "Overwrite outputs that exist")->group("Input and output");
-    app.add_option("--format", o.format, "Write jpg, png, webp, tif, avif, heic, jxl, ppm or pfm (default: by the output's extension)")
-        ->type_name("FORMAT")->group("Input and output");
-    app.add_option("-q,--quality", o.quality, "Of lossy formats, 1 to 100 (default: JPEG 95, WebP and JPEG XL 92, AVIF and HEIC 80)")
-        ->type_name("N")->check(whole(1, 100))->group("Input and output");
-    app.add_flag("--lossless", o.lossless, "Compress WebP or JPEG XL without loss")->group("Input and output");
-    app.add_option("--alpha", o.engine.alpha, "How transparency is enlarged: network or lanczos")
-        ->type_name("HOW")->check(CLI::IsMember({"network", "lanczos"}))->capture_default_str()->group("Input and output");
-    app.add_option("--background", o.background, "Replace transparency by a colour: white, black, #rrggbb")->type_name("COLOUR")->group("Input and output");
+    define_picture_options(app, o, o.engine, "Input and output");
     app.add_option("--page", o.page, "Which page of a file with several, from 1")->type_name("N")->check(whole(1, 1'000'000))->group("Input and output");
-    app.add_flag("--allow-damaged", o.allow_damaged, "Take what can be decoded of a truncated or damaged file")->group("Input and output");
-    app.add_flag("--no-provenance", o.no_provenance, "Do not record in the metadata that the picture was enlarged and by which network")->group("Input and output");
     const char* look = "A look first";
     app.add_option("--preview", o.preview, "Only this part of the input, as the whole would have it: its left, top, width and height in pixels; of video one frame, "
                                            "at --from, or what lies between --from and --to")

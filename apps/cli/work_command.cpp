@@ -24,12 +24,15 @@ struct WorkOptions {
     bool allow_mixed = false, retry = false;
 };
 
-int say_work(const enlarge::JobWorkReport& done, const WorkOptions& o, Reporter& reporter) {
+int say_work(const enlarge::JobWorkReport& done, bool files, const WorkOptions& o, Reporter& reporter) {
     JsonLine line("done");
-    line.add("job", o.job).add("made", done.made).add("passed_over", done.passed_over).add("frames", done.frames);
+    line.add("job", o.job)
+        .add("made", done.made)
+        .add("passed_over", done.passed_over)
+        .add(files ? "files" : "frames", done.frames);
     line.add("given_up", static_cast<int>(done.given_up.size())).add("seconds", done.seconds);
     reporter.done(std::to_string(done.made) + " parts made, " + std::to_string(done.passed_over) + " passed over, " +
-                      std::to_string(done.frames) + " frames in " + duration(done.seconds),
+                      std::to_string(done.frames) + (files ? " files in " : " frames in ") + duration(done.seconds),
                   std::move(line));
     if (done.given_up.empty()) return kOk;
     std::string list;
@@ -37,6 +40,33 @@ int say_work(const enlarge::JobWorkReport& done, const WorkOptions& o, Reporter&
     reporter.error(o.job, {Errc::format, o.job + ": given up after three failures: parts " + list +
                                              "; logs/ says why, and --retry tries again"});
     return kSomeFailed;
+}
+
+// A job of files: each by the main command's own way.
+Result<enlarge::JobWorkReport> work_on_files(const enlarge::FarmJob& job, const JobChoice& choice,
+                                             const enlarge::VideoOptions& callbacks, enlarge::JobWork& work,
+                                             Reporter& reporter) {
+    const UpscaleOptions options = picture_options(choice);
+    const auto factor = factor_of_files(job, work.input.empty() ? job.input : work.input, options);
+    if (!factor) return factor.error();
+    Upscalers upscalers(options);
+    const auto upscaler = upscalers.upscaler(enlarge::Use::pictures, *factor);
+    if (!upscaler) return upscaler.error();
+    work.enlarge = [&](const std::string& input, const std::string& output, const auto& notice) {
+        reporter.within(notice);
+        auto done = upscale_picture({.input = input, .output = output}, options, upscalers, reporter);
+        reporter.within({});
+        return done;
+    };
+    return enlarge::work_on_job(**upscaler, job.folder, callbacks, work);
+}
+
+Result<enlarge::JobWorkReport> work_on_film(const enlarge::FarmJob& job, const JobChoice& choice,
+                                            const enlarge::VideoOptions& options, const enlarge::JobWork& work) {
+    std::string model;
+    auto upscaler = upscaler_of(choice.engine, enlarge::Use::video, std::nullopt, model);
+    if (!upscaler) return std::move(upscaler).error();
+    return enlarge::work_on_job(*upscaler, job.folder, options, work);
 }
 
 int run_work(const WorkOptions& o) {
@@ -60,14 +90,12 @@ int run_work(const WorkOptions& o) {
     if (!choice) return fail_with(choice.error());
     auto video = video_options(choice->engine, choice->video);
     if (!video) return fail_with(video.error());
-    std::string model;
-    auto upscaler = upscaler_of(choice->engine, model);
-    if (!upscaler) return fail_with(upscaler.error());
     reporter.start(o.job, job->output);
     follow(*video, reporter);
-    const auto done = enlarge::work_on_job(*upscaler, o.job, *video, work);
+    const auto done = job->files.empty() ? work_on_film(*job, *choice, *video, work)
+                                         : work_on_files(*job, *choice, *video, work, reporter);
     if (!done) return fail_with(Error{done.error().code, o.job + ": " + done.error().message});
-    return say_work(*done, o, reporter);
+    return say_work(*done, !job->files.empty(), o, reporter);
 }
 
 }  // namespace
@@ -81,7 +109,8 @@ Action define_work(CLI::App& app) {
                    "(default: whatever nobody else makes)")
         ->type_name("N|N-M|auto")
         ->group("Job");
-    app.add_option("--input", o.input, "Where the film is on this machine (default: where the job says)")
+    app.add_option("--input", o.input,
+                   "Where the film, or the folder, is on this machine (default: where the job says)")
         ->type_name("PATH")
         ->group("Job");
     app.add_flag("--allow-mixed", o.allow_mixed, "Also when this machine computes other bits than the one that planned")

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "pictures/library.hpp"
 
 namespace enlarge::pictures {
 namespace {
@@ -64,6 +65,8 @@ void* copy_if_attached(VipsImage* from, const char* name, GValue* value, void* t
 }
 
 }  // namespace
+
+std::string library_version() { return std::string("libvips ") + vips_version_string(); }
 
 Result<void> start_vips() {
     static const bool started = start();

@@ -13,8 +13,12 @@ namespace enlarge::video {
 Result<FarmJob> plan_farm(const NamedEnlarger& network, Precision precision, const std::string& input,
                           const std::string& output, const VideoOptions& options, const std::string& folder,
                           const JobRequest& request);
+// The same for request.files. `facts`: what changes their bytes besides the network.
+Result<FarmJob> plan_files(const NamedEnlarger& network, Precision precision, const std::string& input,
+                           const std::string& output, const VideoOptions& options, const std::string& folder,
+                           const JobRequest& request, const media::JobFingerprint& facts);
 Result<JobWorkReport> work_on_farm(const NamedEnlarger& network, const std::string& folder, const VideoOptions& options,
-                                   const JobWork& work);
+                                   const JobWork& work, const media::JobFingerprint& facts);
 Result<JobStatus> farm_status(const std::string& folder);
 Result<JobJoinReport> join_farm(const std::string& folder, const JobJoin& join);
 
@@ -28,9 +32,13 @@ struct PartWork {
     const FarmJob& job;
     const VideoOptions& options;
     std::string input, worker;
+    const EnlargeFile& enlarge;           // of a job of files
+    const media::JobFingerprint& facts;   // of this machine, for such a job
     bool allow_mixed = false;
     bool checked = false;  // that this machine may take part; set by the first part
 };
 Result<PartFile> make_part(PartWork& work, int number);
+// The same of a job of files (farm_files_part.cpp).
+Result<PartFile> make_files(PartWork& work, int number);
 
 }  // namespace enlarge::video

@@ -14,6 +14,7 @@
 #include "media/own_folder.hpp"
 #include "media/place.hpp"
 #include "media/sha256.hpp"
+#include "video/farm_files.hpp"
 #include "video/frame_list.hpp"
 
 namespace enlarge::video {
@@ -42,8 +43,11 @@ Json place_of(const std::string& folder, const std::string& path) {
     return {{"path", fs::absolute(path).lexically_normal().string()}, {"from_job", relative_to(folder, path)}};
 }
 
-Json json_of(const JobPart& part) {
-    Json out{{"first", part.first}, {"frames", part.frames}, {"first_s", part.first_s}, {"last_s", part.last_s}};
+Json json_of(const JobPart& part, bool of_files) {
+    Json out{{"first", part.first}, {of_files ? "files" : "frames", part.frames}};
+    if (of_files) return out;
+    out["first_s"] = part.first_s;
+    out["last_s"] = part.last_s;
     out["decode_from"] = part.from_key_frame ? "key frame" : "beginning";
     if (part.from_key_frame) out["key_frame_s"] = part.key_frame_s;
     out["pre_roll"] = part.pre_roll;
@@ -53,6 +57,10 @@ Json json_of(const JobPart& part) {
 JobPart part_of(const Json& json) {
     JobPart part;
     part.first = json.at("first");
+    if (json.contains("files")) {
+        part.frames = json.at("files");
+        return part;
+    }
     part.frames = json.at("frames");
     part.first_s = json.at("first_s");
     part.last_s = json.at("last_s");
@@ -72,14 +80,19 @@ Json json_of(const FarmJob& job) {
     out["arithmetic"] = job.arithmetic;
     out["precision"] = job.precision;
     for (const auto& [name, value] : job.facts) out["facts"].push_back({{"name", name}, {"value", value}});
-    out["frames"] = {{"count", job.frames},
-                     {"time_base", {job.time_base_num, job.time_base_den}},
-                     {"list_sha256", job.frames_sha256}};
-    out["segment_frames"] = job.segment_frames;
+    const bool of_files = !job.files.empty();
+    if (of_files) {
+        out["files"] = {{"count", job.frames}, {"list_sha256", job.frames_sha256}};
+    } else {
+        out["frames"] = {{"count", job.frames},
+                         {"time_base", {job.time_base_num, job.time_base_den}},
+                         {"list_sha256", job.frames_sha256}};
+        out["segment_frames"] = job.segment_frames;
+    }
     out["lease_s"] = job.lease_s;
-    out["seconds_per_frame"] = job.seconds_per_frame;
+    out[of_files ? "seconds_per_file" : "seconds_per_frame"] = job.seconds_per_frame;
     out["tasks"] = job.tasks;
-    for (const JobPart& part : job.parts) out["parts"].push_back(json_of(part));
+    for (const JobPart& part : job.parts) out["parts"].push_back(json_of(part, of_files));
     return out;
 }
 
@@ -93,13 +106,15 @@ FarmJob job_of(const std::string& folder, const Json& json) {
     job.arithmetic = json.at("arithmetic");
     job.precision = json.at("precision");
     for (const Json& fact : json.at("facts")) job.facts.emplace_back(fact.at("name"), fact.at("value"));
-    job.frames = json.at("frames").at("count");
-    job.time_base_num = json.at("frames").at("time_base").at(0);
-    job.time_base_den = json.at("frames").at("time_base").at(1);
-    job.frames_sha256 = json.at("frames").at("list_sha256");
-    job.segment_frames = json.at("segment_frames");
+    const bool of_files = json.contains("files");
+    const Json& list = json.at(of_files ? "files" : "frames");
+    job.frames = list.at("count");
+    job.frames_sha256 = list.at("list_sha256");
+    job.time_base_num = of_files ? 1 : int(list.at("time_base").at(0));
+    job.time_base_den = of_files ? 1 : int(list.at("time_base").at(1));
+    job.segment_frames = of_files ? std::int64_t{1} : std::int64_t(json.at("segment_frames"));
     job.lease_s = json.at("lease_s");
-    job.seconds_per_frame = json.at("seconds_per_frame");
+    job.seconds_per_frame = json.at(of_files ? "seconds_per_file" : "seconds_per_frame");
     job.tasks = json.at("tasks");
     for (const Json& part : json.at("parts")) job.parts.push_back(part_of(part));
     return job;
@@ -114,15 +129,23 @@ Result<void> check(const FarmJob& job) {
     return check(plan_of(job));
 }
 
+Json json_of(const MadeFile& made) {
+    if (!made.failed.empty()) return {{"failed", made.failed}};
+    return {{"name", made.name}, {"bytes", made.bytes}, {"sha256", made.sha256}};
+}
+
 Json json_of(const PartFile& part) {
     Json out{{"enlarge_part", kVersion}, {"part", part.number}, {"first", part.frames.first}};
     out["frames"] = part.frames.count;
-    out["first_time"] = part.first_time;
-    out["last_time"] = part.last_time;
-    out["file"] = part.file;
-    out["bytes"] = part.bytes;
-    out["sha256"] = part.sha256;
-    for (const auto& one : part.segments) out["segments"].push_back({one.offset, store(one.segment)});
+    if (part.made.empty()) {
+        out["first_time"] = part.first_time;
+        out["last_time"] = part.last_time;
+        out["file"] = part.file;
+        out["bytes"] = part.bytes;
+        out["sha256"] = part.sha256;
+        for (const auto& one : part.segments) out["segments"].push_back({one.offset, store(one.segment)});
+    }
+    for (const MadeFile& made : part.made) out["files"].push_back(json_of(made));
     out["arithmetic"] = part.arithmetic;
     out["decoded_from"] = part.decoded_from;
     out["host"] = part.host;
@@ -130,10 +153,12 @@ Json json_of(const PartFile& part) {
     return out;
 }
 
-Result<PartFile> part_file_of(const Json& json) {
-    PartFile part;
-    part.number = json.at("part");
-    part.frames = {json.at("first"), json.at("frames")};
+MadeFile made_file_of(const Json& json) {
+    if (json.contains("failed")) return {"", "", 0, json.at("failed")};
+    return {json.at("name"), json.at("sha256"), json.at("bytes"), ""};
+}
+
+Result<void> read_film_part(const Json& json, PartFile& part) {
     part.first_time = json.at("first_time");
     part.last_time = json.at("last_time");
     part.file = json.at("file");
@@ -142,6 +167,19 @@ Result<PartFile> part_file_of(const Json& json) {
     for (const Json& one : json.at("segments")) {
         TRY(const auto segment, media::restore_segment(one.at(1)));
         part.segments.push_back({part.file, segment, one.at(0)});
+    }
+    return {};
+}
+
+Result<PartFile> part_file_of(const Json& json) {
+    PartFile part;
+    part.number = json.at("part");
+    part.frames = {json.at("first"), json.at("frames")};
+    if (json.contains("files")) {
+        for (const Json& one : json.at("files")) part.made.push_back(made_file_of(one));
+        for (const MadeFile& made : part.made) part.bytes += made.bytes;
+    } else {
+        TRY(read_film_part(json, part));
     }
     part.arithmetic = json.at("arithmetic");
     part.decoded_from = json.at("decoded_from");
@@ -230,7 +268,9 @@ Result<void> write_job(const FarmJob& job) {
 Result<FarmJob> read_farm_job(const std::string& folder) {
     const std::string path = FarmFolder{folder}.job();
     auto job = from_json<FarmJob>(path, "enlarge_job", [&](const Json& json) -> Result<FarmJob> {
-        return job_of(folder, json);
+        FarmJob read = job_of(folder, json);
+        if (json.contains("files")) TRY(load_files(read));
+        return read;
     });
     if (!job && job.error().code == Errc::not_found)
         return Error{Errc::not_found, folder + ": no job is there (no job.json); `enlarge plan` makes one"};
@@ -263,6 +303,7 @@ Result<PartFile> read_part(const FarmFolder& folder, int number) {
 }
 
 Result<void> verify_part(const FarmFolder& folder, const FarmJob& job, const PartFile& part) {
+    if (!job.files.empty()) return verify_files(folder, job, part);
     const std::string name = folder.parts() + "/" + part.file;
     const auto wrong = [&](const std::string& what) { return Error{Errc::format, name + ": " + what}; };
     const JobPart& planned = job.parts[static_cast<std::size_t>(part.number)];

@@ -17,6 +17,7 @@ struct FarmFolder {
     std::string path;
     [[nodiscard]] std::string job() const { return path + "/job.json"; }
     [[nodiscard]] std::string frames() const { return path + "/frames"; }
+    [[nodiscard]] std::string files() const { return path + "/files"; }
     [[nodiscard]] std::string parts() const { return path + "/parts"; }
     [[nodiscard]] std::string claims() const { return path + "/claims"; }
     [[nodiscard]] std::string work() const { return path + "/work"; }
@@ -42,6 +43,13 @@ Result<FarmJob> read_farm_job(const std::string& folder);
 JobPlan plan_of(const FarmJob& job);
 inline FrameRange range_of(const JobPart& part) { return {part.first, part.frames}; }
 
+// What became of one of a job's files.
+struct MadeFile {
+    std::string name, sha256;  // in the folder made_folder()
+    std::int64_t bytes = 0;
+    std::string failed;        // not empty: it cannot be enlarged, and why; there is no file
+};
+
 // A finished part: what its side file says.
 struct PartFile {
     int number = 0;
@@ -50,13 +58,14 @@ struct PartFile {
     std::string file, sha256;                    // beside it: the segments, one behind the other
     std::int64_t bytes = 0;
     std::vector<media::NamedSegment> segments;   // in that file
+    std::vector<MadeFile> made;                  // instead of all that: of a job of files
     std::string arithmetic, decoded_from, host;
     double seconds = 0;                          // that it took
 };
 Result<void> write_part(const FarmFolder& folder, const PartFile& part);
 // Errc::not_found: it is not there yet.
 Result<PartFile> read_part(const FarmFolder& folder, int number);
-// Reads the whole file. Errc::format says what is not as the job and the side file have it.
+// Reads the whole file, or all of the files. Errc::format says what is not as the job and the side file have it.
 Result<void> verify_part(const FarmFolder& folder, const FarmJob& job, const PartFile& part);
 
 }  // namespace enlarge::video

@@ -8,6 +8,7 @@
 #include "media/place.hpp"
 #include "video/claims.hpp"
 #include "video/farm.hpp"
+#include "video/farm_files.hpp"
 
 namespace enlarge::video {
 
@@ -103,9 +104,9 @@ Error missing(const FarmFolder& folder, const FarmJob& job, const std::vector<in
     return {Errc::not_found, text};
 }
 
-// The segments of all parts that are there, each verified.
-Result<std::vector<NamedSegment>> gather(const FarmFolder& folder, const FarmJob& job, const JobJoin& join) {
-    std::vector<NamedSegment> segments;
+// All parts that are there, each verified.
+Result<std::vector<PartFile>> gather(const FarmFolder& folder, const FarmJob& job, const JobJoin& join) {
+    std::vector<PartFile> parts;
     std::vector<int> absent;
     std::string others;
     for (int number = 0; number < static_cast<int>(job.parts.size()); ++number) {
@@ -120,14 +121,14 @@ Result<std::vector<NamedSegment>> gather(const FarmFolder& folder, const FarmJob
             sound.error().message += "; `enlarge work` with --task " + std::to_string(number) + " makes it anew";
             return std::move(sound).error();
         }
-        segments.insert(segments.end(), part->segments.begin(), part->segments.end());
         if (part->arithmetic != job.arithmetic && others.find(part->arithmetic) == std::string::npos)
             others += "; " + part->arithmetic;
+        parts.push_back(std::move(part).value());
     }
     if (!absent.empty() && !join.so_far) return missing(folder, job, absent);
     if (!others.empty() && join.notice)
         join.notice({"parts-mixed", "warning: parts were computed in several ways: " + job.arithmetic + others});
-    return segments;
+    return parts;
 }
 
 // film.mkv -> film_so_far.mkv
@@ -185,10 +186,13 @@ Result<JobJoinReport> join_farm(const std::string& folder, const JobJoin& join) 
         return put_together_from(journal->folder(), journal->list(), journal->plan(), join);
     }
     TRY(const FarmJob job, read_farm_job(folder));
-    TRY(auto segments, gather(where, job, join));
-    if (segments.empty()) return nothing_yet(folder);
-    TRY(const auto parts, media::OwnFolder::open(where.parts()));
-    return put_together_from(parts, std::move(segments), plan_of(job), join);
+    TRY(const auto parts, gather(where, job, join));
+    if (parts.empty()) return nothing_yet(folder);
+    if (!job.files.empty()) return join_files(job, parts, join);
+    std::vector<NamedSegment> segments;
+    for (const PartFile& part : parts) segments.insert(segments.end(), part.segments.begin(), part.segments.end());
+    TRY(const auto own, media::OwnFolder::open(where.parts()));
+    return put_together_from(own, std::move(segments), plan_of(job), join);
 }
 
 }  // namespace enlarge::video

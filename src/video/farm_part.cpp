@@ -175,6 +175,7 @@ std::string refusal(const FarmJob& job, const media::JobFingerprint& found, bool
 }
 
 Result<PartFile> make_part(PartWork& work, int number) {
+    if (!work.job.files.empty()) return make_files(work, number);
     const auto start = std::chrono::steady_clock::now();
     const FarmFolder folder{work.job.folder};
     const JobPart& planned = work.job.parts[static_cast<std::size_t>(number)];
@@ -189,8 +190,8 @@ Result<PartFile> make_part(PartWork& work, int number) {
     TRY(job->journal, Journal::open(own, plan, false));
     TRY(adopt(folder, own, number, plan, *job->journal));
     if (job->journal->frames() > 0)
-        job->notice({"work-resumed", "goes on with " + std::to_string(job->journal->frames()) + " frames of the part's " +
-                                         std::to_string(range.count) + " that were finished before"});
+        job->notice({"work-resumed", "goes on with " + std::to_string(job->journal->frames()) + " of the part's " +
+                                         std::to_string(range.count) + " frames, which were finished before"});
     auto ran = run_frames(*job, range, marks, planned, tick, true);
     bool from_key_frame = planned.from_key_frame;
     if (!ran && from_key_frame && job->planned && job->planned->differed()) {

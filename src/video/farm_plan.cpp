@@ -12,7 +12,9 @@
 
 #include "media/place.hpp"
 #include "media/sha256.hpp"
+#include "base/version.hpp"
 #include "video/farm.hpp"
+#include "video/farm_files.hpp"
 
 namespace enlarge::video {
 
@@ -125,30 +127,68 @@ int parts_for(const SeenInput& seen, const JobPlan& plan, double chunk_s) {
     return static_cast<int>(std::clamp(std::ceil(segments / std::max(1.0, std::round(chunk_s / segment_s))), 1.0, 1e6));
 }
 
-// Seconds that the network takes for a frame here: the second of two runs.
-Result<double> measure(const Job& job) {
-    Image in(job.in.size, kRgbF32Planar);
+// Seconds that the network takes here: the second of two runs.
+Result<double> measure(const NamedEnlarger& network, Size from, Size to) {
+    Image in(from, kRgbF32Planar);
     for (int p = 0; p < 3; ++p)
-        for (int y = 0; y < job.in.size.height; ++y)
-            std::memset(in.view().row(p, y), 0, static_cast<std::size_t>(job.in.size.width) * sizeof(float));
-    Image out(job.out.size, kRgbF32Planar);
+        for (int y = 0; y < from.height; ++y)
+            std::memset(in.view().row(p, y), 0, static_cast<std::size_t>(from.width) * sizeof(float));
+    Image out(to, kRgbF32Planar);
     double seconds = 0;
     for (int i = 0; i < 2 && seconds < 5; ++i) {
         const auto start = std::chrono::steady_clock::now();
-        TRY(job.network.enlarger->run(std::as_const(in).view(), out.view(), {}, InputKind::frame));
+        TRY(network.enlarger->run(std::as_const(in).view(), out.view(), {}, InputKind::frame));
         seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
     return seconds;
 }
 
-Result<void> check_request(const JobRequest& request, const std::string& input, const Job& job) {
+Result<void> check_request(const JobRequest& request) {
     if (request.parts < 0 || request.parts > 1'000'000)
         return Error{Errc::argument, std::to_string(request.parts) + " parts; 1 to 1000000 are possible"};
     if (!(request.chunk_s > 0) || !(request.lease_s >= 1))
         return Error{Errc::argument, "chunks must last more than 0 s, and the lease at least 1 s"};
-    if (!job.may_be_journalled())
-        return Error{Errc::unsupported, input + ": a job needs files on both ends: no pipe, no address, not --live"};
     return {};
+}
+
+std::string sha256_of(const std::string& text) {
+    media::Sha256 sum;
+    sum.add(text.data(), text.size());
+    return sum.hex();
+}
+
+// What every job says of itself.
+FarmJob named_job(const NamedEnlarger& network, Precision precision, const std::string& input,
+                  const std::string& output, const std::string& folder, const JobRequest& request) {
+    FarmJob job;
+    job.folder = folder;
+    job.input = input;
+    job.output = output;
+    job.options = request.options;
+    job.model = network.model;
+    job.arithmetic = network.description;
+    job.precision = std::string(precision_name(precision));
+    job.lease_s = request.lease_s;
+    return job;
+}
+
+// What the files are; and how many pixels they have, all together.
+Result<std::int64_t> look_at_files(const std::string& input, const VideoOptions& options, std::vector<JobFile>& files) {
+    std::int64_t pixels = 0, count = 0;
+    for (JobFile& file : files) {
+        TRY(options.cancel.check());
+        VideoProgress progress;
+        progress.frames = ++count;
+        progress.frames_total = static_cast<std::int64_t>(files.size());
+        progress.fraction = static_cast<double>(count) / static_cast<double>(files.size());
+        if (options.progress && options.progress(progress) != VideoControl::go_on)
+            return Error{Errc::cancelled, "stopped while the files were looked at; nothing was kept"};
+        TRY(const FileSum sum, sum_of((fs::path(input) / file.input).string()));
+        file.bytes = sum.bytes;
+        file.sha256 = sum.sha256;
+        pixels += file.pixels;
+    }
+    return pixels;
 }
 
 }  // namespace
@@ -157,7 +197,9 @@ Result<FarmJob> plan_farm(const NamedEnlarger& network, Precision precision, con
                           const std::string& output, const VideoOptions& options, const std::string& folder,
                           const JobRequest& request) {
     Job job(network, input, output, options);
-    TRY(check_request(request, input, job));
+    TRY(check_request(request));
+    if (!job.may_be_journalled())
+        return Error{Errc::unsupported, input + ": a job needs files on both ends: no pipe, no address, not --live"};
     const FarmFolder where{folder};
     TRY(decide(job));
     if (!job.source->input().repeatable())
@@ -174,14 +216,7 @@ Result<FarmJob> plan_farm(const NamedEnlarger& network, Precision precision, con
     const int count = request.parts > 0 ? request.parts : parts_for(seen, plan, request.chunk_s);
     TRY(divide(plan, seen.one_time_base ? count : 1));
 
-    FarmJob farm;
-    farm.folder = folder;
-    farm.input = input;
-    farm.output = output;
-    farm.options = request.options;
-    farm.model = network.model;
-    farm.arithmetic = network.description;
-    farm.precision = std::string(precision_name(precision));
+    FarmJob farm = named_job(network, precision, input, output, folder, request);
     farm.facts = plan.fingerprint;
     farm.frames = plan.frames;
     farm.segment_frames = plan.segment_frames;
@@ -189,13 +224,43 @@ Result<FarmJob> plan_farm(const NamedEnlarger& network, Precision precision, con
     farm.time_base_den = seen.time_base.den;
     farm.parts = parts_of(plan, seen, may_begin_at_key_frame(job, seen));
     farm.tasks = std::max(request.parts, static_cast<int>(farm.parts.size()));
-    farm.lease_s = request.lease_s;
-    TRY(farm.seconds_per_frame, measure(job));
+    TRY(farm.seconds_per_frame, measure(network, job.in.size, job.out.size));
     const std::string list = text_of(seen.marks);
-    media::Sha256 sum;
-    sum.add(list.data(), list.size());
-    farm.frames_sha256 = sum.hex();
+    farm.frames_sha256 = sha256_of(list);
     TRY(write_whole(where.frames(), list));
+    TRY(write_job(farm));
+    return farm;
+}
+
+Result<FarmJob> plan_files(const NamedEnlarger& network, Precision precision, const std::string& input,
+                           const std::string& output, const VideoOptions& options, const std::string& folder,
+                           const JobRequest& request, const media::JobFingerprint& facts) {
+    constexpr int kSide = 256;  // of what is measured
+    TRY(check_request(request));
+    const FarmFolder where{folder};
+    FarmJob farm = named_job(network, precision, input, output, folder, request);
+    farm.files = request.files;
+    farm.frames = static_cast<std::int64_t>(farm.files.size());
+    farm.segment_frames = farm.time_base_num = 1;
+    TRY(const auto named, text_of(farm.files));  // before anything is made
+    TRY(make_folders(where));
+    TRY(const std::int64_t pixels, look_at_files(input, options, farm.files));
+    TRY(farm.facts, network_facts(network));
+    farm.facts.emplace_back("enlarge", version());
+    farm.facts.insert(farm.facts.end(), facts.begin(), facts.end());
+    TRY(const double seconds, measure(network, {kSide, kSide}, {kSide * network.scale, kSide * network.scale}));
+    const double all = seconds / (kSide * kSide) * static_cast<double>(pixels);
+    farm.seconds_per_frame = all / static_cast<double>(farm.frames);
+    JobPlan plan;
+    plan.frames = farm.frames;
+    plan.segment_frames = 1;
+    const double chunks = std::clamp(std::ceil(all / request.chunk_s), 1.0, 1e6);
+    TRY(divide(plan, request.parts > 0 ? request.parts : static_cast<int>(chunks)));
+    for (const FrameRange& range : plan.parts) farm.parts.push_back({range.first, range.count});
+    farm.tasks = std::max(request.parts, static_cast<int>(farm.parts.size()));
+    TRY(const std::string list, text_of(farm.files));
+    farm.frames_sha256 = sha256_of(list);
+    TRY(write_whole(where.files(), list));
     TRY(write_job(farm));
     return farm;
 }

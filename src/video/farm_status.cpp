@@ -42,6 +42,7 @@ Result<JobStatus> farm_status(const std::string& folder) {
             part.seconds = made->seconds;
             status.frames_done += made->frames.count;
             status.bytes += made->bytes;
+            for (const MadeFile& file : made->made) status.files_failed += file.failed.empty() ? 0 : 1;
             seconds += made->seconds;
         }
         if (part.state == PartState::working) ++status.working;

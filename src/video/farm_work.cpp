@@ -54,10 +54,12 @@ bool is_of_the_machine(Errc code) {
 
 class Worker {
 public:
-    Worker(const NamedEnlarger& network, FarmJob job, const VideoOptions& options, const JobWork& work)
+    Worker(const NamedEnlarger& network, FarmJob job, const VideoOptions& options, const JobWork& work,
+           const media::JobFingerprint& facts)
         : job_(std::move(job)), folder_{job_.folder}, work_(work), caller_(options), options_(options),
           claims_(folder_.claims(), job_.lease_s, name_),
-          part_work_{network, job_, options_, work.input.empty() ? job_.input : work.input, name_, work.allow_mixed} {}
+          part_work_{network, job_, options_, work.input.empty() ? job_.input : work.input, name_,
+                     work.enlarge, facts, work.allow_mixed} {}
 
     Result<JobWorkReport> run() {
         const auto start = std::chrono::steady_clock::now();
@@ -102,16 +104,17 @@ Result<Worker::Outcome> Worker::attempt(int number, const ClaimStanding& standin
     }
     const PartLog log(folder_, number, name_);
     const JobPart& part = job_.parts[static_cast<std::size_t>(number)];
-    log.line("begins with attempt " + std::to_string(standing.attempts + 1) + ": frames " + std::to_string(part.first) +
-             " to " + std::to_string(part.first + part.frames - 1));
+    const std::string unit = job_.files.empty() ? " frames" : " files";
+    log.line("begins with attempt " + std::to_string(standing.attempts + 1) + ":" + unit + " " +
+             std::to_string(part.first) + " to " + std::to_string(part.first + part.frames - 1));
     options_.notice = [&](const Notice& said) {
         log.line(said.text);
         if (caller_.notice && said_.insert(said.text).second) caller_.notice(said);
     };
     const auto made = make_part(part_work_, number);
     if (made) {
-        log.line("done: " + std::to_string(made->frames.count) + " frames in " + fixed(made->seconds, 1) +
-                 " s, decoded from the " + made->decoded_from + ", sha256 " + made->sha256);
+        log.line("done: " + std::to_string(made->frames.count) + unit + " in " + fixed(made->seconds, 1) + " s" +
+                 (job_.files.empty() ? ", decoded from the " + made->decoded_from + ", sha256 " + made->sha256 : ""));
         claim->finish();
         report_.frames += made->frames.count;
         return Outcome::made;
@@ -253,14 +256,18 @@ Result<void> Worker::share_out() {
 }  // namespace
 
 Result<JobWorkReport> work_on_farm(const NamedEnlarger& network, const std::string& folder, const VideoOptions& options,
-                                   const JobWork& work) {
+                                   const JobWork& work, const media::JobFingerprint& facts) {
     TRY(FarmJob job, read_farm_job(folder));
+    if (!job.files.empty()) {
+        if (work.enlarge) return Worker(network, std::move(job), options, work, facts).run();
+        return Error{Errc::argument, folder + ": a job of files; the caller must say how one is enlarged"};
+    }
     const std::string list = FarmFolder{folder}.frames();
     TRY(const std::string frames, read_whole(list));
     media::Sha256 sum;
     sum.add(frames.data(), frames.size());
     if (sum.hex() != job.frames_sha256) return Error{Errc::format, list + ": not the list that job.json names"};
-    return Worker(network, std::move(job), options, work).run();
+    return Worker(network, std::move(job), options, work, facts).run();
 }
 
 }  // namespace enlarge::video

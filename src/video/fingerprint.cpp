@@ -100,6 +100,14 @@ JobFingerprint options_fingerprint(const Job& job) {
 
 }  // namespace
 
+Result<JobFingerprint> network_facts(const NamedEnlarger& network) {
+    TRY(std::string results, network_fingerprint(network));
+    return JobFingerprint{{"the network", network.model},
+                          {"the network's weights (checksum)", network.enlarger->engine().graph_hash()},
+                          {"the engine", network.description},
+                          {"the network's results (checksum)", std::move(results)}};
+}
+
 Result<JobPlan> plan_of(Job& job) {
     JobPlan plan;
     plan.input = job.input;
@@ -110,11 +118,8 @@ Result<JobPlan> plan_of(Job& job) {
     } else {
         TRY(plan.fingerprint, media::file_fingerprint(job.input));
     }
-    TRY(const std::string network, network_fingerprint(job.network));
-    plan.fingerprint.emplace_back("the network", job.network.model);
-    plan.fingerprint.emplace_back("the network's weights (checksum)", job.network.enlarger->engine().graph_hash());
-    plan.fingerprint.emplace_back("the engine", job.network.description);
-    plan.fingerprint.emplace_back("the network's results (checksum)", network);
+    TRY(auto network, network_facts(job.network));
+    for (auto& fact : network) plan.fingerprint.push_back(std::move(fact));
     for (auto& fact : options_fingerprint(job)) plan.fingerprint.push_back(std::move(fact));
     plan.segment_frames = job.options.segment_frames;
     if (job.stateful()) plan.segment_frames = std::numeric_limits<int>::max();  // all frames in one

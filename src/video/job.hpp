@@ -89,6 +89,8 @@ bool is_address(const std::string& path);
 Result<void> decide(Job& job);
 // What is to be done, and what must be the same for everybody who does a part of it. After decide().
 Result<JobPlan> plan_of(Job& job);
+// Which network it is and how it is computed.
+Result<media::JobFingerprint> network_facts(const NamedEnlarger& network);
 // Runs all stages until the last frame is written (or, with stop_soon, a segment closed: Errc::cancelled).
 Result<void> run_line(Job& job, VideoReport& report);
 // The final file, under job.mux.path and then under its name, from these packets and the input's other streams.
