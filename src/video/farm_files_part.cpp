@@ -79,7 +79,7 @@ Result<MadeFile> make_file(PartWork& work, const std::string& where, const std::
     };
     if (auto done = work.enlarge(input, made, said); !done) {
         if (!is_of_the_file(done.error().code)) return std::move(done).error();
-        said({"file-failed", done.error().message});
+        if (work.options.notice) work.options.notice({"file-failed", done.error().message});
         return MadeFile{"", "", 0, done.error().message};
     }
     TRY(const FileSum sum, sum_of(made));
