@@ -131,8 +131,8 @@ def check_formats():
         clip, raw = noise(width, height, 3, halves, bits)
         site = "" if halves == (1, 1) else ",chroma-site=mpeg2"
         # rawvideoparse leaves the siting open, which GStreamer takes to be another than Y4M's.
-        pipeline = (f"filesrc location={raw} ! rawvideoparse format={name} width={width} height={height} framerate=25/1 "
-                    f"! capssetter caps=video/x-raw,colorimetry=bt601{site}")
+        pipeline = (f"filesrc location={raw} ! rawvideoparse format={name} width={width} height={height} "
+                    f"framerate=25/1 ! capssetter caps=video/x-raw,colorimetry=bt601{site}")
         for model in (doubling, "swift-x2"):
             same(f"frames of {name} through {pathlib.Path(model).stem}", clip, pipeline, [f"model={model}"],
                  ["--model", model])

@@ -136,7 +136,8 @@ TEST(negotiation, handles_ranges_and_lists_and_the_largest_numbers) {
 
 TEST(negotiation, refuses_in_a_sentence) {
     Harness run;
-    const std::string interlaced = "video/x-raw,format=I420,width=64,height=64,framerate=25/1,interlace-mode=interleaved";
+    const std::string interlaced =
+        "video/x-raw,format=I420,width=64,height=64,framerate=25/1,interlace-mode=interleaved";
     EXPECT_EQ(frame_through(run, interlaced), "refused: The frames are interlaced (interleaved); enlarge takes "
                                               "progressive ones: put deinterlace before it.");
     EXPECT_TRUE(holds(why_it_does_not_start({"model=/no/such.pth"}), "/no/such.pth"));
