@@ -42,6 +42,8 @@ ONLY_USER = [
     (re.compile(r"^zimg"), {"color"}),
     (re.compile(r"^curl/"), {"zoo"}),
     (re.compile(r"^zip\.h$"), {"weights"}),
+    (re.compile(r"^microhttpd\.h$"), {"apps/server/http"}),
+    (re.compile(r"^sqlite3\.h$"), {"apps/server/jobs"}),
 ]
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
@@ -72,12 +74,17 @@ def check_source(root: pathlib.Path, path: pathlib.Path) -> list[str]:
 
 
 def check_outside(root: pathlib.Path, path: pathlib.Path) -> list[str]:
-    """Applications, bindings and examples use the public headers only."""
+    """Applications, bindings and examples use the public headers only; of the server two folders have a library each."""
     found = []
+    folder = path.parent.relative_to(root).as_posix()
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         match = INCLUDE.match(line)
         if match and "/" in match.group(2) and match.group(2).split("/")[0] in ALLOWED:
             found.append(f"{path.relative_to(root)}:{number}: only include/ may be used here, not {match.group(2)}")
+        for pattern, users in ONLY_USER if match else []:
+            served = any(user.startswith("apps/") for user in users)
+            if served and pattern.match(match.group(2)) and folder not in users:
+                found.append(f"{path.relative_to(root)}:{number}: <{match.group(2)}> is for {', '.join(sorted(users))} alone")
     return found
 
 

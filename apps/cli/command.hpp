@@ -49,6 +49,7 @@ Action define_plan(CLI::App& app);
 Action define_work(CLI::App& app);
 Action define_join(CLI::App& app);
 Action define_status(CLI::App& app);
+Action define_serve(CLI::App& app);
 
 // Exit codes; docs/json.md and --help list them.
 enum ExitCode : int {

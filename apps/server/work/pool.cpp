@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "work/pool.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "work/child.hpp"
+
+namespace serve {
+namespace {
+
+using enlarge::Errc;
+using Clock = std::chrono::steady_clock;
+
+constexpr double kGraceToStop = 10;   // seconds between the request to stop and the end of the worker
+constexpr double kGraceOverTime = 30; // the worker watches its own time; this is for one that does not
+
+double since(Clock::time_point from) { return std::chrono::duration<double>(Clock::now() - from).count(); }
+
+Said failure(std::int64_t id, Errc code, std::string text) {
+    return {.event = Said::Event::failed, .id = id, .text = std::move(text), .code = code};
+}
+
+}  // namespace
+
+// One worker process and its thread. What both the thread and others touch is under the pool's mutex.
+struct Pool::Minder {
+    std::string device;
+    Child child;                        // of the thread alone
+    int wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    std::shared_ptr<Task> current;
+    bool cancelled = false;             // of current
+    Clock::time_point began;
+    double seconds_left = -1;           // of current
+    std::thread thread;
+
+    ~Minder() { ::close(wake); }
+    void nudge() const { [[maybe_unused]] const auto sent = ::eventfd_write(wake, 1); }
+};
+
+Pool::Pool(PoolOptions options) : options_(std::move(options)) {
+    for (const std::string& device : options_.devices) {
+        minders_.push_back(std::make_unique<Minder>());
+        minders_.back()->device = device;
+    }
+    for (const auto& minder : minders_) minder->thread = std::thread([this, &minder = *minder] { mind(minder); });
+}
+
+Pool::~Pool() { stop(); }
+
+void Pool::stop() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+        changed_.notify_all();
+        for (const auto& minder : minders_) minder->nudge();
+    }
+    for (const auto& minder : minders_)
+        if (minder->thread.joinable()) minder->thread.join();
+}
+
+bool Pool::submit(std::shared_ptr<Task> task, bool even_if_full) {
+    const std::lock_guard lock(mutex_);
+    if (stopping_ || (queue_.size() >= options_.capacity && !even_if_full)) return false;
+    queue_.push_back(std::move(task));
+    changed_.notify_one();
+    return true;
+}
+
+void Pool::cancel(std::int64_t id) {
+    std::shared_ptr<Task> waiting;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto found = std::find_if(queue_.begin(), queue_.end(), [&](const auto& task) { return task->work.id == id; });
+        if (found != queue_.end()) {
+            waiting = *found;
+            queue_.erase(found);
+        }
+        for (const auto& minder : minders_) {
+            if (!minder->current || minder->current->work.id != id) continue;
+            minder->cancelled = true;
+            minder->nudge();
+        }
+    }
+    if (waiting) waiting->said(failure(id, Errc::cancelled, "cancelled before it began"));
+}
+
+Pool::Place Pool::place(std::int64_t id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::find_if(queue_.begin(), queue_.end(), [&](const auto& task) { return task->work.id == id; });
+    if (found == queue_.end()) return {-1, -1};
+    Place place{static_cast<int>(found - queue_.begin()), -1};
+    double soonest = -1;
+    bool known = mean_seconds_ > 0 || place.before == 0;
+    for (const auto& minder : minders_) {
+        if (minder->current && minder->seconds_left < 0 && mean_seconds_ <= 0) known = false;
+        const double left = !minder->current ? 0 : minder->seconds_left >= 0 ? minder->seconds_left : mean_seconds_;
+        soonest = soonest < 0 ? left : std::min(soonest, left);
+    }
+    if (known) place.seconds = std::max(0.0, soonest) + mean_seconds_ * place.before / double(std::max<std::size_t>(1, minders_.size()));
+    return place;
+}
+
+Pool::State Pool::state() const {
+    const std::lock_guard lock(mutex_);
+    State state{queue_.size(), 0, minders_.size(), starts_, crashes_, mean_seconds_};
+    for (const auto& minder : minders_) state.running += minder->current != nullptr;
+    return state;
+}
+
+std::shared_ptr<Task> Pool::take(Minder& minder) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+    if (stopping_) return nullptr;
+    minder.current = std::move(queue_.front());
+    queue_.pop_front();
+    minder.cancelled = false;
+    minder.began = Clock::now();
+    minder.seconds_left = -1;
+    return minder.current;
+}
+
+void Pool::finished(Minder& minder, double seconds, bool counts) {
+    const std::lock_guard lock(mutex_);
+    minder.current = nullptr;
+    if (counts) mean_seconds_ = mean_seconds_ <= 0 ? seconds : 0.8 * mean_seconds_ + 0.2 * seconds;
+}
+
+void Pool::mind(Minder& minder) {
+    while (const auto task = take(minder)) run(minder, *task);
+    minder.child.end();
+}
+
+void Pool::run(Minder& minder, Task& task) {
+    double furthest = 0;  // the largest fraction at which a worker died
+    std::string why;
+    for (int left = options_.attempts; left > 0; --left) {
+        const double before = furthest;
+        if (attempt(minder, task, furthest, why)) return;
+        {
+            const std::lock_guard lock(mutex_);
+            if (stopping_) return;
+        }
+        if (furthest > before + 0.001) left = options_.attempts;  // a film that got on is not what kills workers
+    }
+    finished(minder, 0, false);
+    task.said(failure(task.work.id, Errc::internal, "the worker process " + why + " while at this; it was given up after " +
+                                                        std::to_string(options_.attempts) + " tries"));
+}
+
+bool Pool::attempt(Minder& minder, Task& task, double& furthest, std::string& why) {
+    Child& child = minder.child;
+    if (!child.running()) {
+        ++starts_;
+        if (!child.start(options_.program, minder.device, options_.threads)) return why = child.end(), false;
+    }
+    task.started();
+    bool over = !write_line(child.socket(), to_line(task.work)), told = false;
+    const auto began = Clock::now();
+    Clock::time_point asked;
+    Said last;
+    bool answered = false;
+    const auto take_line = [&](const std::string& line) {
+        const auto said = said_of(line);
+        if (!said || said->id != task.work.id || said->event == Said::Event::ready || answered) return;
+        if (said->event == Said::Event::done || said->event == Said::Event::failed) {
+            last = *said;
+            answered = true;
+            return;
+        }
+        if (said->event == Said::Event::progress) {
+            furthest = std::max(furthest, said->fraction);
+            const std::lock_guard lock(mutex_);
+            minder.seconds_left = said->seconds_left;
+        }
+        task.said(*said);
+    };
+    while (!over && !answered) {
+        pollfd waits[2] = {{child.socket(), POLLIN, 0}, {minder.wake, POLLIN, 0}};
+        ::poll(waits, 2, 1000);
+        eventfd_t ignored;
+        ::eventfd_read(minder.wake, &ignored);
+        bool cancelled = false;
+        {
+            const std::lock_guard lock(mutex_);
+            cancelled = minder.cancelled;
+            if (stopping_) return child.end(), false;
+        }
+        if (waits[0].revents != 0) over = !child.reader().read_some(child.socket(), take_line);
+        if (cancelled && !told) {
+            told = true;
+            asked = Clock::now();
+            write_line(child.socket(), "{\"cancel\":" + std::to_string(task.work.id) + "}");
+        }
+        const bool deaf = told && since(asked) > kGraceToStop;
+        const bool late = task.work.seconds > 0 && since(began) > task.work.seconds + kGraceOverTime;
+        if (answered || (!deaf && !late)) continue;
+        child.end();
+        last = failure(task.work.id, Errc::cancelled, deaf ? "stopped by the caller" : "the time limit is over");
+        answered = true;
+    }
+    if (!answered) {
+        ++crashes_;
+        why = child.end();
+        return false;
+    }
+    finished(minder, since(began), last.event == Said::Event::done);
+    task.said(last);
+    return true;
+}
+
+}  // namespace serve

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// A bounded queue of work and one worker process per device, each minded by a thread that starts it again when it dies.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <condition_variable>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "work/messages.hpp"
+
+namespace serve {
+
+struct PoolOptions {
+    std::string program;               // what is started: program serve --worker-socket 3 ...
+    std::vector<std::string> devices;  // one worker each
+    int threads = 0;                   // of each worker; 0: all usable cores
+    std::size_t capacity = 256;        // that wait
+    int attempts = 3;                  // how often work may end with its worker before it is given up
+};
+
+struct Task {
+    Work work;
+    // Called by a thread of the pool, nothing locked: progress and remarks; exactly one of done and failed as the last, unless
+    // the pool is stopped before. `started` comes first, again when the work begins anew after a crash.
+    std::function<void()> started;
+    std::function<void(const Said&)> said;
+};
+
+class Pool {
+public:
+    explicit Pool(PoolOptions options);
+    ~Pool();
+    Pool(const Pool&) = delete;
+    Pool& operator=(const Pool&) = delete;
+
+    // False when the queue is full; `even_if_full` takes what was promised a place before (jobs of an earlier run).
+    bool submit(std::shared_ptr<Task> task, bool even_if_full = false);
+    // Work that waits ends as failed with Errc::cancelled at once, work in hand soon. Nothing happens to other numbers.
+    void cancel(std::int64_t id);
+    // Ends the workers, whatever they do. Tasks hear no more.
+    void stop();
+
+    struct Place {
+        int before = 0;             // how many come first; -1: in hand, or not there
+        double seconds = -1;        // until it begins, from how long work took lately; negative: not known
+    };
+    [[nodiscard]] Place place(std::int64_t id) const;
+    struct State {
+        std::size_t waiting = 0, running = 0, workers = 0;
+        std::int64_t starts = 0, crashes = 0;   // of worker processes
+        double mean_seconds = 0;                // of work lately; 0: none was done
+    };
+    [[nodiscard]] State state() const;
+
+private:
+    struct Minder;
+    void mind(Minder& minder);
+    std::shared_ptr<Task> take(Minder& minder);
+    void finished(Minder& minder, double seconds, bool counts);
+    // One attempt; false when the worker died under it.
+    bool attempt(Minder& minder, Task& task, double& furthest, std::string& why);
+    void run(Minder& minder, Task& task);
+
+    PoolOptions options_;
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<std::shared_ptr<Task>> queue_;
+    std::vector<std::unique_ptr<Minder>> minders_;
+    bool stopping_ = false;
+    double mean_seconds_ = 0;
+    std::atomic<std::int64_t> starts_ = 0, crashes_ = 0;
+};
+
+}  // namespace serve
