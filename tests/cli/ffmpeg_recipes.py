@@ -64,8 +64,8 @@ def probe(name):
 def times(name):
     """Times of the pictures in ticks of the clips' rate."""
     shown = subprocess.run(
-        ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "json", work / name],
-        capture_output=True, text=True)
+        ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "json",
+         work / name], capture_output=True, text=True)
     packets = json.loads(shown.stdout or "{}").get("packets", [])
     return sorted(float(packet["pts_time"]) for packet in packets)
 
