@@ -32,9 +32,11 @@ void options(std::string_view text) {
     if (!parsed) return is_sentence(parsed.error());
     accepted = true;
     require(parsed->model.find('/') == std::string::npos && !parsed->model.starts_with("."), "a model is no path");
-    require(parsed->size.scale >= 0 && parsed->size.scale <= 64 && parsed->size.width >= 0 && parsed->size.height >= 0, "sizes");
+    require(parsed->size.scale >= 0 && parsed->size.scale <= 64 && parsed->size.width >= 0 && parsed->size.height >= 0,
+            "sizes");
     require(parsed->denoise <= 1 && parsed->strength <= 1 && parsed->quality >= 0 && parsed->quality <= 100, "shares");
-    require(parsed->format.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") == std::string::npos, "a format is a word");
+    require(parsed->format.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") == std::string::npos,
+            "a format is a word");
     if (parsed->preview) require(parsed->preview->width > 0 && parsed->preview->x >= 0, "a part has a size");
 }
 
@@ -43,9 +45,11 @@ void upload(std::span<const std::byte> head) {
     if (!kind) return is_sentence(kind.error());
     accepted = true;
     require(kind->moving == !kind->demuxer.empty(), "films have a reader that is forced");
-    require(kind->extension.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") == std::string::npos, "an ending is a word");
+    require(kind->extension.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") == std::string::npos,
+            "an ending is a word");
     const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
-    require(!text.starts_with("#EXTM3U") && !text.starts_with("ffconcat") && !text.starts_with("v=0") && !text.starts_with("<"),
+    require(!text.starts_with("#EXTM3U") && !text.starts_with("ffconcat") && !text.starts_with("v=0") &&
+                !text.starts_with("<"),
             "what names other files is refused");
 }
 

@@ -43,7 +43,8 @@ void host(std::string_view text) {
     accepted = serve::host_allowed(name, {"pictures.example"});
     require(!accepted || name.find('/') == std::string_view::npos, "a host has no path");
     if (serve::origin_allowed(origin, "a.example", {}))
-        require(serve::lower(origin) == "http://a.example" || serve::lower(origin) == "https://a.example", "one origin is allowed");
+        require(serve::lower(origin) == "http://a.example" || serve::lower(origin) == "https://a.example",
+                "one origin is allowed");
 }
 
 void range(std::string_view text) {
@@ -59,11 +60,13 @@ void name(std::string_view text) {
     for (const std::string& one : {serve::safe_name(text), serve::disposition_name(text)}) {
         if (one.empty()) continue;
         require(one.size() <= 120 && one[0] != '.', "a name is short and not hidden");
-        for (const unsigned char c : one) require(c >= 0x20 && c != 0x7f && c != '/' && c != '\\', "a name has no folder and no control");
+        for (const unsigned char c : one)
+            require(c >= 0x20 && c != 0x7f && c != '/' && c != '\\', "a name has no folder and no control");
         require(serve::safe_name(one) == one, "a safe name stays as it is");
         const std::string header = serve::attachment(one);
         for (const unsigned char c : header) require(c >= 0x20 && c < 0x7f, "a header is plain text");
-        require(serve::disposition_name(header) == one || one.find_first_of("\"\\%;") != std::string::npos, "a name comes back");
+        require(serve::disposition_name(header) == one || one.find_first_of("\"\\%;") != std::string::npos,
+                "a name comes back");
     }
     accepted = true;
 }
@@ -80,7 +83,8 @@ void secrets(std::string_view text) {
     const auto [given, secret] = halves(text);
     accepted = serve::same_secret(secret, secret);
     require(serve::same_secret(given, secret) == (given == secret), "a secret is itself alone");
-    if (const auto value = serve::cookie(given, "enlarge_token")) require(given.find(*value) != std::string_view::npos, "a cookie's value is in the header");
+    if (const auto value = serve::cookie(given, "enlarge_token"))
+        require(given.find(*value) != std::string_view::npos, "a cookie's value is in the header");
     (void)serve::lists_etag(given, secret);
 }
 
@@ -89,7 +93,8 @@ void metadata(std::string_view text) {
     if (!parsed) return;
     accepted = true;
     require(parsed->size() <= 32, "at most 32 entries");
-    for (const auto& entry : *parsed) require(!entry.first.empty() && entry.first.find_first_of(", ") == std::string::npos, "keys are words");
+    for (const auto& entry : *parsed)
+        require(!entry.first.empty() && entry.first.find_first_of(", ") == std::string::npos, "keys are words");
 }
 
 }  // namespace
@@ -98,14 +103,29 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (size == 0) return 0;
     const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
     switch (data[0]) {
-        case 'q': query(text); break;
-        case 'h': host(text); break;
-        case 'r': range(text); break;
-        case 'n': name(text); break;
-        case 'b': base64(text); break;
-        case 's': secrets(text); break;
-        case 'm': metadata(text); break;
-        default: break;
+        case 'q':
+            query(text);
+            break;
+        case 'h':
+            host(text);
+            break;
+        case 'r':
+            range(text);
+            break;
+        case 'n':
+            name(text);
+            break;
+        case 'b':
+            base64(text);
+            break;
+        case 's':
+            secrets(text);
+            break;
+        case 'm':
+            metadata(text);
+            break;
+        default:
+            break;
     }
     return 0;
 }

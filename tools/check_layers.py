@@ -74,7 +74,7 @@ def check_source(root: pathlib.Path, path: pathlib.Path) -> list[str]:
 
 
 def check_outside(root: pathlib.Path, path: pathlib.Path) -> list[str]:
-    """Applications, bindings and examples use the public headers only; of the server two folders have a library each."""
+    """Applications, bindings, examples: public headers only; two folders of the server have a library each."""
     found = []
     folder = path.parent.relative_to(root).as_posix()
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
@@ -84,7 +84,8 @@ def check_outside(root: pathlib.Path, path: pathlib.Path) -> list[str]:
         for pattern, users in ONLY_USER if match else []:
             served = any(user.startswith("apps/") for user in users)
             if served and pattern.match(match.group(2)) and folder not in users:
-                found.append(f"{path.relative_to(root)}:{number}: <{match.group(2)}> is for {', '.join(sorted(users))} alone")
+                whom = ", ".join(sorted(users))
+                found.append(f"{path.relative_to(root)}:{number}: <{match.group(2)}> is for {whom} alone")
     return found
 
 

@@ -15,7 +15,7 @@ const std::vector<Command>& commands() {
         {"work", "Makes parts of a job", define_work},
         {"join", "Makes the film of a job's parts, or of what is done so far", define_join},
         {"status", "How far a job is", define_status},
-        {"serve", "A page in the browser, and an HTTP service for programs", define_serve},
+        {"serve", "Enlarges pictures and films for others, over HTTP", define_serve},
         {"bench", "How fast networks run here", define_bench},
         {"completions", "Prints a completion script for bash, zsh or fish", define_completions},
     };
@@ -68,8 +68,9 @@ Manual manual(const std::string& command) {
                 "With --so-far, of what is done; also of the folder that an interrupted `enlarge FILM` left.",
                 "  enlarge join job\n  enlarge join job --so-far -o look.mkv\n  enlarge join --so-far film_x2.mkv.enlarge\n"};
     if (command == "serve")
-        return {"Serves pictures to be enlarged over HTTP, on this machine alone unless --listen says otherwise: docs/serve.md.",
-                "  enlarge serve\n  curl --data-binary @photo.jpg 'http://127.0.0.1:4848/v1/upscale?scale=2' -o big.jpg\n"
+        return {"Serves over HTTP, on this machine alone unless --listen says otherwise: docs/serve.md.",
+                "  enlarge serve\n"
+                "  curl --data-binary @photo.jpg 'http://127.0.0.1:4848/v1/upscale?scale=2' -o big.jpg\n"
                 "  enlarge serve --listen 0.0.0.0 --token-file secret --host-name pictures.example.org\n"};
     if (command == "status")
         return {"Shows which parts of a job are done, in work, silent or failed, and how long the rest takes.",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server of ours on a free port, requests to it, and pictures made of nothing: what the tests of `enlarge serve` share."""
+"""A server of ours on a free port, requests to it, pictures made of nothing: what tests of `enlarge serve` share."""
 
 import http.client
 import json
@@ -35,7 +35,11 @@ def png(width, height, colour=None):
     """RGB; of one colour, or a gradient."""
     rows = b""
     for y in range(height):
-        row = bytes(colour) * width if colour else b"".join(bytes((x * 7 & 255, y * 5 & 255, (x + y) * 3 & 255)) for x in range(width))
+        row = (
+            bytes(colour) * width
+            if colour
+            else b"".join(bytes((x * 7 & 255, y * 5 & 255, (x + y) * 3 & 255)) for x in range(width))
+        )
         rows += b"\0" + row
     return png_of(width, height, zlib.compress(rows))
 

@@ -26,11 +26,16 @@ SLOW = "/v1/upscale?model=fine-x4&tta=1&precision=fp32"
 
 def form(fields, files):
     boundary = "----boundary-of-the-test"
-    parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode() for name, value in fields]
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields
+    ]
     for name, file_name, data in files:
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{file_name}"\r\n'
         parts.append(head.encode() + b"Content-Type: image/png\r\n\r\n" + data + b"\r\n")
-    return b"".join(parts) + f"--{boundary}--\r\n".encode(), {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    return b"".join(parts) + f"--{boundary}--\r\n".encode(), {
+        "Content-Type": f"multipart/form-data; boundary={boundary}"
+    }
 
 
 def by_the_program(data, *options, ending="png"):
@@ -51,13 +56,28 @@ def pictures(server):
     body, headers = form([("scale", "3"), ("model", "swift-x2")], [("image", "../../etc/k\u00e4tzchen.png", small)])
     answer = server.ask("POST", "/v1/upscale", body, headers)
     check("a form does, too", answer.status == 200 and png_size(answer.body) == (72, 48), answer)
-    check("its name is kept, its folder not", "etc" not in answer.headers["content-disposition"] and
-          "filename*=UTF-8''k%C3%A4tzchen_72x48.png" in answer.headers["content-disposition"], answer)
-    for query, size in [("width=100", (100, 67)), ("size=30x30", (30, 20)), ("size=30x30&exact=1", (30, 30)), ("preview=4,4,8,8", (16, 16))]:
+    check(
+        "its name is kept, its folder not",
+        "etc" not in answer.headers["content-disposition"]
+        and "filename*=UTF-8''k%C3%A4tzchen_72x48.png" in answer.headers["content-disposition"],
+        answer,
+    )
+    for query, size in [
+        ("width=100", (100, 67)),
+        ("size=30x30", (30, 20)),
+        ("size=30x30&exact=1", (30, 30)),
+        ("preview=4,4,8,8", (16, 16)),
+    ]:
         answer = server.post(f"{FAST}&{query}", small)
         check(f"?{query}", answer.status == 200 and png_size(answer.body) == size, answer)
     answer = server.post(f"{FAST}&format=jpg&quality=40", small)
-    check("JPEG", answer.status == 200 and answer.body[:3] == b"\xff\xd8\xff" and answer.headers["content-type"] == "image/jpeg", answer)
+    check(
+        "JPEG",
+        answer.status == 200
+        and answer.body[:3] == b"\xff\xd8\xff"
+        and answer.headers["content-type"] == "image/jpeg",
+        answer,
+    )
     check("as the program's JPEG", answer.body == by_the_program(small, "-m", "swift-x2", "-q", "40", ending="jpg"))
     answer = server.post("/v1/upscale?for=photo&denoise=0.5", small)
     check("the network that suits", answer.status == 200 and answer.headers.get("enlarge-model") == "fine-x4", answer)
@@ -68,14 +88,29 @@ def pictures(server):
 def refusals(server):
     small = png(24, 16)
     for query, status, word in [
-        ("modle=swift-x2", 400, "no parameter 'modle'"), ("scale=0", 400, "from 0.01 to 64, found '0'"), ("scale=nan", 400, "scale"),
-        ("scale=2&width=9", 400, "one of them"), ("model=nothing", 404, "/v1/models"), ("model=/etc/passwd", 404, "no model"),
-        ("model=../fine-x4", 404, "no model"), ("model=fine-x4.safetensors", 404, "no model"), ("for=anime", 400, "for"),
-        ("format=exe", 400, "format"), ("background=%23zzzzzz", 400, "background"), ("page=2", 0, ""), ("%zz", 400, "decoded"),
-        ("preview=1,2,3", 400, "preview"), ("preview=90,90,9,9", 400, "outside"), ("filter-before=movie%3D/etc/passwd", 400, "no parameter"),
+        ("modle=swift-x2", 400, "no parameter 'modle'"),
+        ("scale=0", 400, "from 0.01 to 64, found '0'"),
+        ("scale=nan", 400, "scale"),
+        ("scale=2&width=9", 400, "one of them"),
+        ("model=nothing", 404, "/v1/models"),
+        ("model=/etc/passwd", 404, "no model"),
+        ("model=../fine-x4", 404, "no model"),
+        ("model=fine-x4.safetensors", 404, "no model"),
+        ("for=anime", 400, "for"),
+        ("format=exe", 400, "format"),
+        ("background=%23zzzzzz", 400, "background"),
+        ("page=2", 0, ""),
+        ("%zz", 400, "decoded"),
+        ("preview=1,2,3", 400, "preview"),
+        ("preview=90,90,9,9", 400, "outside"),
+        ("filter-before=movie%3D/etc/passwd", 400, "no parameter"),
     ]:
         answer = server.post(f"/v1/upscale?{query}", small)
-        check(f"?{query} is refused in a sentence", answer.status == (status or answer.status) and answer.status >= 400 and answer.says(word), answer)
+        check(
+            f"?{query} is refused in a sentence",
+            answer.status == (status or answer.status) and answer.status >= 400 and answer.says(word),
+            answer,
+        )
     for what, body, status, word in [
         ("a playlist", b"#EXTM3U\n#EXT-X-VERSION:3\nfile:///etc/passwd\n", 415, "m3u8"),
         ("a list to join", b"ffconcat version 1.0\nfile /etc/passwd\n", 415, "ffconcat"),
@@ -94,8 +129,15 @@ def refusals(server):
         check(f"{what}: no path of the server's is told", not answer.says(str(server.data)), answer)
     answer = server.post(f"{FAST}&scale=64", png(3000, 3000, (9, 9, 9)))
     check("a result that is too large is refused", answer.status == 413 and answer.says("pixels"), answer)
-    check("other methods", server.ask("PUT", "/v1/upscale", b"").status == 405 and server.ask("PUT", "/v1/upscale", b"").headers["allow"] == "POST")
-    check("other addresses", server.get("/v1/nothing").status == 404 and server.get("/v1/models/..%2f..%2fetc").status == 404)
+    check(
+        "other methods",
+        server.ask("PUT", "/v1/upscale", b"").status == 405
+        and server.ask("PUT", "/v1/upscale", b"").headers["allow"] == "POST",
+    )
+    check(
+        "other addresses",
+        server.get("/v1/nothing").status == 404 and server.get("/v1/models/..%2f..%2fetc").status == 404,
+    )
     check("HEAD", server.ask("HEAD", "/healthz").status == 200)
     body, headers = form([], [("a", "a.png", small), ("b", "b.png", small)])
     check("two files in a form", server.ask("POST", FAST, body, headers).status == 400)
@@ -105,49 +147,90 @@ def refusals(server):
 def limits():
     with Server(PROGRAM, "--max-upload", "100K", "--max-pixels", "0.02") as server:
         with server.socket() as s:  # told before anything of the body was sent
-            s.sendall(b"POST /v1/upscale HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\nExpect: 100-continue\r\n\r\n")
+            s.sendall(
+                b"POST /v1/upscale HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n"
+                b"Expect: 100-continue\r\n\r\n"
+            )
             check("too many bytes: refused before they are sent", b" 413 " in s.recv(4096).split(b"\r\n")[0])
         answer = server.ask("POST", FAST, iter([bytes(60000)] * 4), {"Transfer-Encoding": "chunked"})
         check("too many bytes without a length", answer.status == 413, answer)
         check("too many pixels", server.post(FAST, png(200, 200)).status == 413)
         check("too many pixels after", server.post(FAST, png(100, 100)).status == 413)
         check("just so many", server.post(FAST, png(70, 70)).status == 200)
-        check("nothing stays", until(lambda: not list((server.data / "temporary").iterdir()), 5), list((server.data / "temporary").iterdir()))
+        check(
+            "nothing stays",
+            until(lambda: not list((server.data / "temporary").iterdir()), 5),
+            list((server.data / "temporary").iterdir()),
+        )
 
 
 def others(server):
     small = png(8, 8)
-    for host, status in [("localhost", 200), ("127.0.0.1:99", 200), ("[::1]:5", 200), ("evil.example", 421), ("localhost.evil.example", 421), ("", 421)]:
+    for host, status in [
+        ("localhost", 200),
+        ("127.0.0.1:99", 200),
+        ("[::1]:5", 200),
+        ("evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("", 421),
+    ]:
         answer = server.ask("POST", FAST, small, {"Host": host})
         check(f"Host: {host}", answer.status == status, answer)
-    for origin, status in [("http://evil.example", 403), ("null", 403), (f"http://{server.host}", 200), (f"http://{server.host}.evil.example", 403)]:
+    for origin, status in [
+        ("http://evil.example", 403),
+        ("null", 403),
+        (f"http://{server.host}", 200),
+        (f"http://{server.host}.evil.example", 403),
+    ]:
         check(f"Origin: {origin}", server.post(FAST, small, Origin=origin).status == status)
     check("a form of another site", server.post(FAST, small, **{"Sec-Fetch-Site": "cross-site"}).status == 403)
     answer = server.get("/healthz", Origin="http://evil.example")
-    check("no page of another site reads", answer.status == 403 and "access-control-allow-origin" not in answer.headers, answer)
+    check(
+        "no page of another site reads",
+        answer.status == 403 and "access-control-allow-origin" not in answer.headers,
+        answer,
+    )
 
 
 def tokens():
-    ran = subprocess.run([PROGRAM, "serve", "--listen", "0.0.0.0", "--port", "0"], capture_output=True, text=True, timeout=60)
-    check("other addresses need a token", ran.returncode == 2 and "--token-file" in ran.stderr and "docs/serve.md" in ran.stderr, ran)
-    ran = subprocess.run([PROGRAM, "serve", "--token", "short", "--port", "0"], capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(
+        [PROGRAM, "serve", "--listen", "0.0.0.0", "--port", "0"], capture_output=True, text=True, timeout=60
+    )
+    check(
+        "other addresses need a token",
+        ran.returncode == 2 and "--token-file" in ran.stderr and "docs/serve.md" in ran.stderr,
+        ran,
+    )
+    ran = subprocess.run(
+        [PROGRAM, "serve", "--token", "short", "--port", "0"], capture_output=True, text=True, timeout=60
+    )
     check("short tokens are refused", ran.returncode == 2 and "16" in ran.stderr, ran)
     secret = "0123456789abcdef0123"
-    with Server(PROGRAM, "--listen", "0.0.0.0", "--host-name", "pictures.example", "--prefix", "/big", ENLARGE_TOKEN=secret) as server:
+    with Server(
+        PROGRAM, "--listen", "0.0.0.0", "--host-name", "pictures.example", "--prefix", "/big", ENLARGE_TOKEN=secret
+    ) as server:
         for headers, status in [
-            ({}, 401), ({"Authorization": f"Bearer {secret}"}, 200), ({"Authorization": f"bearer {secret}"}, 200),
-            ({"Authorization": f"Bearer {secret}x"}, 401), ({"Authorization": f"Bearer {secret[:-1]}"}, 401),
-            ({"Authorization": "Bearer "}, 401), ({"Authorization": f"Basic {secret}"}, 401), ({"Cookie": f"a=b; enlarge_token={secret}"}, 200),
+            ({}, 401),
+            ({"Authorization": f"Bearer {secret}"}, 200),
+            ({"Authorization": f"bearer {secret}"}, 200),
+            ({"Authorization": f"Bearer {secret}x"}, 401),
+            ({"Authorization": f"Bearer {secret[:-1]}"}, 401),
+            ({"Authorization": "Bearer "}, 401),
+            ({"Authorization": f"Basic {secret}"}, 401),
+            ({"Cookie": f"a=b; enlarge_token={secret}"}, 200),
         ]:
             check(f"token: {headers}", server.ask("POST", FAST, png(8, 8), headers).status == status)
         check("health is for all", server.get("/healthz").status == 200)
         check("metrics are not", server.get("/metrics").status == 401)
         check("its name", server.get("/healthz", Host="pictures.example").status == 200)
-        check("under a prefix", server.get("/big/healthz").status == 200 and server.get("/bigger/healthz").status == 404)
+        check(
+            "under a prefix", server.get("/big/healthz").status == 200 and server.get("/bigger/healthz").status == 404
+        )
 
 
 def crowd():
     """Many at once: each gets its own, and those beyond the queue are told when to come again."""
+
     def one(server, number):
         colour = (number * 13 % 256, number * 29 % 256, number * 53 % 256)
         answer = server.post(FAST + "&format=ppm", png(40, 30, colour))
@@ -157,12 +240,19 @@ def crowd():
         for number, colour, answer in pool.map(lambda n: one(server, n), range(48)):
             width, height, pixel = ppm_pixels(answer.body) if answer.status == 200 else (0, 0, (0, 0, 0))
             near = all(abs(a - b) < 12 for a, b in zip(pixel, colour))
-            check(f"picture {number} of the crowd is its own", (width, height) == (80, 60) and near, (answer, colour, pixel))
+            check(
+                f"picture {number} of the crowd is its own",
+                (width, height) == (80, 60) and near,
+                (answer, colour, pixel),
+            )
     with Server(PROGRAM, "--queue", "2") as server, concurrent.futures.ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: server.post(SLOW, png(64, 64)), range(16)))
         statuses = [a.status for a in answers]
         check("a full queue says so", set(statuses) == {200, 429}, statuses)
-        check("and when to come again", all(a.headers.get("retry-after", "").isdigit() for a in answers if a.status == 429))
+        check(
+            "and when to come again",
+            all(a.headers.get("retry-after", "").isdigit() for a in answers if a.status == 429),
+        )
         check("and takes more when it is not full", server.post(FAST, png(8, 8)).status == 200)
 
 
@@ -182,20 +272,31 @@ def crashes():
         gone = set(first)
         while not asked.done():  # whoever takes it
             for pid in set(server.workers()) - gone:
-                if until(lambda: asked.done() or server.metric("enlarge_queue_waiting") is not None, 1) and not asked.done():
+                if (
+                    until(lambda: asked.done() or server.metric("enlarge_queue_waiting") is not None, 1)
+                    and not asked.done()
+                ):
                     if waiting.done():
                         break
                     gone.add(pid)
                     os.kill(pid, signal.SIGKILL)
         answer = asked.result()
-        check("what ends workers is given up", answer.status == 500 and answer.says("signal 9") and answer.says("3 tries"), answer)
+        check(
+            "what ends workers is given up",
+            answer.status == 500 and answer.says("signal 9") and answer.says("3 tries"),
+            answer,
+        )
         check("and costs nobody else", waiting.result().status == 200, waiting.result())
 
 
 def patience():
     with Server(PROGRAM, "--patience", "1") as server:
         sockets = []
-        for begun in (b"GET /hea", b"POST /v1/upscale HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\nabc", b""):
+        for begun in (
+            b"GET /hea",
+            b"POST /v1/upscale HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\nabc",
+            b"",
+        ):
             sockets.append(server.socket())
             sockets[-1].sendall(begun)
         began = time.monotonic()
@@ -237,13 +338,28 @@ def rest(server):
     one = server.get("/v1/models/fine-x4").json
     check("a model", one["scale"] == 4 and one["purpose"] and one["licence"], one)
     for line in server.get("/metrics").body.decode().splitlines():
-        good = line.startswith("# ") or re.fullmatch(r'[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+-]+', line)
+        good = line.startswith("# ") or re.fullmatch(
+            r'[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+-]+', line
+        )
         check("metrics are Prometheus' text", good, line)
-    ran = subprocess.run([PROGRAM, "serve", "--port", "0", "--data", str(server.data)], capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(
+        [PROGRAM, "serve", "--port", "0", "--data", str(server.data)], capture_output=True, text=True, timeout=60
+    )
     check("one server in a folder", ran.returncode == 5 and "another server" in ran.stderr, ran)
-    ran = subprocess.run([PROGRAM, "serve", "--port", str(server.port), "--data", str(server.data) + "2"], capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(
+        [PROGRAM, "serve", "--port", str(server.port), "--data", str(server.data) + "2"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     check("a port that is taken", ran.returncode == 4 and "--port" in ran.stderr, ran)
-    for garbage in (b"\0" * 100, b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET " + b"/a" * 60000 + b" HTTP/1.1\r\n\r\n", b"\x16\x03\x01" * 50):
+    for garbage in (
+        b"\0" * 100,
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET " + b"/a" * 60000 + b" HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01" * 50,
+    ):
         with server.socket() as s:
             try:
                 s.sendall(garbage)

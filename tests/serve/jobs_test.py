@@ -39,7 +39,9 @@ def put(server, name, data, options, **headers):
 
 
 def ended(server, name, seconds=120):
-    return until(lambda: (j := server.get(f"/v1/jobs/{name}").json)["state"] not in ("queued", "running") and j, seconds)
+    return until(
+        lambda: (j := server.get(f"/v1/jobs/{name}").json)["state"] not in ("queued", "running") and j, seconds
+    )
 
 
 def upload(server, data, name="cat.png", piece=None):
@@ -107,9 +109,17 @@ class Stream:
 def life(server):
     small = png(24, 16)
     answer = put(server, "cat-1", small, FAST, **{"Content-Disposition": 'attachment; filename="cat.png"'})
-    check("a job is made", answer.status == 201 and answer.json["id"] == "cat-1" and answer.json["name"] == "cat.png", answer)
+    check(
+        "a job is made",
+        answer.status == 201 and answer.json["id"] == "cat-1" and answer.json["name"] == "cat.png",
+        answer,
+    )
     job = ended(server, "cat-1")
-    check("and done", job["state"] == "done" and job["output"]["width"] == 48 and job["output"]["name"] == "cat_48x32.png", job)
+    check(
+        "and done",
+        job["state"] == "done" and job["output"]["width"] == 48 and job["output"]["name"] == "cat_48x32.png",
+        job,
+    )
     again = put(server, "cat-1", small, FAST)
     check("the same again is the same job", again.status == 200 and again.json["ended"] == job["ended"], again)
     check("another of that name is refused", put(server, "cat-1", small, {"model": "swift-x4"}).status == 409)
@@ -126,7 +136,9 @@ def life(server):
     check("its result is gone", server.get("/v1/jobs/half/output").status == 410)
     ids = [j["id"] for j in server.get("/v1/jobs").json["jobs"]]
     check("the list has them in order", ids == ["cat-1", "half"], ids)
-    check("deleted", server.ask("DELETE", "/v1/jobs/half").status == 204 and server.get("/v1/jobs/half").status == 404)
+    check(
+        "deleted", server.ask("DELETE", "/v1/jobs/half").status == 204 and server.get("/v1/jobs/half").status == 404
+    )
     check("once", server.ask("DELETE", "/v1/jobs/half").status == 404)
     check("with its files", len(list((server.data / "jobs").iterdir())) == 1)
     posted = server.post("/v1/jobs?" + query(FAST), small)
@@ -138,10 +150,19 @@ def results(server):
     whole = server.get("/v1/jobs/cat-1/output")
     check("the result", whole.status == 200 and png_size(whole.body) == (48, 32), whole)
     check("is shown, not stored, by a browser", whole.headers["content-disposition"].startswith("inline"), whole)
-    check("unless asked to", server.get("/v1/jobs/cat-1/output?download=1").headers["content-disposition"].startswith("attachment"))
+    check(
+        "unless asked to",
+        server.get("/v1/jobs/cat-1/output?download=1").headers["content-disposition"].startswith("attachment"),
+    )
     etag = whole.headers["etag"]
     part = server.get("/v1/jobs/cat-1/output", Range="bytes=10-19")
-    check("a range", part.status == 206 and part.body == whole.body[10:20] and part.headers["content-range"] == f"bytes 10-19/{len(whole.body)}", part)
+    check(
+        "a range",
+        part.status == 206
+        and part.body == whole.body[10:20]
+        and part.headers["content-range"] == f"bytes 10-19/{len(whole.body)}",
+        part,
+    )
     tail = server.get("/v1/jobs/cat-1/output", Range="bytes=-7")
     check("its end", tail.status == 206 and tail.body == whole.body[-7:], tail)
     rest = server.get("/v1/jobs/cat-1/output", Range="bytes=50-", **{"If-Range": etag})
@@ -152,7 +173,11 @@ def results(server):
     check("unchanged", server.get("/v1/jobs/cat-1/output", **{"If-None-Match": etag}).status == 304)
     check("its input", server.get("/v1/jobs/cat-1/input").body == png(24, 16))
     head = server.ask("HEAD", "/v1/jobs/cat-1/output")
-    check("its head", head.status == 200 and head.headers["content-length"] == str(len(whole.body)) and not head.body, head)
+    check(
+        "its head",
+        head.status == 200 and head.headers["content-length"] == str(len(whole.body)) and not head.body,
+        head,
+    )
 
 
 def events(server):
@@ -162,8 +187,20 @@ def events(server):
     put(server, "next", png(24, 16), FAST)
     stream = Stream(server, "/v1/jobs/slow/events")
     waiting = Stream(server, "/v1/jobs/next/events")
-    check("place in the queue", until(lambda: waiting.events and "queue" in waiting.events[0]["data"] or server.get("/v1/jobs/next").json["state"] == "done"), waiting.events)
-    check("its end ends the stream", until(lambda: stream.over and waiting.over, 120), (stream.events[-1:], waiting.events[-1:]))
+    check(
+        "place in the queue",
+        until(
+            lambda: waiting.events
+            and "queue" in waiting.events[0]["data"]
+            or server.get("/v1/jobs/next").json["state"] == "done"
+        ),
+        waiting.events,
+    )
+    check(
+        "its end ends the stream",
+        until(lambda: stream.over and waiting.over, 120),
+        (stream.events[-1:], waiting.events[-1:]),
+    )
     check("states", stream.states()[-1] == "done", stream.states())
     fractions = [e["data"]["progress"]["fraction"] for e in stream.events if "progress" in e["data"]]
     check("progress only grows", len(fractions) > 1 and fractions == sorted(fractions), fractions)
@@ -172,9 +209,15 @@ def events(server):
     middle = stream.events[len(stream.events) // 2]["id"]
     again = Stream(server, "/v1/jobs/slow/events", middle)
     until(lambda: again.over)
-    check("what was missed is told again", [e["id"] for e in again.events] == [e["id"] for e in stream.events[len(stream.events) // 2 + 1 :]],
-          (middle, again.events))
-    check("who heard the end is told to stay away", Stream(server, "/v1/jobs/slow/events", stream.events[-1]["id"]).status == 204)
+    check(
+        "what was missed is told again",
+        [e["id"] for e in again.events] == [e["id"] for e in stream.events[len(stream.events) // 2 + 1 :]],
+        (middle, again.events),
+    )
+    check(
+        "who heard the end is told to stay away",
+        Stream(server, "/v1/jobs/slow/events", stream.events[-1]["id"]).status == 204,
+    )
     unknown = Stream(server, "/v1/jobs/slow/events", "abcdefgh.17")
     until(lambda: unknown.events)
     check("numbers of another run give how things are", unknown.states() == ["done"], unknown.events)
@@ -197,20 +240,45 @@ def cancelled(server):
     server.ask("DELETE", "/v1/jobs/gone")
     check("deleted in hand", until(lambda: server.metric("enlarge_queue_running") == 0, 30))
     numbers = {p.name for p in (server.data / "jobs").iterdir()}
-    check("nothing of it stays", until(lambda: len(numbers := list((server.data / "jobs").iterdir())) == len(server.get("/v1/jobs").json["jobs"]), 10), numbers)
+    check(
+        "nothing of it stays",
+        until(
+            lambda: len(numbers := list((server.data / "jobs").iterdir()))
+            == len(server.get("/v1/jobs").json["jobs"]),
+            10,
+        ),
+        numbers,
+    )
 
 
 def tus(server):
     answer = server.ask("OPTIONS", "/v1/uploads")
-    check("tus: what is spoken", answer.status == 204 and answer.headers["tus-version"] == "1.0.0" and "creation" in answer.headers["tus-extension"], answer)
+    check(
+        "tus: what is spoken",
+        answer.status == 204
+        and answer.headers["tus-version"] == "1.0.0"
+        and "creation" in answer.headers["tus-extension"],
+        answer,
+    )
     data = png(50, 40)
-    check("another version", server.post("/v1/uploads", b"", **{"Tus-Resumable": "0.2.2", "Upload-Length": "5"}).status == 412)
+    check(
+        "another version",
+        server.post("/v1/uploads", b"", **{"Tus-Resumable": "0.2.2", "Upload-Length": "5"}).status == 412,
+    )
     check("no length", server.post("/v1/uploads", b"", **TUS).status == 400)
     check("too long", server.post("/v1/uploads", b"", **TUS, **{"Upload-Length": "99999999999999"}).status == 413)
-    check("bad metadata", server.post("/v1/uploads", b"", **TUS, **{"Upload-Length": "5", "Upload-Metadata": "filename %%%"}).status == 400)
+    check(
+        "bad metadata",
+        server.post("/v1/uploads", b"", **TUS, **{"Upload-Length": "5", "Upload-Metadata": "filename %%%"}).status
+        == 400,
+    )
     name = upload(server, data, "../../kitten.png", 100)
     head = server.ask("HEAD", f"/v1/uploads/{name}", headers=TUS)
-    check("how far", head.status == 200 and head.headers["upload-offset"] == str(len(data)) == head.headers["upload-length"], head)
+    check(
+        "how far",
+        head.status == 200 and head.headers["upload-offset"] == str(len(data)) == head.headers["upload-length"],
+        head,
+    )
     check("another offset", patch(server, f"uploads/{name}", 3, b"abc").status in (409, 413))
     body = json.dumps({"upload": name, "options": {**FAST, "scale": 2}})
     made = server.ask("PUT", "/v1/jobs/kitten", body, {"Content-Type": "application/json"})
@@ -219,8 +287,14 @@ def tus(server):
     again = server.ask("PUT", "/v1/jobs/kitten", body, {"Content-Type": "application/json"})
     check("asked again", again.status == 200 and again.json["state"] == "done", again)
     check("the upload is the job's now", server.ask("HEAD", f"/v1/uploads/{name}", headers=TUS).status == 404)
-    for description, status in [("{", 400), ("[]", 400), ('{"upload": 3}', 400), ('{"upload": "x"}', 404), ('{"upload": "../jobs.sqlite"}', 404),
-                                ('{"upload": "x", "options": {"a": {}}}', 400)]:
+    for description, status in [
+        ("{", 400),
+        ("[]", 400),
+        ('{"upload": 3}', 400),
+        ('{"upload": "x"}', 404),
+        ('{"upload": "../jobs.sqlite"}', 404),
+        ('{"upload": "x", "options": {"a": {}}}', 400),
+    ]:
         answer = server.ask("POST", "/v1/jobs", description, {"Content-Type": "application/json"})
         check(f"a job of {description}", answer.status == status, answer)
     # A connection that is lost in the middle keeps what it brought, five times.
@@ -228,19 +302,46 @@ def tus(server):
     address, offset = answer.headers["location"], 0
     for _ in range(5):
         with server.socket() as s:
-            head = f"PATCH /v1/{address} HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: {offset}\r\n"
+            head = f"PATCH /v1/{address} HTTP/1.1\r\nHost: localhost\r\nTus-Resumable: 1.0.0\r\n"
+            head += f"Upload-Offset: {offset}\r\n"
             head += f"Content-Type: application/offset+octet-stream\r\nContent-Length: {len(data) - offset}\r\n\r\n"
             s.sendall(head.encode() + data[offset : offset + 150])
             wanted = offset + 150
-            check("partial bytes are kept", until(lambda: server.ask("HEAD", f"/v1/{address}", headers=TUS).headers["upload-offset"] == str(wanted), 20))
+            check(
+                "partial bytes are kept",
+                until(
+                    lambda: server.ask("HEAD", f"/v1/{address}", headers=TUS).headers["upload-offset"] == str(wanted),
+                    20,
+                ),
+            )
         offset = wanted
     check("the rest", patch(server, address, offset, data[offset:]).status == 204)
-    made = server.ask("POST", "/v1/jobs", json.dumps({"upload": address.split("/")[-1], "options": FAST}), {"Content-Type": "application/json"})
-    check("is the picture", server.get(f"/v1/jobs/{made.json['id']}/input").body == data and ended(server, made.json["id"])["state"] == "done", made)
+    made = server.ask(
+        "POST",
+        "/v1/jobs",
+        json.dumps({"upload": address.split("/")[-1], "options": FAST}),
+        {"Content-Type": "application/json"},
+    )
+    check(
+        "is the picture",
+        server.get(f"/v1/jobs/{made.json['id']}/input").body == data
+        and ended(server, made.json["id"])["state"] == "done",
+        made,
+    )
     address = server.post("/v1/uploads", b"", **TUS, **{"Upload-Length": "10"}).headers["location"]
-    check("half an upload makes no job", server.ask("POST", "/v1/jobs", json.dumps({"upload": address.split("/")[-1]}), {"Content-Type": "application/json"}).status == 400)
+    check(
+        "half an upload makes no job",
+        server.ask(
+            "POST", "/v1/jobs", json.dumps({"upload": address.split("/")[-1]}), {"Content-Type": "application/json"}
+        ).status
+        == 400,
+    )
     check("longer than announced", patch(server, address, 0, bytes(11)).status == 413)
-    check("ended", server.ask("DELETE", f"/v1/{address}", headers=TUS).status == 204 and server.ask("HEAD", f"/v1/{address}", headers=TUS).status == 404)
+    check(
+        "ended",
+        server.ask("DELETE", f"/v1/{address}", headers=TUS).status == 204
+        and server.ask("HEAD", f"/v1/{address}", headers=TUS).status == 404,
+    )
 
 
 def film(folder):
@@ -248,12 +349,28 @@ def film(folder):
     if not shutil.which("ffmpeg"):
         return None
     path = pathlib.Path(folder) / "clip.mkv"
-    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=96x64:rate=60", "-t", "6", "-c:v", "ffv1", str(path)], check=True)
+    subprocess.run(
+        [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=96x64:rate=60",
+            "-t",
+            "6",
+            "-c:v",
+            "ffv1",
+            str(path),
+        ],
+        check=True,
+    )
     return path.read_bytes()
 
 
 def kills():
-    """The server and its worker killed in the middle: every job is done in the end, and a film goes on from its segments."""
+    """The server killed in the middle: every job is done in the end, and a film goes on from its segments."""
     with tempfile.TemporaryDirectory() as folder:
         clip = film(folder)
         if clip is None:
@@ -274,18 +391,50 @@ def kills():
             answer = put(server, "clip", clip, {**FAST, "precision": "fp32"})
             check("a film is taken", answer.status == 201 and answer.json["kind"] == "film", answer)
             job = next((server.data / "jobs").glob("*/input.mkv")).parent
-            check("it has segments", until(lambda: len(list(job.glob("output.mkv.enlarge/*.mkv")) + list(job.glob("output.mkv.enlarge/*.nut"))) >= 2 or
-                                           server.get("/v1/jobs/clip").json["state"] == "done", 120), list(job.rglob("*")))
+            check(
+                "it has segments",
+                until(
+                    lambda: len(
+                        list(job.glob("output.mkv.enlarge/*.mkv")) + list(job.glob("output.mkv.enlarge/*.nut"))
+                    )
+                    >= 2
+                    or server.get("/v1/jobs/clip").json["state"] == "done",
+                    120,
+                ),
+                list(job.rglob("*")),
+            )
             state = server.get("/v1/jobs/clip").json["state"]
             server.stop(signal.SIGKILL)
             server.start()
             done = ended(server, "clip")
-            check("a film is done after a kill", done["state"] == "done" and done["output"]["frames"] == 360, (state, done))
+            check(
+                "a film is done after a kill",
+                done["state"] == "done" and done["output"]["frames"] == 360,
+                (state, done),
+            )
             whole = server.get("/v1/jobs/clip/output").body
             source, alone = pathlib.Path(folder) / "clip.mkv", pathlib.Path(folder) / "alone.mkv"
-            subprocess.run([PROGRAM, str(source), "-m", "swift-x2", "-p", "fp32", "--segment-frames", "60", "-o", str(alone), "--quiet"], check=True)
-            check("it is the program's film, byte for byte", hashlib.sha256(whole).digest() == hashlib.sha256(alone.read_bytes()).digest(),
-                  (len(whole), alone.stat().st_size))
+            subprocess.run(
+                [
+                    PROGRAM,
+                    str(source),
+                    "-m",
+                    "swift-x2",
+                    "-p",
+                    "fp32",
+                    "--segment-frames",
+                    "60",
+                    "-o",
+                    str(alone),
+                    "--quiet",
+                ],
+                check=True,
+            )
+            check(
+                "it is the program's film, byte for byte",
+                hashlib.sha256(whole).digest() == hashlib.sha256(alone.read_bytes()).digest(),
+                (len(whole), alone.stat().st_size),
+            )
         check("it ends when asked", server.stop() == 0)
 
 
@@ -304,7 +453,12 @@ def keeping():
         with sqlite3.connect(pathlib.Path(folder) / "data" / "jobs.sqlite") as table:
             check("the table is there", table.execute("select count(*) from jobs").fetchone()[0] >= 1)
         (pathlib.Path(folder) / "data" / "jobs.sqlite").write_bytes(b"no table at all " * 100)
-        ran = subprocess.run([PROGRAM, "serve", "--port", "0", "--data", str(pathlib.Path(folder) / "data")], capture_output=True, text=True, timeout=60)
+        ran = subprocess.run(
+            [PROGRAM, "serve", "--port", "0", "--data", str(pathlib.Path(folder) / "data")],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         check("a damaged table is told", ran.returncode == 6 and "jobs.sqlite" in ran.stderr, ran)
 
 

@@ -11,14 +11,15 @@
 namespace serve {
 namespace {
 
-constexpr std::int64_t kDrained = 1 << 20;       // of a body that nobody wants: so that its client reads the answer
-constexpr std::size_t kFieldBytes = 64 << 10;    // of all fields of a form
+constexpr std::int64_t kDrained = 1 << 20;     // of a body that nobody wants: so that its client reads the answer
+constexpr std::size_t kFieldBytes = 64 << 10;  // of all fields of a form
 
 MHD_Result collect(void* target, enum MHD_ValueKind, const char* key, const char* value) {
     auto& headers = *static_cast<std::map<std::string, std::string, std::less<>>*>(target);
     const std::string name = lower(key);
     // Twice the same is as good as a list; of a Host or a length it would be a disguise, and fits nothing below.
-    if (auto [at, added] = headers.emplace(name, value ? value : ""); !added) at->second += std::string(", ") + (value ? value : "");
+    if (auto [at, added] = headers.emplace(name, value ? value : ""); !added)
+        at->second += std::string(", ") + (value ? value : "");
     return MHD_YES;
 }
 
@@ -113,14 +114,16 @@ MHD_Response* made(HttpServer::State& state, MHD_Connection* connection, Respons
         response.feed->set_wake([weak = std::weak_ptr(reader)] {
             if (const auto there = weak.lock()) there->wake();
         });
-        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, read_feed, new std::shared_ptr(reader), free_feed);
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, read_feed, new std::shared_ptr(reader),
+                                                 free_feed);
     }
     if (response.fd >= 0 && response.count > 0)
         return MHD_create_response_from_fd_at_offset64(static_cast<std::uint64_t>(response.count), response.fd,
                                                        static_cast<std::uint64_t>(response.first));
     if (response.fd >= 0) ::close(response.fd);
     if (!response.fixed.empty())
-        return MHD_create_response_from_buffer(response.fixed.size(), const_cast<char*>(response.fixed.data()), MHD_RESPMEM_PERSISTENT);
+        return MHD_create_response_from_buffer(response.fixed.size(), const_cast<char*>(response.fixed.data()),
+                                               MHD_RESPMEM_PERSISTENT);
     if (response.body.size() <= 65536)
         return MHD_create_response_from_buffer(response.body.size(), response.body.data(), MHD_RESPMEM_MUST_COPY);
     const std::uint64_t size = response.body.size();
@@ -152,10 +155,15 @@ void Exchange::lost() {
 
 std::int64_t Exchange::most() const {
     switch (route_->body) {
-        case Body::none: return 0;
-        case Body::text: return state_.options.text_bytes;
-        case Body::big_text: return state_.options.big_text_bytes;
-        case Body::file: case Body::sink: return state_.options.body_bytes;
+        case Body::none:
+            return 0;
+        case Body::text:
+            return state_.options.text_bytes;
+        case Body::big_text:
+            return state_.options.big_text_bytes;
+        case Body::file:
+        case Body::sink:
+            return state_.options.body_bytes;
     }
     return 0;
 }
@@ -187,7 +195,8 @@ bool Exchange::allowed(Response& response) {
     const HttpOptions& options = state_.options;
     const std::string host = request_.header("host"), origin = request_.header("origin");
     if (!host_allowed(host, options.names)) {
-        response = error_response(421, "host", "this server is not called '" + safe_name(host) + "'; --host-name gives it a name");
+        response = error_response(421, "host",
+                                  "this server is not called '" + safe_name(host) + "'; --host-name gives it a name");
         return false;
     }
     const std::string site = request_.header("sec-fetch-site");
@@ -198,8 +207,10 @@ bool Exchange::allowed(Response& response) {
     }
     if (options.token.empty() || route_->open) return true;
     std::string given = request_.header("authorization");
-    if (lower(given.substr(0, 7)) == "bearer ") given = std::string(trimmed(std::string_view(given).substr(7)));
-    else given = cookie(request_.header("cookie"), "enlarge_token").value_or("");
+    if (lower(given.substr(0, 7)) == "bearer ")
+        given = std::string(trimmed(std::string_view(given).substr(7)));
+    else
+        given = cookie(request_.header("cookie"), "enlarge_token").value_or("");
     if (same_secret(given, options.token)) return true;
     response = error_response(401, "token", "a bearer token is needed: Authorization: Bearer TOKEN");
     response.with("WWW-Authenticate", "Bearer realm=\"enlarge\"");
@@ -217,7 +228,8 @@ bool Exchange::body_allowed(Response& response) {
         declared_ = *number;
     }
     if (declared_ <= most()) return true;
-    response = error_response(413, "limit", "the body has " + length + " bytes; at most " + std::to_string(most()) + " are taken here");
+    response = error_response(
+        413, "limit", "the body has " + length + " bytes; at most " + std::to_string(most()) + " are taken here");
     return false;
 }
 
@@ -244,7 +256,8 @@ MHD_Result Exchange::head(const char* method) {
     if (route_->body != Body::file) return MHD_YES;
     request_.file = state_.options.folder + "/body-" + random_id();
     file_ = ::open(request_.file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (file_ < 0) return refuse(error_response(507, "io", std::string("the body cannot be stored: ") + std::strerror(errno)));
+    if (file_ < 0)
+        return refuse(error_response(507, "io", std::string("the body cannot be stored: ") + std::strerror(errno)));
     if (!lower(request_.header("content-type")).starts_with("multipart/form-data")) {
         request_.file_name = disposition_name(request_.header("content-disposition"));
         return MHD_YES;
@@ -267,7 +280,8 @@ MHD_Result Exchange::refuse(Response response) {
     return MHD_YES;
 }
 
-MHD_Result Exchange::form_part(const char* key, const char* file_name, const char* data, std::uint64_t offset, std::size_t size) {
+MHD_Result Exchange::form_part(const char* key, const char* file_name, const char* data, std::uint64_t offset,
+                               std::size_t size) {
     if (refusal_) return MHD_YES;
     if (offset == 0) {
         in_file_ = file_name != nullptr;
@@ -300,7 +314,8 @@ void Exchange::store(const char* data, std::size_t size) {
     if (route_->body != Body::file) {
         held_ += static_cast<std::int64_t>(size);
         if ((state_.text_bytes += static_cast<std::int64_t>(size)) > state_.options.memory_bytes && size > 0)
-            refusal_ = error_response(503, "memory", "too many large requests at this moment; try again in a few seconds");
+            refusal_ =
+                error_response(503, "memory", "too many large requests at this moment; try again in a few seconds");
         else
             request_.body.append(data, size);
         return;
@@ -323,12 +338,15 @@ MHD_Result Exchange::body(const char* data, std::size_t* size) {
     taken_ += static_cast<std::int64_t>(count);
     if (answered_) return MHD_YES;
     if (!refusal_ && taken_ > most()) {
-        refusal_ = error_response(413, "limit", "the body has more than " + std::to_string(most()) + " bytes, which is the most that is taken here");
+        refusal_ = error_response(
+            413, "limit",
+            "the body has more than " + std::to_string(most()) + " bytes, which is the most that is taken here");
         refused_at_ = taken_;
     }
     if (refusal_) return taken_ - refused_at_ <= kDrained ? MHD_YES : MHD_NO;
     if (form_) {
-        if (MHD_post_process(form_, data, count) == MHD_NO && !refusal_) refusal_ = error_response(400, "format", "the form cannot be read");
+        if (MHD_post_process(form_, data, count) == MHD_NO && !refusal_)
+            refusal_ = error_response(400, "format", "the form cannot be read");
     } else {
         store(data, count);
     }
@@ -341,7 +359,8 @@ MHD_Result Exchange::end() {
     if (later_) return send(later_);  // resumed: the answer is there
     if (form_ && MHD_destroy_post_processor(std::exchange(form_, nullptr)) == MHD_NO && !refusal_)
         refusal_ = error_response(400, "format", "the form ends in the middle");
-    if (form_ == nullptr && route_ && route_->body == Body::file && request_.file_name.empty() && saw_file_) request_.file_name = "picture";
+    if (form_ == nullptr && route_ && route_->body == Body::file && request_.file_name.empty() && saw_file_)
+        request_.file_name = "picture";
     if (file_ >= 0) ::close(std::exchange(file_, -1));
     if (refusal_) {
         lost();
@@ -365,7 +384,8 @@ MHD_Result Exchange::send(Answer given) {
     later_ = std::move(given.later);
     state_.wait_for(connection_, later_);
     std::unique_lock lock(later_->mutex_);
-    if (!later_->response_ && state_.stopping) later_->response_ = error_response(503, "stopping", "the server is being stopped");
+    if (!later_->response_ && state_.stopping)
+        later_->response_ = error_response(503, "stopping", "the server is being stopped");
     if (!later_->response_) {
         later_->ready_ = [connection = connection_] { MHD_resume_connection(connection); };
         MHD_suspend_connection(connection_);

@@ -22,12 +22,12 @@ namespace serve {
 struct Connection {
     int fd = -1;
     enum class Phase { head, busy, waiting } phase = Phase::head;  // waiting: for us, so nothing is asked of the client
-    std::int64_t since_ms = 0;       // of the phase
-    std::int64_t mark_ms = 0;        // beginning of the window of rates
-    std::uint64_t mark_bytes = 0;    // received and acknowledged then
-    std::weak_ptr<Later> later;      // of waiting
+    std::int64_t since_ms = 0;                                     // of the phase
+    std::int64_t mark_ms = 0;                                      // beginning of the window of rates
+    std::uint64_t mark_bytes = 0;                                  // received and acknowledged then
+    std::weak_ptr<Later> later;                                    // of waiting
     std::weak_ptr<Feed> feed;
-    bool first = true;               // no request was answered yet
+    bool first = true;  // no request was answered yet
 };
 
 struct HttpServer::State {
@@ -37,7 +37,7 @@ struct HttpServer::State {
     std::atomic<bool> stopping = false;
     std::atomic<std::int64_t> text_bytes = 0;  // of bodies in memory now
 
-    mutable std::mutex mutex;                  // of what follows
+    mutable std::mutex mutex;  // of what follows
     std::condition_variable stopped;
     std::map<MHD_Connection*, Connection> connections;
     Counts counts;
@@ -68,7 +68,8 @@ public:
     MHD_Result end();
     void lost();  // the connection ended before the body was whole
     [[nodiscard]] bool begun() const { return begun_; }
-    MHD_Result form_part(const char* key, const char* file_name, const char* data, std::uint64_t offset, std::size_t size);
+    MHD_Result form_part(const char* key, const char* file_name, const char* data, std::uint64_t offset,
+                         std::size_t size);
 
 private:
     MHD_Result refuse(Response response);
@@ -84,7 +85,7 @@ private:
     MHD_Connection* connection_;
     Request request_;
     const Route* route_ = nullptr;
-    std::optional<Response> refusal_;      // instead of the handler's answer, once the rest of the body has come
+    std::optional<Response> refusal_;  // instead of the handler's answer, once the rest of the body has come
     std::string url_;
     std::int64_t declared_ = -1, taken_ = 0, refused_at_ = 0, held_ = 0;
     std::size_t held_field_bytes_ = 0;

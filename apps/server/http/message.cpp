@@ -23,17 +23,30 @@ Response error_response(int status, const std::string& code, const std::string& 
 int status_of(enlarge::Errc code) {
     using enum enlarge::Errc;
     switch (code) {
-        case argument: return 400;
-        case not_found: return 404;
-        case exists: return 409;
-        case format: return 422;
-        case unsupported: return 415;
-        case limit: return 413;
-        case memory: return 413;
-        case numeric: return 422;
-        case cancelled: return 408;
-        case device: return 503;
-        case internal: case io: case network: return 500;
+        case argument:
+            return 400;
+        case not_found:
+            return 404;
+        case exists:
+            return 409;
+        case format:
+            return 422;
+        case unsupported:
+            return 415;
+        case limit:
+            return 413;
+        case memory:
+            return 413;
+        case numeric:
+            return 422;
+        case cancelled:
+            return 408;
+        case device:
+            return 503;
+        case internal:
+        case io:
+        case network:
+            return 500;
     }
     return 500;
 }

@@ -8,11 +8,10 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include <nlohmann/json.hpp>
 
 #include "enlarge/result.hpp"
 #include "http/text.hpp"
@@ -22,8 +21,8 @@ namespace serve {
 using json = nlohmann::json;
 
 struct Request {
-    std::string method, path;                     // "/v1/jobs/a": decoded, without prefix
-    Params query;                                 // and the fields of a form
+    std::string method, path;                                 // "/v1/jobs/a": decoded, without prefix
+    Params query;                                             // and the fields of a form
     std::map<std::string, std::string, std::less<>> headers;  // names in lower case
     std::map<std::string, std::string, std::less<>> parts;    // of the route: {"id", "a"}
     // The body. Of routes that take it as a file: where it lies; the handler may rename it, what stays is deleted.
@@ -45,8 +44,9 @@ struct Request {
     }
 };
 
-// Lines for a client that stays: server-sent events. `next` gives what there is since the last call, "" for nothing yet;
-// nothing at all ends the stream. Made by whoever answers; `wake` is set by the server and may be called by any thread.
+// Lines for a client that stays: server-sent events. `next` gives what there is since the last call, "" for nothing
+// yet; nothing at all ends the stream. Made by whoever answers; `wake` is set by the server and may be called by any
+// thread.
 class Feed {
 public:
     virtual ~Feed() = default;
@@ -70,10 +70,10 @@ struct Response {
     int status = 200;
     Params headers;
     std::string body;
-    std::string_view fixed;            // instead of body: bytes that outlive the server
-    int fd = -1;                       // instead of body: owned, closed by the server; `count` bytes from `first`
+    std::string_view fixed;  // instead of body: bytes that outlive the server
+    int fd = -1;             // instead of body: owned, closed by the server; `count` bytes from `first`
     std::int64_t first = 0, count = 0;
-    std::shared_ptr<Feed> feed;        // instead of body
+    std::shared_ptr<Feed> feed;  // instead of body
 
     Response& with(std::string name, std::string value) {
         headers.emplace_back(std::move(name), std::move(value));
@@ -105,7 +105,7 @@ private:
 
 struct Answer {
     Response response;
-    std::shared_ptr<Later> later;      // instead of it
+    std::shared_ptr<Later> later;  // instead of it
     Answer(Response r) : response(std::move(r)) {}
     Answer(std::shared_ptr<Later> l) : later(std::move(l)) {}
 };

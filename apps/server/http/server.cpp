@@ -19,12 +19,13 @@ using enlarge::Errc;
 using enlarge::Error;
 using enlarge::Result;
 
-constexpr unsigned kThreads = 4;          // that read and answer; what takes long is not theirs
-constexpr unsigned kIdle_s = 60;          // between requests on one connection
+constexpr unsigned kThreads = 4;  // that read and answer; what takes long is not theirs
+constexpr unsigned kIdle_s = 60;  // between requests on one connection
 constexpr std::size_t kHeadBytes = 64 << 10;
 
 std::int64_t now_ms() {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
 }
 
 void* on_address(void* state, const char* url, MHD_Connection* connection) {
@@ -77,8 +78,8 @@ Result<int> listening_socket(const HttpOptions& options) {
     if (fd >= 0 && ::bind(fd, address, length) == 0 && ::listen(fd, 1024) == 0) return fd;
     const std::string reason = std::strerror(errno);
     if (fd >= 0) ::close(fd);
-    return Error{Errc::io, "cannot listen at " + options.address + ", port " + std::to_string(options.port) + ": " + reason +
-                               (errno == EADDRINUSE ? "; --port takes another" : "")};
+    return Error{Errc::io, "cannot listen at " + options.address + ", port " + std::to_string(options.port) + ": " +
+                               reason + (errno == EADDRINUSE ? "; --port takes another" : "")};
 }
 
 }  // namespace
@@ -122,7 +123,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const HttpOptions& options
     state->options = options;
     state->routes = std::move(routes);
     const bool six = options.address.find(':') != std::string::npos;
-    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | static_cast<unsigned>(six ? MHD_USE_IPv6 : MHD_NO_FLAG);
+    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+                           static_cast<unsigned>(six ? MHD_USE_IPv6 : MHD_NO_FLAG);
     state->daemon = MHD_start_daemon(
         flags, 0, nullptr, nullptr, on_request, state.get(), MHD_OPTION_LISTEN_SOCKET, *listening,
         MHD_OPTION_THREAD_POOL_SIZE, kThreads, MHD_OPTION_CONNECTION_LIMIT, static_cast<unsigned>(options.connections),
@@ -143,7 +145,8 @@ int HttpServer::port() const {
     sockaddr_storage address{};
     socklen_t length = sizeof address;
     const auto* listening = MHD_get_daemon_info(state_->daemon, MHD_DAEMON_INFO_LISTEN_FD);
-    if (!listening || ::getsockname(listening->listen_fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return 0;
+    if (!listening || ::getsockname(listening->listen_fd, reinterpret_cast<sockaddr*>(&address), &length) != 0)
+        return 0;
     return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(address).sin6_port
                                                : reinterpret_cast<sockaddr_in&>(address).sin_port);
 }

@@ -16,15 +16,15 @@ namespace serve {
 
 struct HttpOptions {
     std::string address = "127.0.0.1";
-    int port = 4848;                       // 0: a free one
-    std::string token;                     // empty: none is asked for
-    std::vector<std::string> names;        // that this server may be called by, besides addresses and localhost
-    std::string prefix;                    // "/enlarge": taken off paths
-    std::string folder;                    // for bodies while they come
-    std::int64_t body_bytes = 0;           // of bodies that become files
-    std::int64_t text_bytes = 1 << 20;     // of bodies in memory
-    std::int64_t big_text_bytes = 0;       // of bodies in memory of routes that carry pictures in JSON
-    std::int64_t memory_bytes = 0;         // of all bodies in memory together
+    int port = 4848;                    // 0: a free one
+    std::string token;                  // empty: none is asked for
+    std::vector<std::string> names;     // that this server may be called by, besides addresses and localhost
+    std::string prefix;                 // "/enlarge": taken off paths
+    std::string folder;                 // for bodies while they come
+    std::int64_t body_bytes = 0;        // of bodies that become files
+    std::int64_t text_bytes = 1 << 20;  // of bodies in memory
+    std::int64_t big_text_bytes = 0;    // of bodies in memory of routes that carry pictures in JSON
+    std::int64_t memory_bytes = 0;      // of all bodies in memory together
     int connections = 512;
     // Patience, in seconds: for a request's head, and for 1 KiB of body or answer a second on average.
     int head_s = 20, rate_window_s = 30;
@@ -34,9 +34,9 @@ enum class Body { none, text, big_text, file, sink };
 
 struct Route {
     const char* method;
-    const char* pattern;                   // "/v1/jobs/{id}/output"
+    const char* pattern;  // "/v1/jobs/{id}/output"
     Body body = Body::none;
-    bool open = false;                     // needs no token
+    bool open = false;  // needs no token
     std::function<Answer(Request&)> handle;
     // Of Body::sink: before the first byte. A null pointer answers with what it put into the Response.
     std::function<std::unique_ptr<Sink>(Request&, Response&)> begin;

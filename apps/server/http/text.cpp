@@ -19,9 +19,7 @@ int hex(char c) {
     return -1;
 }
 
-bool is_word(char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+bool is_word(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 // Calls `take` with each part between commas, trimmed; stops when it returns true, and returns that.
 template <class Take>
@@ -38,7 +36,12 @@ bool any_of_list(std::string_view list, char separator, Take take) {
 std::size_t utf8_length(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     const unsigned char head = byte(0);
-    const std::size_t length = head < 0x80 ? 1 : head < 0xc2 ? 0 : head < 0xe0 ? 2 : head < 0xf0 ? 3 : head < 0xf5 ? 4 : 0;
+    const std::size_t length = head < 0x80   ? 1
+                               : head < 0xc2 ? 0
+                               : head < 0xe0 ? 2
+                               : head < 0xf0 ? 3
+                               : head < 0xf5 ? 4
+                                             : 0;
     if (length == 0 || text.size() < length) return 0;
     for (std::size_t i = 1; i < length; ++i)
         if ((byte(i) & 0xc0) != 0x80) return 0;
@@ -216,8 +219,10 @@ std::string safe_name(std::string_view name) {
     while (!name.empty() && result.size() < 117) {
         const std::size_t length = utf8_length(name);
         const auto head = static_cast<unsigned char>(name[0]);
-        const bool control = head < 0x20 || head == 0x7f || (length == 2 && head == 0xc2 && static_cast<unsigned char>(name[1]) < 0xa0);
-        const bool ordered = length == 3 && head == 0xe2 && name[1] == '\x80' && static_cast<unsigned char>(name[2]) >= 0x8b;
+        const bool control =
+            head < 0x20 || head == 0x7f || (length == 2 && head == 0xc2 && static_cast<unsigned char>(name[1]) < 0xa0);
+        const bool ordered =
+            length == 3 && head == 0xe2 && name[1] == '\x80' && static_cast<unsigned char>(name[2]) >= 0x8b;
         if (length == 0 || control || ordered)  // U+200B to U+203F: also what reverses the direction of writing
             result += '_';
         else
@@ -282,10 +287,13 @@ std::string base64_encoded(std::string_view bytes) {
     std::string result;
     result.reserve((bytes.size() + 2) / 3 * 4);
     for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const auto at = [&](std::size_t k) { return i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u; };
+        const auto at = [&](std::size_t k) {
+            return i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u;
+        };
         const unsigned bits = at(0) << 16 | at(1) << 8 | at(2);
-        result += {kAlphabet[bits >> 18], kAlphabet[bits >> 12 & 63], i + 1 < bytes.size() ? kAlphabet[bits >> 6 & 63] : '=',
-                   i + 2 < bytes.size() ? kAlphabet[bits & 63] : '='};
+        result +=
+            {kAlphabet[bits >> 18], kAlphabet[bits >> 12 & 63], i + 1 < bytes.size() ? kAlphabet[bits >> 6 & 63] : '=',
+             i + 2 < bytes.size() ? kAlphabet[bits & 63] : '='};
     }
     return result;
 }
@@ -313,7 +321,8 @@ bool is_id(std::string_view text) {
 
 std::string random_id() {
     unsigned char bytes[16];
-    if (getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes)) std::abort();  // Linux promises up to 256
+    if (getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes))
+        std::abort();  // Linux promises up to 256
     std::string result;
     for (const unsigned char byte : bytes) result += {"0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
     return result;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What strangers write into requests: addresses, headers, names. Readers of text alone; none of them fails on any bytes.
+// What strangers write into requests: addresses, headers, names. Readers of text alone; none of them fails on any
+// bytes.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,8 @@ namespace serve {
 
 using Params = std::vector<std::pair<std::string, std::string>>;  // in the order given; a name may occur twice
 
-// "%41" -> "A"; with `plus`, '+' is a blank. Nothing where a '%' is not followed by two hexadecimal digits, or where the
-// text would hold a zero byte.
+// "%41" -> "A"; with `plus`, '+' is a blank. Nothing where a '%' is not followed by two hexadecimal digits, or where
+// the text would hold a zero byte.
 std::optional<std::string> percent_decoded(std::string_view text, bool plus);
 // The reverse: letters, digits and "-._~" stay.
 std::string percent_encoded(std::string_view text);
@@ -22,8 +23,8 @@ std::string percent_encoded(std::string_view text);
 // "a=1&b=two%20words". Nothing when a part cannot be decoded or there are more than 64 parts.
 std::optional<Params> parse_query(std::string_view text);
 
-// Whether a Host header names this machine (localhost, an address in figures) or one of `names`, with any port: what no page
-// of another site can be called, whatever a name server says.
+// Whether a Host header names this machine (localhost, an address in figures) or one of `names`, with any port: what no
+// page of another site can be called, whatever a name server says.
 bool host_allowed(std::string_view host, const std::vector<std::string>& names);
 // Whether an Origin header is of the page that `host` is of, or of one of `names`.
 bool origin_allowed(std::string_view origin, std::string_view host, const std::vector<std::string>& names);
@@ -40,7 +41,7 @@ struct Range {
     std::int64_t first = 0, count = 0;
 };
 enum class RangeKind {
-    whole,          // no range, several, or something else than bytes: the whole is answered, as RFC 9110 allows
+    whole,  // no range, several, or something else than bytes: the whole is answered, as RFC 9110 allows
     part,
     unsatisfiable,  // 416
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Clients that are slow on purpose, and those that are gone: what the library's own time-out does not see, since a byte now
-// and then keeps it content.
+// Clients that are slow on purpose, and those that are gone: what the library's own time-out does not see, since a byte
+// now and then keeps it content.
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -19,7 +19,8 @@ constexpr std::uint64_t kBytesASecond = 1024;
 constexpr std::int64_t kKept_ms = 75'000;  // a connection between requests: a little more than the library's time-out
 
 std::int64_t now_ms() {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
 }
 
 // Bytes that came and bytes that the other side has taken, since the connection began.
@@ -41,7 +42,8 @@ bool is_slow(Connection& one, const HttpOptions& options, std::int64_t now) {
     const std::int64_t window = options.rate_window_s * std::int64_t{1000};
     if (one.mark_ms != 0 && now - one.mark_ms < window) return false;
     const std::uint64_t bytes = moved(one.fd);
-    const bool slow = one.mark_ms != 0 && bytes - one.mark_bytes < kBytesASecond * static_cast<std::uint64_t>(options.rate_window_s);
+    const bool slow =
+        one.mark_ms != 0 && bytes - one.mark_bytes < kBytesASecond * static_cast<std::uint64_t>(options.rate_window_s);
     one.mark_ms = now;
     one.mark_bytes = bytes;
     return slow;

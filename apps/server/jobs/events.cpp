@@ -93,7 +93,9 @@ void Events::publish(const std::string& job, const char* name, const std::string
     {
         const std::lock_guard lock(mutex_);
         const std::int64_t number = next_++;
-        events_.push_back({number, job, "id: " + run_ + "." + std::to_string(number) + "\nevent: " + name + "\ndata: " + data + "\n\n", last});
+        events_.push_back(
+            {number, job,
+             "id: " + run_ + "." + std::to_string(number) + "\nevent: " + name + "\ndata: " + data + "\n\n", last});
         if (events_.size() > kKept) events_.pop_front();
         std::erase_if(listeners_, [&](const std::weak_ptr<Listener>& weak) {
             auto listener = weak.lock();
@@ -111,7 +113,8 @@ std::int64_t Events::number_of(const std::string& last_id) const {
     return whole_number(std::string_view(last_id).substr(point + 1)).value_or(-1);
 }
 
-std::shared_ptr<Feed> Events::listen(const std::string& job, const std::string& last_id, std::function<std::vector<std::string>()> snapshot) {
+std::shared_ptr<Feed> Events::listen(const std::string& job, const std::string& last_id,
+                                     std::function<std::vector<std::string>()> snapshot) {
     const std::lock_guard lock(mutex_);
     std::int64_t heard = number_of(last_id);
     if (heard >= next_) heard = -1;

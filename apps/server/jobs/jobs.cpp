@@ -102,9 +102,16 @@ std::string Jobs::output_path(const Job& job) const { return folder_of(job) + "/
 
 std::shared_ptr<Task> Jobs::task_of(const Job& job) {
     auto task = std::make_shared<Task>();
-    task->work = {.id = kJobWork + job.number, .input = input_path(job), .output = folder_of(job) + "/output", .name = job.name,
-                  .options = job.options, .moving = job.moving, .demuxer = job.demuxer, .max_pixels = limits_.pixels,
-                  .memory_bytes = limits_.memory_bytes, .seconds = job.moving ? limits_.film_s : limits_.picture_s};
+    task->work = {.id = kJobWork + job.number,
+                  .input = input_path(job),
+                  .output = folder_of(job) + "/output",
+                  .name = job.name,
+                  .options = job.options,
+                  .moving = job.moving,
+                  .demuxer = job.demuxer,
+                  .max_pixels = limits_.pixels,
+                  .memory_bytes = limits_.memory_bytes,
+                  .seconds = job.moving ? limits_.film_s : limits_.picture_s};
     task->started = [this, number = job.number] { begun(number); };
     task->said = [this, number = job.number](const Said& said) { heard(number, said); };
     return task;
@@ -115,19 +122,25 @@ Result<Job> Jobs::create(const Wanted& wanted, bool& fresh) {
     fresh = false;
     if (const auto known = find(wanted.id)) {
         const bool same = known->options == wanted.options &&
-                          (wanted.upload.empty() ? known->upload.empty() && known->bytes == size_of(wanted.file) : known->upload == wanted.upload);
+                          (wanted.upload.empty() ? known->upload.empty() && known->bytes == size_of(wanted.file)
+                                                 : known->upload == wanted.upload);
         if (same) return *known;
         return Error{Errc::exists, "there is a job '" + wanted.id + "' that was made of something else"};
     }
     if (auto options = parse_options(wanted.options); !options) return options.error();
-    Job job{.id = wanted.id, .upload = wanted.upload, .name = wanted.name, .options = wanted.options, .created = now_seconds()};
+    Job job{.id = wanted.id,
+            .upload = wanted.upload,
+            .name = wanted.name,
+            .options = wanted.options,
+            .created = now_seconds()};
     std::string file = wanted.file;
     if (!wanted.upload.empty()) {
         const auto upload = uploads_->find(wanted.upload);
         if (!upload) return Error{Errc::not_found, "there is no upload '" + safe_name(wanted.upload) + "'"};
         const std::int64_t there = uploads_->offset(*upload);
         if (there != upload->length)
-            return Error{Errc::argument, "the upload has " + std::to_string(there) + " of " + std::to_string(upload->length) + " bytes"};
+            return Error{Errc::argument, "the upload has " + std::to_string(there) + " of " +
+                                             std::to_string(upload->length) + " bytes"};
         if (job.name.empty()) job.name = upload->name;
         file = folder_ + "/uploads/" + std::to_string(upload->number);
     }
@@ -140,7 +153,8 @@ Result<Job> Jobs::create(const Wanted& wanted, bool& fresh) {
     job.demuxer = kind->demuxer;
     if (limits_.disk_bytes > 0 && disk_bytes() > limits_.disk_bytes) tidy();
     if (limits_.disk_bytes > 0 && disk_bytes() > limits_.disk_bytes)
-        return Error{Errc::limit, "the disk is full of jobs and uploads; results that are not needed any more should be deleted"};
+        return Error{Errc::limit,
+                     "the disk is full of jobs and uploads; results that are not needed any more should be deleted"};
     auto made = place(job, wanted);
     fresh = made.ok();
     return made;
@@ -164,7 +178,8 @@ Result<Job> Jobs::place(Job job, const Wanted& wanted) {
         numbers_[job.id] = job.number;
     }
     if (wanted.upload.empty()) {
-        if (::rename(wanted.file.c_str(), input_path(job).c_str()) != 0) return undo({Errc::io, std::string("the job cannot be stored: ") + std::strerror(errno)});
+        if (::rename(wanted.file.c_str(), input_path(job).c_str()) != 0)
+            return undo({Errc::io, std::string("the job cannot be stored: ") + std::strerror(errno)});
     } else if (const auto upload = uploads_->find(wanted.upload)) {
         if (auto taken = uploads_->take(*upload, input_path(job)); !taken) return undo(taken.error());
     }
@@ -270,15 +285,22 @@ void Jobs::heard(std::int64_t number, const Said& said) {
         return found == jobs_.end() ? std::nullopt : std::optional(found->second);
     }();
     std::error_code error;
-    if (!job) fs::remove_all(folder_ + "/jobs/" + std::to_string(number), error);  // removed meanwhile
-    else if (job->state == JobState::cancelled)  // segments that nobody goes on with
+    if (!job)
+        fs::remove_all(folder_ + "/jobs/" + std::to_string(number), error);  // removed meanwhile
+    else if (job->state == JobState::cancelled)                              // segments that nobody goes on with
         for (const auto& entry : fs::directory_iterator(folder_of(*job), error))
             if (entry.path().filename().string().starts_with("output")) fs::remove_all(entry.path(), error);
 }
 
 json Jobs::described(const Job& job) const {
-    json value = {{"id", job.id}, {"state", state_name(job.state)}, {"name", job.name}, {"kind", job.moving ? "film" : "picture"},
-                  {"media_type", media_type_of(job.extension)}, {"bytes", job.bytes}, {"created", job.created}, {"number", job.number}};
+    json value = {{"id", job.id},
+                  {"state", state_name(job.state)},
+                  {"name", job.name},
+                  {"kind", job.moving ? "film" : "picture"},
+                  {"media_type", media_type_of(job.extension)},
+                  {"bytes", job.bytes},
+                  {"created", job.created},
+                  {"number", job.number}};
     json options = json::object();
     for (const auto& [key, text] : job.options) options[key] = text;
     value["options"] = std::move(options);
@@ -287,16 +309,23 @@ json Jobs::described(const Job& job) const {
     if (job.ended > 0) value["ended"] = job.ended;
     if (job.state == JobState::queued) {
         const Pool::Place place = pool_.place(kJobWork + job.number);
-        value["queue"] = {{"before", std::max(0, place.before)}, {"seconds", place.seconds >= 0 ? json(place.seconds) : json()}};
+        value["queue"] = {{"before", std::max(0, place.before)},
+                          {"seconds", place.seconds >= 0 ? json(place.seconds) : json()}};
     }
     if (job.state == JobState::running) {
         const std::lock_guard lock(mutex_);
         const auto left = left_.find(job.number);
-        value["progress"] = {{"fraction", job.fraction}, {"seconds_left", left != left_.end() && left->second >= 0 ? json(left->second) : json()}};
+        value["progress"] = {{"fraction", job.fraction},
+                             {"seconds_left", left != left_.end() && left->second >= 0 ? json(left->second) : json()}};
     }
     if (job.state == JobState::done)
-        value["output"] = {{"width", job.width}, {"height", job.height}, {"frames", job.frames}, {"bytes", job.output_bytes},
-                           {"media_type", media_type_of(job.output_extension)}, {"model", job.model}, {"seconds", job.seconds},
+        value["output"] = {{"width", job.width},
+                           {"height", job.height},
+                           {"frames", job.frames},
+                           {"bytes", job.output_bytes},
+                           {"media_type", media_type_of(job.output_extension)},
+                           {"model", job.model},
+                           {"seconds", job.seconds},
                            {"name", result_name(job.name, job.width, job.height, job.output_extension)}};
     if (!job.code.empty()) value["error"] = {{"code", job.code}, {"message", job.message}};
     return value;
@@ -319,8 +348,10 @@ void Jobs::tidy() {
     std::vector<Job> ended;
     for (const Job& job : list()) {
         if (!is_final(job.state)) continue;
-        if (limits_.keep_s > 0 && job.ended < now - limits_.keep_s) remove(job.id);
-        else ended.push_back(job);
+        if (limits_.keep_s > 0 && job.ended < now - limits_.keep_s)
+            remove(job.id);
+        else
+            ended.push_back(job);
     }
     for (const Job& job : ended) {
         if (limits_.disk_bytes <= 0 || disk_bytes() <= limits_.disk_bytes) return;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Jobs: made, worked on, kept for a while. The table is on disk before a client hears of a job, so whatever ends the server
-// loses none: those that were not done begin again, films with the segments that there are.
+// Jobs: made, worked on, kept for a while. The table is on disk before a client hears of a job, so whatever ends the
+// server loses none: those that were not done begin again, films with the segments that there are.
 #pragma once
 
 #include <condition_variable>
@@ -40,18 +40,20 @@ public:
     // Errc::cancelled: the queue is full. Errc::limit: the disk is.
     enlarge::Result<Job> create(const Wanted& wanted, bool& fresh);
     [[nodiscard]] std::optional<Job> find(const std::string& id) const;
-    [[nodiscard]] std::vector<Job> list() const;                 // the oldest first
-    bool cancel(const std::string& id);                          // false when there is none
-    bool remove(const std::string& id);                          // cancels it, too
+    [[nodiscard]] std::vector<Job> list() const;  // the oldest first
+    bool cancel(const std::string& id);           // false when there is none
+    bool remove(const std::string& id);           // cancels it, too
 
     [[nodiscard]] json described(const Job& job) const;
     [[nodiscard]] std::string input_path(const Job& job) const;
     [[nodiscard]] std::string output_path(const Job& job) const;
     std::shared_ptr<Feed> listen(const std::string& id, const std::string& last_id);  // all, where id is empty
-    [[nodiscard]] bool heard_all(const std::string& id, const std::string& last_id) const { return events_.heard_all(id, last_id); }
+    [[nodiscard]] bool heard_all(const std::string& id, const std::string& last_id) const {
+        return events_.heard_all(id, last_id);
+    }
 
     Uploads& uploads() { return *uploads_; }
-    [[nodiscard]] std::int64_t disk_bytes() const;               // uploads, inputs, results
+    [[nodiscard]] std::int64_t disk_bytes() const;  // uploads, inputs, results
     // Removes what is too old, and the oldest that are done while there is too much.
     void tidy();
 
@@ -59,7 +61,9 @@ private:
     Jobs(const std::string& folder, const JobLimits& limits, Pool& pool, std::function<void(const Said&)> ended)
         : folder_(folder), limits_(limits), pool_(pool), ended_(std::move(ended)) {}
     enlarge::Result<void> resume();
-    [[nodiscard]] std::string folder_of(const Job& job) const { return folder_ + "/jobs/" + std::to_string(job.number); }
+    [[nodiscard]] std::string folder_of(const Job& job) const {
+        return folder_ + "/jobs/" + std::to_string(job.number);
+    }
     std::shared_ptr<Task> task_of(const Job& job);
     void begun(std::int64_t number);
     void heard(std::int64_t number, const Said& said);
@@ -76,10 +80,10 @@ private:
     std::unique_ptr<Uploads> uploads_;
     Events events_;
     mutable std::mutex mutex_;
-    std::map<std::int64_t, Job> jobs_;                 // by number
-    std::map<std::string, std::int64_t> numbers_;      // by id
-    std::map<std::int64_t, double> left_;              // seconds, of those in hand
-    std::mutex creating_;                              // one at a time
+    std::map<std::int64_t, Job> jobs_;             // by number
+    std::map<std::string, std::int64_t> numbers_;  // by id
+    std::map<std::int64_t, double> left_;          // seconds, of those in hand
+    std::mutex creating_;                          // one at a time
     std::condition_variable changed_;
     bool ends_ = false;
     std::thread janitor_;

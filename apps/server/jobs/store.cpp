@@ -19,8 +19,10 @@ constexpr std::array kStates{"queued", "running", "done", "failed", "cancelled"}
 
 constexpr const char* kSchema =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;"
-    "CREATE TABLE IF NOT EXISTS jobs(number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, body TEXT NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS uploads(number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL,"
+    "CREATE TABLE IF NOT EXISTS jobs(number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, state TEXT NOT "
+    "NULL, body TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS uploads(number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, name TEXT "
+    "NOT NULL,"
     " length INTEGER NOT NULL, touched REAL NOT NULL);"
     "PRAGMA user_version=1;";
 
@@ -49,13 +51,16 @@ public:
     [[nodiscard]] Result<void> end() const {
         if (code_ == SQLITE_DONE) return {};
         const bool full = code_ == SQLITE_FULL;
-        return Error{Errc::io, std::string("the list of jobs cannot be ") + (full ? "written: no space left" : "used: ") + (full ? "" : sqlite3_errmsg(database_))};
+        return Error{Errc::io, std::string("the list of jobs cannot be ") +
+                                   (full ? "written: no space left" : "used: ") +
+                                   (full ? "" : sqlite3_errmsg(database_))};
     }
     [[nodiscard]] std::int64_t number(int column) const { return sqlite3_column_int64(statement_, column); }
     [[nodiscard]] double real(int column) const { return sqlite3_column_double(statement_, column); }
     [[nodiscard]] std::string text(int column) const {
         const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
-        return bytes ? std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))) : std::string();
+        return bytes ? std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)))
+                     : std::string();
     }
 
 private:
@@ -65,11 +70,27 @@ private:
 };
 
 std::string body_of(const Job& j) {
-    const json body = {{"upload", j.upload}, {"name", j.name}, {"extension", j.extension}, {"moving", j.moving}, {"demuxer", j.demuxer},
-                       {"bytes", j.bytes}, {"options", j.options}, {"created", j.created}, {"started", j.started}, {"ended", j.ended},
-                       {"fraction", j.fraction}, {"width", j.width}, {"height", j.height}, {"frames", j.frames},
-                       {"output_bytes", j.output_bytes}, {"output_extension", j.output_extension}, {"model", j.model},
-                       {"seconds", j.seconds}, {"code", j.code}, {"message", j.message}, {"remarks", j.remarks}};
+    const json body = {{"upload", j.upload},
+                       {"name", j.name},
+                       {"extension", j.extension},
+                       {"moving", j.moving},
+                       {"demuxer", j.demuxer},
+                       {"bytes", j.bytes},
+                       {"options", j.options},
+                       {"created", j.created},
+                       {"started", j.started},
+                       {"ended", j.ended},
+                       {"fraction", j.fraction},
+                       {"width", j.width},
+                       {"height", j.height},
+                       {"frames", j.frames},
+                       {"output_bytes", j.output_bytes},
+                       {"output_extension", j.output_extension},
+                       {"model", j.model},
+                       {"seconds", j.seconds},
+                       {"code", j.code},
+                       {"message", j.message},
+                       {"remarks", j.remarks}};
     return body.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -86,9 +107,12 @@ Job job_of(const Statement& row) {
     for (std::size_t i = 0; i < kStates.size(); ++i)
         if (state == kStates[i]) j.state = static_cast<JobState>(i);
     const json body = json::parse(row.text(3));
-    get(body, "upload", j.upload), get(body, "name", j.name), get(body, "extension", j.extension), get(body, "moving", j.moving);
-    get(body, "demuxer", j.demuxer), get(body, "bytes", j.bytes), get(body, "options", j.options), get(body, "created", j.created);
-    get(body, "started", j.started), get(body, "ended", j.ended), get(body, "fraction", j.fraction), get(body, "width", j.width);
+    get(body, "upload", j.upload), get(body, "name", j.name), get(body, "extension", j.extension),
+        get(body, "moving", j.moving);
+    get(body, "demuxer", j.demuxer), get(body, "bytes", j.bytes), get(body, "options", j.options),
+        get(body, "created", j.created);
+    get(body, "started", j.started), get(body, "ended", j.ended), get(body, "fraction", j.fraction),
+        get(body, "width", j.width);
     get(body, "height", j.height), get(body, "frames", j.frames), get(body, "output_bytes", j.output_bytes);
     get(body, "output_extension", j.output_extension), get(body, "model", j.model), get(body, "seconds", j.seconds);
     get(body, "code", j.code), get(body, "message", j.message), get(body, "remarks", j.remarks);
@@ -99,14 +123,19 @@ Job job_of(const Statement& row) {
 
 const char* state_name(JobState state) { return kStates[static_cast<std::size_t>(state)]; }
 
-double now_seconds() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+double now_seconds() {
+    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
 
 Result<std::unique_ptr<Store>> Store::open(const std::string& path) {
     sqlite3* database = nullptr;
-    const int opened = sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, nullptr);
+    const int opened = sqlite3_open_v2(path.c_str(), &database,
+                                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, nullptr);
     std::unique_ptr<Store> store(new Store(database));
     if (opened != SQLITE_OK || sqlite3_exec(database, kSchema, nullptr, nullptr, nullptr) != SQLITE_OK)
-        return Error{sqlite3_errcode(database) == SQLITE_NOTADB || sqlite3_errcode(database) == SQLITE_CORRUPT ? Errc::format : Errc::io,
+        return Error{sqlite3_errcode(database) == SQLITE_NOTADB || sqlite3_errcode(database) == SQLITE_CORRUPT
+                         ? Errc::format
+                         : Errc::io,
                      path + ": not usable as the list of jobs: " + sqlite3_errmsg(database)};
     return store;
 }
@@ -116,14 +145,18 @@ Store::~Store() { sqlite3_close_v2(database_); }
 Result<std::int64_t> Store::add(const Job& job) {
     const std::lock_guard lock(mutex_);
     Statement insert(database_, "INSERT INTO jobs(id, state, body) VALUES(?, ?, ?)");
-    if (auto done = insert.bind(job.id).bind(std::string(state_name(job.state))).bind(body_of(job)).run(); !done) return done.error();
+    if (auto done = insert.bind(job.id).bind(std::string(state_name(job.state))).bind(body_of(job)).run(); !done)
+        return done.error();
     return sqlite3_last_insert_rowid(database_);
 }
 
 Result<void> Store::update(const Job& job) {
     const std::lock_guard lock(mutex_);
     return Statement(database_, "UPDATE jobs SET state = ?, body = ? WHERE number = ?")
-        .bind(std::string(state_name(job.state))).bind(body_of(job)).bind(job.number).run();
+        .bind(std::string(state_name(job.state)))
+        .bind(body_of(job))
+        .bind(job.number)
+        .run();
 }
 
 Result<void> Store::remove_job(std::int64_t number) {
@@ -147,7 +180,8 @@ Result<std::vector<Job>> Store::jobs() const {
 Result<std::int64_t> Store::add(const Upload& upload) {
     const std::lock_guard lock(mutex_);
     Statement insert(database_, "INSERT INTO uploads(id, name, length, touched) VALUES(?, ?, ?, ?)");
-    if (auto done = insert.bind(upload.id).bind(upload.name).bind(upload.length).bind(upload.touched).run(); !done) return done.error();
+    if (auto done = insert.bind(upload.id).bind(upload.name).bind(upload.length).bind(upload.touched).run(); !done)
+        return done.error();
     return sqlite3_last_insert_rowid(database_);
 }
 

@@ -20,23 +20,23 @@ const char* state_name(JobState state);
 inline bool is_final(JobState state) { return state != JobState::queued && state != JobState::running; }
 
 struct Job {
-    std::int64_t number = 0;       // names its folder; never a client's word
-    std::string id;                // the client's name for it, or ours
+    std::int64_t number = 0;  // names its folder; never a client's word
+    std::string id;           // the client's name for it, or ours
     JobState state = JobState::queued;
-    std::string upload;            // which it was made of; empty when the file came with it
-    std::string name;              // the client's name for the file, safe_name()d
-    std::string extension;         // of the input, by its content
+    std::string upload;     // which it was made of; empty when the file came with it
+    std::string name;       // the client's name for the file, safe_name()d
+    std::string extension;  // of the input, by its content
     bool moving = false;
     std::string demuxer;
     std::int64_t bytes = 0;
     Params options;
     double created = 0, started = 0, ended = 0;  // seconds since 1970
     double fraction = 0;
-    int width = 0, height = 0;     // of the result, with what follows
+    int width = 0, height = 0;  // of the result, with what follows
     std::int64_t frames = 0, output_bytes = 0;
     std::string output_extension, model;
     double seconds = 0;
-    std::string code, message;     // of a failure
+    std::string code, message;  // of a failure
     std::vector<std::string> remarks;
 };
 
@@ -57,7 +57,7 @@ public:
     Store& operator=(const Store&) = delete;
 
     // Each is on disk when it returns.
-    enlarge::Result<std::int64_t> add(const Job& job);        // its number
+    enlarge::Result<std::int64_t> add(const Job& job);  // its number
     enlarge::Result<void> update(const Job& job);
     enlarge::Result<void> remove_job(std::int64_t number);
     [[nodiscard]] enlarge::Result<std::vector<Job>> jobs() const;  // the oldest first

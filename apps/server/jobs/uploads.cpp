@@ -28,7 +28,8 @@ public:
         const std::lock_guard lock(writer_->mutex);
         if (writer_->over) return Error{Errc::exists, "another request goes on with this upload"};
         if (static_cast<std::int64_t>(bytes.size()) > length_ - offset_)
-            return Error{Errc::limit, "the upload would be longer than the " + std::to_string(length_) + " bytes that were announced"};
+            return Error{Errc::limit, "the upload would be longer than the " + std::to_string(length_) +
+                                          " bytes that were announced"};
         while (!bytes.empty()) {
             const ssize_t put = ::pwrite(fd_, bytes.data(), bytes.size(), offset_);
             if (put < 0 && errno == EINTR) continue;
@@ -81,7 +82,8 @@ std::int64_t Uploads::offset(const Upload& upload) const {
     return ::stat(path(upload).c_str(), &info) == 0 ? info.st_size : 0;
 }
 
-Result<std::unique_ptr<Sink>> Uploads::append(const Upload& upload, std::int64_t offset, std::function<Response(std::int64_t)> respond) {
+Result<std::unique_ptr<Sink>> Uploads::append(const Upload& upload, std::int64_t offset,
+                                              std::function<Response(std::int64_t)> respond) {
     const std::lock_guard lock(mutex_);
     const auto found = uploads_.find(upload.id);
     if (found == uploads_.end()) return Error{Errc::not_found, "there is no such upload"};

@@ -22,9 +22,10 @@ public:
     enlarge::Result<Upload> create(std::int64_t length, const std::string& name);
     [[nodiscard]] std::optional<Upload> find(const std::string& id) const;
     [[nodiscard]] std::int64_t offset(const Upload& upload) const;
-    // Writes from `offset` on, which must be where the file ends: Errc::exists otherwise. A writer that was there before may
-    // not write any more: its connection is lost, or nobody would ask again.
-    enlarge::Result<std::unique_ptr<Sink>> append(const Upload& upload, std::int64_t offset, std::function<Response(std::int64_t)> respond);
+    // Writes from `offset` on, which must be where the file ends: Errc::exists otherwise. A writer that was there
+    // before may not write any more: its connection is lost, or nobody would ask again.
+    enlarge::Result<std::unique_ptr<Sink>> append(const Upload& upload, std::int64_t offset,
+                                                  std::function<Response(std::int64_t)> respond);
     // Moves the file of a whole upload to `path` and forgets the upload.
     enlarge::Result<void> take(const Upload& upload, const std::string& path);
     enlarge::Result<void> remove(const Upload& upload);

@@ -15,8 +15,8 @@ std::string result_name(const std::string& name, int width, int height, const st
     return stem + "_" + std::to_string(width) + "x" + std::to_string(height) + "." + extension;
 }
 
-Response file_response(const Request& request, const std::string& path, const std::string& etag_seed, const char* media_type,
-                       const std::string& name) {
+Response file_response(const Request& request, const std::string& path, const std::string& etag_seed,
+                       const char* media_type, const std::string& name) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     struct stat info = {};
     if (fd < 0 || ::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -35,7 +35,8 @@ Response file_response(const Request& request, const std::string& path, const st
     const std::string match = request.header("if-match"), none = request.header("if-none-match");
     if (!match.empty() && !lists_etag(match, etag)) return empty(412);
     if (!none.empty() && lists_etag(none, etag)) return empty(304);
-    response.with("Content-Type", media_type).with("Content-Disposition", attachment(name, request.parameter("download").empty()));
+    response.with("Content-Type", media_type)
+        .with("Content-Disposition", attachment(name, request.parameter("download").empty()));
     Range range{0, info.st_size};
     const std::string if_range = request.header("if-range"), wanted = request.header("range");
     if (!wanted.empty() && request.method == "GET" && (if_range.empty() || if_range == etag)) {
@@ -46,8 +47,9 @@ Response file_response(const Request& request, const std::string& path, const st
         }
         if (kind == RangeKind::part) {
             response.status = 206;
-            response.with("Content-Range", "bytes " + std::to_string(range.first) + "-" + std::to_string(range.first + range.count - 1) +
-                                               "/" + std::to_string(info.st_size));
+            response.with("Content-Range", "bytes " + std::to_string(range.first) + "-" +
+                                               std::to_string(range.first + range.count - 1) + "/" +
+                                               std::to_string(info.st_size));
         }
     }
     response.fd = fd;

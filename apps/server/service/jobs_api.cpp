@@ -17,23 +17,30 @@ using enlarge::Result;
 
 constexpr std::int64_t kDescriptionBytes = 64 << 10;
 
-Response no_job(const std::string& id) { return error_response(404, "not_found", "there is no job '" + safe_name(id) + "'"); }
+Response no_job(const std::string& id) {
+    return error_response(404, "not_found", "there is no job '" + safe_name(id) + "'");
+}
 
 // {"upload": "...", "name": "...", "options": {"scale": 2}}
 Result<void> read_description(const Request& request, Jobs::Wanted& wanted) {
-    if (request.body_bytes > kDescriptionBytes) return Error{Errc::limit, "the description of a job has more than 64 KiB"};
+    if (request.body_bytes > kDescriptionBytes)
+        return Error{Errc::limit, "the description of a job has more than 64 KiB"};
     std::ifstream file(request.file, std::ios::binary);
     std::stringstream text;
     text << file.rdbuf();
     const json value = json::parse(text.str(), nullptr, false);
     const auto is_text = [&](const char* key) { return !value.contains(key) || value[key].is_string(); };
     if (!value.is_object() || !value.contains("upload") || !is_text("upload") || !is_text("name"))
-        return Error{Errc::argument, "expected a JSON object like {\"upload\": ID, \"name\": \"cat.jpg\", \"options\": {\"scale\": 2}}"};
+        return Error{
+            Errc::argument,
+            "expected a JSON object like {\"upload\": ID, \"name\": \"cat.jpg\", \"options\": {\"scale\": 2}}"};
     wanted.upload = value["upload"].get<std::string>();
     if (value.contains("name")) wanted.name = safe_name(value["name"].get<std::string>());
-    if (wanted.upload.empty()) return Error{Errc::argument, "upload is empty; it should be the last part of an upload's address"};
+    if (wanted.upload.empty())
+        return Error{Errc::argument, "upload is empty; it should be the last part of an upload's address"};
     const json options = value.value("options", json::object());
-    if (!options.is_object() || options.size() > 64) return Error{Errc::argument, "options should be an object like {\"scale\": 2}"};
+    if (!options.is_object() || options.size() > 64)
+        return Error{Errc::argument, "options should be an object like {\"scale\": 2}"};
     for (const auto& [key, one] : options.items()) {
         if (one.is_null()) continue;
         if (!one.is_string() && !one.is_number() && !one.is_boolean())
@@ -51,7 +58,9 @@ Answer Service::make_job(Request& request, const std::string& id) {
         if (auto read = read_description(request, wanted); !read) return error_response(read.error());
         for (const auto& one : request.query) wanted.options.push_back(one);
     } else {
-        if (request.body_bytes == 0) return error_response(400, "argument", "the body is empty; it should be a picture, a film, or a job in JSON");
+        if (request.body_bytes == 0)
+            return error_response(400, "argument",
+                                  "the body is empty; it should be a picture, a film, or a job in JSON");
         wanted.file = request.file;
         wanted.name = request.file_name;
         wanted.options = request.query;
@@ -60,7 +69,8 @@ Answer Service::make_job(Request& request, const std::string& id) {
     const auto job = jobs_->create(wanted, fresh);
     if (!job) {
         if (job.error().code == Errc::cancelled) return error_response(429, "full", job.error().message);
-        if (job.error().code == Errc::limit && job.error().message.starts_with("the disk")) return error_response(507, "limit", job.error().message);
+        if (job.error().code == Errc::limit && job.error().message.starts_with("the disk"))
+            return error_response(507, "limit", job.error().message);
         return error_response(job.error());
     }
     Response response = json_response(fresh ? 201 : 200, jobs_->described(*job));
@@ -71,7 +81,8 @@ Answer Service::post_job(Request& request) { return make_job(request, random_id(
 
 Answer Service::put_job(Request& request) {
     const std::string id = request.part("id");
-    if (!is_id(id)) return error_response(400, "argument", "the name of a job has 1 to 64 letters, digits, '-' and '_'");
+    if (!is_id(id))
+        return error_response(400, "argument", "the name of a job has 1 to 64 letters, digits, '-' and '_'");
     return make_job(request, id);
 }
 
@@ -114,14 +125,16 @@ Answer Service::job_output(Request& request) {
         if (is_final(job->state)) return error_response(410, job->code, "the job has no result: " + job->message);
         return error_response(409, "not_done", "the job is not done yet").with("Retry-After", "1");
     }
-    return file_response(request, jobs_->output_path(*job), std::to_string(job->number) + "o", media_type_of(job->output_extension),
+    return file_response(request, jobs_->output_path(*job), std::to_string(job->number) + "o",
+                         media_type_of(job->output_extension),
                          result_name(job->name, job->width, job->height, job->output_extension));
 }
 
 Answer Service::job_input(Request& request) {
     const auto job = jobs_->find(request.part("id"));
     if (!job) return no_job(request.part("id"));
-    return file_response(request, jobs_->input_path(*job), std::to_string(job->number) + "i", media_type_of(job->extension), job->name);
+    return file_response(request, jobs_->input_path(*job), std::to_string(job->number) + "i",
+                         media_type_of(job->extension), job->name);
 }
 
 }  // namespace serve

@@ -50,8 +50,10 @@ Answer Service::metrics(Request&) {
     page.single("enlarge_queue_waiting", "gauge", "Pieces of work that wait", static_cast<double>(state.waiting));
     page.single("enlarge_queue_running", "gauge", "Pieces of work in hand", static_cast<double>(state.running));
     page.single("enlarge_queue_capacity", "gauge", "How many may wait", static_cast<double>(options_.queue));
-    page.single("enlarge_worker_starts_total", "counter", "Worker processes started", static_cast<double>(state.starts));
-    page.single("enlarge_worker_crashes_total", "counter", "Worker processes that ended in the middle of work", static_cast<double>(state.crashes));
+    page.single("enlarge_worker_starts_total", "counter", "Worker processes started",
+                static_cast<double>(state.starts));
+    page.single("enlarge_worker_crashes_total", "counter", "Worker processes that ended in the middle of work",
+                static_cast<double>(state.crashes));
     page.family("enlarge_work_total", "counter", "Pieces of work by their end");
     page.value(static_cast<double>(tally_.pictures), "end=\"picture\"");
     page.value(static_cast<double>(tally_.films), "end=\"film\"");
@@ -59,11 +61,14 @@ Answer Service::metrics(Request&) {
     page.value(static_cast<double>(tally_.cancelled), "end=\"cancelled\"");
     page.single("enlarge_pixels_total", "counter", "Pixels of results", static_cast<double>(tally_.pixels));
     add_histogram(page, tally_);
-    page.single("enlarge_http_connections_total", "counter", "Connections taken", static_cast<double>(counts.connections));
-    page.single("enlarge_http_connections_cut_total", "counter", "Connections cut off because the client was too slow", static_cast<double>(counts.cut));
+    page.single("enlarge_http_connections_total", "counter", "Connections taken",
+                static_cast<double>(counts.connections));
+    page.single("enlarge_http_connections_cut_total", "counter", "Connections cut off because the client was too slow",
+                static_cast<double>(counts.cut));
     page.family("enlarge_http_answers_total", "counter", "Answers by address and status");
     for (const auto& [key, number] : counts.answers)
-        page.value(static_cast<double>(number), "address=\"" + key.first + "\",status=\"" + std::to_string(key.second) + "\"");
+        page.value(static_cast<double>(number),
+                   "address=\"" + key.first + "\",status=\"" + std::to_string(key.second) + "\"");
     page.single("enlarge_uptime_seconds", "gauge", "Since the server began",
                 std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count());
     Response response{.body = page.text()};

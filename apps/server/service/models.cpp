@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET /v1/models: what can be asked for by name.
+#include "enlarge/models.hpp"
+
 #include <algorithm>
 #include <mutex>
 
 #include "enlarge/choice.hpp"
 #include "enlarge/enlarge.hpp"
-#include "enlarge/models.hpp"
 #include "service/service.hpp"
 
 namespace serve {
@@ -13,20 +14,22 @@ namespace {
 
 // Of the built-in networks, for people.
 struct Words {
-    const char* name;   // without "-x4"
+    const char* name;  // without "-x4"
     const char* title;
     const char* purpose;
 };
 constexpr Words kWords[] = {
-    {"fine", "Photos and most pictures", "Removes noise, JPEG damage and blur while it enlarges. The default for pictures."},
+    {"fine", "Photos and most pictures",
+     "Removes noise, JPEG damage and blur while it enlarges. The default for pictures."},
     {"fine-wdn", "Photos, noise kept", "As fine, and leaves noise and grain; denoise blends the two."},
     {"swift", "Films, and fast", "As fine at a quarter of the work. The default for video."},
     {"faithful", "Nothing invented", "Stays near to what is there: documents, scans, evidence."},
 };
 
 json described(const enlarge::ModelInfo& info) {
-    return {{"name", info.name}, {"scale", info.scale}, {"family", info.family}, {"licence", info.licence},
-            {"parameters", info.parameters}, {"multiplications_per_pixel", info.macs_per_pixel}};
+    return {
+        {"name", info.name},       {"scale", info.scale},           {"family", info.family},
+        {"licence", info.licence}, {"parameters", info.parameters}, {"multiplications_per_pixel", info.macs_per_pixel}};
 }
 
 json builtin(const std::string& name) {
@@ -35,13 +38,16 @@ json builtin(const std::string& name) {
     json entry = described(model->info());
     entry.update({{"name", name}, {"built_in", true}, {"denoise", enlarge::denoise_partner(name).ok()}});
     for (const Words& words : kWords)
-        if (name == words.name + ("-x" + std::to_string(model->info().scale))) entry.update({{"title", words.title}, {"purpose", words.purpose}});
+        if (name == words.name + ("-x" + std::to_string(model->info().scale)))
+            entry.update({{"title", words.title}, {"purpose", words.purpose}});
     return entry;
 }
 
 json stored(const enlarge::PublicModel& model) {
-    return {{"name", model.name}, {"scale", model.scale}, {"family", model.family}, {"licence", model.licence}, {"author", model.author},
-            {"purpose", model.purpose}, {"tags", model.tags}, {"built_in", false}, {"denoise", enlarge::denoise_partner(model.name).ok()}};
+    return {
+        {"name", model.name},       {"scale", model.scale},   {"family", model.family},
+        {"licence", model.licence}, {"author", model.author}, {"purpose", model.purpose},
+        {"tags", model.tags},       {"built_in", false},      {"denoise", enlarge::denoise_partner(model.name).ok()}};
 }
 
 }  // namespace
@@ -59,7 +65,8 @@ json models_json() {
     if (const auto known = enlarge::public_models())
         for (const enlarge::PublicModel& model : *known)
             if (!model.path.empty() && model.runs) list.push_back(stored(model));
-    return {{"models", list}, {"default", enlarge::default_model(enlarge::Use::pictures)},
+    return {{"models", list},
+            {"default", enlarge::default_model(enlarge::Use::pictures)},
             {"default_video", enlarge::default_model(enlarge::Use::video)},
             {"kinds", {"photo", "drawing", "text", "film", "tape", "phone"}}};
 }
@@ -70,7 +77,9 @@ Answer Service::model(Request& request) {
     const json all = models_json();
     for (const json& one : all["models"])
         if (one["name"] == request.part("name")) return json_response(200, one);
-    return error_response(404, "not_found", "there is no model '" + safe_name(request.part("name")) + "' here; /v1/models lists those that are");
+    return error_response(
+        404, "not_found",
+        "there is no model '" + safe_name(request.part("name")) + "' here; /v1/models lists those that are");
 }
 
 }  // namespace serve

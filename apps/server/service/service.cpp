@@ -37,8 +37,13 @@ Result<int> take_folder(const std::string& folder) {
 }
 
 HttpOptions http_options(const ServeOptions& options) {
-    HttpOptions http{.address = options.address, .port = options.port, .token = options.token, .names = options.names,
-                     .prefix = options.prefix, .folder = options.data + "/temporary", .body_bytes = options.upload_bytes};
+    HttpOptions http{.address = options.address,
+                     .port = options.port,
+                     .token = options.token,
+                     .names = options.names,
+                     .prefix = options.prefix,
+                     .folder = options.data + "/temporary",
+                     .body_bytes = options.upload_bytes};
     http.big_text_bytes = std::min<std::int64_t>(options.upload_bytes / 3 * 4 + 65536, std::int64_t{256} << 20);
     http.memory_bytes = std::int64_t{1} << 30;
     http.head_s = http.rate_window_s = options.patience_s;
@@ -65,11 +70,16 @@ Result<std::unique_ptr<Service>> Service::start(const ServeOptions& options) {
     if (!lock) return lock.error();
     std::unique_ptr<Service> service(new Service(options));
     service->lock_ = *lock;
-    service->pool_ = std::make_unique<Pool>(PoolOptions{.program = options.program, .devices = options.devices,
-                                                        .threads = options.threads, .capacity = options.queue});
-    const JobLimits limits{.pixels = options.pixels, .memory_bytes = options.memory_bytes, .disk_bytes = options.disk_bytes,
-                           .picture_s = options.picture_s, .film_s = options.film_s, .keep_s = options.keep_s};
-    auto jobs = Jobs::open(options.data, limits, *service->pool_, [&tally = service->tally_](const Said& said) { tally.add(said); });
+    service->pool_ = std::make_unique<Pool>(PoolOptions{
+        .program = options.program, .devices = options.devices, .threads = options.threads, .capacity = options.queue});
+    const JobLimits limits{.pixels = options.pixels,
+                           .memory_bytes = options.memory_bytes,
+                           .disk_bytes = options.disk_bytes,
+                           .picture_s = options.picture_s,
+                           .film_s = options.film_s,
+                           .keep_s = options.keep_s};
+    auto jobs = Jobs::open(options.data, limits, *service->pool_,
+                           [&tally = service->tally_](const Said& said) { tally.add(said); });
     if (!jobs) return std::move(jobs).error();
     service->jobs_ = std::move(jobs).value();
     auto http = HttpServer::start(http_options(options), service->routes());
@@ -114,15 +124,22 @@ std::vector<Route> Service::routes() {
         {"OPTIONS", "/v1/uploads", Body::none, false, bound(&Service::upload_options), {}},
         {"POST", "/v1/uploads", Body::text, false, bound(&Service::create_upload), {}},
         {"HEAD", "/v1/uploads/{id}", Body::none, false, bound(&Service::head_upload), {}},
-        {"PATCH", "/v1/uploads/{id}", Body::sink, false, {}, [this](Request& request, Response& no) { return append_upload(request, no); }},
+        {"PATCH",
+         "/v1/uploads/{id}",
+         Body::sink,
+         false,
+         {},
+         [this](Request& request, Response& no) { return append_upload(request, no); }},
         {"DELETE", "/v1/uploads/{id}", Body::none, false, bound(&Service::delete_upload), {}},
     };
 }
 
-std::string Service::temporary(const std::string& kind) const { return options_.data + "/temporary/" + kind + "-" + random_id(); }
+std::string Service::temporary(const std::string& kind) const {
+    return options_.data + "/temporary/" + kind + "-" + random_id();
+}
 
-// A page cannot add a header to a picture's address, so the token becomes a cookie that no script reads and no other site
-// sends.
+// A page cannot add a header to a picture's address, so the token becomes a cookie that no script reads and no other
+// site sends.
 Answer Service::session(Request& request) {
     const json value = json::parse(request.body, nullptr, false);
     const bool text = value.is_object() && value.contains("token") && value["token"].is_string();
@@ -131,7 +148,8 @@ Answer Service::session(Request& request) {
     const bool secure = lower(request.header("x-forwarded-proto")) == "https";
     const std::string path = options_.prefix.empty() ? "/" : options_.prefix;
     Response response{.status = 204};
-    return response.with("Set-Cookie", "enlarge_token=" + options_.token + "; HttpOnly; SameSite=Strict; Max-Age=2592000; Path=" + path +
+    return response.with("Set-Cookie", "enlarge_token=" + options_.token +
+                                           "; HttpOnly; SameSite=Strict; Max-Age=2592000; Path=" + path +
                                            (secure ? "; Secure" : ""));
 }
 

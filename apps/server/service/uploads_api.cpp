@@ -31,7 +31,9 @@ Response offset_response(int status, std::int64_t offset) {
 
 Answer Service::upload_options(Request&) {
     Response response{.status = 204};
-    return tus(response).with("Tus-Version", "1.0.0").with("Tus-Extension", "creation,termination")
+    return tus(response)
+        .with("Tus-Version", "1.0.0")
+        .with("Tus-Extension", "creation,termination")
         .with("Tus-Max-Size", std::to_string(options_.upload_bytes));
 }
 
@@ -40,12 +42,18 @@ Answer Service::create_upload(Request& request) {
     if (!speaks_tus(request, no)) return no;
     const auto length = whole_number(request.header("upload-length"));
     const auto metadata = parse_upload_metadata(request.header("upload-metadata"));
-    if (!length || *length == 0) no = error_response(400, "argument", "Upload-Length should be the number of bytes, more than 0");
-    else if (*length > options_.upload_bytes) no = error_response(413, "limit", "the upload would have " + std::to_string(*length) + " bytes; at most " + std::to_string(options_.upload_bytes) + " are taken here");
-    else if (!metadata) no = error_response(400, "argument", "Upload-Metadata should be names, each with a value in base64");
+    if (!length || *length == 0)
+        no = error_response(400, "argument", "Upload-Length should be the number of bytes, more than 0");
+    else if (*length > options_.upload_bytes)
+        no = error_response(413, "limit",
+                            "the upload would have " + std::to_string(*length) + " bytes; at most " +
+                                std::to_string(options_.upload_bytes) + " are taken here");
+    else if (!metadata)
+        no = error_response(400, "argument", "Upload-Metadata should be names, each with a value in base64");
     else if (options_.disk_bytes > 0 && jobs_->disk_bytes() + *length > options_.disk_bytes) {
         jobs_->tidy();
-        if (jobs_->disk_bytes() + *length > options_.disk_bytes) no = error_response(507, "limit", "the disk is full of jobs and uploads");
+        if (jobs_->disk_bytes() + *length > options_.disk_bytes)
+            no = error_response(507, "limit", "the disk is full of jobs and uploads");
     }
     if (no.status != 200) return tus(no);
     std::string name;
@@ -75,9 +83,12 @@ std::unique_ptr<Sink> Service::append_upload(Request& request, Response& no) {
     const auto length = whole_number(request.header("content-length"));
     if (request.header("content-type") != "application/offset+octet-stream")
         no = error_response(415, "unsupported", "the body should be application/offset+octet-stream");
-    else if (!offset) no = error_response(400, "argument", "Upload-Offset should be a number of bytes");
+    else if (!offset)
+        no = error_response(400, "argument", "Upload-Offset should be a number of bytes");
     else if (length && *length > upload->length - std::min(*offset, upload->length))
-        no = error_response(413, "limit", "the upload would be longer than the " + std::to_string(upload->length) + " bytes that were announced");
+        no = error_response(
+            413, "limit",
+            "the upload would be longer than the " + std::to_string(upload->length) + " bytes that were announced");
     if (no.status != 200) return tus(no), nullptr;
     auto sink = jobs_->uploads().append(*upload, *offset, [](std::int64_t at) { return offset_response(204, at); });
     if (sink) return std::move(sink).value();

@@ -20,7 +20,8 @@ bool Child::start(const std::string& program, const std::string& device, int thr
     int pair[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return false;
     const std::string count = std::to_string(threads);
-    const char* words[] = {program.c_str(), "serve", "--worker-socket", "3", "--device", device.c_str(), "--threads", count.c_str(), nullptr};
+    const char* words[] = {program.c_str(), "serve",     "--worker-socket", "3",    "--device",
+                           device.c_str(),  "--threads", count.c_str(),     nullptr};
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);

@@ -17,7 +17,8 @@ public:
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;
 
-    // Starts `program serve --worker-socket 3 --device DEVICE --threads N`. The calling thread must live as long as the child.
+    // Starts `program serve --worker-socket 3 --device DEVICE --threads N`. The calling thread must live as long as the
+    // child.
     bool start(const std::string& program, const std::string& device, int threads);
     // Whether it is there still; takes note of its end.
     bool running();

@@ -59,10 +59,12 @@ Result<PictureFormat> output_format(const Options& options, const enlarge::Pictu
 // The part of the result that lies over `rect` of the input.
 Result<enlarge::Rect> part_of(const std::optional<enlarge::Rect>& rect, enlarge::Size in, enlarge::Size out) {
     if (!rect) return enlarge::Rect{0, 0, out.width, out.height};
-    const auto scaled = [](int at, int from, int to) { return static_cast<int>(std::int64_t{std::min(at, from)} * to / from); };
+    const auto scaled = [](int at, int from, int to) {
+        return static_cast<int>(std::int64_t{std::min(at, from)} * to / from);
+    };
     if (rect->x >= in.width || rect->y >= in.height)
-        return Error{Errc::argument, "preview lies outside of the picture, which has " + std::to_string(in.width) + "x" +
-                                         std::to_string(in.height) + " pixels"};
+        return Error{Errc::argument, "preview lies outside of the picture, which has " + std::to_string(in.width) +
+                                         "x" + std::to_string(in.height) + " pixels"};
     const int left = scaled(rect->x, in.width, out.width), top = scaled(rect->y, in.height, out.height);
     return enlarge::Rect{left, top, std::max(1, scaled(rect->right(), in.width, out.width) - left),
                          std::max(1, scaled(rect->bottom(), in.height, out.height) - top)};
@@ -76,8 +78,8 @@ struct PictureJob {
 };
 
 Result<PictureJob> open_picture(const Work& work, const Options& options) {
-    enlarge::ReadOptions read{.page = options.page - 1, .allow_damaged = options.allow_damaged,
-                              .memory_bytes = work.memory_bytes};
+    enlarge::ReadOptions read{
+        .page = options.page - 1, .allow_damaged = options.allow_damaged, .memory_bytes = work.memory_bytes};
     if (work.max_pixels > 0) read.max_pixels = work.max_pixels;
     auto picture = Picture::open(work.input, read);
     if (!picture) return std::move(picture).error();
@@ -104,16 +106,17 @@ Result<Said> enlarge_picture(const Work& work, const Options& options, Networks&
     const auto size = enlarge::resolve(options.size, info.size, (*network)->engine.info().model.scale);
     if (!size) return size.error();
     if (work.max_pixels > 0 && std::int64_t{size->width} * size->height > work.max_pixels)
-        return Error{Errc::limit, "the result would have " + std::to_string(size->width) + "x" + std::to_string(size->height) +
-                                      " pixels; at most " + std::to_string(work.max_pixels) + " are made here"};
+        return Error{Errc::limit, "the result would have " + std::to_string(size->width) + "x" +
+                                      std::to_string(size->height) + " pixels; at most " +
+                                      std::to_string(work.max_pixels) + " are made here"};
     const auto part = part_of(options.preview, info.size, *size);
     if (!part) return part.error();
     enlarge::Notice lost;
     const enlarge::PixelFormat pixels = enlarge::output_pixels(job->rows->format(), job->format, &lost);
     const std::string extension = enlarge::format_info(job->format).extension;
     const std::string path = work.output + "." + extension;
-    enlarge::WriteOptions write{.format = job->format, .quality = options.quality, .lossless = options.lossless,
-                                .overwrite = true};
+    enlarge::WriteOptions write{
+        .format = job->format, .quality = options.quality, .lossless = options.lossless, .overwrite = true};
     if (options.provenance) write.provenance_model = (*network)->model;
     auto writer = enlarge::PictureWriter::create(path, part->size(), pixels, &job->picture, write);
     if (!writer) return std::move(writer).error();
@@ -127,8 +130,12 @@ Result<Said> enlarge_picture(const Work& work, const Options& options, Networks&
                                   : session.upscale(*job->rows, *writer, *size, pixels, call);
     if (!report) return std::move(report).error();
     if (auto finished = writer->finish(); !finished) return std::move(finished).error();
-    return Said{.event = Said::Event::done, .width = part->width, .height = part->height, .extension = extension,
-                .model = (*network)->model, .seconds = since(started)};
+    return Said{.event = Said::Event::done,
+                .width = part->width,
+                .height = part->height,
+                .extension = extension,
+                .model = (*network)->model,
+                .seconds = since(started)};
 }
 
 // Where the input's own container cannot be written: Matroska.
@@ -180,8 +187,13 @@ Result<Said> enlarge_film(const Work& work, const Options& options, Networks& ne
     video.notice = [&](const enlarge::Notice& said) { remark(tell, said.text); };
     const auto report = enlarge::enlarge_video((*network)->session, work.input, work.output + "." + container, video);
     if (!report) return report.error();
-    return Said{.event = Said::Event::done, .width = report->output.width, .height = report->output.height,
-                .frames = report->frames_out, .extension = container, .model = (*network)->model, .seconds = since(started)};
+    return Said{.event = Said::Event::done,
+                .width = report->output.width,
+                .height = report->output.height,
+                .frames = report->frames_out,
+                .extension = container,
+                .model = (*network)->model,
+                .seconds = since(started)};
 }
 
 // Pictures that may be animations; with a format that is a still picture's they are not meant as such.

@@ -23,14 +23,36 @@ struct Type {
     const char* media_type;
 };
 constexpr Type kTypes[] = {
-    {"jpg", "image/jpeg"},      {"png", "image/png"},         {"webp", "image/webp"},      {"tif", "image/tiff"},
-    {"avif", "image/avif"},     {"heic", "image/heic"},       {"jxl", "image/jxl"},        {"gif", "image/gif"},
-    {"bmp", "image/bmp"},       {"ppm", "image/x-portable-pixmap"}, {"pfm", "image/x-portable-floatmap"},
-    {"apng", "image/apng"},     {"mp4", "video/mp4"},         {"mov", "video/quicktime"},  {"mkv", "video/x-matroska"},
-    {"webm", "video/webm"},     {"avi", "video/x-msvideo"},   {"ts", "video/mp2t"},        {"mpg", "video/mpeg"},
-    {"flv", "video/x-flv"},     {"ogv", "video/ogg"},         {"y4m", "video/x-yuv4mpeg"}, {"nut", "video/x-nut"},
-    {"asf", "video/x-ms-asf"},  {"html", "text/html; charset=utf-8"}, {"js", "text/javascript; charset=utf-8"},
-    {"css", "text/css; charset=utf-8"}, {"json", "application/json"}, {"svg", "image/svg+xml"}, {"txt", "text/plain; charset=utf-8"},
+    {"jpg", "image/jpeg"},
+    {"png", "image/png"},
+    {"webp", "image/webp"},
+    {"tif", "image/tiff"},
+    {"avif", "image/avif"},
+    {"heic", "image/heic"},
+    {"jxl", "image/jxl"},
+    {"gif", "image/gif"},
+    {"bmp", "image/bmp"},
+    {"ppm", "image/x-portable-pixmap"},
+    {"pfm", "image/x-portable-floatmap"},
+    {"apng", "image/apng"},
+    {"mp4", "video/mp4"},
+    {"mov", "video/quicktime"},
+    {"mkv", "video/x-matroska"},
+    {"webm", "video/webm"},
+    {"avi", "video/x-msvideo"},
+    {"ts", "video/mp2t"},
+    {"mpg", "video/mpeg"},
+    {"flv", "video/x-flv"},
+    {"ogv", "video/ogg"},
+    {"y4m", "video/x-yuv4mpeg"},
+    {"nut", "video/x-nut"},
+    {"asf", "video/x-ms-asf"},
+    {"html", "text/html; charset=utf-8"},
+    {"js", "text/javascript; charset=utf-8"},
+    {"css", "text/css; charset=utf-8"},
+    {"json", "application/json"},
+    {"svg", "image/svg+xml"},
+    {"txt", "text/plain; charset=utf-8"},
 };
 
 Kind video(const char* demuxer, const char* extension) { return {true, demuxer, extension, media_type_of(extension)}; }
@@ -104,8 +126,10 @@ Result<Kind> kind_of(std::span<const std::byte> bytes) {
         return Kind{false, "", extension, media_type_of(extension)};
     }
     if (Kind kind; is_video(head, kind)) return kind;
-    return Error{Errc::unsupported, "the upload is " + refused(head) + "; pictures (JPEG, PNG, WebP, TIFF, AVIF, HEIC, JPEG XL, "
-                                    "GIF, BMP, PNM) and films (MP4, MOV, Matroska, WebM, AVI, MPEG, FLV, Ogg) are taken"};
+    return Error{Errc::unsupported,
+                 "the upload is " + refused(head) +
+                     "; pictures (JPEG, PNG, WebP, TIFF, AVIF, HEIC, JPEG XL, "
+                     "GIF, BMP, PNM) and films (MP4, MOV, Matroska, WebM, AVI, MPEG, FLV, Ogg) are taken"};
 }
 
 Result<Kind> kind_of_file(const std::string& path) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an upload is, by its first bytes: before a decoder sees it. What may name other files or addresses is refused, and so
-// is everything that is not known by sight.
+// What an upload is, by its first bytes: before a decoder sees it. What may name other files or addresses is refused,
+// and so is everything that is not known by sight.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@
 namespace serve {
 
 struct Kind {
-    bool moving = false;      // video for certain; of pictures the decoder finds out whether they are animations
-    std::string demuxer;      // FFmpeg's name, which is forced: no other reader is tried. Empty for pictures
-    std::string extension;    // "jpg", "mkv"
-    std::string media_type;   // "image/jpeg"
+    bool moving = false;     // video for certain; of pictures the decoder finds out whether they are animations
+    std::string demuxer;     // FFmpeg's name, which is forced: no other reader is tried. Empty for pictures
+    std::string extension;   // "jpg", "mkv"
+    std::string media_type;  // "image/jpeg"
 };
 
 // How many bytes from the beginning kind_of() wants, where there are so many.

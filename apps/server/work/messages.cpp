@@ -32,9 +32,16 @@ std::string dumped(const json& value) { return value.dump(-1, ' ', false, json::
 const char* errc_name(Errc code) { return kCodes[static_cast<std::size_t>(code)]; }
 
 std::string to_line(const Work& w) {
-    return dumped({{"id", w.id}, {"input", w.input}, {"output", w.output}, {"name", w.name}, {"options", w.options},
-                   {"moving", w.moving}, {"demuxer", w.demuxer}, {"max_pixels", w.max_pixels},
-                   {"memory_bytes", w.memory_bytes}, {"seconds", w.seconds}});
+    return dumped({{"id", w.id},
+                   {"input", w.input},
+                   {"output", w.output},
+                   {"name", w.name},
+                   {"options", w.options},
+                   {"moving", w.moving},
+                   {"demuxer", w.demuxer},
+                   {"max_pixels", w.max_pixels},
+                   {"memory_bytes", w.memory_bytes},
+                   {"seconds", w.seconds}});
 }
 
 std::optional<Work> work_of(const std::string& line) {
@@ -61,8 +68,12 @@ std::string to_line(const Said& s) {
     if (s.event == ready || s.event == remark || s.event == failed) v["text"] = s.text;
     if (s.event == failed) v["code"] = errc_name(s.code);
     if (s.event == done)
-        v.update({{"width", s.width}, {"height", s.height}, {"frames", s.frames}, {"extension", s.extension},
-                  {"model", s.model}, {"seconds", s.seconds}});
+        v.update({{"width", s.width},
+                  {"height", s.height},
+                  {"frames", s.frames},
+                  {"extension", s.extension},
+                  {"model", s.model},
+                  {"seconds", s.seconds}});
     return dumped(v);
 }
 

@@ -15,15 +15,15 @@ namespace serve {
 // Server to worker: a piece of work. Paths are the server's own, never a client's.
 struct Work {
     std::int64_t id = 0;
-    std::string input;            // a file
-    std::string output;           // where the result goes, without its ending
-    std::string name;             // what the client calls it, for messages
+    std::string input;   // a file
+    std::string output;  // where the result goes, without its ending
+    std::string name;    // what the client calls it, for messages
     Params options;
-    bool moving = false;          // of Kind
+    bool moving = false;  // of Kind
     std::string demuxer;
     std::int64_t max_pixels = 0;  // of picture or frame, before and after
     std::int64_t memory_bytes = 0;
-    double seconds = 0;           // 0: no limit
+    double seconds = 0;  // 0: no limit
 };
 std::string to_line(const Work& work);
 // Nothing where the line is none of ours.
@@ -33,13 +33,13 @@ std::optional<Work> work_of(const std::string& line);
 struct Said {
     enum class Event { ready, progress, remark, done, failed } event = Event::ready;
     std::int64_t id = 0;
-    double fraction = 0, seconds_left = -1;   // progress; seconds_left negative: not known
-    std::string text;                         // remark; failed: the sentence; ready: the device
+    double fraction = 0, seconds_left = -1;        // progress; seconds_left negative: not known
+    std::string text;                              // remark; failed: the sentence; ready: the device
     enlarge::Errc code = enlarge::Errc::internal;  // failed
-    int width = 0, height = 0;                // done
-    std::int64_t frames = 0;                  // done, of films
-    std::string extension, model;             // done
-    double seconds = 0;                       // done: at work
+    int width = 0, height = 0;                     // done
+    std::int64_t frames = 0;                       // done, of films
+    std::string extension, model;                  // done
+    double seconds = 0;                            // done: at work
 };
 std::string to_line(const Said& said);
 std::optional<Said> said_of(const std::string& line);
@@ -50,7 +50,8 @@ const char* errc_name(enlarge::Errc code);
 // Lines out of a descriptor's bytes.
 class LineReader {
 public:
-    // Reads once; calls `take` for every whole line. False at the end of the stream, on errors, or when a line is endless.
+    // Reads once; calls `take` for every whole line. False at the end of the stream, on errors, or when a line is
+    // endless.
     bool read_some(int fd, const std::function<void(const std::string&)>& take);
 
 private:

@@ -59,8 +59,9 @@ Result<Network*> Networks::get(const Options& options, enlarge::Use use, double 
     const auto chosen = choose(options, use, factor);
     if (!chosen) return chosen.error();
     std::string key = chosen->model;
-    for (const double number : {chosen->denoise, chosen->strength, double(options.tta), double(static_cast<int>(options.precision)),
-                                double(static_cast<int>(options.alpha)), double(work.max_pixels), double(work.memory_bytes)})
+    for (const double number :
+         {chosen->denoise, chosen->strength, double(options.tta), double(static_cast<int>(options.precision)),
+          double(static_cast<int>(options.alpha)), double(work.max_pixels), double(work.memory_bytes)})
         key += ' ' + std::to_string(number);
     for (auto it = networks_.begin(); it != networks_.end(); ++it) {
         if (it->key != key) continue;
@@ -69,9 +70,14 @@ Result<Network*> Networks::get(const Options& options, enlarge::Use use, double 
     }
     const auto model = open(*chosen);
     if (!model) return model.error();
-    enlarge::EngineOptions engine{.device = device_, .precision = options.precision, .threads = threads_,
-                                  .memory_bytes = work.memory_bytes, .tta = options.tta, .alpha = options.alpha,
-                                  .strength = chosen->strength, .cache_folder = enlarge::cache_folder()};
+    enlarge::EngineOptions engine{.device = device_,
+                                  .precision = options.precision,
+                                  .threads = threads_,
+                                  .memory_bytes = work.memory_bytes,
+                                  .tta = options.tta,
+                                  .alpha = options.alpha,
+                                  .strength = chosen->strength,
+                                  .cache_folder = enlarge::cache_folder()};
     if (work.max_pixels > 0) engine.limits.pixels = work.max_pixels;
     auto created = enlarge::Engine::create(*model, engine);
     if (!created) return created.error();

@@ -13,7 +13,7 @@ namespace serve {
 
 struct Network {
     std::string key;
-    std::string model;          // its name
+    std::string model;  // its name
     enlarge::Engine engine;
     enlarge::Engine::Session session;
 };

@@ -66,8 +66,10 @@ Result<void> put_word(const std::string& name, const std::string& text, std::str
 Result<void> put_format(const std::string& text, std::string& target) {
     const std::string word = lower(text);
     const auto format = enlarge::parse_picture_format(word);
-    if (!format && !is_container(word)) return wrong("format", text, "a kind of picture (jpg, png, webp, tif, avif, heic, jxl, "
-                                                     "ppm, pfm) or of film (mp4, mkv, webm, mov, gif, apng)");
+    if (!format && !is_container(word))
+        return wrong("format", text,
+                     "a kind of picture (jpg, png, webp, tif, avif, heic, jxl, "
+                     "ppm, pfm) or of film (mp4, mkv, webm, mov, gif, apng)");
     if (format && !enlarge::format_info(*format).writable && word != "gif")
         return wrong("format", text, "a kind of picture that can be written");
     target = word;
@@ -92,8 +94,8 @@ Result<void> put_preview(const std::string& text, std::optional<enlarge::Rect>& 
 
 Result<void> put_size(const std::string& text, enlarge::OutputSize& target) {
     int used = 0, width = 0, height = 0;
-    if (std::sscanf(text.c_str(), "%7dx%7d%n", &width, &height, &used) != 2 || static_cast<std::size_t>(used) != text.size() ||
-        width <= 0 || height <= 0)
+    if (std::sscanf(text.c_str(), "%7dx%7d%n", &width, &height, &used) != 2 ||
+        static_cast<std::size_t>(used) != text.size() || width <= 0 || height <= 0)
         return wrong("size", text, "WIDTHxHEIGHT, such as 1920x1080");
     target.width = width;
     target.height = height;
@@ -125,8 +127,10 @@ const std::map<std::string, Put, std::less<>>& table() {
         {"denoise", [](Options& o, const std::string& v) { return put(number("denoise", v, 0, 1), o.denoise); }},
         {"strength", [](Options& o, const std::string& v) { return put(number("strength", v, 0, 1), o.strength); }},
         {"scale", [](Options& o, const std::string& v) { return put(number("scale", v, 0.01, 64), o.size.scale); }},
-        {"width", [](Options& o, const std::string& v) { return put(whole("width", v, 1, kMostPixels), o.size.width); }},
-        {"height", [](Options& o, const std::string& v) { return put(whole("height", v, 1, kMostPixels), o.size.height); }},
+        {"width",
+         [](Options& o, const std::string& v) { return put(whole("width", v, 1, kMostPixels), o.size.width); }},
+        {"height",
+         [](Options& o, const std::string& v) { return put(whole("height", v, 1, kMostPixels), o.size.height); }},
         {"size", [](Options& o, const std::string& v) { return put_size(v, o.size); }},
         {"exact",
          [](Options& o, const std::string& v) {
@@ -141,7 +145,8 @@ const std::map<std::string, Put, std::less<>>& table() {
         {"quality", [](Options& o, const std::string& v) { return put(whole("quality", v, 1, 100), o.quality); }},
         {"lossless", [](Options& o, const std::string& v) { return put(truth("lossless", v), o.lossless); }},
         {"provenance", [](Options& o, const std::string& v) { return put(truth("provenance", v), o.provenance); }},
-        {"allow-damaged", [](Options& o, const std::string& v) { return put(truth("allow-damaged", v), o.allow_damaged); }},
+        {"allow-damaged",
+         [](Options& o, const std::string& v) { return put(truth("allow-damaged", v), o.allow_damaged); }},
         {"background", [](Options& o, const std::string& v) { return put_background(v, o.background); }},
         {"page", [](Options& o, const std::string& v) { return put(whole("page", v, 1, 1000000), o.page); }},
         {"preview", [](Options& o, const std::string& v) { return put_preview(v, o.preview); }},
@@ -177,7 +182,8 @@ Result<enlarge::Background> parse_background(const std::string& text) {
     if (text == "white") return enlarge::Background{255, 255, 255};
     if (text == "black") return enlarge::Background{0, 0, 0};
     unsigned value = 0;
-    const auto [end, error] = std::from_chars(text.data() + (text.empty() ? 0 : 1), text.data() + text.size(), value, 16);
+    const auto [end, error] =
+        std::from_chars(text.data() + (text.empty() ? 0 : 1), text.data() + text.size(), value, 16);
     if (text.size() != 7 || text[0] != '#' || error != std::errc() || end != text.data() + text.size())
         return wrong("background", text, "white, black or #rrggbb");
     return enlarge::Background{static_cast<std::uint8_t>(value >> 16), static_cast<std::uint8_t>(value >> 8),
@@ -186,8 +192,10 @@ Result<enlarge::Background> parse_background(const std::string& text) {
 
 Result<std::string> usable_model(const std::string& name) {
     const bool plain = !name.empty() && name.size() <= 128 && name[0] != '.' &&
-                       std::all_of(name.begin(), name.end(), [](unsigned char c) { return c > 0x20 && c < 0x7f && c != '/' && c != '\\'; });
-    const Error unknown{Errc::not_found, "there is no model '" + safe_name(name) + "' here; /v1/models lists those that are"};
+                       std::all_of(name.begin(), name.end(),
+                                   [](unsigned char c) { return c > 0x20 && c < 0x7f && c != '/' && c != '\\'; });
+    const Error unknown{Errc::not_found,
+                        "there is no model '" + safe_name(name) + "' here; /v1/models lists those that are"};
     if (!plain) return unknown;
     const auto builtin = enlarge::builtin_models();
     if (std::find(builtin.begin(), builtin.end(), name) != builtin.end()) return name;
@@ -211,7 +219,8 @@ Result<Options> parse_options(const Params& params) {
     if (size.scale > 0 && (size.width || size.height))
         return Error{Errc::argument, "scale and a width or height were given; one of them says it"};
     if (!size.fit && !(size.width && size.height)) return Error{Errc::argument, "exact needs both width and height"};
-    if (options.to_s > 0 && options.to_s <= options.from_s) return Error{Errc::argument, "to should be later than from"};
+    if (options.to_s > 0 && options.to_s <= options.from_s)
+        return Error{Errc::argument, "to should be later than from"};
     return options;
 }
 

@@ -16,8 +16,8 @@ namespace {
 using enlarge::Errc;
 using Clock = std::chrono::steady_clock;
 
-constexpr double kGraceToStop = 10;   // seconds between the request to stop and the end of the worker
-constexpr double kGraceOverTime = 30; // the worker watches its own time; this is for one that does not
+constexpr double kGraceToStop = 10;    // seconds between the request to stop and the end of the worker
+constexpr double kGraceOverTime = 30;  // the worker watches its own time; this is for one that does not
 
 double since(Clock::time_point from) { return std::chrono::duration<double>(Clock::now() - from).count(); }
 
@@ -30,12 +30,12 @@ Said failure(std::int64_t id, Errc code, std::string text) {
 // One worker process and its thread. What both the thread and others touch is under the pool's mutex.
 struct Pool::Minder {
     std::string device;
-    Child child;                        // of the thread alone
+    Child child;  // of the thread alone
     int wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     std::shared_ptr<Task> current;
-    bool cancelled = false;             // of current
+    bool cancelled = false;  // of current
     Clock::time_point began;
-    double seconds_left = -1;           // of current
+    double seconds_left = -1;  // of current
     std::thread thread;
 
     ~Minder() { ::close(wake); }
@@ -75,7 +75,8 @@ void Pool::cancel(std::int64_t id) {
     std::shared_ptr<Task> waiting;
     {
         const std::lock_guard lock(mutex_);
-        const auto found = std::find_if(queue_.begin(), queue_.end(), [&](const auto& task) { return task->work.id == id; });
+        const auto found =
+            std::find_if(queue_.begin(), queue_.end(), [&](const auto& task) { return task->work.id == id; });
         if (found != queue_.end()) {
             waiting = *found;
             queue_.erase(found);
@@ -91,7 +92,8 @@ void Pool::cancel(std::int64_t id) {
 
 Pool::Place Pool::place(std::int64_t id) const {
     const std::lock_guard lock(mutex_);
-    const auto found = std::find_if(queue_.begin(), queue_.end(), [&](const auto& task) { return task->work.id == id; });
+    const auto found =
+        std::find_if(queue_.begin(), queue_.end(), [&](const auto& task) { return task->work.id == id; });
     if (found == queue_.end()) return {-1, -1};
     Place place{static_cast<int>(found - queue_.begin()), -1};
     double soonest = -1;
@@ -101,7 +103,9 @@ Pool::Place Pool::place(std::int64_t id) const {
         const double left = !minder->current ? 0 : minder->seconds_left >= 0 ? minder->seconds_left : mean_seconds_;
         soonest = soonest < 0 ? left : std::min(soonest, left);
     }
-    if (known) place.seconds = std::max(0.0, soonest) + mean_seconds_ * place.before / double(std::max<std::size_t>(1, minders_.size()));
+    if (known)
+        place.seconds =
+            std::max(0.0, soonest) + mean_seconds_ * place.before / double(std::max<std::size_t>(1, minders_.size()));
     return place;
 }
 
@@ -148,8 +152,9 @@ void Pool::run(Minder& minder, Task& task) {
         if (furthest > before + 0.001) left = options_.attempts;  // a film that got on is not what kills workers
     }
     finished(minder, 0, false);
-    task.said(failure(task.work.id, Errc::internal, "the worker process " + why + " while at this; it was given up after " +
-                                                        std::to_string(options_.attempts) + " tries"));
+    task.said(failure(task.work.id, Errc::internal,
+                      "the worker process " + why + " while at this; it was given up after " +
+                          std::to_string(options_.attempts) + " tries"));
 }
 
 bool Pool::attempt(Minder& minder, Task& task, double& furthest, std::string& why) {

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <condition_variable>
 #include <string>
 #include <thread>
 #include <vector>
@@ -27,8 +27,8 @@ struct PoolOptions {
 
 struct Task {
     Work work;
-    // Called by a thread of the pool, nothing locked: progress and remarks; exactly one of done and failed as the last, unless
-    // the pool is stopped before. `started` comes first, again when the work begins anew after a crash.
+    // Called by a thread of the pool, nothing locked: progress and remarks; exactly one of done and failed as the last,
+    // unless the pool is stopped before. `started` comes first, again when the work begins anew after a crash.
     std::function<void()> started;
     std::function<void(const Said&)> said;
 };
@@ -48,14 +48,14 @@ public:
     void stop();
 
     struct Place {
-        int before = 0;             // how many come first; -1: in hand, or not there
-        double seconds = -1;        // until it begins, from how long work took lately; negative: not known
+        int before = 0;       // how many come first; -1: in hand, or not there
+        double seconds = -1;  // until it begins, from how long work took lately; negative: not known
     };
     [[nodiscard]] Place place(std::int64_t id) const;
     struct State {
         std::size_t waiting = 0, running = 0, workers = 0;
-        std::int64_t starts = 0, crashes = 0;   // of worker processes
-        double mean_seconds = 0;                // of work lately; 0: none was done
+        std::int64_t starts = 0, crashes = 0;  // of worker processes
+        double mean_seconds = 0;               // of work lately; 0: none was done
     };
     [[nodiscard]] State state() const;
 

@@ -12,9 +12,8 @@
 #include <exception>
 #include <mutex>
 #include <new>
-#include <thread>
-
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "work/enlarge_work.hpp"
 #include "work/messages.hpp"
@@ -31,7 +30,8 @@ class Inbox {
 public:
     void add(const Work& work) {
         const std::lock_guard lock(mutex_);
-        waiting_.push_back({work, work.seconds > 0 ? enlarge::Cancellation::after(work.seconds) : enlarge::Cancellation::create()});
+        waiting_.push_back(
+            {work, work.seconds > 0 ? enlarge::Cancellation::after(work.seconds) : enlarge::Cancellation::create()});
         changed_.notify_one();
     }
     void cancel(std::int64_t id) {
@@ -76,8 +76,10 @@ void read_lines(int fd, Inbox& inbox) {
 
 // Messages of the library begin with the path; the client knows its file by another name.
 std::string named(std::string text, const Work& work) {
-    for (const auto& [path, name] : {std::pair{work.input, work.name}, std::pair{work.output, std::string("the result")}})
-        for (std::size_t at; !path.empty() && (at = text.find(path)) != std::string::npos;) text.replace(at, path.size(), name);
+    for (const auto& [path, name] :
+         {std::pair{work.input, work.name}, std::pair{work.output, std::string("the result")}})
+        for (std::size_t at; !path.empty() && (at = text.find(path)) != std::string::npos;)
+            text.replace(at, path.size(), name);
     return text;
 }
 
@@ -109,7 +111,7 @@ Said outcome(const Work& work, Networks& networks, const enlarge::Cancellation& 
 int run_worker(int fd, const std::string& device, int threads) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);  // of the thread that started us, which lives as long as the server
     const rlimit none{0, 0};
-    setrlimit(RLIMIT_CORE, &none);     // a dump would hold a stranger's picture
+    setrlimit(RLIMIT_CORE, &none);  // a dump would hold a stranger's picture
     for (const int sig : {SIGINT, SIGTERM, SIGHUP}) std::signal(sig, SIG_IGN);  // for the server to say when
     std::signal(SIGPIPE, SIG_IGN);
     if (::chdir("/") != 0) return 1;
