@@ -98,7 +98,7 @@ int run_plan(const CLI::App& app, PlanOptions& o) {
     reporter.start(o.input, o.output);
     follow(*video, reporter);
     const auto job = enlarge::plan_job(*upscaler, o.input, o.output, *video, o.job, request);
-    if (!job && folder) return fail_with(job.error());
+    if (!job && (folder || job.error().message.starts_with(o.input + ": "))) return fail_with(job.error());
     if (!job) return fail_with(Error{job.error().code, o.input + ": " + job.error().message});
     say_plan(*job, o.report.quiet, reporter);
     return kOk;

@@ -22,6 +22,9 @@ Result<JobWorkReport> work_on_farm(const NamedEnlarger& network, const std::stri
 Result<JobStatus> farm_status(const std::string& folder);
 Result<JobJoinReport> join_farm(const std::string& folder, const JobJoin& join);
 
+// decide() where the input may lie elsewhere: its errors name it.
+Result<void> decide_here(Job& job);
+
 // Why somebody with the facts `found` may not take part in the job; empty when he may. What depends on where a file
 // lies (its date) does not count: every frame is compared with the plan's.
 std::string refusal(const FarmJob& job, const media::JobFingerprint& found, bool allow_mixed);

@@ -124,7 +124,7 @@ FarmJob job_of(const std::string& folder, const Json& json) {
 Result<void> check(const FarmJob& job) {
     const auto parts = static_cast<std::int64_t>(job.parts.size());
     const bool sound = job.frames > 0 && job.frames <= media::kMostCounted && job.time_base_num > 0 &&
-                       job.time_base_den > 0 && parts > 0 && job.tasks >= parts && job.lease_s > 0;
+                       job.time_base_den > 0 && parts > 0 && job.tasks >= parts && job.lease_s > 0 && job.lease_s < 1e9;
     if (!sound) return Error{Errc::format, "its numbers cannot be meant"};
     return check(plan_of(job));
 }
@@ -188,6 +188,12 @@ Result<PartFile> part_file_of(const Json& json) {
     return part;
 }
 
+// The parser's sentence without its number.
+std::string without_tag(const std::string& said) {
+    const auto end = said.find("] ");
+    return said.rfind("[json.", 0) == 0 && end != std::string::npos ? said.substr(end + 2) : said;
+}
+
 // `make` of the text's JSON; what is not as expected is Errc::format.
 template <class Made>
 Result<Made> from_json(const std::string& path, const char* kind, const auto& make) {
@@ -200,7 +206,7 @@ Result<Made> from_json(const std::string& path, const char* kind, const auto& ma
                                                 "; this program knows version " + std::to_string(kVersion)};
         return make(json);
     } catch (const nlohmann::json::exception& wrong) {
-        return Error{Errc::format, path + ": damaged: " + wrong.what()};
+        return Error{Errc::format, path + ": damaged: " + without_tag(wrong.what())};
     }
 }
 
@@ -227,7 +233,7 @@ int part_number(const std::string& name) {
     return next == '\0' || next == '.' || next == '-' ? number : -1;
 }
 
-Result<void> write_whole(const std::string& path, const std::string& text) {
+Result<void> write_whole(const std::string& path, const std::string& text, bool replace) {
     TRY(const media::NewFile file, media::create_part(path));
     const ssize_t written = ::write(file.fd, text.data(), text.size());
     const int reason = errno;
@@ -236,7 +242,10 @@ Result<void> write_whole(const std::string& path, const std::string& text) {
         ::unlink(file.path.c_str());
         return Error{Errc::io, path + ": " + (written < 0 ? std::strerror(reason) : "the disk is full")};
     }
-    TRY(media::place(file.path, path, true));
+    if (auto placed = media::place(file.path, path, replace); !placed) {
+        ::unlink(file.path.c_str());
+        return placed;
+    }
     return media::sync_folder_of(path);
 }
 
@@ -262,7 +271,7 @@ std::string relative_to(const std::string& folder, const std::string& path) {
 Result<void> write_job(const FarmJob& job) {
     TRY(check(job));
     TRY(const std::string text, text_of(json_of(job)));
-    return write_whole(FarmFolder{job.folder}.job(), text);
+    return write_whole(FarmFolder{job.folder}.job(), text, false);  // of two that plan at once, one is told
 }
 
 Result<FarmJob> read_farm_job(const std::string& folder) {
@@ -272,6 +281,9 @@ Result<FarmJob> read_farm_job(const std::string& folder) {
         if (json.contains("files")) TRY(load_files(read));
         return read;
     });
+    std::error_code ignored;
+    if (!job && fs::exists(folder, ignored) && !fs::is_directory(folder, ignored))
+        return Error{Errc::argument, folder + ": a file; the folder that `enlarge plan` made was expected"};
     if (!job && job.error().code == Errc::not_found)
         return Error{Errc::not_found, folder + ": no job is there (no job.json); `enlarge plan` makes one"};
     if (!job) return job;

@@ -29,8 +29,8 @@ std::string part_name(int number);
 // The number in it, also when more follows behind a dot or a hyphen; -1: it is none.
 int part_number(const std::string& name);
 
-// A text file that is there whole, and on disk, or not at all. It may replace another.
-Result<void> write_whole(const std::string& path, const std::string& text);
+// A text file that is there whole, and on disk, or not at all. Without `replace`: Errc::exists where one is.
+Result<void> write_whole(const std::string& path, const std::string& text, bool replace = true);
 Result<std::string> read_whole(const std::string& path);
 
 // A name that stays right when the folder and what lies beside it are seen elsewhere: from `folder` to `path`.

@@ -99,7 +99,7 @@ Error missing(const FarmFolder& folder, const FarmJob& job, const std::vector<in
             const auto found = standings.value().find(number);
             if (found == standings.value().end() || found->second.failures == 0) continue;
             text += "; part " + std::to_string(number) + " failed " + std::to_string(found->second.failures) +
-                    " times (" + claims.said(found->second) + ")";
+                    (found->second.failures == 1 ? " time (" : " times (") + claims.said(found->second) + ")";
         }
     return {Errc::not_found, text};
 }
@@ -116,8 +116,8 @@ Result<std::vector<PartFile>> gather(const FarmFolder& folder, const FarmJob& jo
             absent.push_back(number);
             continue;
         }
-        if (!part) return std::move(part).error();
-        if (auto sound = verify_part(folder, job, *part); !sound) {
+        auto sound = part ? verify_part(folder, job, *part) : Result<void>(part.error());
+        if (!sound) {
             sound.error().message += "; `enlarge work` with --task " + std::to_string(number) + " makes it anew";
             return std::move(sound).error();
         }
@@ -139,6 +139,14 @@ std::string output_of(const JobJoin& join, const std::string& planned) {
     return (path.parent_path() / (path.stem().string() + "_so_far" + path.extension().string())).string();
 }
 
+// The container was planned; a name that says another one would be a lie.
+Result<void> check_ending(const JobPlan& plan, const JobJoin& join) {
+    const std::string planned = fs::path(plan.output).extension().string();
+    if (join.output.empty() || fs::path(join.output).extension() == planned) return {};
+    return Error{Errc::argument, join.output + ": the work was begun for a name that ends in '" + planned +
+                                     "', which says the container; -o with that ending"};
+}
+
 // It is the file that was planned for, as far as it can be told without reading all of it.
 Result<void> check_input(const Job& job, const JobPlan& plan) {
     if (is_pattern(job.input)) return {};
@@ -152,8 +160,9 @@ Result<void> check_input(const Job& job, const JobPlan& plan) {
 Result<JobJoinReport> put_together_from(const media::OwnFolder& folder, std::vector<NamedSegment> segments,
                                         const JobPlan& plan, const JobJoin& join) {
     const std::string output = output_of(join, plan.output);
+    TRY(check_ending(plan, join));
     Job job({nullptr, "", "", 1}, join.input.empty() ? plan.input : join.input, output, options_of(plan, join));
-    TRY(decide(job));
+    TRY(decide_here(job));
     TRY(check_input(job, plan));
     TRY(job.standing, OutputStanding::look(job));
     if (!job.options.overwrite && !job.standing.taken.empty())

@@ -150,7 +150,7 @@ Result<void> check_facts(PartWork& work, Job& job) {
 // A job of its own for each try: a source is read once.
 Result<std::unique_ptr<Job>> begin(PartWork& work, const FrameRange& range) {
     auto job = std::make_unique<Job>(work.network, work.input, work.job.output, work.options);
-    TRY(decide(*job));
+    TRY(decide_here(*job));
     TRY(check_facts(work, *job));
     job->options.segment_frames = static_cast<int>(work.job.segment_frames);
     job->total = range.count;
@@ -159,6 +159,13 @@ Result<std::unique_ptr<Job>> begin(PartWork& work, const FrameRange& range) {
 }
 
 }  // namespace
+
+Result<void> decide_here(Job& job) {
+    auto decided = decide(job);
+    if (decided) return decided;
+    if (decided.error().code == Errc::not_found) decided.error().message += "; --input says where the input is here";
+    return std::move(decided.error()).within(job.input);
+}
 
 std::string refusal(const FarmJob& job, const media::JobFingerprint& found, bool allow_mixed) {
     media::JobFingerprint rest, arithmetic;

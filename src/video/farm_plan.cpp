@@ -31,10 +31,12 @@ struct SeenInput {
 };
 
 Result<void> make_folders(const FarmFolder& folder) {
+    std::error_code error;
+    if (folder.path.empty() || (fs::exists(folder.path, error) && !fs::is_directory(folder.path, error)))
+        return Error{Errc::argument, "'" + folder.path + "': a job is a folder; --job with a name for one"};
     TRY(const media::Standing there, media::standing(folder.job()));
     if (there != media::Standing::nothing)
         return Error{Errc::exists, folder.path + ": a job is there already; --job with another folder, or remove it"};
-    std::error_code error;
     for (const std::string& path : {folder.path, folder.parts(), folder.claims(), folder.work(), folder.logs()}) {
         fs::create_directories(path, error);
         if (error) return Error{Errc::io, path + ": " + error.message()};
