@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs of many machines on real clips and on a long one, with workers that die and disks that do not hold: farm.py PROGRAM
+"""Jobs on real clips and on a long one, with workers that die and disks that do not hold: farm.py PROGRAM MODEL
 
   - ten clips of ENLARGE_TEST_DATA: parts in random order, some twice, by processes that find their number in
     JOB_COMPLETION_INDEX, some of them killed; joined: the file that one machine makes, byte for byte;

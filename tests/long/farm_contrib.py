@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """contrib/kubernetes and contrib/gnu-parallel.md, as they are written: farm_contrib.py PROGRAM
 
-  - the manifests against Kubernetes' published schema (`kubernetes-validate` of the Python index, when it is installed),
-    and damaged ones, which must be refused;
+  - the manifests against Kubernetes' published schema (`kubernetes-validate` of the Python index, when it is there), and
+    damaged ones, which must be refused;
   - the containers' commands as processes with JOB_COMPLETION_INDEX set, some of them killed and started again as the
     Job would; the join's container refuses while a part is missing; the file is the one that one machine makes;
   - the blocks of gnu-parallel.md, word for word but for the folder, with an `ssh` that comes back to this machine.

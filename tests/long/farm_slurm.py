@@ -4,7 +4,7 @@
 
 slurmctld, slurmd and munged are started here, as root, in a folder of their own, and ended afterwards.
 
-  - an array of 8; two tasks are killed and requeued in mid-work, and go on with what they had finished; one is cancelled;
+  - an array of 8; two tasks are killed and requeued in mid-work, and go on with what they had; one is cancelled;
   - the join, which depends on the array, refuses and names the part that is missing;
   - contrib/slurm/README.md's command makes the rest; then the join gives the file that one machine makes.
 """
@@ -99,7 +99,7 @@ def worker_of(job, part):
 
 
 def requeue(job, array, wanted):
-    """Kills and requeues tasks that are in mid-work, each once: by Slurm, which asks first, and as a node's death does."""
+    """Kills and requeues tasks that are in mid-work, each once: by Slurm, which asks first, and as a node that dies."""
     done = {}
 
     def one():
