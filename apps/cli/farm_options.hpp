@@ -46,8 +46,9 @@ struct FolderPlan {
     Settings network;
     double factor = 0;  // for which it was chosen
 };
-enlarge::Result<FolderPlan> look_at_folder(const std::string& input, const std::string& output,
-                                           const JobChoice& choice);
+// Without `force` fails with Errc::exists where a file would be replaced.
+enlarge::Result<FolderPlan> look_at_folder(const std::string& input, const std::string& output, const JobChoice& choice,
+                                           bool force);
 UpscaleOptions picture_options(const JobChoice& choice);
 // For a job of files that lie in `input` here: what to choose the network by.
 enlarge::Result<double> factor_of_files(const enlarge::FarmJob& job, const std::string& input,

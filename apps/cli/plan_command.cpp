@@ -68,7 +68,7 @@ void say_plan(const enlarge::FarmJob& job, bool quiet, Reporter& reporter) {
 Result<enlarge::Upscaler> prepare(const PlanOptions& o, bool folder, enlarge::JobRequest& request, std::string& model,
                                   Reporter& reporter) {
     if (!folder) return upscaler_of(o.choice.engine, enlarge::Use::video, std::nullopt, model);
-    auto found = look_at_folder(o.input, o.output, o.choice);
+    auto found = look_at_folder(o.input, o.output, o.choice, o.force);
     if (!found) return std::move(found).error();
     for (const enlarge::Notice& said : found->notices) reporter.note(said);
     request.files = std::move(found->files);

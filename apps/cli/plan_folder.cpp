@@ -65,7 +65,8 @@ UpscaleOptions picture_options(const JobChoice& choice) {
     return options;
 }
 
-Result<FolderPlan> look_at_folder(const std::string& input, const std::string& output, const JobChoice& choice) {
+Result<FolderPlan> look_at_folder(const std::string& input, const std::string& output, const JobChoice& choice,
+                                  bool force) {
     UpscaleOptions options = picture_options(choice);
     options.inputs.inputs = {input};
     options.inputs.output = output.back() == '/' ? output : output + "/";
@@ -93,6 +94,11 @@ Result<FolderPlan> look_at_folder(const std::string& input, const std::string& o
         if (auto added = add(job, options, plan); !added) return added.error();
     }
     if (plan.files.empty()) return Error{Errc::not_found, input + ": holds no pictures that can be read"};
+    std::error_code ignored;
+    for (const enlarge::JobFile& file : plan.files)
+        if (const fs::path taken = fs::path(output) / file.output; !force && fs::exists(taken, ignored))
+            return Error{Errc::exists, taken.string() + ": there already; --force lets `enlarge join` replace it, or " +
+                                           "-o with another folder"};
     return plan;
 }
 

@@ -204,6 +204,12 @@ TEST(farm, a_folder_is_refused_where_it_cannot_be_the_same) {
     ran = run(scratch, {"plan", album.in, "-o", album.out, "--job", album.job, "--width", "60"});
     EXPECT_EQ(ran.code, 2) << ran.errors;
     EXPECT_NE(ran.errors.find("two networks"), std::string::npos) << ran.errors;
+    fs::create_directories(album.out);
+    std::ofstream(album.out + "/a_x2.ppm") << "mine";
+    ran = album.plan();
+    EXPECT_EQ(ran.code, 5) << ran.errors;
+    EXPECT_NE(ran.errors.find("a_x2.ppm: there already"), std::string::npos) << ran.errors;
+    fs::remove_all(album.out);
     fs::create_directories(scratch / "none");
     ran = run(scratch, {"plan", scratch / "none", "-o", album.out, "--job", album.job});
     EXPECT_EQ(ran.code, 3) << ran.errors;
