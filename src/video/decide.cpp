@@ -227,6 +227,23 @@ void fill_mux(Job& job) {
         job.notice({"clock-moved", "the input's clock starts at " + exact(offset_s) + " s; the output's starts at 0"});
 }
 
+// Raw frames in these containers do not say which matrix, transfer and range they are of; whoever reads them guesses.
+void say_untold_colours(Job& job) {
+    const std::string& container = job.request.container;
+    const bool silent = container == "yuv4mpegpipe" || (container == "nut" && job.choice.codec == "rawvideo");
+    if (!silent || !job.options.filter_after.empty() || job.out.samples.family != FrameFamily::yuv) return;
+    const ColorTags& tags = job.out.samples.tags;
+    const ColorTags guessed = guess_missing({}, job.out.size, false);
+    // 5 and 6 are the same matrix.
+    const bool as_guessed = tags.matrix == guessed.matrix || (tags.matrix == 5 && guessed.matrix == 6);
+    const bool hdr = tags.transfer == 16 || tags.transfer == 18;
+    const bool range_told = container == "yuv4mpegpipe" || tags.range == guessed.range;
+    if (as_guessed && range_told && !hdr) return;
+    job.notice({"colours-untold", "raw frames in " + container +
+                                      " do not say their colours; whoever reads them must be told: " +
+                                      media::describe(job.out)});
+}
+
 }  // namespace
 
 Result<void> decide(Job& job) {
@@ -240,6 +257,7 @@ Result<void> decide(Job& job) {
     TRY(decide_output(job));
     TRY(check_memory(job));
     fill_mux(job);
+    say_untold_colours(job);
     return {};
 }
 

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "media/clip_maker.hpp"
+#include "media/ffmpeg_program.hpp"
 #include "media/program.hpp"
 
 namespace enlarge::test {
@@ -51,6 +52,25 @@ TEST(video_pipes, matroska_in_gives_nut_out_with_sound_and_times) {
     EXPECT_EQ(out.streams[1].hash, in.streams[1].hash);
     ASSERT_EQ(out.times.size(), in.times.size());
     for (std::size_t i = 0; i < in.times.size(); ++i) EXPECT_NEAR(in.times[i] - in.streams[1].first_s, out.times[i] - out.streams[1].first_s, 0.001);
+}
+
+TEST(video_pipes, say_where_a_guess_about_the_colours_would_be_wrong) {
+    SKIP_WITHOUT_FFMPEG();
+    const Scratch scratch;
+    const auto said = [&](const std::string& colours, const std::string& container) {
+        EXPECT_TRUE(enlarge::test::ffmpeg("-f lavfi -i testsrc2=size=64x300:rate=25 -frames:v 1 -pix_fmt yuv420p " +
+                                          colours + " -c:v ffv1 " + (scratch / "in.mkv")));
+        EXPECT_EQ(shell(program_path() + " " + (scratch / "in.mkv") + " -o - --container " + container + kRest + " >" +
+                        (scratch / "out") + " 2>" + (scratch / "err")), 0) << contents(scratch / "err");
+        return contents(scratch / "err").find("do not say their colours") != std::string::npos;
+    };
+    const std::string sd = "-colorspace smpte170m", hd = "-colorspace bt709", full = hd + " -color_range pc";
+    EXPECT_TRUE(said(sd, "nut"));  // 600 lines look like BT.709
+    EXPECT_FALSE(said(hd, "nut"));
+    EXPECT_TRUE(said(full, "nut"));
+    EXPECT_FALSE(said(full, "y4m"));  // which says the range
+    EXPECT_TRUE(said(hd + " -color_trc smpte2084", "y4m"));
+    EXPECT_FALSE(said(sd, "mkv"));
 }
 
 TEST(video_pipes, a_closed_pipe_is_one_sentence) {
