@@ -11,6 +11,7 @@
 #include "backend/cuda/calibrate.hpp"
 #include "backend/cuda/image.hpp"
 #include "backend/cuda/program.hpp"
+#include "backend/cuda/tensor_program.hpp"
 #include "base/log.hpp"
 
 namespace enlarge {
@@ -92,8 +93,12 @@ public:
                 devices.architectures.erase(devices.architectures.begin());
             }
         }
-        TRY(auto program, choose(graph, devices, options.precision));
-        return std::unique_ptr<Program>(std::move(program));
+        auto program = choose(graph, devices, options.precision);
+        if (program.ok()) return std::unique_ptr<Program>(std::move(program).value());
+        const bool exact = options.precision == Precision::automatic || options.precision == Precision::fp32;
+        if (program.error().code != Errc::unsupported || !exact) return std::move(program).error();
+        // No chain of convolutions: one plain kernel for each operation.
+        return make_tensor_program(graph, devices.openers, describe_program(graph, devices.alone(), Precision::fp32, {}));
     }
 
 private:

@@ -4,6 +4,7 @@
 
 #include "ceiling.hpp"
 #include "params.hpp"
+#include "tensor_params.hpp"
 
 // X(kernel, parameters, threads)
 #define ENLARGE_CUDA_KERNELS(X)               \
@@ -32,6 +33,23 @@
     X(store_pixels_f16, StorePixels, 256)     \
     X(store_pixels_f32, StorePixels, 256)     \
     X(resample, Resample, 256)                \
+    X(tensor_map, MapNumbers, 256)            \
+    X(tensor_pair, PairNumbers, 256)          \
+    X(tensor_move, MoveNumbers, 256)          \
+    X(tensor_conv, ConvTensor, 256)           \
+    X(tensor_dynamic_conv, DynamicConv, 256)  \
+    X(tensor_product, MatrixProduct, 256)     \
+    X(tensor_lines, Lines, 256)               \
+    X(tensor_sort, SortLines, 256)            \
+    X(tensor_gather, GatherNumbers, 256)      \
+    X(tensor_groups, NormGroups, 256)         \
+    X(tensor_pool, PoolTensor, 256)           \
+    X(tensor_resize, ResizeTensor, 256)       \
+    X(tensor_sample, SampleTensor, 256)       \
+    X(tensor_edge, EdgeTensor, 256)           \
+    X(tensor_attend, Attend, 256)             \
+    X(tensor_channel_scores, ChannelScores, 256)\
+    X(tensor_channel_mix, ChannelMix, 256)    \
     X(ceiling_f32acc, CeilingWork, 256)       \
     X(ceiling_f16acc, CeilingWork, 256)       \
     X(ceiling_s8, CeilingWork, 256)           \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Networks that run node by node: every operation with code of its own against the reference, in tiles where tiles are
-// exact; 10 and 18 features, so that nothing is a whole number of blocks.
+// exact.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -8,165 +8,20 @@
 
 #include "backend/cpu/cpu.hpp"
 #include "backend/reference/reference.hpp"
-#include "support/networks.hpp"
 #include "support/run_program.hpp"
+#include "support/tensor_cases.hpp"
 
 namespace enlarge {
 namespace {
 
 using test::FloatPicture;
 using test::NetworkBuilder;
+using test::conv;
+using test::normed;
+using test::numbers;
 
-struct Case {
-    const char* name;
-    bool tiles;  // whether it is the same in tiles
-    std::function<int(NetworkBuilder& b, int x)> layers;  // from 10 features to any number
-};
 
-Values numbers(std::size_t n, float first, float step) {
-    std::vector<float> values(n);
-    for (std::size_t i = 0; i < n; ++i) values[i] = first + step * static_cast<float>(i % 7);
-    return make_values(std::move(values));
-}
-
-op::Conv2d conv(int out, int in, int kernel, int stride, int groups) {
-    op::Conv2d c;
-    c.kernel_h = c.kernel_w = kernel;
-    c.stride_h = c.stride_w = stride;
-    c.groups = groups;
-    c.pad_top = c.pad_left = c.pad_bottom = c.pad_right = kernel / 2;
-    c.weights = numbers(static_cast<std::size_t>(out * (in / groups) * kernel * kernel), -0.09F, 0.03F);
-    c.bias = numbers(static_cast<std::size_t>(out), -0.1F, 0.05F);
-    return c;
-}
-
-int attend(NetworkBuilder& b, int x, const Operation& op) { return b.append(op, {b.conv(x, 30, 1)}); }
-
-// A network that would otherwise run in rows of pixels, so that a norm is added.
-int normed(NetworkBuilder& b, int x) {
-    return b.append(op::LayerNorm{0, 1e-5F, numbers(static_cast<std::size_t>(b.channels(x)), 0.5F, 0.2F), numbers(static_cast<std::size_t>(b.channels(x)), -0.1F, 0.1F)}, {x});
-}
-
-op::WindowAttention window(int shift, bool table) {
-    op::WindowAttention op;
-    op.heads = 2;
-    op.window_h = 4;
-    op.window_w = 2;
-    op.shift_h = shift;
-    op.shift_w = shift / 2;
-    op.scale = 0.4F;
-    op.bias = table ? numbers(2 * 7 * 3, -0.5F, 0.2F) : numbers(2 * 8 * 8, -0.5F, 0.2F);
-    return op;
-}
-
-op::WindowAttention continued(op::WindowAttention::Beyond beyond) {
-    op::WindowAttention op = window(2, false);
-    op.beyond = beyond;
-    op.unit = 12;  // of windows whose sides are no multiples of the picture's
-    return op;
-}
-
-const Case kCases[] = {
-    {"winograd_with_everything", true,
-     [](NetworkBuilder& b, int x) {
-         const int y = b.prelu(b.conv(normed(b, x), 10));
-         return b.add(b.add(y, x, 0.5F, 2.0F), x, 1.0F, -0.5F);
-     }},
-    {"winograd_and_gelu", true, [](NetworkBuilder& b, int x) { return b.append(op::Gelu{}, {b.conv(normed(b, x), 18)}); }},
-    {"winograd_and_gate", true, [](NetworkBuilder& b, int x) { return b.span_gate(b.conv(normed(b, x), 10), x); }},
-    {"winograd_and_silu", true, [](NetworkBuilder& b, int x) { return b.silu(b.conv(normed(b, x), 10)); }},
-    {"five_by_five", true, [](NetworkBuilder& b, int x) { return b.leaky_relu(b.conv(normed(b, x), 18, 5)); }},
-    {"seventeen_by_seventeen", true, [](NetworkBuilder& b, int x) { return b.conv(normed(b, x), 3, 17, 0.5F); }},
-    {"one_by_one_and_mish", true, [](NetworkBuilder& b, int x) { return b.append(op::Mish{}, {b.conv(normed(b, x), 18, 1)}); }},
-    {"strided", true, [](NetworkBuilder& b, int x) { return b.upsample_nearest(b.append(conv(18, 10, 3, 2, 1), {normed(b, x)}), 2); }},
-    {"dilated", true,
-     [](NetworkBuilder& b, int x) {
-         op::Conv2d c = conv(10, 10, 3, 1, 1);
-         c.dilation_h = c.dilation_w = c.pad_top = c.pad_left = c.pad_bottom = c.pad_right = 2;
-         return b.append(c, {normed(b, x)});
-     }},
-    {"unpadded", true,
-     [](NetworkBuilder& b, int x) {
-         op::Conv2d c = conv(18, 10, 3, 1, 1);
-         c.pad_top = c.pad_left = c.pad_bottom = c.pad_right = 0;
-         const int y = b.append(op::Pad{op::Pad::Mode::repeat, 3, 2, 1, 2}, {normed(b, x)});
-         return b.append(op::Crop{1, 1, 1, 1}, {b.append(op::Pad{op::Pad::Mode::zeros, 1, 1, 1, 1}, {b.append(op::Crop{1, 1, 1, 1}, {b.append(c, {y})})})});
-     }},
-    {"mirrored", true,
-     [](NetworkBuilder& b, int x) { return b.append(op::Crop{4, 5, 3, 2}, {b.conv(b.append(op::Pad{op::Pad::Mode::reflect, 4, 5, 3, 2}, {normed(b, x)}), 10)}); }},
-    {"transposed", true,
-     [](NetworkBuilder& b, int x) {
-         op::ConvTranspose2d c;
-         c.kernel_h = c.kernel_w = 4;
-         c.stride_h = c.stride_w = 2;
-         c.pad_top = c.pad_left = c.pad_bottom = c.pad_right = 1;
-         c.weights = numbers(10 * 18 * 16, -0.09F, 0.03F);
-         c.bias = numbers(18, -0.1F, 0.05F);
-         return b.append(conv(10, 18, 3, 2, 1), {b.append(op::LeakyRelu{}, {b.append(c, {normed(b, x)})})});
-     }},
-    {"transposed_by_three", true,
-     [](NetworkBuilder& b, int x) {
-         op::ConvTranspose2d c;
-         c.kernel_h = 5;
-         c.kernel_w = 2;
-         c.stride_h = c.stride_w = 3;
-         c.pad_top = 2;
-         c.extra_h = c.extra_w = 1;
-         c.weights = numbers(10 * 6 * 10, -0.09F, 0.03F);
-         c.bias = numbers(6, -0.1F, 0.05F);
-         op::Conv2d down = conv(10, 6, 3, 3, 1);
-         down.pad_top = down.pad_left = down.pad_bottom = down.pad_right = 0;
-         return b.append(down, {b.append(op::Crop{0, 0, 1, 0}, {b.append(c, {normed(b, x)})})});
-     }},
-    {"depthwise", true, [](NetworkBuilder& b, int x) { return b.append(conv(10, 10, 7, 1, 10), {normed(b, x)}); }},
-    {"grouped", true, [](NetworkBuilder& b, int x) { return b.append(conv(20, 10, 3, 1, 2), {normed(b, x)}); }},
-    {"norms", true,
-     [](NetworkBuilder& b, int x) {
-         const int rms = b.append(op::RmsNorm{0, 1e-6F, numbers(10, 0.5F, 0.1F)}, {normed(b, x)});
-         return b.append(op::L2Norm{}, {b.add(rms, x)});
-     }},
-    {"norms_of_the_picture", false,
-     [](NetworkBuilder& b, int x) {
-         const int group = b.append(op::GroupNorm{5, 1e-5F, numbers(10, 0.5F, 0.1F), numbers(10, 0, 0.1F)}, {x});
-         return b.append(op::InstanceNorm{1e-5F, numbers(10, 0.5F, 0.1F), numbers(10, 0, 0.1F)}, {b.add(group, x)});
-     }},
-    {"squeeze_and_excite", false,
-     [](NetworkBuilder& b, int x) {
-         const int small = b.append(op::LeakyRelu{}, {b.conv(b.append(op::GlobalMean{}, {x}), 4, 1)});
-         return b.append(op::Multiply{}, {x, b.append(op::Sigmoid{}, {b.conv(small, 10, 1)})});
-     }},
-    {"one_number_for_all_channels", true,
-     [](NetworkBuilder& b, int x) { return b.append(op::Multiply{}, {b.append(op::Tanh{}, {b.conv(normed(b, x), 1, 1)}), x}); }},
-    {"number_by_number", true,
-     [](NetworkBuilder& b, int x) {
-         const int a = b.append(op::HardSwish{}, {normed(b, x)}), c = b.append(op::Clamp{-0.5F, 0.5F}, {x});
-         return b.append(op::Gelu{true}, {b.append(op::Maximum{}, {b.prelu(a), b.silu(c)})});
-     }},
-    {"channels_moved", true,
-     [](NetworkBuilder& b, int x) {
-         const int y = normed(b, x);
-         return b.concat({b.append(op::Slice{0, 6, op::Slice::kEnd, 1}, {y}), b.append(op::Slice{0, -9, 3, 1}, {y}), x});
-     }},
-    {"pixels_moved", true,
-     [](NetworkBuilder& b, int x) { return b.pixel_shuffle(b.append(op::Mish{}, {b.pixel_unshuffle(normed(b, x), 2)}), 2); }},
-    {"rolled", false, [](NetworkBuilder& b, int x) { return b.append(op::Roll{-3, 5}, {normed(b, x)}); }},
-    {"own_kernels", true,
-     [](NetworkBuilder& b, int x) { return b.append(op::DynamicConv2d{3}, {x, b.conv(normed(b, x), 45, 1)}); }},
-    {"windows", true, [](NetworkBuilder& b, int x) { return attend(b, x, window(0, false)); }},
-    {"shifted_windows", true, [](NetworkBuilder& b, int x) { return attend(b, x, window(2, true)); }},
-    {"windows_beyond_zeros", false, [](NetworkBuilder& b, int x) { return attend(b, x, continued(op::WindowAttention::Beyond::zeros)); }},
-    {"windows_beyond_mirrored", false, [](NetworkBuilder& b, int x) { return attend(b, x, continued(op::WindowAttention::Beyond::reflect)); }},
-    {"grid", false,
-     [](NetworkBuilder& b, int x) { return attend(b, x, op::GridAttention{2, 4, 2, 0.4F, numbers(2 * 8 * 8, -0.5F, 0.2F)}); }},
-    {"overlapping_windows", true,
-     [](NetworkBuilder& b, int x) {
-         return b.append(op::OverlapAttention{2, 4, 6, 0.4F, numbers(2 * 16 * 36, -0.5F, 0.2F)}, {b.conv(x, 10, 1), b.conv(x, 20, 1)});
-     }},
-    {"channel_attention", false,
-     [](NetworkBuilder& b, int x) { return attend(b, x, op::ChannelAttention{2, 0, 1e-12F, numbers(2, 0.7F, 0.5F)}); }},
-};
-
-class cpu_tensors : public testing::TestWithParam<Case> {};
+class cpu_tensors : public testing::TestWithParam<test::TensorCase> {};
 
 TEST_P(cpu_tensors, compute_what_the_reference_computes) {
     NetworkBuilder b(31, 3);
@@ -190,7 +45,7 @@ TEST_P(cpu_tensors, compute_what_the_reference_computes) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(each, cpu_tensors, testing::ValuesIn(kCases), [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(each, cpu_tensors, testing::ValuesIn(test::kTensorCases), [](const auto& info) { return std::string(info.param.name); });
 
 // A whole picture within so many bytes.
 FloatPicture run_within(const Program& program, FloatPicture picture, std::int64_t memory) {

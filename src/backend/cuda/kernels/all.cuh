@@ -10,3 +10,4 @@
 #include "conv_s8.cuh"
 #include "conv_stream.cuh"
 #include "plain.cuh"
+#include "tensor_attention.cuh"

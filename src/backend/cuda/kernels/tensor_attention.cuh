@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention on whole tensors: a thread answers one query of one head. The softmax is kept as it goes (the largest score so
+// far and the sum relative to it), so that no scores are stored; the result is summed where it will stay.
+#pragma once
+
+#include "tensors.cuh"
+
+namespace enlarge::cuda {
+
+// Key j of a query's group: whether there is one, whether it lies within the picture, and where biases are looked up.
+struct Key {
+    int y, x, place;
+    bool there, inside;
+};
+
+// The group of a query: the window that it is in, where that begins among queries and keys, and its place within.
+struct QueryGroup {
+    int top, left, key_top, key_left, place;
+    std::int64_t first;  // of category attention
+};
+
+ENLARGE_DEVICE int window_before(int at, int shift, int window) {  // of the grid that begins at `shift`
+    const int from = at - shift;
+    return from >= 0 ? from / window : -1;
+}
+
+ENLARGE_DEVICE QueryGroup group_of(const Attend& p, std::int64_t query) {
+    const int y = static_cast<int>(query / p.width), x = static_cast<int>(query % p.width);
+    QueryGroup g{0, 0, 0, 0, static_cast<int>(query), 0};
+    if (p.kind == kAttendGrid) {
+        const int step_y = p.height / p.window_h, step_x = p.width / p.window_w;
+        g.key_top = y % step_y;
+        g.key_left = x % step_x;
+        g.place = y / step_y * p.window_w + x / step_x;
+    } else if (p.kind != kAttendAll && p.kind != kAttendCategory) {
+        const int down = window_before(y, p.shift_h, p.window_h), across = window_before(x, p.shift_w, p.window_w);
+        g.top = down * p.window_h + p.shift_h;
+        g.left = across * p.window_w + p.shift_w;
+        const int beyond = p.kind == kAttendOverlap ? (p.key_h - p.window_h) / 2 : 0;
+        g.key_top = p.kind == kAttendOverlap ? g.top - beyond : down * p.key_h + p.key_shift_h;
+        g.key_left = p.kind == kAttendOverlap ? g.left - beyond : across * p.key_w + p.key_shift_w;
+        g.place = (y - g.top) * p.window_w + x - g.left;
+    }
+    return g;
+}
+
+ENLARGE_DEVICE int mirror_once(int i, int n) { return n == 1 ? 0 : edge_place(i, n, kEdgeReflect); }
+
+ENLARGE_DEVICE Key key_of(const Attend& p, const QueryGroup& g, std::int64_t j) {
+    const int row = static_cast<int>(j / p.key_w), column = static_cast<int>(j % p.key_w);
+    Key key{g.key_top + row, g.key_left + column, static_cast<int>(j), true, true};
+    if (p.kind == kAttendGrid) {
+        key.y = row * (p.height / p.window_h) + g.key_top;
+        key.x = column * (p.width / p.window_w) + g.key_left;
+    } else if (p.kind == kAttendCategory) {
+        const std::int64_t pixels = static_cast<std::int64_t>(p.height) * p.width, at = g.first + j;
+        const std::int64_t pixel = static_cast<std::int64_t>(floats(p.order)[at < pixels ? at : 2 * pixels - 1 - at]);
+        key.y = static_cast<int>(pixel / p.width);
+        key.x = static_cast<int>(pixel % p.width);
+    } else if (p.kind == kAttendOverlap) {
+        key.inside = key.y >= 0 && key.x >= 0 && key.y < p.key_height && key.x < p.key_width;
+    } else {
+        key.there = key.y >= 0 && key.x >= 0 && key.y < p.full_height && key.x < p.full_width;
+        const bool real = key.y < p.key_height && key.x < p.key_width;
+        key.inside = key.there && (real || p.mirrored);
+        if (key.there && !real) {
+            key.y = mirror_once(key.y, p.key_height);
+            key.x = mirror_once(key.x, p.key_width);
+        }
+    }
+    return key;
+}
+
+ENLARGE_DEVICE float bias_of(const Attend& p, int head, const QueryGroup& g, const Key& key, std::int64_t keys) {
+    if (!p.bias) return 0.f;
+    const float* bias = floats(p.bias);
+    if (!p.table) return bias[(static_cast<std::int64_t>(head) * p.window_h * p.window_w + g.place) * keys + key.place];
+    const int row = g.place / p.window_w - key.place / p.key_w + p.key_h - 1;
+    const int column = g.place % p.window_w - key.place % p.key_w + p.key_w - 1;
+    return bias[(head * (p.window_h + p.key_h - 1) + row) * (p.window_w + p.key_w - 1) + column];
+}
+
+ENLARGE_KERNEL(tensor_attend, Attend, 256, 1) {
+    const std::int64_t plane = static_cast<std::int64_t>(p.height) * p.width;
+    const std::int64_t key_plane = static_cast<std::int64_t>(p.key_height) * p.key_width;
+    const std::int64_t keys = p.kind == kAttendCategory ? p.group : static_cast<std::int64_t>(p.key_h) * p.key_w;
+    for (std::int64_t i = first_item(); i < plane * p.heads; i += item_step()) {
+        const int head = static_cast<int>(i / plane);
+        std::int64_t query = i % plane;
+        QueryGroup g = group_of(p, query);
+        if (p.kind == kAttendCategory) {  // the query is a place in the order
+            g.first = query / p.group * p.group;
+            query = static_cast<std::int64_t>(floats(p.order)[query]);
+        }
+        const float* q = floats(p.q) + head * static_cast<std::int64_t>(p.size) * plane + query;
+        const float* k = floats(p.k) + head * static_cast<std::int64_t>(p.size) * key_plane;
+        const float* v = floats(p.v) + head * static_cast<std::int64_t>(p.to_size) * key_plane;
+        float* out = result_floats(p.out) + head * static_cast<std::int64_t>(p.to_size) * plane + query;
+        float largest = -INFINITY, sum = 0.f;
+        for (int c = 0; c < p.to_size; ++c) out[c * plane] = 0.f;
+        for (std::int64_t j = 0; j < keys; ++j) {
+            const Key key = key_of(p, g, j);
+            if (!key.there) continue;
+            const std::int64_t at = static_cast<std::int64_t>(key.y) * p.key_width + key.x;
+            float score = 0.f;
+            if (key.inside)
+                for (int c = 0; c < p.size; ++c) score += q[c * plane] * k[c * key_plane + at];
+            score = score * p.scale + bias_of(p, head, g, key, keys);
+            const float before = largest;
+            largest = fmaxf(largest, score);
+            const float shrink = before == largest ? 1.f : expf(before - largest), share = expf(score - largest);
+            sum = sum * shrink + share;
+            for (int c = 0; c < p.to_size; ++c)
+                out[c * plane] = out[c * plane] * shrink + (key.inside ? share * v[c * key_plane + at] : 0.f);
+        }
+        for (int c = 0; c < p.to_size; ++c) out[c * plane] /= sum;
+    }
+}
+
+// A thread for each pair of channels of each head and window.
+ENLARGE_KERNEL(tensor_channel_scores, ChannelScores, 256, 1) {
+    const std::int64_t plane = static_cast<std::int64_t>(p.height) * p.width;
+    const int size = p.channels / p.heads, across = p.width / p.window_w;
+    const std::int64_t windows = static_cast<std::int64_t>(p.height / p.window_h) * across;
+    for (std::int64_t i = first_item(); i < windows * p.channels * size; i += item_step()) {
+        const int d = static_cast<int>(i % size), c = static_cast<int>(i / size % p.channels), head = c / size;
+        const std::int64_t window = i / size / p.channels;
+        const std::int64_t corner = window / across * p.window_h * p.width + window % across * p.window_w;
+        const float* q = floats(p.in) + c * plane + corner;
+        const float* k = floats(p.in) + (static_cast<std::int64_t>(p.channels) + head * size + d) * plane + corner;
+        float product = 0.f, q_length = 0.f, k_length = 0.f;
+        for (int y = 0; y < p.window_h; ++y)
+            for (int x = 0; x < p.window_w; ++x) {
+                const float a = q[static_cast<std::int64_t>(y) * p.width + x], b = k[static_cast<std::int64_t>(y) * p.width + x];
+                product += a * b;
+                q_length += a * a;
+                k_length += b * b;
+            }
+        const float lengths = fmaxf(sqrtf(q_length), p.epsilon) * fmaxf(sqrtf(k_length), p.epsilon);
+        result_floats(p.scores)[i] = product / lengths * floats(p.temperature)[head];
+    }
+}
+
+ENLARGE_KERNEL(tensor_channel_mix, ChannelMix, 256, 1) {
+    const std::int64_t plane = static_cast<std::int64_t>(p.height) * p.width;
+    const int size = p.channels / p.heads, across = p.width / p.window_w;
+    for (std::int64_t i = first_item(); i < plane * p.channels; i += item_step()) {
+        const int c = static_cast<int>(i / plane), head = c / size;
+        const std::int64_t pixel = i % plane, window = pixel / p.width / p.window_h * across + pixel % p.width / p.window_w;
+        const float* shares = floats(p.scores) + (window * p.channels + c) * size;
+        const float* v = floats(p.in) + (2 * static_cast<std::int64_t>(p.channels) + head * size) * plane + pixel;
+        float sum = 0.f;
+        for (int d = 0; d < size; ++d) sum += shares[d] * v[d * plane];
+        result_floats(p.out)[i] = sum;
+    }
+}
+
+}  // namespace enlarge::cuda

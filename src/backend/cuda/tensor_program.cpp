@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cuda/tensor_program.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <utility>
+
+#include "backend/reference/pixels.hpp"
+
+namespace enlarge::cuda {
+namespace {
+
+constexpr std::size_t kPiece = 16;  // launches between two looks at whether to go on
+
+// What sessions share.
+struct Shared {
+    Graph graph;
+    ProgramInfo info;
+    TensorConstants constants;
+    std::vector<DeviceOpener> openers;
+
+    // The first GPU, opened and with the weights on it.
+    Result<const Resident*> resident() const {
+        const std::lock_guard lock(mutex);
+        if (!first) {
+            TRY(auto device, openers[0]());
+            const std::size_t bytes = constants.values.size() * sizeof(float);
+            TRY(DeviceMemory weights, DeviceMemory::allocate(device, std::max<std::size_t>(bytes, 256)));
+            const Current current = device->current();
+            if (bytes > 0) TRY(device->upload(weights.address(), constants.values.data(), bytes));
+            first = std::make_unique<Resident>(Resident{std::move(device), std::move(weights)});
+        }
+        return static_cast<const Resident*>(first.get());
+    }
+
+private:
+    mutable std::mutex mutex;
+    mutable std::unique_ptr<Resident> first;
+};
+
+class TensorSession final : public Session {
+public:
+    TensorSession(std::shared_ptr<const Shared> shared, const Resident& resident)
+        : shared_(std::move(shared)), device_(resident.device), weights_(resident.constants.address()),
+          driver_(*device_->driver), pinned_(device_) {}
+    ~TensorSession() override {
+        const Current current = device_->current();
+        if (!stream_) return;
+        driver_.stream_synchronize(stream_);
+        driver_.stream_destroy(stream_);
+    }
+    Result<void> begin() {
+        const Current current = device_->current();
+        return driver_.check(driver_.stream_create(&stream_, kCuStreamNonBlocking), "creating a stream");
+    }
+
+    Result<TileReport> run(const TileJob& job) override {
+        const Current current = device_->current();
+        if (job.progress && *job.progress && !(*job.progress)(0)) return Error{Errc::cancelled, "stopped"};
+        TRY(prepare(job.in.size, job.continued));
+        const Graph& graph = shared_->graph;
+        const std::size_t in_bytes = bytes_of(0), out_bytes = bytes_of(graph.nodes().size() - 1);
+        TRY(pinned_.reserve(std::max(in_bytes, out_bytes)));
+        auto* const pixels = reinterpret_cast<float*>(pinned_.data());
+        reference::load_planes(job.in, pixels);
+        TRY(driver_.check(driver_.copy_to_device_async(memory_.address() + plan_.place[0], pixels, in_bytes, stream_),
+                          "copying to the GPU"));
+        TRY(launch_all(job));
+        TRY(driver_.check(driver_.copy_to_host_async(pixels, memory_.address() + plan_.place.back(), out_bytes, stream_),
+                          "copying from the GPU"));
+        TRY(wait());
+        const Size size{job.in.size.width * shared_->info.scale, job.in.size.height * shared_->info.scale};
+        const int scale = shared_->info.scale;
+        const Rect core{job.core.x * scale, job.core.y * scale, job.core.width * scale, job.core.height * scale};
+        TileReport report;
+        report.finite = finite(pixels, size, core);
+        reference::store_planes(pixels, size, core, job.out);
+        return report;
+    }
+
+private:
+    [[nodiscard]] std::size_t bytes_of(std::size_t node) const {
+        std::size_t bytes = sizeof(float);
+        for (const std::int64_t side : plan_.sides[node]) bytes *= static_cast<std::size_t>(side);
+        return bytes;
+    }
+    Result<void> wait() { return driver_.check(driver_.stream_synchronize(stream_), "running the network on the GPU"); }
+
+    // Everything for pictures of this size, kept until there is another.
+    Result<void> prepare(Size size, Size continued) {
+        if (size == size_ && continued == continued_ && !launches_.empty()) return {};
+        launches_.clear();
+        TRY(plan_, plan_tensors(shared_->graph, size));
+        if (plan_.bytes > memory_.bytes()) {
+            memory_ = DeviceMemory();  // freed first: old and new need not fit at the same time
+            TRY(memory_, DeviceMemory::allocate(device_, plan_.bytes));
+        }
+        TRY(launches_, tensor_launches(*device_, shared_->graph, plan_, shared_->constants, weights_, memory_.address(),
+                                       continued));
+        size_ = size;
+        continued_ = continued;
+        return {};
+    }
+
+    Result<void> launch_all(const TileJob& job) {
+        for (std::size_t i = 0; i < launches_.size(); ++i) {
+            const Launch& l = launches_[i];
+            void* parameters[] = {const_cast<std::byte*>(l.parameters.data())};
+            TRY(driver_.check(driver_.launch(l.function, static_cast<unsigned>(l.shape.blocks), 1, 1,
+                                             static_cast<unsigned>(l.shape.threads), 1, 1,
+                                             static_cast<unsigned>(l.shape.shared_bytes), stream_, parameters, nullptr),
+                              "launching a kernel"));
+            if (!job.progress || !*job.progress || (i + 1) % kPiece != 0) continue;
+            TRY(wait());
+            if (!(*job.progress)(static_cast<double>(i + 1) / static_cast<double>(launches_.size())))
+                return Error{Errc::cancelled, "stopped"};
+        }
+        return {};
+    }
+
+    [[nodiscard]] bool finite(const float* planes, Size size, const Rect& core) const {
+        for (std::int64_t c = 0; c < shared_->info.channels; ++c)
+            for (int y = core.y; y < core.bottom(); ++y) {
+                const float* row = planes + (c * size.height + y) * size.width;
+                if (!std::all_of(row + core.x, row + core.right(), [](float v) { return std::isfinite(v); })) return false;
+            }
+        return true;
+    }
+
+    std::shared_ptr<const Shared> shared_;
+    std::shared_ptr<Device> device_;
+    CuAddress weights_;
+    const Driver& driver_;
+    CuStream stream_ = nullptr;
+    PinnedMemory pinned_;
+    DeviceMemory memory_;
+    TensorPlan plan_;
+    Size size_{0, 0}, continued_{0, 0};
+    std::vector<Launch> launches_;
+};
+
+class TensorProgram final : public Program {
+public:
+    explicit TensorProgram(std::shared_ptr<const Shared> shared) : shared_(std::move(shared)) {}
+    [[nodiscard]] const ProgramInfo& info() const override { return shared_->info; }
+    [[nodiscard]] std::int64_t memory_bytes(Size tile) const override {
+        const auto plan = plan_tensors(shared_->graph, tile);
+        if (plan.ok()) return static_cast<std::int64_t>(plan->bytes);
+        return plan.error().code == Errc::memory ? std::int64_t{1} << 50 : 0;
+    }
+    Result<std::unique_ptr<Session>> session() const override {
+        TRY(const Resident* const resident, shared_->resident());
+        auto session = std::make_unique<TensorSession>(shared_, *resident);
+        TRY(session->begin());
+        return std::unique_ptr<Session>(std::move(session));
+    }
+
+private:
+    std::shared_ptr<const Shared> shared_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Program>> make_tensor_program(const Graph& graph, std::vector<DeviceOpener> devices,
+                                                     ProgramInfo info) {
+    TRY(graph.validate());
+    if (graph.inputs() != 1)
+        return Error{Errc::unsupported,
+                     "CUDA: a network with " + std::to_string(graph.inputs()) + " inputs; one picture is expected"};
+    if (graph.output().channels != graph.input_channels())
+        return Error{Errc::unsupported, "CUDA: a network from " + std::to_string(graph.input_channels()) + " to " +
+                                            std::to_string(graph.output().channels) + " channels"};
+    auto shared = std::make_shared<Shared>();
+    shared->graph = graph;
+    shared->constants.add(graph);
+    shared->openers = std::move(devices);
+    // A halo that is cut to the multiple must still hold what a pixel sees.
+    const int step = graph.size_multiple();
+    const auto radius = graph.receptive_radius();
+    info.halo = radius ? (*radius + step - 1) / step * step : kWholePicture;
+    info.alignment = step;
+    info.description += ", node by node";
+    shared->info = std::move(info);
+    TRY(shared->resident());
+    return std::unique_ptr<Program>(std::make_unique<TensorProgram>(std::move(shared)));
+}
+
+}  // namespace enlarge::cuda
