@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small networks with every operation, for backends that run node by node; 10 and 18 features, so that nothing is a whole
-// number of blocks.
+// Small networks with every operation, for backends that run node by node; 10 and 18 features, so that nothing is a
+// whole number of blocks.
 #pragma once
 
 #include <functional>
@@ -11,7 +11,7 @@ namespace enlarge::test {
 
 struct TensorCase {
     const char* name;
-    bool tiles;  // whether it is the same in tiles
+    bool tiles;                                           // whether it is the same in tiles
     std::function<int(NetworkBuilder& b, int x)> layers;  // from 10 features to any number
 };
 
@@ -36,7 +36,9 @@ inline int attend(NetworkBuilder& b, int x, const Operation& op) { return b.appe
 
 // A network that would otherwise run in rows of pixels, so that a norm is added.
 inline int normed(NetworkBuilder& b, int x) {
-    return b.append(op::LayerNorm{0, 1e-5F, numbers(static_cast<std::size_t>(b.channels(x)), 0.5F, 0.2F), numbers(static_cast<std::size_t>(b.channels(x)), -0.1F, 0.1F)}, {x});
+    return b.append(op::LayerNorm{0, 1e-5F, numbers(static_cast<std::size_t>(b.channels(x)), 0.5F, 0.2F),
+                                  numbers(static_cast<std::size_t>(b.channels(x)), -0.1F, 0.1F)},
+                    {x});
 }
 
 inline op::WindowAttention window(int shift, bool table) {
@@ -64,13 +66,16 @@ inline const TensorCase kTensorCases[] = {
          const int y = b.prelu(b.conv(normed(b, x), 10));
          return b.add(b.add(y, x, 0.5F, 2.0F), x, 1.0F, -0.5F);
      }},
-    {"winograd_and_gelu", true, [](NetworkBuilder& b, int x) { return b.append(op::Gelu{}, {b.conv(normed(b, x), 18)}); }},
+    {"winograd_and_gelu", true,
+     [](NetworkBuilder& b, int x) { return b.append(op::Gelu{}, {b.conv(normed(b, x), 18)}); }},
     {"winograd_and_gate", true, [](NetworkBuilder& b, int x) { return b.span_gate(b.conv(normed(b, x), 10), x); }},
     {"winograd_and_silu", true, [](NetworkBuilder& b, int x) { return b.silu(b.conv(normed(b, x), 10)); }},
     {"five_by_five", true, [](NetworkBuilder& b, int x) { return b.leaky_relu(b.conv(normed(b, x), 18, 5)); }},
     {"seventeen_by_seventeen", true, [](NetworkBuilder& b, int x) { return b.conv(normed(b, x), 3, 17, 0.5F); }},
-    {"one_by_one_and_mish", true, [](NetworkBuilder& b, int x) { return b.append(op::Mish{}, {b.conv(normed(b, x), 18, 1)}); }},
-    {"strided", true, [](NetworkBuilder& b, int x) { return b.upsample_nearest(b.append(conv(18, 10, 3, 2, 1), {normed(b, x)}), 2); }},
+    {"one_by_one_and_mish", true,
+     [](NetworkBuilder& b, int x) { return b.append(op::Mish{}, {b.conv(normed(b, x), 18, 1)}); }},
+    {"strided", true,
+     [](NetworkBuilder& b, int x) { return b.upsample_nearest(b.append(conv(18, 10, 3, 2, 1), {normed(b, x)}), 2); }},
     {"dilated", true,
      [](NetworkBuilder& b, int x) {
          op::Conv2d c = conv(10, 10, 3, 1, 1);
@@ -82,10 +87,14 @@ inline const TensorCase kTensorCases[] = {
          op::Conv2d c = conv(18, 10, 3, 1, 1);
          c.pad_top = c.pad_left = c.pad_bottom = c.pad_right = 0;
          const int y = b.append(op::Pad{op::Pad::Mode::repeat, 3, 2, 1, 2}, {normed(b, x)});
-         return b.append(op::Crop{1, 1, 1, 1}, {b.append(op::Pad{op::Pad::Mode::zeros, 1, 1, 1, 1}, {b.append(op::Crop{1, 1, 1, 1}, {b.append(c, {y})})})});
+         return b.append(op::Crop{1, 1, 1, 1}, {b.append(op::Pad{op::Pad::Mode::zeros, 1, 1, 1, 1},
+                                                         {b.append(op::Crop{1, 1, 1, 1}, {b.append(c, {y})})})});
      }},
     {"mirrored", true,
-     [](NetworkBuilder& b, int x) { return b.append(op::Crop{4, 5, 3, 2}, {b.conv(b.append(op::Pad{op::Pad::Mode::reflect, 4, 5, 3, 2}, {normed(b, x)}), 10)}); }},
+     [](NetworkBuilder& b, int x) {
+         return b.append(op::Crop{4, 5, 3, 2},
+                         {b.conv(b.append(op::Pad{op::Pad::Mode::reflect, 4, 5, 3, 2}, {normed(b, x)}), 10)});
+     }},
     {"transposed", true,
      [](NetworkBuilder& b, int x) {
          op::ConvTranspose2d c;
@@ -128,7 +137,9 @@ inline const TensorCase kTensorCases[] = {
          return b.append(op::Multiply{}, {x, b.append(op::Sigmoid{}, {b.conv(small, 10, 1)})});
      }},
     {"one_number_for_all_channels", true,
-     [](NetworkBuilder& b, int x) { return b.append(op::Multiply{}, {b.append(op::Tanh{}, {b.conv(normed(b, x), 1, 1)}), x}); }},
+     [](NetworkBuilder& b, int x) {
+         return b.append(op::Multiply{}, {b.append(op::Tanh{}, {b.conv(normed(b, x), 1, 1)}), x});
+     }},
     {"number_by_number", true,
      [](NetworkBuilder& b, int x) {
          const int a = b.append(op::HardSwish{}, {normed(b, x)}), c = b.append(op::Clamp{-0.5F, 0.5F}, {x});
@@ -137,32 +148,48 @@ inline const TensorCase kTensorCases[] = {
     {"channels_moved", true,
      [](NetworkBuilder& b, int x) {
          const int y = normed(b, x);
-         return b.concat({b.append(op::Slice{0, 6, op::Slice::kEnd, 1}, {y}), b.append(op::Slice{0, -9, 3, 1}, {y}), x});
+         return b.concat(
+             {b.append(op::Slice{0, 6, op::Slice::kEnd, 1}, {y}), b.append(op::Slice{0, -9, 3, 1}, {y}), x});
      }},
     {"pixels_moved", true,
-     [](NetworkBuilder& b, int x) { return b.pixel_shuffle(b.append(op::Mish{}, {b.pixel_unshuffle(normed(b, x), 2)}), 2); }},
-    {"rolled", false, [](NetworkBuilder& b, int x) { return b.append(op::Roll{-3, 5}, {normed(b, x)}); }},
+     [](NetworkBuilder& b, int x) {
+         return b.pixel_shuffle(b.append(op::Mish{}, {b.pixel_unshuffle(normed(b, x), 2)}), 2);
+     }},
+    {"rolled", false,
+     [](NetworkBuilder& b, int x) {
+         return b.append(op::Roll{-3, 5}, {normed(b, x)});
+     }},
     {"own_kernels", true,
-     [](NetworkBuilder& b, int x) { return b.append(op::DynamicConv2d{3}, {x, b.conv(normed(b, x), 45, 1)}); }},
+     [](NetworkBuilder& b, int x) {
+         return b.append(op::DynamicConv2d{3}, {x, b.conv(normed(b, x), 45, 1)});
+     }},
     {"windows", true, [](NetworkBuilder& b, int x) { return attend(b, x, window(0, false)); }},
     {"shifted_windows", true, [](NetworkBuilder& b, int x) { return attend(b, x, window(2, true)); }},
-    {"windows_beyond_zeros", false, [](NetworkBuilder& b, int x) { return attend(b, x, continued(op::WindowAttention::Beyond::zeros)); }},
-    {"windows_beyond_mirrored", false, [](NetworkBuilder& b, int x) { return attend(b, x, continued(op::WindowAttention::Beyond::reflect)); }},
+    {"windows_beyond_zeros", false,
+     [](NetworkBuilder& b, int x) { return attend(b, x, continued(op::WindowAttention::Beyond::zeros)); }},
+    {"windows_beyond_mirrored", false,
+     [](NetworkBuilder& b, int x) { return attend(b, x, continued(op::WindowAttention::Beyond::reflect)); }},
     {"grid", false,
-     [](NetworkBuilder& b, int x) { return attend(b, x, op::GridAttention{2, 4, 2, 0.4F, numbers(2 * 8 * 8, -0.5F, 0.2F)}); }},
+     [](NetworkBuilder& b, int x) {
+         return attend(b, x, op::GridAttention{2, 4, 2, 0.4F, numbers(2 * 8 * 8, -0.5F, 0.2F)});
+     }},
     {"overlapping_windows", true,
      [](NetworkBuilder& b, int x) {
-         return b.append(op::OverlapAttention{2, 4, 6, 0.4F, numbers(2 * 16 * 36, -0.5F, 0.2F)}, {b.conv(x, 10, 1), b.conv(x, 20, 1)});
+         return b.append(op::OverlapAttention{2, 4, 6, 0.4F, numbers(2 * 16 * 36, -0.5F, 0.2F)},
+                         {b.conv(x, 10, 1), b.conv(x, 20, 1)});
      }},
     {"channel_attention", false,
-     [](NetworkBuilder& b, int x) { return attend(b, x, op::ChannelAttention{2, 0, 1e-12F, numbers(2, 0.7F, 0.5F)}); }},
+     [](NetworkBuilder& b, int x) {
+         return attend(b, x, op::ChannelAttention{2, 0, 1e-12F, numbers(2, 0.7F, 0.5F)});
+     }},
 };
 
 // Operations that have no code of their own on the CPU.
 inline const TensorCase kMoreTensorCases[] = {
-    {"transposed", true,
+    {"transposed_as_it_is", true,
      [](NetworkBuilder& b, int x) {
-         const op::ConvTranspose2d op{4, 4, 2, 2, 1, 1, 2, 1, 1, 1, 1, 0, 0, numbers(10 * 4 * 16, -0.2F, 0.07F), numbers(8, 0, 0.1F)};
+         const op::ConvTranspose2d op{
+             4, 4, 2, 2, 1, 1, 2, 1, 1, 1, 1, 0, 0, numbers(10 * 4 * 16, -0.2F, 0.07F), numbers(8, 0, 0.1F)};
          return b.append(conv(10, 8, 3, 2, 1), {b.append(op, {normed(b, x)})});
      }},
     {"pooled", true,
@@ -190,8 +217,10 @@ inline const TensorCase kMoreTensorCases[] = {
     {"edges", true,
      [](NetworkBuilder& b, int x) {
          const int more = b.append(op::Pad{op::Pad::Mode::reflect, 1, 2, 3, 1}, {x});
-         const int other = b.append(op::Pad{op::Pad::Mode::repeat, 0, 1, 1, 0}, {b.append(op::Crop{1, 2, 3, 1}, {more})});
-         return b.append(op::Crop{0, 1, 1, 0}, {b.append(op::Pad{op::Pad::Mode::zeros, 1, 0, 0, 1}, {b.append(op::Crop{1, 0, 0, 1}, {other})})});
+         const int other =
+             b.append(op::Pad{op::Pad::Mode::repeat, 0, 1, 1, 0}, {b.append(op::Crop{1, 2, 3, 1}, {more})});
+         return b.append(op::Crop{0, 1, 1, 0}, {b.append(op::Pad{op::Pad::Mode::zeros, 1, 0, 0, 1},
+                                                         {b.append(op::Crop{1, 0, 0, 1}, {other})})});
      }},
     {"ordered", false,
      [](NetworkBuilder& b, int x) {
@@ -206,7 +235,8 @@ inline const TensorCase kMoreTensorCases[] = {
          const int shares = b.append(op::Softmax{-1}, {b.append(op::MatMul{true, 0.1F}, {flat, flat})});
          const int mixed = b.append(op::Transpose{{1, 0}}, {b.append(op::MatMul{}, {shares, flat})});
          const int made = b.append(op::Linear{numbers(60, -0.3F, 0.1F), numbers(6, 0, 0.1F)}, {mixed});
-         return b.append(op::Reshape{{6, Extent::rows(), Extent::columns()}}, {b.append(op::Transpose{{1, 0}}, {made})});
+         return b.append(op::Reshape{{6, Extent::rows(), Extent::columns()}},
+                         {b.append(op::Transpose{{1, 0}}, {made})});
      }},
     {"number_by_number_again", true,
      [](NetworkBuilder& b, int x) {
@@ -214,10 +244,15 @@ inline const TensorCase kMoreTensorCases[] = {
          const int all = b.append(op::Exp{}, {b.append(op::Tanh{}, {b.append(op::Gelu{}, {root})})});
          return b.append(op::Multiply{}, {all, b.append(op::Constant{{10, 1, 1}, numbers(10, -1, 0.3F)}, {})});
      }},
+    {"scaled_by_channel", true,
+     [](NetworkBuilder& b, int x) {
+         return b.append(op::ScaleShift{numbers(10, 0.5F, 0.2F), numbers(10, -0.1F, 0.1F)}, {normed(b, x)});
+     }},
     {"crossed", false,
      [](NetworkBuilder& b, int x) {
          const int half = b.append(op::AveragePool{}, {x});
-         const op::CrossAttention table{2, 4, 4, 2, 2, 2, 2, 0.5F, numbers(2 * 5 * 5, -0.5F, 0.2F)}, whole{1, 0, 0, 0, 0, 0, 0, 0.5F, {}};
+         const op::CrossAttention table{2, 4, 4, 2, 2, 2, 2, 0.5F, numbers(2 * 5 * 5, -0.5F, 0.2F)},
+             whole{1, 0, 0, 0, 0, 0, 0, 0.5F, {}};
          const int y = b.append(table, {x, half, b.conv(half, 6, 1)});
          return b.append(whole, {y, b.conv(half, 6, 1), half});
      }},
@@ -226,7 +261,17 @@ inline const TensorCase kMoreTensorCases[] = {
          return b.append(op::CategoryAttention{2, 32, 0.5F}, {b.conv(x, 30, 1), b.append(op::Argmax{0}, {x})});
      }},
     {"channels_in_windows", true,
-     [](NetworkBuilder& b, int x) { return attend(b, x, op::ChannelAttention{2, 4, 1e-12F, numbers(2, 0.7F, 0.5F)}); }},
+     [](NetworkBuilder& b, int x) {
+         return attend(b, x, op::ChannelAttention{2, 4, 1e-12F, numbers(2, 0.7F, 0.5F)});
+     }},
 };
+
+// A network of the case's layers, from 3 channels to twice the size.
+inline Graph tensor_network(const TensorCase& wanted) {
+    NetworkBuilder b(31, 3);
+    const int last = wanted.layers(b, b.conv(0, 10));
+    b.pixel_shuffle(b.conv(last, 12, 1, 0.5F), 2);
+    return b.finish();
+}
 
 }  // namespace enlarge::test

@@ -98,7 +98,8 @@ public:
         const bool exact = options.precision == Precision::automatic || options.precision == Precision::fp32;
         if (program.error().code != Errc::unsupported || !exact) return std::move(program).error();
         // No chain of convolutions: one plain kernel for each operation.
-        return make_tensor_program(graph, devices.openers, describe_program(graph, devices.alone(), Precision::fp32, {}));
+        return make_tensor_program(graph, devices.openers,
+                                   describe_program(graph, devices.alone(), Precision::fp32, {}));
     }
 
 private:

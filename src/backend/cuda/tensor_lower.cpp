@@ -79,12 +79,13 @@ struct Lower {
     }
     Result<void> channels(int kind, const Values& scale, const Values& shift) const {
         const std::int64_t plane = product(out.sides, 1, out.sides.size());
-        return add("tensor_map", MapNumbers{in[0].at, out.at, numbers(scale), numbers(shift), count(), plane, kind, 0, 0},
-                   count());
+        return add("tensor_map",
+                   MapNumbers{in[0].at, out.at, numbers(scale), numbers(shift), count(), plane, kind, 0, 0}, count());
     }
     Result<void> pair(int kind, float alpha = 1, float beta = 1) const {
-        PairNumbers p{in[0].at, in[1].at, out.at, count(), {}, {}, {}, side(static_cast<std::int64_t>(out.sides.size())),
-                      kind, alpha, beta};
+        PairNumbers p{in[0].at, in[1].at, out.at, count(),
+                      {},       {},       {},     side(static_cast<std::int64_t>(out.sides.size())),
+                      kind,     alpha,    beta};
         for (const auto& [tensor, steps] : {std::pair{&in[0], p.step_a}, {&in[1], p.step_b}}) {
             const Sides own = steps_of(tensor->sides);
             const std::size_t outer = out.sides.size() - own.size();
@@ -93,7 +94,8 @@ struct Lower {
         std::copy(out.sides.begin(), out.sides.end(), p.sides);
         return add("tensor_pair", p, count());
     }
-    Result<void> move(CuAddress from, CuAddress to, const Sides& sides, const Sides& from_steps, const Sides& to_steps) const {
+    Result<void> move(CuAddress from, CuAddress to, const Sides& sides, const Sides& from_steps,
+                      const Sides& to_steps) const {
         MoveNumbers p{from, to, count_of(sides), {}, {}, {}, side(static_cast<std::int64_t>(sides.size()))};
         std::copy(sides.begin(), sides.end(), p.sides);
         std::copy(from_steps.begin(), from_steps.end(), p.from);
@@ -101,10 +103,12 @@ struct Lower {
         return add("tensor_move", p, p.count);
     }
     Result<void> copy(CuAddress from) const { return move(from, out.at, {count()}, {1}, {1}); }
-    Result<void> lines(int kind, int axis, float epsilon = 0, const Values& scale = {}, const Values& shift = {}) const {
+    Result<void> lines(int kind, int axis, float epsilon = 0, const Values& scale = {},
+                       const Values& shift = {}) const {
         const std::size_t k = index_of(a(), axis);
         const std::int64_t inner = product(a(), k + 1, a().size()), all = product(a(), 0, k) * inner;
-        return add("tensor_lines", Lines{in[0].at, out.at, numbers(scale), numbers(shift), all, a()[k], inner, kind, epsilon}, all);
+        return add("tensor_lines",
+                   Lines{in[0].at, out.at, numbers(scale), numbers(shift), all, a()[k], inner, kind, epsilon}, all);
     }
     Result<void> groups(std::int64_t groups, const Values& scale, const Values& shift, float epsilon, bool mean) const {
         const std::int64_t plane = product(a(), 1, a().size()), size = count_of(a()) / groups;
@@ -124,7 +128,8 @@ struct Lower {
     Result<void> sort(const Tensor& from, CuAddress to, std::size_t axis, bool descending) const {
         const std::int64_t inner = product(from.sides, axis + 1, from.sides.size());
         const std::int64_t all = product(from.sides, 0, axis) * inner;
-        return add("tensor_sort", SortLines{from.at, to, all, from.sides[axis], inner, descending}, all * from.sides[axis]);
+        return add("tensor_sort", SortLines{from.at, to, all, from.sides[axis], inner, descending},
+                   all * from.sides[axis]);
     }
     // Queries, keys and values as channels of one picture or of several.
     Attend attention(int kind, int heads, const Tensor& q, const Tensor& k, const Tensor& v, std::int64_t k_first,
@@ -161,16 +166,18 @@ struct Lower {
     Result<void> operator()(const op::Input&) const { return {}; }
     Result<void> operator()(const op::Conv2d& op) const {
         return add("tensor_conv",
-                   ConvTensor{in[0].at, out.at, numbers(op.weights), numbers(op.bias), side(a()[0]), side(a()[1]), side(a()[2]),
-                              side(out.sides[0]), side(out.sides[1]), side(out.sides[2]), op.kernel_h, op.kernel_w,
-                              op.stride_h, op.stride_w, op.dilation_h, op.dilation_w, op.groups, op.pad_top, op.pad_left, 0},
+                   ConvTensor{in[0].at,      out.at,       numbers(op.weights), numbers(op.bias),   side(a()[0]),
+                              side(a()[1]),  side(a()[2]), side(out.sides[0]),  side(out.sides[1]), side(out.sides[2]),
+                              op.kernel_h,   op.kernel_w,  op.stride_h,         op.stride_w,        op.dilation_h,
+                              op.dilation_w, op.groups,    op.pad_top,          op.pad_left,        0},
                    count());
     }
     Result<void> operator()(const op::ConvTranspose2d& op) const {
         return add("tensor_conv",
-                   ConvTensor{in[0].at, out.at, numbers(op.weights), numbers(op.bias), side(a()[0]), side(a()[1]), side(a()[2]),
-                              side(out.sides[0]), side(out.sides[1]), side(out.sides[2]), op.kernel_h, op.kernel_w,
-                              op.stride_h, op.stride_w, op.dilation_h, op.dilation_w, op.groups, op.pad_top, op.pad_left, 1},
+                   ConvTensor{in[0].at,      out.at,       numbers(op.weights), numbers(op.bias),   side(a()[0]),
+                              side(a()[1]),  side(a()[2]), side(out.sides[0]),  side(out.sides[1]), side(out.sides[2]),
+                              op.kernel_h,   op.kernel_w,  op.stride_h,         op.stride_w,        op.dilation_h,
+                              op.dilation_w, op.groups,    op.pad_top,          op.pad_left,        1},
                    count());
     }
     Result<void> operator()(const op::DynamicConv2d& op) const {
@@ -183,14 +190,17 @@ struct Lower {
     }
     Result<void> operator()(const op::Linear& op) const {
         const std::int64_t k = a().back(), n = out.sides.back();
-        return add("tensor_product",
-                   MatrixProduct{in[0].at, numbers(op.weights), numbers(op.bias), out.at, 1, count() / n, n, k, 1, 1, 1}, count());
+        return add(
+            "tensor_product",
+            MatrixProduct{in[0].at, numbers(op.weights), numbers(op.bias), out.at, 1, count() / n, n, k, 1, 1, 1},
+            count());
     }
     Result<void> operator()(const op::MatMul& op) const {
         const std::size_t rank = out.sides.size();
         const std::int64_t m = out.sides[rank - 2], n = out.sides[rank - 1];
         return add("tensor_product",
-                   MatrixProduct{in[0].at, in[1].at, 0, out.at, count() / m / n, m, n, a().back(), op.transpose_b, 0, op.scale},
+                   MatrixProduct{in[0].at, in[1].at, 0, out.at, count() / m / n, m, n, a().back(), op.transpose_b, 0,
+                                 op.scale},
                    count());
     }
     Result<void> operator()(const op::Prelu& op) const { return channels(kMapPrelu, op.slopes, {}); }
@@ -211,13 +221,19 @@ struct Lower {
     Result<void> operator()(const op::Maximum&) const { return pair(kPairMaximum); }
     Result<void> operator()(const op::SpanGate&) const { return pair(kPairSpanGate); }
 
-    Result<void> operator()(const op::LayerNorm& op) const { return lines(kLineLayerNorm, op.axis, op.epsilon, op.scale, op.shift); }
+    Result<void> operator()(const op::LayerNorm& op) const {
+        return lines(kLineLayerNorm, op.axis, op.epsilon, op.scale, op.shift);
+    }
     Result<void> operator()(const op::RmsNorm& op) const { return lines(kLineRmsNorm, op.axis, op.epsilon, op.scale); }
     Result<void> operator()(const op::L2Norm& op) const { return lines(kLineL2Norm, op.axis, op.epsilon); }
     Result<void> operator()(const op::Softmax& op) const { return lines(kLineSoftmax, op.axis); }
     Result<void> operator()(const op::Argmax& op) const { return lines(kLineArgmax, op.axis); }
-    Result<void> operator()(const op::GroupNorm& op) const { return groups(op.groups, op.scale, op.shift, op.epsilon, false); }
-    Result<void> operator()(const op::InstanceNorm& op) const { return groups(a()[0], op.scale, op.shift, op.epsilon, false); }
+    Result<void> operator()(const op::GroupNorm& op) const {
+        return groups(op.groups, op.scale, op.shift, op.epsilon, false);
+    }
+    Result<void> operator()(const op::InstanceNorm& op) const {
+        return groups(a()[0], op.scale, op.shift, op.epsilon, false);
+    }
     Result<void> operator()(const op::GlobalMean&) const { return groups(a()[0], {}, {}, 0, true); }
 
     Result<void> pool(int kernel, int stride, int pad, bool largest, bool count_padding) const {
@@ -226,7 +242,9 @@ struct Lower {
                               side(out.sides[2]), kernel, stride, pad, largest, count_padding},
                    count());
     }
-    Result<void> operator()(const op::AveragePool& op) const { return pool(op.kernel, op.stride, op.pad, false, op.count_padding); }
+    Result<void> operator()(const op::AveragePool& op) const {
+        return pool(op.kernel, op.stride, op.pad, false, op.count_padding);
+    }
     Result<void> operator()(const op::MaxPool& op) const { return pool(op.kernel, op.stride, op.pad, true, false); }
 
     Result<void> operator()(const op::WindowAttention& op) const {
@@ -256,7 +274,8 @@ struct Lower {
     }
     Result<void> operator()(const op::CrossAttention& op) const {
         const bool whole = op.window_h == 0;
-        Attend p = attention(whole ? kAttendAll : kAttendWindows, op.heads, in[0], in[1], in[2], 0, 0, a()[0], op.scale);
+        Attend p =
+            attention(whole ? kAttendAll : kAttendWindows, op.heads, in[0], in[1], in[2], 0, 0, a()[0], op.scale);
         p.window_h = whole ? p.height : op.window_h;
         p.window_w = whole ? p.width : op.window_w;
         p.key_h = whole ? p.key_height : op.key_h;
@@ -282,10 +301,12 @@ struct Lower {
         const int all = side(out.sides[0]), height = side(out.sides[1]), width = side(out.sides[2]);
         const std::int64_t size = all / op.heads, scores = height / h * (width / w) * all * size;
         TRY(add("tensor_channel_scores",
-                ChannelScores{in[0].at, numbers(op.temperature), scratch, all, op.heads, height, width, side(h), side(w), op.epsilon},
+                ChannelScores{in[0].at, numbers(op.temperature), scratch, all, op.heads, height, width, side(h),
+                              side(w), op.epsilon},
                 scores));
         TRY(add("tensor_lines", Lines{scratch, scratch, 0, 0, scores / size, size, 1, kLineSoftmax, 0}, scores / size));
-        return add("tensor_channel_mix", ChannelMix{in[0].at, scratch, out.at, all, op.heads, height, width, side(h), side(w)}, count());
+        return add("tensor_channel_mix",
+                   ChannelMix{in[0].at, scratch, out.at, all, op.heads, height, width, side(h), side(w)}, count());
     }
 
     Result<void> resize(int kind, bool align_corners, float cubic) const {
@@ -296,15 +317,17 @@ struct Lower {
     }
     Result<void> operator()(const op::Resize& op) const {
         using Mode = op::Resize::Mode;
-        const int kind = op.mode == Mode::nearest ? kResizeNearest : op.mode == Mode::bilinear ? kResizeBilinear : kResizeBicubic;
+        const int kind = op.mode == Mode::nearest    ? kResizeNearest
+                         : op.mode == Mode::bilinear ? kResizeBilinear
+                                                     : kResizeBicubic;
         return resize(kind, op.align_corners, op.cubic);
     }
     Result<void> operator()(const op::UpsampleNearest&) const { return resize(kResizeNearest, false, 0); }
     Result<void> operator()(const op::GridSample& op) const {
         return add("tensor_sample",
-                   SampleTensor{in[0].at, in[1].at, out.at, side(a()[0]), side(a()[1]), side(a()[2]), side(out.sides[1]),
-                                side(out.sides[2]), op.groups, op.beyond == op::GridSample::Beyond::border,
-                                op.align_corners, op.offsets},
+                   SampleTensor{in[0].at, in[1].at, out.at, side(a()[0]), side(a()[1]), side(a()[2]),
+                                side(out.sides[1]), side(out.sides[2]), op.groups,
+                                op.beyond == op::GridSample::Beyond::border, op.align_corners, op.offsets},
                    count());
     }
     Result<void> operator()(const op::Pad& op) const {
@@ -316,7 +339,9 @@ struct Lower {
     Result<void> operator()(const op::Crop& op) const { return edge(kEdgeZeros, -op.top, -op.left); }
     Result<void> operator()(const op::Roll& op) const { return edge(kEdgeAround, op.rows, op.columns); }
 
-    Result<void> operator()(const op::Argsort& op) const { return sort(in[0], out.at, index_of(a(), op.axis), op.descending); }
+    Result<void> operator()(const op::Argsort& op) const {
+        return sort(in[0], out.at, index_of(a(), op.axis), op.descending);
+    }
     Result<void> operator()(const op::Gather& op) const {
         const std::size_t axis = index_of(a(), op.axis);
         return add("tensor_gather",
@@ -345,7 +370,8 @@ struct Lower {
         const Sides to = steps_of(out.sides);
         std::int64_t before = 0;
         for (const Tensor& part : in) {
-            TRY(move(part.at, out.at + static_cast<CuAddress>(before * to[axis]) * 4, part.sides, steps_of(part.sides), to));
+            TRY(move(part.at, out.at + static_cast<CuAddress>(before * to[axis]) * 4, part.sides, steps_of(part.sides),
+                     to));
             before += part.sides[axis];
         }
         return {};
@@ -354,7 +380,8 @@ struct Lower {
     Result<void> shuffle(int f, const Sides& small, const Sides& large, bool up) const {
         const Sides sides{large[0], f, f, small[1], small[2]}, of_small = steps_of(sides);
         const Sides of_large{large[1] * large[2], large[2], 1, f * large[2], f};
-        return up ? move(in[0].at, out.at, sides, of_small, of_large) : move(in[0].at, out.at, sides, of_large, of_small);
+        return up ? move(in[0].at, out.at, sides, of_small, of_large)
+                  : move(in[0].at, out.at, sides, of_large, of_small);
     }
     Result<void> operator()(const op::PixelShuffle& op) const { return shuffle(op.factor, a(), out.sides, true); }
     Result<void> operator()(const op::PixelUnshuffle& op) const { return shuffle(op.factor, out.sides, a(), false); }
@@ -394,10 +421,11 @@ Result<TensorPlan> plan_tensors(const Graph& graph, Size picture) {
     for (std::size_t i = 0; i < nodes.size(); ++i) {
         auto sides = at(nodes[i].shape, picture);
         if (!sides)
-            return Error{Errc::argument, "a picture of " + std::to_string(picture.width) + "x" + std::to_string(picture.height) +
-                                             " is too small for this network"};
+            return Error{Errc::argument, "a picture of " + std::to_string(picture.width) + "x" +
+                                             std::to_string(picture.height) + " is too small for this network"};
         if (sides->size() > kMostSides)
-            return Error{Errc::unsupported, "CUDA: a tensor of " + std::to_string(sides->size()) + " sides; at most 8 are possible"};
+            return Error{Errc::unsupported,
+                         "CUDA: a tensor of " + std::to_string(sides->size()) + " sides; at most 8 are possible"};
         const int now = static_cast<int>(i), end = i + 1 == nodes.size() ? now : last[i];
         lifetimes.push_back({count_of(*sides), now, end});
         lifetimes.push_back({scratch_of(nodes[i], *sides), now, now});
@@ -424,7 +452,9 @@ Result<std::vector<Launch>> tensor_launches(const Device& device, const Graph& g
         std::vector<Tensor> in;
         for (const int from : node.inputs) in.push_back(tensor(static_cast<std::size_t>(from)));
         const Size rest = !node.inputs.empty() && node.inputs[0] == 0 ? continued : Size{0, 0};
-        TRY(std::visit(Lower{device, constants, weights, std::move(in), tensor(i), memory + plan.scratch[i], rest, launches}, node.op));
+        TRY(std::visit(
+            Lower{device, constants, weights, std::move(in), tensor(i), memory + plan.scratch[i], rest, launches},
+            node.op));
     }
     return launches;
 }

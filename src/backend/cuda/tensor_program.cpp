@@ -42,8 +42,11 @@ private:
 class TensorSession final : public Session {
 public:
     TensorSession(std::shared_ptr<const Shared> shared, const Resident& resident)
-        : shared_(std::move(shared)), device_(resident.device), weights_(resident.constants.address()),
-          driver_(*device_->driver), pinned_(device_) {}
+        : shared_(std::move(shared)),
+          device_(resident.device),
+          weights_(resident.constants.address()),
+          driver_(*device_->driver),
+          pinned_(device_) {}
     ~TensorSession() override {
         const Current current = device_->current();
         if (!stream_) return;
@@ -67,8 +70,9 @@ public:
         TRY(driver_.check(driver_.copy_to_device_async(memory_.address() + plan_.place[0], pixels, in_bytes, stream_),
                           "copying to the GPU"));
         TRY(launch_all(job));
-        TRY(driver_.check(driver_.copy_to_host_async(pixels, memory_.address() + plan_.place.back(), out_bytes, stream_),
-                          "copying from the GPU"));
+        TRY(driver_.check(
+            driver_.copy_to_host_async(pixels, memory_.address() + plan_.place.back(), out_bytes, stream_),
+            "copying from the GPU"));
         TRY(wait());
         const Size size{job.in.size.width * shared_->info.scale, job.in.size.height * shared_->info.scale};
         const int scale = shared_->info.scale;
@@ -123,7 +127,8 @@ private:
         for (std::int64_t c = 0; c < shared_->info.channels; ++c)
             for (int y = core.y; y < core.bottom(); ++y) {
                 const float* row = planes + (c * size.height + y) * size.width;
-                if (!std::all_of(row + core.x, row + core.right(), [](float v) { return std::isfinite(v); })) return false;
+                if (!std::all_of(row + core.x, row + core.right(), [](float v) { return std::isfinite(v); }))
+                    return false;
             }
         return true;
     }

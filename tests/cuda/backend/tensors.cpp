@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <set>
 
 #include "arch/arch.hpp"
@@ -12,6 +13,7 @@
 #include "support/run_program.hpp"
 #include "support/source_folder.hpp"
 #include "support/tensor_cases.hpp"
+#include "tile/tile.hpp"
 
 namespace enlarge {
 namespace {
@@ -25,13 +27,6 @@ std::vector<TensorCase> all_cases() {
     std::vector<TensorCase> all(std::begin(test::kTensorCases), std::end(test::kTensorCases));
     all.insert(all.end(), std::begin(test::kMoreTensorCases), std::end(test::kMoreTensorCases));
     return all;
-}
-
-Graph network(const TensorCase& wanted) {
-    test::NetworkBuilder b(31, 3);
-    const int last = wanted.layers(b, b.conv(0, 10));
-    b.pixel_shuffle(b.conv(last, 12, 1, 0.5F), 2);
-    return b.finish();
 }
 
 // The backend on a driver that runs the kernels on the emulator.
@@ -53,7 +48,7 @@ class cuda_tensors : public testing::TestWithParam<TensorCase> {};
 TEST_P(cuda_tensors, compute_what_the_reference_computes) {
     reset_driver();
     const auto backend = emulated();
-    const Graph graph = network(GetParam());
+    const Graph graph = test::tensor_network(GetParam());
     const FloatPicture picture = test::random_picture(8, 3, {20, 12});
     const auto program = test::must(backend->compile(graph, {}));
     EXPECT_NE(program->info().description.find("node by node"), std::string::npos) << program->info().description;
@@ -70,23 +65,29 @@ INSTANTIATE_TEST_SUITE_P(each, cuda_tensors, testing::ValuesIn(all_cases()),
 TEST(cuda_tensor_kernels, every_operation_has_been_run) {
     std::set<std::string_view> tried;
     for (const TensorCase& wanted : all_cases()) {
-        const Graph graph = network(wanted);
+        const Graph graph = test::tensor_network(wanted);
         for (const Node& node : graph.nodes()) tried.insert(node.name());
     }
     EXPECT_EQ(tried.size(), std::variant_size_v<Operation>);
 }
 
-TEST(cuda_tensor_kernels, run_families_that_attend) {
+// The golden variant of each family, on a picture of the size of its case, rounded up to what the network asks for.
+TEST(cuda_tensor_kernels, run_every_family) {
     reset_driver();
     const auto backend = emulated();
-    for (const char* family : {"swinir", "dat", "omnisr", "realplksr_dysample", "rgt"}) {
-        const std::string file = test::source_folder() + "/tests/golden/data/family_" + family + ".safetensors";
-        const Graph graph = test::must(recognise(test::must(read_weights(file)))).graph;
-        const int side = (12 + graph.size_multiple() - 1) / graph.size_multiple() * graph.size_multiple();
-        const FloatPicture picture = test::random_picture(4, graph.input_channels(), {side, side});
+    const std::string folder = test::source_folder() + "/tests/golden/data/";
+    std::ifstream cases(folder + "family_cases.txt");
+    std::string weights, picture_file, expected_file;
+    int width = 0, height = 0, channels = 0, scale = 0, ran = 0;
+    while (cases >> weights >> picture_file >> width >> height >> channels >> expected_file >> scale) {
+        const Graph graph = test::must(recognise(test::must(read_weights(folder + weights)))).graph;
+        const auto whole = [&](int side) { return round_up(side, graph.size_multiple()); };
+        const FloatPicture picture = test::random_picture(4, channels, {whole(width), whole(height)});
         const FloatPicture expected = test::run_whole(reference_backend(), graph, picture);
-        EXPECT_LE(test::largest_difference(expected, test::run_whole(*backend, graph, picture)), 1e-4) << family;
+        EXPECT_LE(test::largest_difference(expected, test::run_whole(*backend, graph, picture)), 1e-4) << weights;
+        ++ran;
     }
+    EXPECT_GT(ran, 30);
 }
 
 TEST(cuda_tensor_kernels, are_not_for_half_precision) {

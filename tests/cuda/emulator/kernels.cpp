@@ -9,10 +9,10 @@ namespace enlarge::cuda::emu {
 
 std::span<const Kernel> kernels() {
     static constexpr Kernel all[] = {
-#define ENLARGE_KERNEL(name, Parameters, threads)                                                         \
+#define ENLARGE_LISTED(name, Parameters, threads)                                                         \
     {#name, sizeof(Parameters), threads, [](const void* p) { name(*static_cast<const Parameters*>(p)); }},
-        ENLARGE_CUDA_KERNELS(ENLARGE_KERNEL)
-#undef ENLARGE_KERNEL
+        ENLARGE_CUDA_KERNELS(ENLARGE_LISTED)
+#undef ENLARGE_LISTED
     };
     return all;
 }

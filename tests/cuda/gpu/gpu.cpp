@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// On a real GPU: the backend against the reference, all precisions. Without one: says why, exits with 77 (skipped).
+// On a real GPU: the backend against the reference, all precisions, every operation. Without one: says why, exits
+// with 77 (skipped).
 #include <cmath>
 #include <cstdio>
+#include <span>
 
 #include "backend/cuda/cuda.hpp"
 #include "backend/reference/reference.hpp"
 #include "support/run_program.hpp"
+#include "support/tensor_cases.hpp"
 
 using namespace enlarge;
 
@@ -60,5 +63,8 @@ int main() {
     check("RRDB fp16", test::rrdb_graph(3, {.features = 64, .growth = 32, .blocks = 1}), {61, 33}, Precision::fp16, 60, 1.0 / 255);
     check("RRDB unshuffled fp16", test::rrdb_graph(3, {.features = 64, .growth = 32, .unshuffle = 2}), {62, 34}, Precision::fp16, 60, 1.0 / 255);
     check("SPAN fp16", test::span_graph(4, {.features = 48, .scale = 4}), {121, 37}, Precision::fp16, 60, 1.0 / 255);
+    for (const auto& cases : {std::span<const test::TensorCase>(test::kTensorCases), {test::kMoreTensorCases}})
+        for (const test::TensorCase& wanted : cases)
+            check(wanted.name, test::tensor_network(wanted), {20, 12}, Precision::fp32, 80, 1e-4);
     return failures ? 1 : 0;
 }

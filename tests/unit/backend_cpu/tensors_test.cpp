@@ -20,14 +20,10 @@ using test::conv;
 using test::normed;
 using test::numbers;
 
-
 class cpu_tensors : public testing::TestWithParam<test::TensorCase> {};
 
 TEST_P(cpu_tensors, compute_what_the_reference_computes) {
-    NetworkBuilder b(31, 3);
-    const int last = GetParam().layers(b, b.conv(0, 10));
-    b.pixel_shuffle(b.conv(last, 12, 1, 0.5F), 2);
-    const Graph graph = b.finish();
+    const Graph graph = test::tensor_network(GetParam());
     const FloatPicture picture = test::random_picture(8, 3, {44, 28});
     const FloatPicture expected = test::run_whole(reference_backend(), graph, picture);
     for (const int threads : {1, 2}) {

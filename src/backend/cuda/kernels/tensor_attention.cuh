@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention on whole tensors: a thread answers one query of one head. The softmax is kept as it goes (the largest score so
-// far and the sum relative to it), so that no scores are stored; the result is summed where it will stay.
+// Attention on whole tensors: a thread answers one query of one head. The softmax is kept as it goes (the largest score
+// so far and the sum relative to it), so that no scores are stored; the result is summed where it will stay.
 #pragma once
 
 #include "tensors.cuh"
@@ -131,7 +131,8 @@ ENLARGE_KERNEL(tensor_channel_scores, ChannelScores, 256, 1) {
         float product = 0.f, q_length = 0.f, k_length = 0.f;
         for (int y = 0; y < p.window_h; ++y)
             for (int x = 0; x < p.window_w; ++x) {
-                const float a = q[static_cast<std::int64_t>(y) * p.width + x], b = k[static_cast<std::int64_t>(y) * p.width + x];
+                const float a = q[static_cast<std::int64_t>(y) * p.width + x],
+                            b = k[static_cast<std::int64_t>(y) * p.width + x];
                 product += a * b;
                 q_length += a * a;
                 k_length += b * b;
@@ -146,7 +147,8 @@ ENLARGE_KERNEL(tensor_channel_mix, ChannelMix, 256, 1) {
     const int size = p.channels / p.heads, across = p.width / p.window_w;
     for (std::int64_t i = first_item(); i < plane * p.channels; i += item_step()) {
         const int c = static_cast<int>(i / plane), head = c / size;
-        const std::int64_t pixel = i % plane, window = pixel / p.width / p.window_h * across + pixel % p.width / p.window_w;
+        const std::int64_t pixel = i % plane,
+                           window = pixel / p.width / p.window_h * across + pixel % p.width / p.window_w;
         const float* shares = floats(p.scores) + (window * p.channels + c) * size;
         const float* v = floats(p.in) + (2 * static_cast<std::int64_t>(p.channels) + head * size) * plane + pixel;
         float sum = 0.f;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One plain kernel for each kind of operation on whole tensors in float, for networks that are no chains of convolutions.
-// A thread computes a number, or a line of them; launches are of any size. Sums are in float, but over whole channels.
+// One plain kernel for each kind of operation on whole tensors in float, for networks that are no chains of
+// convolutions. A thread computes a number, or a line of them; launches are of any size. Sums are in float, but over
+// whole channels.
 #pragma once
 
 #include "../tensor_params.hpp"
@@ -14,20 +15,34 @@ ENLARGE_DEVICE float sigmoid_of(float x) { return 1.f / (1.f + expf(-x)); }
 
 ENLARGE_DEVICE float mapped(const MapNumbers& p, float x, std::int64_t i) {
     switch (p.kind) {
-        case kMapLeakyRelu: return x < 0.f ? p.low * x : x;
-        case kMapSilu: return x * sigmoid_of(x);
-        case kMapGelu: return x * 0.5f * (1.f + erff(x * 0.70710678f));
-        case kMapGeluTanh: return x * 0.5f * (1.f + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));
-        case kMapMish: return x * tanhf(x > 30.f ? x : log1pf(expf(x)));
-        case kMapSigmoid: return sigmoid_of(x);
-        case kMapHardSwish: return x * fminf(fmaxf(x + 3.f, 0.f), 6.f) / 6.f;
-        case kMapTanh: return tanhf(x);
-        case kMapExp: return expf(x);
-        case kMapSqrt: return sqrtf(x);
-        case kMapAbs: return fabsf(x);
-        case kMapClamp: return x < p.low ? p.low : x > p.high ? p.high : x;
-        case kMapPrelu: return x < 0.f ? floats(p.scale)[i / p.plane] * x : x;
-        default: return x * floats(p.scale)[i / p.plane] + floats(p.shift)[i / p.plane];
+        case kMapLeakyRelu:
+            return x < 0.f ? p.low * x : x;
+        case kMapSilu:
+            return x * sigmoid_of(x);
+        case kMapGelu:
+            return x * 0.5f * (1.f + erff(x * 0.70710678f));
+        case kMapGeluTanh:
+            return x * 0.5f * (1.f + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));
+        case kMapMish:
+            return x * tanhf(x > 30.f ? x : log1pf(expf(x)));
+        case kMapSigmoid:
+            return sigmoid_of(x);
+        case kMapHardSwish:
+            return x * fminf(fmaxf(x + 3.f, 0.f), 6.f) / 6.f;
+        case kMapTanh:
+            return tanhf(x);
+        case kMapExp:
+            return expf(x);
+        case kMapSqrt:
+            return sqrtf(x);
+        case kMapAbs:
+            return fabsf(x);
+        case kMapClamp:
+            return x < p.low ? p.low : x > p.high ? p.high : x;
+        case kMapPrelu:
+            return x < 0.f ? floats(p.scale)[i / p.plane] * x : x;
+        default:
+            return x * floats(p.scale)[i / p.plane] + floats(p.shift)[i / p.plane];
     }
 }
 
@@ -100,9 +115,10 @@ ENLARGE_KERNEL(tensor_dynamic_conv, DynamicConv, 256, 1) {
     const std::int64_t kernel_plane = static_cast<std::int64_t>(p.kernel_rows) * p.kernel_columns;
     const int taps = p.kernel * p.kernel, wide = p.channels / p.groups;
     for (std::int64_t i = first_item(); i < plane * p.channels; i += item_step()) {
-        const int c = static_cast<int>(i / plane), y = static_cast<int>(i % plane / p.width), x = static_cast<int>(i % p.width);
-        const std::int64_t place = static_cast<std::int64_t>(p.kernel_rows == 1 ? 0 : y) * p.kernel_columns +
-                                   (p.kernel_columns == 1 ? 0 : x);
+        const int c = static_cast<int>(i / plane), y = static_cast<int>(i % plane / p.width),
+                  x = static_cast<int>(i % p.width);
+        const std::int64_t place =
+            static_cast<std::int64_t>(p.kernel_rows == 1 ? 0 : y) * p.kernel_columns + (p.kernel_columns == 1 ? 0 : x);
         float sum = 0.f;
         for (int tap = 0; tap < taps; ++tap) {
             const int yy = y + tap / p.kernel - p.kernel / 2, xx = x + tap % p.kernel - p.kernel / 2;
@@ -163,7 +179,8 @@ ENLARGE_KERNEL(tensor_lines, Lines, 256, 1) {
             for (std::int64_t i = 0; i < p.side; ++i) sum += expf(in[i * p.inner] - largest);
         }
         for (std::int64_t i = 0; i < p.side; ++i) {
-            float v = p.kind == kLineSoftmax ? expf(in[i * p.inner] - largest) / sum : (in[i * p.inner] - mean) * factor;
+            float v =
+                p.kind == kLineSoftmax ? expf(in[i * p.inner] - largest) / sum : (in[i * p.inner] - mean) * factor;
             if (p.scale) v *= floats(p.scale)[i];
             if (p.shift) v += floats(p.shift)[i];
             out[i * p.inner] = v;
@@ -219,11 +236,13 @@ ENLARGE_KERNEL(tensor_groups, NormGroups, 256, 1) {
             continue;
         }
         float squares = 0.f;
-        for (std::int64_t i = thread_index(); i < p.size; i += thread_count()) squares += (in[i] - mean) * (in[i] - mean);
+        for (std::int64_t i = thread_index(); i < p.size; i += thread_count())
+            squares += (in[i] - mean) * (in[i] - mean);
         const float factor = 1.f / sqrtf(block_sum(squares, shared) / static_cast<float>(p.size) + p.epsilon);
         for (std::int64_t i = thread_index(); i < p.size; i += thread_count()) {
             const std::int64_t c = (group * p.size + i) / p.plane;
-            result_floats(p.out)[group * p.size + i] = (in[i] - mean) * factor * floats(p.scale)[c] + floats(p.shift)[c];
+            result_floats(p.out)[group * p.size + i] =
+                (in[i] - mean) * factor * floats(p.scale)[c] + floats(p.shift)[c];
         }
     }
 }
@@ -261,10 +280,11 @@ struct Taps {
     float weight[4];
 };
 
-// The pixels along one axis that number i of a resize sums. The place is kept as a whole number and a rest, so that it is
-// exact however large the picture.
+// The pixels along one axis that number i of a resize sums. The place is kept as a whole number and a rest, so that it
+// is exact however large the picture.
 ENLARGE_DEVICE Taps taps_at(const ResizeTensor& p, int i, int in, int out) {
-    if (p.kind == kResizeNearest) return {static_cast<int>(static_cast<std::int64_t>(i) * in / out), 1, {1.f, 0.f, 0.f, 0.f}};
+    if (p.kind == kResizeNearest)
+        return {static_cast<int>(static_cast<std::int64_t>(i) * in / out), 1, {1.f, 0.f, 0.f, 0.f}};
     // place = numerator / denominator
     std::int64_t over = 2 * static_cast<std::int64_t>(i) * in + in - out, under = 2 * static_cast<std::int64_t>(out);
     if (p.align_corners) {
@@ -290,7 +310,8 @@ ENLARGE_KERNEL(tensor_resize, ResizeTensor, 256, 1) {
         float sum = 0.f;
         for (int a = 0; a < down.count; ++a)
             for (int b = 0; b < across.count; ++b) {
-                const int yy = min(max(down.first + a, 0), p.height - 1), xx = min(max(across.first + b, 0), p.width - 1);
+                const int yy = min(max(down.first + a, 0), p.height - 1),
+                          xx = min(max(across.first + b, 0), p.width - 1);
                 sum += down.weight[a] * across.weight[b] * floats(p.in)[(c * p.height + yy) * p.width + xx];
             }
         result_floats(p.out)[i] = sum;
@@ -298,7 +319,8 @@ ENLARGE_KERNEL(tensor_resize, ResizeTensor, 256, 1) {
 }
 
 // The pixel before a place and how far beyond it the place is; NaN stays in the share.
-ENLARGE_DEVICE void sample_place(const SampleTensor& p, float at, int size, int result, int of, int& first, float& share) {
+ENLARGE_DEVICE void sample_place(const SampleTensor& p, float at, int size, int result, int of, int& first,
+                                 float& share) {
     const float n = static_cast<float>(size);
     int base = 0;
     float pixel = p.align_corners ? (at + 1.f) * 0.5f * (n - 1.f) : ((at + 1.f) * n - 1.f) * 0.5f;
@@ -351,7 +373,8 @@ ENLARGE_KERNEL(tensor_edge, EdgeTensor, 256, 1) {
         const bool inside = y >= 0 && x >= 0 && y < p.height && x < p.width;
         float value = 0.f;
         if (inside || p.kind != kEdgeZeros)
-            value = floats(p.in)[(c * p.rows + edge_place(y, p.height, p.kind)) * p.pitch + edge_place(x, p.width, p.kind)];
+            value =
+                floats(p.in)[(c * p.rows + edge_place(y, p.height, p.kind)) * p.pitch + edge_place(x, p.width, p.kind)];
         result_floats(p.out)[i] = value;
     }
 }
