@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -196,6 +197,19 @@ Error describe(CURLcode code, const Transfer& t, const Download& what, const cha
     }
 }
 
+// Where curl's library was built the certificates lay in one place; a carried library meets machines that have them in
+// another. NULL: curl's own place, or none is known. SSL_CERT_FILE names any other.
+const char* certificates() {
+    if (const char* named = std::getenv("SSL_CERT_FILE"); named && *named) return named;
+    const curl_version_info_data* const curl = curl_version_info(CURLVERSION_NOW);
+    if (curl->age >= CURLVERSION_SEVENTH && curl->cainfo && ::access(curl->cainfo, R_OK) == 0) return nullptr;
+    for (const char* place : {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+                              "/etc/ssl/ca-bundle.pem", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+                              "/etc/ssl/cert.pem"})
+        if (::access(place, R_OK) == 0) return place;
+    return nullptr;
+}
+
 void set_options(CURL* curl, Transfer& t, const Download& what, const std::string& range, char* detail) {
     const bool local = what.address.starts_with("http://");
     curl_easy_setopt(curl, CURLOPT_URL, what.address.c_str());
@@ -206,6 +220,7 @@ void set_options(CURL* curl, Transfer& t, const Download& what, const std::strin
         curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
         curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, &t);
     }
+    if (const char* file = certificates()) curl_easy_setopt(curl, CURLOPT_CAINFO, file);
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
     curl_easy_setopt(curl, CURLOPT_MAXREDIRS, kMostRedirects);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
