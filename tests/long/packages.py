@@ -3,7 +3,7 @@
 """What scripts/package makes, on bare Debian systems that have nothing else: packages are installed by apt, used and
 removed without a trace; the archive runs where there are neither FFmpeg nor libvips.
 
-packages.py REPOSITORY BUILD_FOLDER PROGRAM
+packages.py REPOSITORY PROGRAM
 
 PROGRAM is this build's, whose bits everything is compared with. Ends with "N checks, M failures".
 """
@@ -126,21 +126,21 @@ def portable(system, dist, expected):
 
 
 def main():
-    repository, build, program = (pathlib.Path(word) for word in sys.argv[1:])
+    repository, program = (pathlib.Path(word) for word in sys.argv[1:])
+    build = repository / "build/package"
     for tool in ("debootstrap", "dpkg-shlibdeps", "lintian", "patchelf"):
         if not shutil.which(tool) or os.geteuid() != 0:
             print(f"skipped: packages need {tool}, which is not installed, or root")
             return 77
+    build.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=build) as scratch:
         folder = pathlib.Path(scratch)
         code, said = run("debootstrap", "--variant=minbase", "bookworm", folder / "bare")
         if code:
             print(f"skipped: no bare Debian by debootstrap here: {said.splitlines()[-1:]}")
             return 77
-        words = [repository / "scripts/package"]
-        environment = {**os.environ, "ENLARGE_PACKAGE_BUILD": str(build / "package")}
         for kind in ("debian", "portable"):
-            code, said = run(*words, kind, env=environment)
+            code, said = run(repository / "scripts/package", kind)
             if not check(f"scripts/package {kind}", code == 0, said):
                 break
         else:
@@ -154,7 +154,7 @@ def main():
                 expected[name] = (folder / name).read_bytes()
             for kind, work in (("packages", packages), ("portable", portable)):
                 with System(folder / "bare", folder / kind, files) as system:
-                    work(system, build / "package/dist", expected)
+                    work(system, build / "dist", expected)
     print(f"{checks} checks, {failures} failures")
     return 1 if failures else 0
 
