@@ -15,6 +15,7 @@ from ._errors import (ArgumentError, CancelledError, DeviceError, Error, ExistsE
                       IoError, LimitError, NetworkError, NotFoundError, NumericError, OutOfMemoryError,
                       UnsupportedError)
 from ._files import FileReport, Video, VideoProgress, VideoReport, is_video_file, upscale_file, upscale_video
+from ._frames import FrameKind, FrameStream
 from ._library import library as _loaded
 from ._models import (Device, Model, PublicModel, builtin_models, devices, models, models_folder, pull,
                       stored_models)
@@ -23,7 +24,7 @@ __version__: str = _loaded.enlarge_version().decode()
 
 __all__ = [
     "ArgumentError", "Cancellation", "CancelledError", "Device", "DeviceError", "Engine", "Error", "ExistsError",
-    "FileReport", "FormatError", "InternalError", "IoError", "LimitError", "Model", "NetworkError", "NotFoundError",
-    "NumericError", "OutOfMemoryError", "PublicModel", "UnsupportedError", "Video", "VideoProgress", "VideoReport",
-    "builtin_models", "devices", "is_video_file", "models", "models_folder", "pull", "stored_models", "upscale_file",
-    "upscale_video"]
+    "FileReport", "FormatError", "FrameKind", "FrameStream", "InternalError", "IoError", "LimitError", "Model",
+    "NetworkError", "NotFoundError", "NumericError", "OutOfMemoryError", "PublicModel", "UnsupportedError", "Video",
+    "VideoProgress", "VideoReport", "builtin_models", "devices", "is_video_file", "models", "models_folder", "pull",
+    "stored_models", "upscale_file", "upscale_video"]

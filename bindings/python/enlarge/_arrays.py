@@ -111,7 +111,11 @@ class Pixels:
 
     def _read_dlpack(self, array: Any) -> None:
         if hasattr(array, "__dlpack_device__"):
-            self._check_device(int(array.__dlpack_device__()[0]))
+            try:
+                device = int(array.__dlpack_device__()[0])
+            except ValueError as error:  # PyTorch's "meta" has no pixels at all
+                raise ArgumentError(f"{self._what} lies where no pixels can be read: {error}") from None
+            self._check_device(device)
         if getattr(array, "requires_grad", False):
             array = array.detach()
         capsule = array.__dlpack__()

@@ -143,6 +143,23 @@ class VideoReport(_Sized):
         ("input_cut_short", c_int32), ("computed_share", c_double), ("seconds", c_double)]
 
 
+class Frame(_Sized):
+    _fields_ = [
+        ("size", c_size_t), ("width", c_int32), ("height", c_int32), ("layout", c_int32), ("bits", c_int32),
+        ("alpha", c_int32), ("matrix", c_int32), ("primaries", c_int32), ("transfer", c_int32), ("range", c_int32),
+        ("siting", c_int32), ("plane", c_void_p * 4), ("stride_bytes", c_ssize_t * 4)]
+
+
+class StreamOptions(_Sized):
+    _fields_ = [("size", c_size_t), ("no_reuse", c_int32)]
+
+
+class FrameDone(_Sized):
+    _fields_ = [
+        ("size", c_size_t), ("finished", c_int32), ("waiting", c_int32), ("user", c_void_p), ("computed", c_double),
+        ("recomputed_tiles", c_int64)]
+
+
 VisitDevice = CFUNCTYPE(None, c_void_p, POINTER(DeviceInfo))
 VisitModel = CFUNCTYPE(None, c_void_p, POINTER(PublicModel))
 VisitText = CFUNCTYPE(None, c_void_p, c_char_p)
@@ -166,6 +183,11 @@ _CALLS: dict[str, list[Any]] = {
     "models_folder": [POINTER(c_char_p)],
     "cache_folder": [POINTER(c_char_p)],
     "default_model": [c_int, c_double, POINTER(c_char_p)],
+    "output_frame": [c_void_p, POINTER(Frame), c_double, c_int32, c_int32, c_int, POINTER(Frame)],
+    "stream_create": [c_void_p, POINTER(Frame), POINTER(Frame), POINTER(StreamOptions), POINTER(c_void_p)],
+    "stream_submit": [c_void_p, POINTER(Frame), POINTER(Frame), c_void_p],
+    "stream_next": [c_void_p, c_double, POINTER(FrameDone)],
+    "stream_flush": [c_void_p],
     "picture_file": [c_void_p, c_char_p, c_char_p, POINTER(PictureOptions), POINTER(Call), POINTER(FileReport)],
     "video_file": [c_void_p, c_char_p, c_char_p, POINTER(VideoOptions), POINTER(VideoReport)],
 }
@@ -177,6 +199,7 @@ _OTHERS: dict[str, tuple[Any, list[Any]]] = {
     "model_close": (None, [c_void_p]),
     "engine_destroy": (None, [c_void_p]),
     "session_destroy": (None, [c_void_p]),
+    "stream_destroy": (None, [c_void_p]),
     "cancellation_create": (c_void_p, [c_double]),
     "cancel": (None, [c_void_p]),
     "cancellation_destroy": (None, [c_void_p]),

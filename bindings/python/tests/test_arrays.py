@@ -99,6 +99,19 @@ def test_tensors_come_back_as_tensors(engine):
     small = photo((8, 9, 3), numpy.float32)
     big = engine.upscale(torch.from_numpy(small))
     assert isinstance(big, torch.Tensor) and numpy.array_equal(big.numpy(), engine.upscale(small))
+    floats = torch.from_numpy(small).permute(2, 0, 1).float() / 255
+    big = engine.upscale(floats, layout="chw")  # strides of the other layout
+    assert big.dtype == torch.float32 and torch.equal(big, engine.upscale(floats.contiguous(), layout="chw"))
+    grown = engine.upscale(floats.contiguous().requires_grad_(True), layout="chw")
+    assert torch.equal(grown, big) and not grown.requires_grad
+    half = engine.upscale(floats.contiguous().half(), layout="chw")
+    assert half.dtype == torch.float16 and (half.float() - big).abs().max() < 3e-3
+    own = torch.empty_like(big)
+    assert engine.upscale(floats.contiguous(), layout="chw", out=own) is own and torch.equal(own, big)
+    for wrong, text in ((floats.double(), "float64"), (floats.bfloat16(), "bfloat16"),
+                        (floats.to("meta"), "no pixels can be read")):
+        with pytest.raises(enlarge.ArgumentError, match=text):
+            engine.upscale(wrong, layout="chw")
 
 
 def test_sizes(engine):
