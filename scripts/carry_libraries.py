@@ -11,7 +11,8 @@ import subprocess
 import urllib.parse
 
 # Of glibc, which is as old as the kernel's interface and the machine's own: never carried.
-GLIBC = re.compile(r"^(ld-linux.*|lib(c|m|mvec|dl|rt|pthread|resolv|util|anl|nsl|BrokenLocale|thread_db|nss_.*))\.so\.\d+$")
+GLIBC = re.compile(
+    r"^(ld-linux.*|lib(c|m|mvec|dl|rt|pthread|resolv|util|anl|nsl|BrokenLocale|thread_db|nss_.*))\.so\.\d+$")
 # What src/pictures/carried.cpp loads, by the folder it looks into, which lies beside the libraries.
 VIPS_MODULES = ("vips-heif.so", "vips-jxl.so", "vips-magick.so")
 MAGICK_CODERS = ("bmp.la", "bmp.so")
@@ -147,7 +148,8 @@ def set_origin(file, path):
     """Lets `file` find its libraries from where it lies."""
     glibc = newest_glibc(file)
     if glibc > NEWEST_GLIBC:
-        raise Failure(f"{file} needs glibc {glibc[0]}.{glibc[1]}; at most {NEWEST_GLIBC[0]}.{NEWEST_GLIBC[1]} was meant")
+        found, most = (".".join(map(str, version)) for version in (glibc, NEWEST_GLIBC))
+        raise Failure(f"{file} needs glibc {found}; at most {most} was meant")
     ask("patchelf", "--set-rpath", path, file)
 
 

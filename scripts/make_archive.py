@@ -5,8 +5,8 @@
 make_archive.py BUILD FOLDER             BUILD is configured by the preset `package`; the archive goes into FOLDER
 make_archive.py BUILD FOLDER --sources   the source packages of all carried libraries instead, into FOLDER/sources
 
-The archive holds bin/enlarge, lib/, the manual and completions, our own sources, licences/ with a folder for each Debian
-package that something was taken from, and licences/SOURCES.tsv, which says where the sources of each are.
+The archive holds bin/enlarge, lib/, the manual and completions, our own sources, licences/ with a folder for each
+Debian package that something was taken from, and licences/SOURCES.tsv, which says where the sources of each are.
 """
 import os
 import pathlib
@@ -20,19 +20,19 @@ import tempfile
 import carry_libraries
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-README = """enlarge {version}, for x86-64 Linux with glibc 2.36 or newer (Debian 12, Ubuntu 22.10, Fedora 37 and what came later)
+README = """enlarge {version}, for x86-64 Linux with glibc 2.36 or newer (Debian 12, Fedora 37 and what came later)
 
     bin/enlarge photo.jpg -o big.png
 
 It runs from any folder. To have it on your path: ln -s "$PWD/bin/enlarge" ~/.local/bin/
 
-Licences. enlarge itself is under the Apache License 2.0 (licences/enlarge). The libraries in lib/ are Debian's binaries,
-unchanged but for the path by which they find each other; whose they are and their licences: licences/. Some, x264 and
-x265 among them, are under the GNU General Public License, version 2 or later, and some under version 3 or later, so this
-archive as a whole is under the GNU General Public License, version 3 (licences/common/GPL-3). The sources that belong
-to it: enlarge's own are sources/enlarge-{version}.tar.gz; those of each library, in the very version that is here, are
-kept by Debian at the addresses in licences/SOURCES.tsv. Whoever passes this archive on must see to it that they stay
-available: `scripts/package sources` of enlarge's sources fetches all of them.
+Licences. enlarge itself is under the Apache License 2.0 (licences/enlarge). The libraries in lib/ are Debian's
+binaries, unchanged but for the path by which they find each other; whose they are and their licences: licences/. Some,
+x264 and x265 among them, are under the GNU General Public License, version 2 or later, and some under version 3 or
+later, so this archive as a whole is under the GNU General Public License, version 3 (licences/common/GPL-3). The
+sources that belong to it: enlarge's own are sources/enlarge-{version}.tar.gz; those of each library, in the very
+version that is here, are kept by Debian at the addresses in licences/SOURCES.tsv. Whoever passes this archive on must
+see to it that they stay available: `scripts/package sources` of enlarge's sources fetches all of them.
 """
 
 

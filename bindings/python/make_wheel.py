@@ -3,11 +3,11 @@
 """Makes a wheel of the package with the library in it: one for every Python from 3.9 on this platform.
 
 Usage: make_wheel.py LIBRARY FOLDER [--carry]. LIBRARY is build/release/src/libenlarge.so; the wheel goes into FOLDER,
-and its name printed. The libraries that LIBRARY needs (libvips, FFmpeg's and others, as scripts/packages lists them) are
-the system's: the wheel is for machines like the one that it is made on, and its tag says linux, not manylinux.
+and its name printed. The libraries that LIBRARY needs (libvips, FFmpeg's and others, as scripts/packages lists them)
+are the system's: the wheel is for machines like the one that it is made on, and its tag says linux, not manylinux.
 
-With --carry it has them inside, as the archive of scripts/package does, with their licences and our own sources, and runs
-wherever glibc is new enough; as a whole it is under the GPL, version 3, then.
+With --carry it has them inside, as the archive of scripts/package does, with their licences and our own sources, and
+runs wherever glibc is new enough; as a whole it is under the GPL, version 3, then.
 """
 import base64
 import hashlib

@@ -4,8 +4,9 @@
     from enlarge_vs import RealESRGAN, RealESRGANModel, Backend     # instead of: from vsmlrt import ...
     clip = RealESRGAN(clip, model=RealESRGANModel.animevideov3, backend=Backend.OV_CPU(num_streams=2))
 
-Clips may be of any format that core.enlarge.Upscale() takes, not RGBS alone. Networks are named as everywhere in enlarge:
-a file (.onnx, .pth, .safetensors, .param), a built-in one, or a public one that was stored by `enlarge models pull`.
+Clips may be of any format that core.enlarge.Upscale() takes, not RGBS alone. Networks are named as everywhere in
+enlarge: a file (.onnx, .pth, .safetensors, .param), a built-in one, or a public one that was stored by
+`enlarge models pull`.
 """
 
 import enum

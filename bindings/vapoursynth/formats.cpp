@@ -64,7 +64,8 @@ Colours colours_of(const VSMap* properties, const VSAPI* vsapi) {
         found.range = *range == 1 ? ENLARGE_RANGE_FULL : ENLARGE_RANGE_LIMITED;
     else if (const auto old = number(properties, "_ColorRange", vsapi))
         found.range = *old == 0 ? ENLARGE_RANGE_FULL : ENLARGE_RANGE_LIMITED;
-    if (const auto location = number(properties, "_ChromaLocation", vsapi); location && *location >= 0 && *location <= 5)
+    const auto location = number(properties, "_ChromaLocation", vsapi);
+    if (location && *location >= 0 && *location <= 5)
         found.siting = ENLARGE_SITING_LEFT + *location;  // both in the order of H.273
     return found;
 }

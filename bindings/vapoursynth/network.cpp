@@ -15,7 +15,8 @@ std::string Network::open_model(const Settings& settings) {
     std::string name = settings.model, partner;
     const char* found = nullptr;
     if (name.empty()) {  // networks for video have no partner that removes less noise
-        if (enlarge_default_model(ctx, settings.denoise < 0, settings.scale, &found) != ENLARGE_OK) return failure(context_);
+        if (enlarge_default_model(ctx, settings.denoise < 0, settings.scale, &found) != ENLARGE_OK)
+            return failure(context_);
         name = found;
     }
     if (settings.denoise >= 0) {

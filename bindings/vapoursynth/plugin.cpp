@@ -239,6 +239,7 @@ void VS_CC upscale(const VSMap* in, VSMap* out, void*, VSCore* core, const VSAPI
 
 VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin* plugin, const VSPLUGINAPI* vspapi) {
     vspapi->configPlugin("org.enlarge.upscale", "enlarge", "Enlarges clips with Real-ESRGAN-family networks",
-                         VS_MAKE_VERSION(ENLARGE_VERSION_MAJOR, ENLARGE_VERSION_MINOR), VAPOURSYNTH_API_VERSION, 0, plugin);
+                         VS_MAKE_VERSION(ENLARGE_VERSION_MAJOR, ENLARGE_VERSION_MINOR), VAPOURSYNTH_API_VERSION, 0,
+                         plugin);
     vspapi->registerFunction("Upscale", enlarge_vs::kArguments, "clip:vnode;", enlarge_vs::upscale, nullptr, plugin);
 }

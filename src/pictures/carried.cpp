@@ -21,8 +21,8 @@ void load_carried_modules() {
     const std::filesystem::path folder = std::filesystem::path(libvips.dli_fname).parent_path() / "enlarge-modules";
     std::error_code error;
     std::vector<std::filesystem::path> modules;
-    for (auto at = std::filesystem::directory_iterator(folder, error); !error && at != std::filesystem::directory_iterator();
-         at.increment(error))
+    const std::filesystem::directory_iterator end;
+    for (std::filesystem::directory_iterator at(folder, error); !error && at != end; at.increment(error))
         if (at->path().extension() == ".so") modules.push_back(at->path());
     if (modules.empty()) return;
     // ImageMagick has no other way to be told; it looks when a BMP file is read first.

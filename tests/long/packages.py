@@ -93,14 +93,15 @@ def packages(system, dist, expected):
     for file in ("man/man1/enlarge.1.gz", "bash-completion/completions/enlarge", "doc/enlarge/copyright"):
         check(f"the package has {file}", f"/usr/share/{file}\n" in owned, owned)
     system.check("library and Python are installed", f"{install} ./libenlarge0_*.deb ./python3-enlarge_*.deb")
-    system.check("Python enlarges", "python3 -c \"import enlarge; enlarge.upscale_file('cat.jpg', 'py.png', 'swift-x2')\"")
+    code = "import enlarge; enlarge.upscale_file('cat.jpg', 'py.png', 'swift-x2')"
+    system.check("Python enlarges", f'python3 -c "{code}"')
     check("with the bits of the build", (system.home / "py.png").exists() and
           (system.home / "py.png").read_bytes() == expected["cat.png"])
     elements = list(dist.glob("gstreamer1.0-enlarge_*.deb"))
     if elements:
         system.check("the GStreamer element is installed", f"{install} ./gstreamer1.0-enlarge_*.deb gstreamer1.0-tools")
         system.check("and GStreamer has it", "gst-inspect-1.0 enlarge")
-    system.check("all is removed", "apt-get purge -y -qq 'enlarge' 'libenlarge0' 'python3-enlarge' 'gstreamer1.0-enlarge*'")
+    system.check("all is removed", "apt-get purge -y -qq enlarge libenlarge0 python3-enlarge 'gstreamer1.0-enlarge*'")
     code, left = system.run("find /usr /etc /var/lib -xdev -name '*enlarge*'")
     check("nothing is left", code == 0 and not left.strip(), left)
 
@@ -115,13 +116,14 @@ def portable(system, dist, expected):
     check("the system has no library of pictures or video", code == 1, found)
     system.check("a link elsewhere works", f"ln -s {here}/bin/enlarge /usr/bin/enlarge && enlarge --version")
     use(system, "enlarge", "archive", expected)
-    code, said = system.run(f"for f in {here}/bin/enlarge {here}/lib/*.so* {here}/lib/enlarge-modules/*.so; do ldd $f; done"
-                            " | grep 'not found'")
+    every = f"{here}/bin/enlarge {here}/lib/*.so* {here}/lib/enlarge-modules/*.so"
+    code, said = system.run(f"for f in {every}; do ldd $f; done | grep 'not found'")
     check("every library finds what it needs", code == 1, said)
     licences = {path.name for path in (folder / "licences").iterdir()}
     check("x264 and x265 have their licences", {"libx264-164", "libx265-199", "enlarge"} <= licences, licences)
     rows = (folder / "licences/SOURCES.tsv").read_text().splitlines()[1:]
-    check("each licence has its sources", {row.split("\t")[0] for row in rows} == licences - {"enlarge", "common", "SOURCES.tsv"})
+    packages_here = licences - {"enlarge", "common", "SOURCES.tsv"}
+    check("each licence has its sources", {row.split("\t")[0] for row in rows} == packages_here)
     check("our own sources are there", any((folder / "sources").glob("enlarge-*.tar.gz")))
 
 
@@ -144,7 +146,8 @@ def main():
             if not check(f"scripts/package {kind}", code == 0, said):
                 break
         else:
-            files = {"cat.jpg": repository / "samples/cat.jpg", "clip.mkv": folder / "clip.mkv", "a.bmp": folder / "a.bmp"}
+            files = {"cat.jpg": repository / "samples/cat.jpg", "clip.mkv": folder / "clip.mkv",
+                     "a.bmp": folder / "a.bmp"}
             (folder / "a.bmp").write_bytes(bitmap())
             run("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc=size=160x96:rate=25:duration=1", "-f", "lavfi",
                 "-i", "sine=duration=1", "-pix_fmt", "yuv420p", folder / "clip.mkv")

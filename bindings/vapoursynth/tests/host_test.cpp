@@ -241,7 +241,8 @@ TEST_F(vapoursynth, what_cannot_be_is_said) {
         {refused({}, {{"width", -3}}), "width is -3; expected 0 or more"},
         {refused({}, {{"device", 0, "gpu:99"}}), "gpu:99"},
         {refused({.id = pfYUV411P8}, {}), "the clip is YUV411P8; expected"},
-        {refused({}, {{"model", 0, "swift-x2"}, {"width", 101}, {"height", 64}}), "101x64; expected a width that divides by 2"},
+        {refused({}, {{"model", 0, "swift-x2"}, {"width", 101}, {"height", 64}}),
+         "101x64; expected a width that divides by 2"},
         {refused({.properties = {{"_FieldBased", 1}}}, {{"model", 0, "swift-x2"}}), "interlaced (_FieldBased is 1)"}};
     for (const auto& [said, expected] : wrong) {
         EXPECT_NE(said.find(expected), std::string::npos) << "said: " << said << "; expected: " << expected;

@@ -53,7 +53,8 @@ def find_python(package):
     environment = {**os.environ, "PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
     for name in (os.environ.get("ENLARGE_VAPOURSYNTH_PYTHON"), "python3", "python3.14", "python3.13", "python3.12"):
         python = name and shutil.which(name)
-        if python and subprocess.run([python, "-c", "import vapoursynth"], env=environment, capture_output=True).returncode == 0:
+        words = [python, "-c", "import vapoursynth"]
+        if python and subprocess.run(words, env=environment, capture_output=True).returncode == 0:
             return python, environment
     return None, environment
 
@@ -78,7 +79,7 @@ def main():
         environment["XDG_CONFIG_HOME"] = str(folder)
         subprocess.run([python, "-m", "vapoursynth", "config"], env=environment, capture_output=True)
         planes = [bytes((x * 3 + y * 5 + n * 7) % 256 for y in range(h) for x in range(w))
-                  for n in range(FRAMES) for w, h in ((WIDTH, HEIGHT), (WIDTH // 2, HEIGHT // 2), (WIDTH // 2, HEIGHT // 2))]
+                  for n in range(FRAMES) for w, h in ((WIDTH, HEIGHT), *((WIDTH // 2, HEIGHT // 2),) * 2)]
         frames = [b"FRAME\n" + b"".join(planes[3 * n:3 * n + 3]) for n in range(FRAMES)]
         clip.write_bytes(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F25:1 Ip A1:1 C420mpeg2\n".encode() + b"".join(frames))
         reader = READER.format(plugin=str(plugin), clip=str(clip), width=WIDTH, height=HEIGHT, frames=FRAMES)
@@ -92,17 +93,23 @@ def main():
             return ran.stdout
 
         ours = pipe("upscale", 'core.enlarge.Upscale(clip, model="swift-x2").set_output()\n')
-        ran = subprocess.run([program, clip, "--quiet", "-m", "swift-x2", "-o", folder / "theirs.y4m"], capture_output=True)
+        words = [program, clip, "--quiet", "-m", "swift-x2", "-o", folder / "theirs.y4m"]
+        ran = subprocess.run(words, capture_output=True)
         check("the program", ran.returncode == 0, ran.stderr)
         theirs = frames_of((folder / "theirs.y4m").read_bytes())
         check("frame-identical to the command line", frames_of(ours) == theirs and len(theirs) == FRAMES, len(theirs))
-        moved = pipe("inference", f"from enlarge_vs import Backend, inference\n"
-                                  f"inference([clip], {str(model)!r}, tilesize=32, backend=Backend.OV_CPU()).set_output()\n")
-        named = pipe("realesrgan", f"from enlarge_vs import RealESRGAN\nRealESRGAN(clip, model={str(model)!r}).set_output()\n")
+        model = str(model)
+        moved = pipe("inference", "from enlarge_vs import Backend, inference\n"
+                                  f"backend = Backend.OV_CPU()\n"
+                                  f"inference([clip], {model!r}, tilesize=32, backend=backend).set_output()\n")
+        named = pipe("realesrgan", "from enlarge_vs import RealESRGAN\n"
+                                   f"RealESRGAN(clip, model={model!r}).set_output()\n")
         check("both calls of vs-mlrt's shape give the same frames", frames_of(moved) == frames_of(named) != [])
         if shutil.which("mpv"):
-            player = subprocess.run(["mpv", "--no-config", "--vo=null", "--no-audio", "--untimed", "-"], input=ours, capture_output=True)
-            check("mpv plays what vspipe writes", player.returncode == 0 and b"128x96" in player.stdout, player.stdout[-400:])
+            words = ["mpv", "--no-config", "--vo=null", "--no-audio", "--untimed", "-"]
+            player = subprocess.run(words, input=ours, capture_output=True)
+            check("mpv plays what vspipe writes", player.returncode == 0 and b"128x96" in player.stdout,
+                  player.stdout[-400:])
         else:
             print("SKIPPED: mpv plays what vspipe writes: mpv is not installed")
     print(f"{checks} checks, {failures} failures")
