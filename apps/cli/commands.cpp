@@ -15,7 +15,7 @@ const std::vector<Command>& commands() {
         {"work", "Makes parts of a job", define_work},
         {"join", "Makes the film of a job's parts, or of what is done so far", define_join},
         {"status", "How far a job is", define_status},
-        {"serve", "Enlarges pictures and films for others, over HTTP", define_serve},
+        {"serve", "A page in the browser, and an HTTP service for programs", define_serve},
         {"bench", "How fast networks run here", define_bench},
         {"completions", "Prints a completion script for bash, zsh or fish", define_completions},
     };

@@ -146,9 +146,11 @@ bool host_allowed(std::string_view header, const std::vector<std::string>& names
     if (!port.empty() && (port.front() != ':' || !whole_number(port.substr(1), 65535))) return false;
     const std::string host = lower(bare);
     if (host == "localhost") return true;
+    if (host.find('\0') != std::string::npos) return false;  // what C would read is not all of it
     unsigned char address[16];
     if (host.starts_with('['))
-        return host.size() > 2 && inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), address) == 1;
+        return host.size() > 2 && host.back() == ']' &&
+               inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), address) == 1;
     if (inet_pton(AF_INET, host.c_str(), address) == 1) return true;
     return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return lower(name) == host; });
 }

@@ -45,6 +45,9 @@ public:
     bool remove(const std::string& id);           // cancels it, too
 
     [[nodiscard]] json described(const Job& job) const;
+    [[nodiscard]] std::string folder_of(const Job& job) const {
+        return folder_ + "/jobs/" + std::to_string(job.number);
+    }
     [[nodiscard]] std::string input_path(const Job& job) const;
     [[nodiscard]] std::string output_path(const Job& job) const;
     std::shared_ptr<Feed> listen(const std::string& id, const std::string& last_id);  // all, where id is empty
@@ -61,9 +64,6 @@ private:
     Jobs(const std::string& folder, const JobLimits& limits, Pool& pool, std::function<void(const Said&)> ended)
         : folder_(folder), limits_(limits), pool_(pool), ended_(std::move(ended)) {}
     enlarge::Result<void> resume();
-    [[nodiscard]] std::string folder_of(const Job& job) const {
-        return folder_ + "/jobs/" + std::to_string(job.number);
-    }
     std::shared_ptr<Task> task_of(const Job& job);
     void begun(std::int64_t number);
     void heard(std::int64_t number, const Said& said);

@@ -72,6 +72,8 @@ Result<std::unique_ptr<Service>> Service::start(const ServeOptions& options) {
     service->lock_ = *lock;
     service->pool_ = std::make_unique<Pool>(PoolOptions{
         .program = options.program, .devices = options.devices, .threads = options.threads, .capacity = options.queue});
+    service->views_ = std::make_unique<Pool>(
+        PoolOptions{.program = options.program, .devices = {"cpu"}, .threads = 1, .capacity = 256});
     const JobLimits limits{.pixels = options.pixels,
                            .memory_bytes = options.memory_bytes,
                            .disk_bytes = options.disk_bytes,
@@ -91,12 +93,14 @@ Result<std::unique_ptr<Service>> Service::start(const ServeOptions& options) {
 Service::~Service() {
     stop();
     pool_.reset();
+    views_.reset();
     if (lock_ >= 0) ::close(lock_);
 }
 
 void Service::stop() {
     if (http_) http_->stop();
     if (pool_) pool_->stop();
+    if (views_) views_->stop();
     jobs_.reset();  // the pool's threads tell it what happens
 }
 
@@ -107,6 +111,25 @@ std::vector<Route> Service::routes() {
     return {
         {"GET", "/healthz", Body::none, true, bound(&Service::health), {}},
         {"GET", "/metrics", Body::none, false, bound(&Service::metrics), {}},
+        {"GET", "/", Body::none, true, bound(&Service::page), {}},
+        {"GET", "/openapi.json", Body::none, true, bound(&Service::page), {}},
+        {"GET", "/page/{name}", Body::none, true, bound(&Service::page), {}},
+        {"GET", "/v1/models/{name}/sample", Body::none, false, bound(&Service::model_sample), {}},
+        {"GET", "/v1/jobs/{id}/thumb", Body::none, false, bound(&Service::job_thumb), {}},
+        {"GET", "/v1/jobs/{id}/view/{side}", Body::none, false, bound(&Service::job_view), {}},
+        {"POST", "/sdapi/v1/extra-single-image", Body::big_text, false, bound(&Service::extra_single), {}},
+        {"POST", "/sdapi/v1/extra-batch-images", Body::big_text, false, bound(&Service::extra_batch), {}},
+        {"GET", "/sdapi/v1/upscalers", Body::none, false, bound(&Service::upscalers), {}},
+        {"GET", "/sdapi/v1/progress", Body::none, false, bound(&Service::progress), {}},
+        {"GET", "/v2", Body::none, false, bound(&Service::infer_server), {}},
+        {"GET", "/v2/health/live", Body::none, true, bound(&Service::infer_alive), {}},
+        {"GET", "/v2/health/ready", Body::none, true, bound(&Service::infer_alive), {}},
+        {"GET", "/v2/models/{model}", Body::none, false, bound(&Service::infer_model), {}},
+        {"GET", "/v2/models/{model}/ready", Body::none, false, bound(&Service::infer_model), {}},
+        {"GET", "/v2/models/{model}/versions/{version}", Body::none, false, bound(&Service::infer_model), {}},
+        {"GET", "/v2/models/{model}/versions/{version}/ready", Body::none, false, bound(&Service::infer_model), {}},
+        {"POST", "/v2/models/{model}/infer", Body::big_text, false, bound(&Service::infer), {}},
+        {"POST", "/v2/models/{model}/versions/{version}/infer", Body::big_text, false, bound(&Service::infer), {}},
         {"GET", "/v1/models", Body::none, false, bound(&Service::models), {}},
         {"GET", "/v1/models/{name}", Body::none, false, bound(&Service::model), {}},
         {"POST", "/v1/upscale", Body::file, false, bound(&Service::upscale), {}},

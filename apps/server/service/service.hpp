@@ -45,6 +45,24 @@ private:
     Answer metrics(Request& request);
     Answer session(Request& request);
 
+    Answer page(Request& request);
+    Answer job_view(Request& request);
+    Answer job_thumb(Request& request);
+    Answer model_sample(Request& request);
+    // Answers with the file `target`, which is made by `work` where it is not there.
+    Answer convert(const Request& request, Work work, const std::string& target, const std::string& seed,
+                   const std::string& name);
+
+    Answer extras(Request& request, bool several);
+    Answer extra_single(Request& request);
+    Answer extra_batch(Request& request);
+    Answer upscalers(Request& request);
+    Answer progress(Request& request);
+    Answer infer_server(Request& request);
+    Answer infer_alive(Request& request);
+    Answer infer_model(Request& request);
+    Answer infer(Request& request);
+
     Answer list_jobs(Request& request);
     Answer post_job(Request& request);
     Answer put_job(Request& request);
@@ -63,15 +81,22 @@ private:
     Answer delete_upload(Request& request);
 
     [[nodiscard]] std::string temporary(const std::string& kind) const;
-    // `input` is deleted with the work; the answer carries the result, or says why there is none.
-    Answer enlarge_now(std::string input, const std::string& name, const Params& parameters,
-                       std::function<Response(const Said&, const std::string& path, const std::string& name)> respond);
+    static bool write_temporary(const std::string& path, std::string_view bytes);
+    // A picture's work, answered later: one of the two is called once, perhaps before this returns. `input` is deleted
+    // with the work, and the result after `done` has looked at it.
+    struct Started {
+        std::int64_t id = 0;
+    };
+    using WhenDone = std::function<void(const Said&, const std::string& path, const std::string& name)>;
+    Started enlarge_later(std::string input, const std::string& name, const Params& parameters, WhenDone done,
+                          std::function<void(const Response&)> failed);
 
     ServeOptions options_;
     int lock_ = -1;
     std::atomic<std::int64_t> next_id_ = 1;
     Tally tally_;
     std::unique_ptr<Pool> pool_;
+    std::unique_ptr<Pool> views_;  // what the page shows: one thread of one processor, so that work goes on
     std::unique_ptr<Jobs> jobs_;
     std::unique_ptr<HttpServer> http_;
     std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();

@@ -12,8 +12,6 @@
 namespace serve {
 namespace {
 
-using enlarge::Errc;
-
 // Files that go with the last one that knows of them.
 struct Files {
     std::string input, output;  // output with its ending, once it is known
@@ -33,8 +31,8 @@ Response picture_response(const Said& said, const std::string& path, const std::
     if (response.fd < 0 || ::fstat(response.fd, &info) != 0)
         return error_response(500, "io", "the result is not there any more");
     response.count = info.st_size;
-    response.with("Content-Type", media_type_of(said.extension))
-        .with("Content-Disposition", attachment(result_name(name, said.width, said.height, said.extension), true));
+    response.with("Content-Type", media_type_of(said.extension));
+    response.with("Content-Disposition", attachment(result_name(name, said.width, said.height, said.extension), true));
     response.with("Enlarge-Model", said.model)
         .with("Enlarge-Size", std::to_string(said.width) + "x" + std::to_string(said.height));
     return response;
@@ -46,19 +44,28 @@ Answer Service::upscale(Request& request) {
     if (request.body_bytes == 0)
         return error_response(400, "argument", "the body is empty; it should be a picture, or a form with one");
     const std::string name = request.file_name.empty() ? "picture" : request.file_name;
-    return enlarge_now(std::exchange(request.file, {}), name, request.query, picture_response);
+    const auto later = std::make_shared<Later>();
+    const auto started = enlarge_later(
+        std::exchange(request.file, {}), name, request.query,
+        [later](const Said& said, const std::string& path, const std::string& its) {
+            later->fulfil(picture_response(said, path, its));
+        },
+        [later](const Response& failed) { later->fulfil(failed); });
+    later->gone = [this, id = started.id] { pool_->cancel(id); };
+    return later;
 }
 
-Answer Service::enlarge_now(std::string input, const std::string& name, const Params& parameters,
-                            std::function<Response(const Said&, const std::string&, const std::string&)> respond) {
+Service::Started Service::enlarge_later(std::string input, const std::string& name, const Params& parameters,
+                                        WhenDone done, std::function<void(const Response&)> failed) {
     auto files = std::make_shared<Files>();
     files->input = std::move(input);
     const auto options = parse_options(parameters);
-    if (!options) return error_response(options.error());
+    if (!options) return failed(error_response(options.error())), Started{};
     const auto kind = kind_of_file(files->input);
-    if (!kind) return error_response(kind.error());
+    if (!kind) return failed(error_response(kind.error())), Started{};
     if (kind->moving)
-        return error_response(415, "unsupported", "films take longer than an answer may; /v1/jobs is for them");
+        return failed(error_response(415, "unsupported", "films take longer than an answer may; /v1/jobs is for them")),
+               Started{};
     auto task = std::make_shared<Task>();
     task->work = {.id = next_id_++,
                   .input = files->input,
@@ -68,20 +75,20 @@ Answer Service::enlarge_now(std::string input, const std::string& name, const Pa
                   .max_pixels = options_.pixels,
                   .memory_bytes = options_.memory_bytes,
                   .seconds = options_.picture_s};
-    const auto later = std::make_shared<Later>();
-    later->gone = [this, id = task->work.id] { pool_->cancel(id); };
+    const Started started{task->work.id};
     task->started = [] {};
-    task->said = [this, files, later, name, output = task->work.output,
-                  respond = std::move(respond)](const Said& said) {
+    task->said = [this, files, name, output = task->work.output, done = std::move(done), failed](const Said& said) {
         if (said.event != Said::Event::done && said.event != Said::Event::failed) return;
         tally_.add(said);
-        if (said.event == Said::Event::done) files->output = output + "." + said.extension;
-        later->fulfil(said.event == Said::Event::done ? respond(said, files->output, name)
-                                                      : error_response(enlarge::Error{said.code, said.text}));
+        if (said.event == Said::Event::failed) return failed(error_response(enlarge::Error{said.code, said.text}));
+        files->output = output + "." + said.extension;
+        done(said, files->output, name);
     };
-    if (pool_->submit(task)) return later;
-    return error_response(
-        429, "full", "the queue is full (" + std::to_string(options_.queue) + " wait); try again in a few seconds");
+    // A look at a part goes before whatever is enlarged as a whole.
+    if (pool_->submit(task, false, options->preview.has_value())) return started;
+    failed(error_response(
+        429, "full", "the queue is full (" + std::to_string(options_.queue) + " wait); try again in a few seconds"));
+    return {};
 }
 
 }  // namespace serve

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "enlarge/choice.hpp"
 #include "enlarge/media.hpp"
@@ -70,6 +71,23 @@ Result<enlarge::Rect> part_of(const std::optional<enlarge::Rect>& rect, enlarge:
                          std::max(1, scaled(rect->bottom(), in.height, out.height) - top)};
 }
 
+// The size at which both wanted sides are filled.
+enlarge::OutputSize covering(const Options& options, enlarge::Size in) {
+    if (options.cover.empty()) return options.size;
+    const double factor = std::max(double(options.size.width) / in.width, double(options.size.height) / in.height);
+    enlarge::OutputSize size{.scale = 0,
+                             .width = std::max(options.size.width, static_cast<int>(std::lround(in.width * factor))),
+                             .height = std::max(options.size.height, static_cast<int>(std::lround(in.height * factor))),
+                             .fit = false};
+    return size;
+}
+
+// Its middle, as large as was wanted.
+enlarge::Rect middle(const Options& options, enlarge::Size out) {
+    return {(out.width - options.size.width) / 2, (out.height - options.size.height) / 2, options.size.width,
+            options.size.height};
+}
+
 struct PictureJob {
     Picture picture;
     PictureFormat format;
@@ -101,15 +119,17 @@ Result<Said> enlarge_picture(const Work& work, const Options& options, Networks&
     auto job = open_picture(work, options);
     if (!job) return std::move(job).error();
     const enlarge::PictureInfo& info = job->picture.info();
-    const auto network = networks.get(options, enlarge::Use::pictures, factor_of(options.size, info.size), work);
+    const auto network =
+        networks.get(options, enlarge::Use::pictures, factor_of(covering(options, info.size), info.size), work);
     if (!network) return network.error();
-    const auto size = enlarge::resolve(options.size, info.size, (*network)->engine.info().model.scale);
+    const auto size = enlarge::resolve(covering(options, info.size), info.size, (*network)->engine.info().model.scale);
     if (!size) return size.error();
     if (work.max_pixels > 0 && std::int64_t{size->width} * size->height > work.max_pixels)
         return Error{Errc::limit, "the result would have " + std::to_string(size->width) + "x" +
                                       std::to_string(size->height) + " pixels; at most " +
                                       std::to_string(work.max_pixels) + " are made here"};
-    const auto part = part_of(options.preview, info.size, *size);
+    const bool cut = options.cover == "crop";
+    const auto part = cut ? Result<enlarge::Rect>(middle(options, *size)) : part_of(options.preview, info.size, *size);
     if (!part) return part.error();
     enlarge::Notice lost;
     const enlarge::PixelFormat pixels = enlarge::output_pixels(job->rows->format(), job->format, &lost);
@@ -126,8 +146,8 @@ Result<Said> enlarge_picture(const Work& work, const Options& options, Networks&
     Meter meter(tell, started);
     const enlarge::CallOptions call{[&](double fraction) { return meter.at(fraction), true; }, cancel};
     enlarge::Engine::Session& session = (*network)->session;
-    auto report = options.preview ? session.upscale_part(*job->rows, *writer, *size, pixels, *part, call)
-                                  : session.upscale(*job->rows, *writer, *size, pixels, call);
+    auto report = options.preview || cut ? session.upscale_part(*job->rows, *writer, *size, pixels, *part, call)
+                                         : session.upscale(*job->rows, *writer, *size, pixels, call);
     if (!report) return std::move(report).error();
     if (auto finished = writer->finish(); !finished) return std::move(finished).error();
     return Said{.event = Said::Event::done,

@@ -138,6 +138,10 @@ const std::map<std::string, Put, std::less<>>& table() {
              if (exact) o.size.fit = !*exact;
              return exact ? Result<void>{} : exact.error();
          }},
+        {"cover",
+         [](Options& o, const std::string& v) {
+             return put_word("cover", v, o.cover, {"crop", "whole"});
+         }},
         {"tta", [](Options& o, const std::string& v) { return put(truth("tta", v), o.tta); }},
         {"precision", [](Options& o, const std::string& v) { return put(enlarge::parse_precision(v), o.precision); }},
         {"alpha", [](Options& o, const std::string& v) { return put_alpha(v, o.alpha); }},
@@ -219,6 +223,10 @@ Result<Options> parse_options(const Params& params) {
     if (size.scale > 0 && (size.width || size.height))
         return Error{Errc::argument, "scale and a width or height were given; one of them says it"};
     if (!size.fit && !(size.width && size.height)) return Error{Errc::argument, "exact needs both width and height"};
+    if (!options.cover.empty() && !(size.width && size.height))
+        return Error{Errc::argument, "cover needs both width and height"};
+    if (!options.cover.empty() && options.preview)
+        return Error{Errc::argument, "cover and preview were given; one of them is taken"};
     if (options.to_s > 0 && options.to_s <= options.from_s)
         return Error{Errc::argument, "to should be later than from"};
     return options;

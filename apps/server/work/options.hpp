@@ -16,6 +16,7 @@ struct Options {
     std::string purpose;                 // "photo", ...; of `for`
     double denoise = -1, strength = -1;  // 0..1; negative when not given
     enlarge::OutputSize size;
+    std::string cover;  // with both sides: fill them, keeping the shape; "crop": and cut what is beyond
     bool tta = false;
     enlarge::Precision precision = enlarge::Precision::automatic;
     enlarge::AlphaMode alpha = enlarge::AlphaMode::network;

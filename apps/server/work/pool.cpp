@@ -63,10 +63,10 @@ void Pool::stop() {
         if (minder->thread.joinable()) minder->thread.join();
 }
 
-bool Pool::submit(std::shared_ptr<Task> task, bool even_if_full) {
+bool Pool::submit(std::shared_ptr<Task> task, bool even_if_full, bool first) {
     const std::lock_guard lock(mutex_);
     if (stopping_ || (queue_.size() >= options_.capacity && !even_if_full)) return false;
-    queue_.push_back(std::move(task));
+    queue_.insert(first ? queue_.begin() : queue_.end(), std::move(task));
     changed_.notify_one();
     return true;
 }

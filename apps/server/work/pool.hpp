@@ -40,8 +40,9 @@ public:
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
 
-    // False when the queue is full; `even_if_full` takes what was promised a place before (jobs of an earlier run).
-    bool submit(std::shared_ptr<Task> task, bool even_if_full = false);
+    // False when the queue is full; `even_if_full` takes what was promised a place before (jobs of an earlier run);
+    // `first` goes before all that wait.
+    bool submit(std::shared_ptr<Task> task, bool even_if_full = false, bool first = false);
     // Work that waits ends as failed with Errc::cancelled at once, work in hand soon. Nothing happens to other numbers.
     void cancel(std::int64_t id);
     // Ends the workers, whatever they do. Tasks hear no more.

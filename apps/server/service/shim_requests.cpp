@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "service/shim_requests.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace serve {
+namespace {
+
+using enlarge::Errc;
+using enlarge::Error;
+using enlarge::Result;
+using json = nlohmann::json;
+
+constexpr std::size_t kMostPictures = 64;
+constexpr int kDeepest = 16;
+
+// Nothing where it is no JSON, or nested deeper than any of these requests is.
+json parsed(std::string_view text) {
+    bool deep = false;
+    const auto shallow = [&](int depth, json::parse_event_t event, json&) {
+        if (depth > kDeepest &&
+            (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start))
+            deep = true;
+        return !deep;
+    };
+    json value = json::parse(text, shallow, false);
+    return deep || value.is_discarded() ? json() : value;
+}
+
+std::string text_of(const json& value, const char* key, const std::string& otherwise) {
+    const auto found = value.find(key);
+    return found != value.end() && found->is_string() ? found->get<std::string>() : otherwise;
+}
+
+double number_of(const json& value, const char* key, double otherwise) {
+    const auto found = value.find(key);
+    return found != value.end() && found->is_number() ? found->get<double>() : otherwise;
+}
+
+Result<std::string> picture_of(const json& value) {
+    if (!value.is_string()) return Error{Errc::argument, "a picture should be a text in base64"};
+    const std::string& text = value.get_ref<const std::string&>();
+    std::string_view digits = text;
+    if (digits.starts_with("data:")) {
+        const auto comma = digits.find(',');
+        digits = comma == std::string_view::npos ? "" : digits.substr(comma + 1);
+    }
+    if (digits.starts_with("http:") || digits.starts_with("https:"))
+        return Error{Errc::unsupported, "a picture should be in base64; addresses are not fetched"};
+    auto bytes = base64_decoded(digits);
+    if (!bytes || bytes->empty()) return Error{Errc::argument, "a picture is not in base64"};
+    return std::move(*bytes);
+}
+
+Result<void> add_size(const json& value, Params& options) {
+    const double mode = number_of(value, "resize_mode", 0);
+    if (mode == 0) {
+        options.emplace_back("scale", json(number_of(value, "upscaling_resize", 2)).dump());
+        return {};
+    }
+    if (mode != 1) return Error{Errc::argument, "resize_mode should be 0 or 1"};
+    for (const auto& [key, name] :
+         {std::pair{"upscaling_resize_w", "width"}, std::pair{"upscaling_resize_h", "height"}}) {
+        const double side = number_of(value, key, 512);
+        if (!(side >= 1 && side <= 1 << 20))
+            return Error{Errc::argument, std::string(key) + " should be a number of pixels"};
+        options.emplace_back(name, std::to_string(static_cast<int>(side)));
+    }
+    const auto crop = value.find("upscaling_crop");
+    options.emplace_back("cover", crop != value.end() && crop->is_boolean() && !crop->get<bool>() ? "whole" : "crop");
+    return {};
+}
+
+}  // namespace
+
+Params upscaler_options(const std::string& name) {
+    if (name.empty() || name == "Default" || name.starts_with("R-ESRGAN") || name.starts_with("ESRGAN")) return {};
+    if (name == "None" || name == "Lanczos" || name == "Nearest") return {{"strength", "0"}};
+    return {{"model", name}};
+}
+
+Result<ExtrasRequest> parse_extras(const std::string& body, bool batch) {
+    const json value = parsed(body);
+    if (!value.is_object()) return Error{Errc::argument, "the body should be a JSON object with a picture in base64"};
+    ExtrasRequest request;
+    for (const char* face : {"gfpgan_visibility", "codeformer_visibility"})
+        if (number_of(value, face, 0) > 0)
+            return Error{Errc::unsupported, std::string(face) + " is more than 0; faces are not restored here"};
+    const std::string second = text_of(value, "upscaler_2", "None");
+    if (second != "None" && !second.empty() && number_of(value, "extras_upscaler_2_visibility", 0) > 0)
+        return Error{Errc::unsupported, "a second upscaler is not mixed in; extras_upscaler_2_visibility should be 0"};
+    request.options = upscaler_options(text_of(value, "upscaler_1", ""));
+    if (auto sized = add_size(value, request.options); !sized) return std::move(sized).error();
+    request.options.emplace_back("format", "png");
+    const json list = batch ? value.value("imageList", json())
+                            : json::array({{{"data", value.value("image", json())}, {"name", "picture"}}});
+    if (!list.is_array() || list.empty() || list.size() > kMostPictures)
+        return Error{Errc::argument, "imageList should have 1 to 64 pictures"};
+    for (const json& one : list) {
+        if (!one.is_object())
+            return Error{Errc::argument, "a picture of imageList should be an object with data and name"};
+        auto bytes = picture_of(one.value("data", json()));
+        if (!bytes) return std::move(bytes).error();
+        request.pictures.push_back({safe_name(text_of(one, "name", "picture")), std::move(bytes).value()});
+    }
+    return request;
+}
+
+namespace {
+
+Result<void> read_shape(const json& shape, InferRequest& request) {
+    if (!shape.is_array() || (shape.size() != 3 && shape.size() != 4))
+        return Error{Errc::argument, "the shape should be [height, width, channels]"};
+    std::vector<std::int64_t> sides;
+    for (const json& side : shape) {
+        if (!side.is_number_integer()) return Error{Errc::argument, "the shape should be of whole numbers"};
+        sides.push_back(side.get<std::int64_t>());
+        if (sides.back() < 1 || sides.back() > 1 << 20)
+            return Error{Errc::limit, "a side of the tensor is " + side.dump() + "; 1 to 1048576 are taken"};
+    }
+    request.batched = sides.size() == 4;
+    if (request.batched && sides[0] != 1)
+        return Error{Errc::unsupported, "a batch of " + std::to_string(sides[0]) + "; one picture is taken at a time"};
+    const std::size_t at = sides.size() - 3;
+    if (sides[at + 2] != 1 && sides[at + 2] != 3)
+        return Error{Errc::unsupported, std::to_string(sides[at + 2]) + " channels; 1 or 3 are taken"};
+    request.height = static_cast<int>(sides[at]), request.width = static_cast<int>(sides[at + 1]),
+    request.channels = static_cast<int>(sides[at + 2]);
+    return {};
+}
+
+// Numbers of JSON, nested or not, as bytes.
+Result<void> flatten(const json& data, std::string& pixels, std::size_t most) {
+    for (const json& one : data) {
+        if (one.is_array()) {
+            if (auto inner = flatten(one, pixels, most); !inner) return inner;
+            continue;
+        }
+        if (!one.is_number_integer() || one.get<std::int64_t>() < 0 || one.get<std::int64_t>() > 255 ||
+            pixels.size() >= most)
+            return Error{Errc::argument, "the data should be as many whole numbers from 0 to 255 as the shape says"};
+        pixels += static_cast<char>(one.get<std::int64_t>());
+    }
+    return {};
+}
+
+bool flag(const json& object, const char* key) {
+    const auto parameters = object.find("parameters");
+    if (parameters == object.end() || !parameters->is_object()) return false;
+    const auto found = parameters->find(key);
+    return found != parameters->end() && found->is_boolean() && found->get<bool>();
+}
+
+}  // namespace
+
+Result<InferRequest> parse_infer(const std::string& body, std::int64_t head_bytes) {
+    if (head_bytes > static_cast<std::int64_t>(body.size()))
+        return Error{Errc::argument, "Inference-Header-Content-Length is more than the body has"};
+    const std::string_view head =
+        std::string_view(body).substr(0, head_bytes < 0 ? body.size() : static_cast<std::size_t>(head_bytes));
+    const json value = parsed(head);
+    if (!value.is_object()) return Error{Errc::argument, "the request should be a JSON object"};
+    InferRequest request;
+    request.id = text_of(value, "id", "");
+    const json inputs = value.value("inputs", json());
+    if (!inputs.is_array() || inputs.size() != 1 || !inputs[0].is_object())
+        return Error{Errc::argument, "inputs should be one tensor"};
+    const json& input = inputs[0];
+    if (text_of(input, "datatype", "") != "UINT8") return Error{Errc::unsupported, "the tensor should be UINT8"};
+    if (auto shaped = read_shape(input.value("shape", json()), request); !shaped) return std::move(shaped).error();
+    const std::size_t wanted = std::size_t(request.width) * std::size_t(request.height) * std::size_t(request.channels);
+    const json parameters = input.value("parameters", json::object());
+    if (parameters.is_object() && parameters.contains("binary_data_size")) {
+        const std::string_view raw = std::string_view(body).substr(head.size());
+        if (parameters["binary_data_size"] != wanted || raw.size() != wanted)
+            return Error{Errc::argument, "the tensor has " + std::to_string(raw.size()) + " bytes; its shape says " +
+                                             std::to_string(wanted)};
+        request.pixels = raw;
+    } else {
+        if (auto flat = flatten(input.value("data", json::array()), request.pixels, wanted); !flat)
+            return std::move(flat).error();
+        if (request.pixels.size() != wanted)
+            return Error{Errc::argument, "the data has " + std::to_string(request.pixels.size()) +
+                                             " numbers; the shape says " + std::to_string(wanted)};
+    }
+    request.binary = flag(value, "binary_data_output");
+    if (const json outputs = value.value("outputs", json());
+        outputs.is_array() && outputs.size() == 1 && outputs[0].is_object()) {
+        request.output = text_of(outputs[0], "name", "image");
+        request.binary = request.binary || flag(outputs[0], "binary_data");
+    }
+    if (const json options = value.value("parameters", json()); options.is_object())
+        for (const auto& [key, one] : options.items())
+            if (key != "binary_data_output" && (one.is_number() || one.is_string() || one.is_boolean()))
+                request.options.emplace_back(key, one.is_string() ? one.get<std::string>() : one.dump());
+    return request;
+}
+
+}  // namespace serve

@@ -1,0 +1,383 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The page of `enlarge serve` in Debian's Chromium, driven as a person would.
+
+serve_page.py PROGRAM [--shots FOLDER]
+
+Pictures of the page go to FOLDER. With ENLARGE_AXE (the path of axe.min.js) axe-core judges it, too.
+"""
+
+import argparse
+import base64
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "tests" / "serve"))
+if (
+    not os.environ.get("ENLARGE_PAGE_PYTHON")
+    and os.path.exists("/usr/bin/python3")
+    and sys.executable != "/usr/bin/python3"
+):
+    os.environ["ENLARGE_PAGE_PYTHON"] = "1"  # where Debian's Selenium is
+    os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
+
+from client import Server, check, finish, png, until  # noqa: E402
+
+try:
+    from selenium import webdriver
+    from selenium.common.exceptions import StaleElementReferenceException
+    from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+except ImportError:
+    webdriver = None
+
+
+IMAGES = "return [...document.getElementById('compare').shadowRoot.querySelectorAll('img')]"
+AFTER = "document.getElementById('compare').shadowRoot.querySelector('.after img')"
+
+
+def start_browser(downloads):
+    options = webdriver.ChromeOptions()
+    for word in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--window-size=1200,900",
+        "--autoplay-policy=no-user-gesture-required",
+    ):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+    driver.set_script_timeout(60)
+    return driver
+
+
+class Page:
+    def __init__(self, driver, server, shots):
+        self.driver, self.server, self.shots = driver, server, shots
+
+    def open(self):
+        self.driver.get(f"http://127.0.0.1:{self.server.port}/")
+        until(lambda: self.all("#models .card"))
+
+    def one(self, selector):
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector):
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def js(self, text, *arguments):
+        return self.driver.execute_script(text, *arguments)
+
+    def drop(self, name, kind, data):
+        self.js(
+            "const bytes = Uint8Array.from(atob(arguments[2]), c => c.charCodeAt(0));"
+            "const transfer = new DataTransfer();"
+            "transfer.items.add(new File([bytes], arguments[0], {type: arguments[1]}));"
+            "for (const kind of ['dragenter', 'dragover', 'drop'])"
+            " document.getElementById('drop').dispatchEvent("
+            "  new DragEvent(kind, {dataTransfer: transfer, bubbles: true, cancelable: true}));",
+            name,
+            kind,
+            base64.b64encode(data).decode(),
+        )
+
+    def ended(self, name, state="done", seconds=180):
+        script = "return [...document.querySelectorAll('#jobs li.' + arguments[0])]"
+        script += ".some(li => li.innerText.includes(arguments[1]))"
+        return until(lambda: self.js(script, state, name), seconds)
+
+    def button(self, name, text):
+        """Of the job, or None; looked for again where the list changes meanwhile."""
+        for _ in range(20):
+            try:
+                return self.button_now(name, text)
+            except StaleElementReferenceException:
+                pass
+        return None
+
+    def button_now(self, name, text):
+        for li in self.all("#jobs li"):
+            if name in li.text:
+                for one in li.find_elements(By.CSS_SELECTOR, "button, a.button"):
+                    if one.text == text:
+                        return one
+        return None
+
+    def shot(self, name):
+        if self.shots:
+            pathlib.Path(self.shots).mkdir(parents=True, exist_ok=True)
+            self.driver.save_screenshot(str(pathlib.Path(self.shots) / f"{name}.png"))
+
+    def inside(self, selector):
+        return self.js("return document.getElementById('compare').shadowRoot.querySelector(arguments[0])", selector)
+
+    def media(self, **features):
+        self.driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": k.replace("_", "-"), "value": v} for k, v in features.items()]},
+        )
+
+
+def accessible(page, where):
+    """Controls have names, pictures have texts; and axe-core finds nothing, where it is at hand."""
+    nameless = page.js(
+        "return [...document.querySelectorAll('button, a, input, select, progress, dialog, section')]"
+        ".filter(e => e.checkVisibility?.() && !(e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') ||"
+        " e.labels?.length || e.textContent.trim())).map(e => e.outerHTML)"
+    )
+    check(f"{where}: every control has a name", not nameless, nameless)
+    check(f"{where}: every picture has a text", not page.all("img:not([alt])"))
+    axe = os.environ.get("ENLARGE_AXE")
+    if not axe:
+        return
+    page.js(pathlib.Path(axe).read_text(encoding="utf-8"))
+    found = page.driver.execute_async_script(
+        "const done = arguments[0]; axe.run(document).then(r =>"
+        " done(r.violations.map(v => [v.id, v.nodes.map(n => n.html + ' ' + n.failureSummary)])))"
+    )
+    check(f"{where}: axe-core finds nothing", found == [], found)
+
+
+def a_picture(page):
+    page.open()
+    check("the page is there", page.one("h1").text == "enlarge" and not page.one("#start").is_enabled())
+    accessible(page, "empty")
+    page.drop("cat.jpg", "image/jpeg", (REPOSITORY / "samples" / "cat.jpg").read_bytes())
+    check("a dropped picture is shown", len(page.all("#chosen li img")) == 1)
+    check(
+        "samples of networks are made",
+        until(
+            lambda: page.js(
+                "return [...document.querySelectorAll('.sample img')].every(i => i.complete && i.naturalWidth > 0)"
+            ),
+            60,
+        ),
+    )
+    page.shot("chosen-light")
+    page.one("#start").click()
+    check("it is done", page.ended("cat.jpg"))
+    check("its size is told", "896 × 596" in page.one("#jobs li").text, page.one("#jobs li").text)
+    page.shot("done-light")
+    page.button("cat.jpg", "Compare").click()
+    until(lambda: page.js(IMAGES + ".every(i => i.complete && i.naturalWidth)"))
+    knob = page.inside(".knob")
+    place = lambda: int(knob.get_attribute("aria-valuenow"))
+    check("the line is in the middle", place() == 50)
+    knob.send_keys(*[Keys.ARROW_LEFT] * 5)
+    check("arrows move it", place() == 40, place())
+    knob.send_keys(Keys.END)
+    check("to its end", place() == 100)
+    knob.send_keys(Keys.HOME, Keys.PAGE_UP, Keys.PAGE_UP)
+    ActionChains(page.driver).click_and_hold(knob).move_by_offset(300, 0).release().perform()
+    check("the mouse moves it", 35 < place() < 60, place())
+    page.one("[data-zoom=one]").click()
+    check("one to one", page.one("#zoom-value").text == "100 %", page.one("#zoom-value").text)
+    for _ in range(4):
+        page.one("[data-zoom=in]").click()
+    check(
+        "beyond, pixels are squares",
+        page.js("return getComputedStyle(" + AFTER + ").imageRendering") == "pixelated",
+    )
+    transforms = page.js(IMAGES + ".map(i => i.style.transform)")
+    check("both halves move together", len(set(transforms)) == 1 and "scale" in transforms[0], transforms)
+    ActionChains(page.driver).click_and_hold(page.one("#compare")).move_by_offset(-60, 20).release().perform()
+    moved = page.js(IMAGES + ".map(i => i.style.transform)")
+    check("and are dragged together", len(set(moved)) == 1 and moved != transforms, moved)
+    page.shot("compare-light")
+    page.one("[data-zoom=fit]").click()
+    accessible(page, "compare")
+    page.one("#viewer-close").click()
+    link = page.button("cat.jpg", "Download").get_attribute("href")
+    got = page.driver.execute_async_script(
+        "const done = arguments[1]; fetch(arguments[0]).then(r => r.arrayBuffer())"
+        ".then(b => done(btoa(Array.from(new Uint8Array(b), c => String.fromCharCode(c)).join(''))))",
+        link,
+    )
+    job = page.server.get("/v1/jobs").json["jobs"][0]["id"]
+    check("the download is the result", base64.b64decode(got) == page.server.get(f"/v1/jobs/{job}/output").body)
+
+
+def a_part(page):
+    page.drop("part.png", "image/png", png(300, 200))
+    page.one("#preview").click()
+    until(lambda: page.one("#part").get_attribute("open"))
+    page.one("#part-x").send_keys(Keys.HOME)
+    page.one("#part-go").click()
+    check(
+        "a part is shown first",
+        until(lambda: page.one("#viewer").get_attribute("open"), 60),
+        page.one("#part-status").text,
+    )
+    until(
+        lambda: page.js(
+            "return document.getElementById('compare').shadowRoot.querySelector('.after img')?.naturalWidth"
+        )
+    )
+    wide = page.js("return document.getElementById('compare').shadowRoot.querySelector('.after img').naturalWidth")
+    check("of the right size", wide == 640, wide)
+    page.one("#viewer-close").click()
+    page.one("#chosen button").click()
+    check("and left out again", until(lambda: not page.all("#chosen li"), 5), page.one("#chosen").text)
+
+
+def cancelled(page):
+    page.drop("large.png", "image/png", png(900, 700))
+    page.one("#start").click()
+    until(lambda: page.button("large.png", "Cancel") and page.all("#jobs li.running"), 60)
+    page.button("large.png", "Cancel").click()
+    check("cancelled", page.ended("large.png", "cancelled", 60), [li.text for li in page.all("#jobs li")])
+    page.button("large.png", "Remove").click()
+    check("removed", until(lambda: not page.button("large.png", "Remove")))
+
+
+def clip(page):
+    page.one("#scale").send_keys("2")
+    page.one("#files").send_keys(str(REPOSITORY / "samples" / "clip.mp4"))
+    page.one("#start").click()
+    check("a clip is done", page.ended("clip.mp4"), [li.text for li in page.all("#jobs li")])
+    page.button("clip.mp4", "Compare").click()
+    films = "const f = [...document.getElementById('compare').shadowRoot.querySelectorAll('video')];"
+    ready = until(lambda: page.js(films + "return f.length === 2 && f.every(v => v.readyState >= 2)"), 30)
+    check(
+        "both films can be played",
+        ready,
+        page.js(films + "return f.map(v => [v.src, v.error?.message, v.readyState])"),
+    )
+    if ready:
+        page.inside(".play").click()
+        until(lambda: page.js(films + "return f[0].currentTime > 0.3"))
+        apart = page.js(films + "return Math.abs(f[0].currentTime - f[1].currentTime)")
+        check("in step", apart < 0.15, apart)
+        page.inside(".play").click()
+        until(lambda: page.js(films + "return f.every(v => v.paused && !v.seeking)"))
+        apart = until(lambda: page.js(films + "return Math.abs(f[0].currentTime - f[1].currentTime) < 0.05"))
+        check("and at the same place when stopped", apart)
+    page.shot("film-light")
+    page.one("#viewer-close").click()
+
+
+def tabs_and_reloads(page):
+    ids = lambda: page.js("return [...document.querySelectorAll('#jobs li[data-id]')].map(li => li.dataset.id)")
+    before = ids()
+    first = page.driver.current_window_handle
+    page.driver.switch_to.new_window("tab")
+    page.open()
+    check("another tab has the same list", until(lambda: ids() == before), (ids(), before))
+    page.drop("second.png", "image/png", png(30, 20))
+    page.one("#start").click()
+    check("what one tab begins", page.ended("second.png"))
+    page.driver.switch_to.window(first)
+    check("the other hears of", page.ended("second.png"))
+    now = ids()
+    page.driver.refresh()
+    check("the list is there after a reload", until(lambda: ids() == now), (ids(), now))
+    port = page.server.port
+    page.server.stop()
+    check(
+        "a server that is gone is told",
+        until(lambda: "cannot be reached" in page.one("#status").text, 20),
+        page.one("#status").text,
+    )
+    page.server.start(port)
+    check(
+        "and one that is back is found",
+        until(lambda: ids() == now and "done" in page.one("#status").text, 30),
+        (ids(), now, page.one("#status").text),
+    )
+
+
+def small_and_dark(page):
+    page.driver.set_window_size(500, 800)
+    page.driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+    )
+    page.driver.refresh()
+    until(lambda: page.all("#jobs li.done"))
+    wide = page.js("return document.documentElement.scrollWidth")
+    check("nothing sticks out at 360 pixels", wide <= 360, wide)
+    page.shot("phone-light")
+    page.button("cat.jpg", "Compare").click()
+    check("nor in the viewer", page.js("return document.getElementById('viewer').scrollWidth") <= 360)
+    page.shot("phone-compare")
+    page.one("#viewer-close").click()
+    page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    page.driver.set_window_size(1200, 900)
+    page.media(prefers_color_scheme="dark")
+    ground = page.js("return getComputedStyle(document.body).backgroundColor")
+    check("dark where the system is", ground == "rgb(18, 20, 23)", ground)
+    page.shot("dark")
+    accessible(page, "dark")
+    page.media(prefers_color_scheme="light")
+
+
+def keyboard(page):
+    page.open()
+    page.one("#files").send_keys(str(REPOSITORY / "samples" / "cat.jpg"))
+    body, reached = page.one("body"), []
+    page.js("document.activeElement.blur()")
+    for _ in range(60):
+        ActionChains(page.driver).send_keys(Keys.TAB).perform()
+        name = page.js("const e = document.activeElement; return e.id || e.name || e.textContent.trim() || e.tagName")
+        reached.append(name)
+        if name == "start":
+            break
+    check(
+        "Tab reaches the button", {"files", "model", "scale", "denoise", "format", "start"} <= set(reached), reached
+    )
+    ActionChains(page.driver).send_keys(Keys.ENTER).perform()
+    until(lambda: len([li for li in page.all("#jobs li.done") if "cat.jpg" in li.text]) == 2, 120)
+    page.button("cat.jpg", "Compare").send_keys(Keys.ENTER)
+    check("Enter opens", until(lambda: page.one("#viewer").get_attribute("open")))
+    ActionChains(page.driver).send_keys("1").perform()
+    check("1 is one to one", page.one("#zoom-value").text == "100 %", page.one("#zoom-value").text)
+    ActionChains(page.driver).send_keys(Keys.ESCAPE).perform()
+    check("Escape closes", until(lambda: not page.one("#viewer").get_attribute("open")))
+    check("there is one body", body is not None)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("--shots")
+    o = parser.parse_args()
+    if webdriver is None or not shutil.which("chromedriver") or not shutil.which("chromium"):
+        print("SKIPPED: the page in a browser: chromium, chromium-driver or python3-selenium is not installed")
+        print("0 checks, 0 failures")
+        return 0
+    if not os.environ.get("ENLARGE_AXE"):
+        print("SKIPPED: axe-core: ENLARGE_AXE is not set")
+    with tempfile.TemporaryDirectory() as downloads, Server(o.program) as server:
+        began = time.monotonic()
+        server.get("/")
+        print(f"the page took {1000 * (time.monotonic() - began):.1f} ms")
+        driver = start_browser(downloads)
+        page = Page(driver, server, o.shots)
+        try:
+            for step in (a_picture, a_part, cancelled, clip, tabs_and_reloads, small_and_dark, keyboard):
+                step(page)
+            errors = [
+                e["message"]
+                for e in driver.get_log("browser")
+                if e["level"] == "SEVERE"  # of a server that was stopped it may
+                and not any(w in e["message"] for w in ("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING"))
+            ]
+            check("the browser complains of nothing", not errors, errors)
+        except Exception as error:  # noqa: BLE001
+            page.shot("failed")
+            check(f"the test goes through: {error!r}", False)
+        finally:
+            driver.quit()
+    return finish()
+
+
+sys.exit(main())
