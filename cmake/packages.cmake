@@ -152,7 +152,8 @@ This is the Python package: arrays, tensors and files."
 
 get_cmake_property(components COMPONENTS)
 if(gstreamer IN_LIST components)
-  enlarge_package(gstreamer gstreamer1.0-enlarge libs "" "makes video larger and cleaner - GStreamer element" "${what}
+  enlarge_package(gstreamer gstreamer1.0-enlarge libs "libenlarge0 (>= ${version})"
+                  "makes video larger and cleaner - GStreamer element" "${what}
 
 This is the element enlarge of GStreamer.")
 endif()
