@@ -268,6 +268,7 @@ def crashes():
         check("work goes on after a kill", answer.status == 200 and png_size(answer.body) == (800, 600), answer)
         check("the crash is counted", server.metric("enlarge_worker_crashes_total") == 1)
         asked = pool.submit(server.post, SLOW, png(200, 150))
+        check("it is at work again", until(lambda: server.metric("enlarge_queue_running") == 1))
         waiting = pool.submit(server.post, FAST, png(8, 8))
         gone = set(first)
         while not asked.done():  # whoever takes it
