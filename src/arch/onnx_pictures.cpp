@@ -187,7 +187,7 @@ Result<std::pair<int, int>> resize_factor(const OnnxNode& n, const Shape& from) 
 Result<void> resize(OnnxNode& n) {
     TRY(const int from, n.picture());
     TRY(const auto factor, resize_factor(n, n.make.shape(from)));
-    const auto [num, den] = factor;
+    const int num = factor.first, den = factor.second;
     const bool upsample = n.type == "Upsample";
     const std::string mode = n.text("mode", "nearest");
     const std::string position = n.text("coordinate_transformation_mode", upsample ? "asymmetric" : "half_pixel");
