@@ -1,29 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a request asks for: parameters, and the first bytes of an upload. The first byte says which.
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <span>
 #include <string>
 
-#include "fuzz/outcome.hpp"
+#include "fuzz/clients.hpp"
 #include "work/kinds.hpp"
 #include "work/options.hpp"
 
 namespace {
 
 using enlarge::fuzz::accepted;
-
-void require(bool condition, const char* what) {
-    if (condition) return;
-    std::fprintf(stderr, "broken promise: %s\n", what);
-    std::abort();
-}
-
-void is_sentence(const enlarge::Error& error) {
-    require(!error.message.empty() && error.message.size() < 1000, "an error is short");
-    for (const unsigned char c : error.message) require(c >= 0x20 && c != 0x7f, "an error is plain text");
-}
+using enlarge::fuzz::is_sentence;
+using enlarge::fuzz::require;
 
 void options(std::string_view text) {
     const auto query = serve::parse_query(text);

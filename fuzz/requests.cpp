@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What clients write into addresses and headers. The first byte says which reader gets the rest.
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -12,12 +10,7 @@
 namespace {
 
 using enlarge::fuzz::accepted;
-
-void require(bool condition, const char* what) {
-    if (condition) return;
-    std::fprintf(stderr, "broken promise: %s\n", what);
-    std::abort();
-}
+using enlarge::fuzz::require;
 
 // The text before and after the first line's end.
 std::pair<std::string_view, std::string_view> halves(std::string_view text) {

@@ -2,27 +2,16 @@
 // Requests in the shapes of other servers' clients. The first byte says which: 'e' one picture, 'b' a batch, 'i' a
 // tensor, whose head has as many bytes as the two that follow say.
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 
-#include "fuzz/outcome.hpp"
+#include "fuzz/clients.hpp"
 #include "service/shim_requests.hpp"
 
 namespace {
 
 using enlarge::fuzz::accepted;
-
-void require(bool condition, const char* what) {
-    if (condition) return;
-    std::fprintf(stderr, "broken promise: %s\n", what);
-    std::abort();
-}
-
-void is_sentence(const enlarge::Error& error) {
-    require(!error.message.empty() && error.message.size() < 1000, "an error is short");
-    for (const unsigned char c : error.message) require(c >= 0x20 && c != 0x7f, "an error is plain text");
-}
+using enlarge::fuzz::is_sentence;
+using enlarge::fuzz::require;
 
 void extras(const std::string& body, bool batch) {
     const auto request = serve::parse_extras(body, batch);

@@ -3,8 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 
 #include "fuzz/outcome.hpp"
 #include "weights/formats.hpp"
@@ -21,12 +19,6 @@ inline Limits tight_limits() {
     limits.tensor_elements = 1 << 20;
     limits.total_elements = 1 << 22;
     return limits;
-}
-
-inline void require(bool condition, const char* what) {
-    if (condition) return;
-    std::fprintf(stderr, "broken promise: %s\n", what);
-    std::abort();
 }
 
 inline void check(const Tensor& tensor) {
