@@ -105,10 +105,13 @@ def drawing(photo, rng, fonts, shares):
     return kind, cartoon(photo, rng) if kind == 'cartoon' else synthetic.tile(kind, rng, 512, fonts)
 
 
-def taught_input(photo, rng, fonts):
+# Shares of hard, aliased, drawing, screen, gradient, sharp, photo.
+MIXES = {'pictures': [0.16, 0.13, 0.19, 0.06, 0.03, 0.13, 0.30], 'drawings': [0.14, 0.22, 0.44, 0.05, 0.05, 0.05, 0.05]}
+
+
+def taught_input(photo, rng, fonts, mix):
     """(kind, small picture, target or None where the teacher makes it)"""
-    kind = str(rng.choice(['hard', 'aliased', 'drawing', 'screen', 'gradient', 'sharp', 'photo'],
-                          p=[0.16, 0.13, 0.19, 0.06, 0.03, 0.13, 0.30]))
+    kind = str(rng.choice(['hard', 'aliased', 'drawing', 'screen', 'gradient', 'sharp', 'photo'], p=MIXES[mix]))
     if kind == 'hard':
         return kind, np.ascontiguousarray(synthetic.hard(rng, SMALL, photo, fonts)), None
     if kind == 'gradient':  # the teacher shifts colours there: the drawn picture itself is the better target
@@ -173,7 +176,7 @@ def taught_pairs(o, kinds, small, given):
 
 
 def taught(o, rng, photos, fonts, chunk):
-    return taught_pairs(o, *zip(*(taught_input(next(photos), rng, fonts) for _ in range(o.count))))
+    return taught_pairs(o, *zip(*(taught_input(next(photos), rng, fonts, o.mix) for _ in range(o.count))))
 
 
 def retaught(o, rng, photos, fonts, chunk):
@@ -218,6 +221,7 @@ def main():
     a.add_argument('--cache', required=True)
     a.add_argument('--engine', default='enlarge')
     a.add_argument('--teacher', help='a network that enlarges by 4, for `taught` and `retaught`')
+    a.add_argument('--mix', default='pictures', choices=MIXES, help='for `taught`: what there is most of')
     a.add_argument('--scale', type=int, default=4, choices=[2, 4], help='for `faithful`')
     a.add_argument('--first', type=int, default=0)
     a.add_argument('--chunks', type=int, default=1)

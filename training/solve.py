@@ -18,6 +18,7 @@ last convolution so that pictures of one colour stay as they are, and hard ones 
 moved by much, and others as little as may be.
 """
 import argparse
+import glob
 import itertools
 
 import numpy as np
@@ -125,9 +126,11 @@ def settle(o):
 
 
 def patches(o, size):
+    """Pieces of the small pictures of all chunks."""
     rng, x = np.random.default_rng(3), []
-    lr = np.load(f'{o.cache}/c000_lr.npy', mmap_mode='r')
+    chunks = [np.load(p, mmap_mode='r') for p in sorted(glob.glob(f'{o.cache}/c*_lr.npy'))]
     for _ in range(o.patches):
+        lr = chunks[rng.integers(len(chunks))]
         i, (y, z) = rng.integers(len(lr)), rng.integers(0, 128 - size + 1, 2)
         x.append(lr[i, y:y + size, z:z + size])
     return torch.from_numpy(np.stack(x).transpose(0, 3, 1, 2).astype(np.float32) / 255)

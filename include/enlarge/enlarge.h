@@ -207,6 +207,8 @@ typedef struct enlarge_choice {
     const char* partner; /* which removes less noise: blend it in with a share of 1 - denoise; "" when denoise is 1 */
     double denoise;
     double plain;        /* for enlarge_options */
+    const char* filter_before; /* for enlarge_video_options; "" for pictures, and where nothing has to be done */
+    int32_t no_deinterlace;    /* the same: 1 where filter_before deinterlaces already */
 } enlarge_choice;
 
 /* What somebody who knows the networks would do with a "photo", "drawing", "text", "film", "tape" or "phone" picture,

@@ -18,7 +18,7 @@
 
 struct enlarge_context {
     std::string error;
-    std::string model, partner;  // of enlarge_choose
+    std::string model, partner, filter;  // of enlarge_choose
     std::string text;            // of the last function that gave one
 };
 struct enlarge_model {

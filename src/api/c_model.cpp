@@ -134,6 +134,7 @@ enlarge_status enlarge_choose(enlarge_context* ctx, const char* kind, int video,
         const enlarge::Use use = video ? enlarge::Use::video : enlarge::Use::pictures;
         const enlarge::Choice chosen = enlarge::choose(*known, use, factor);
         ctx->model = chosen.model;
+        ctx->filter = video ? chosen.filter_before : "";
         ctx->partner.clear();
         if (chosen.denoise < 1) {
             auto partner = enlarge::denoise_partner(chosen.model);
@@ -145,6 +146,8 @@ enlarge_status enlarge_choose(enlarge_context* ctx, const char* kind, int video,
         to.partner = ctx->partner.c_str();
         to.denoise = chosen.denoise;
         to.plain = 1 - chosen.strength;
+        to.filter_before = ctx->filter.c_str();
+        to.no_deinterlace = video && !chosen.deinterlace;
         return fill_known(choice, to, "choice");
     });
 }

@@ -287,6 +287,11 @@ int main(void) {
         CHECK(choice.plain > 0.1 && choice.plain < 0.5 && choice.denoise == 1 && strcmp(choice.partner, "") == 0);
         CHECK(enlarge_choose(ctx, "photo", 0, 2, &choice) == ENLARGE_OK && strcmp(choice.model, "fine-x2") == 0);
         CHECK(choice.denoise < 1 && strcmp(choice.partner, "fine-wdn-x2") == 0);
+        CHECK(choice.no_deinterlace == 0 && strcmp(choice.filter_before, "") == 0);
+        CHECK(enlarge_choose(ctx, "tape", 1, 2, &choice) == ENLARGE_OK && choice.no_deinterlace == 1);
+        CHECK(strncmp(choice.filter_before, "bwdif", 5) == 0);
+        CHECK(enlarge_choose(ctx, "tape", 0, 2, &choice) == ENLARGE_OK && choice.no_deinterlace == 0);
+        CHECK(strcmp(choice.filter_before, "") == 0);
         CHECK(enlarge_choose(ctx, "anime", 0, 2, &choice) == ENLARGE_ARGUMENT && strstr(enlarge_error(ctx), "drawing") != NULL);
         CHECK(enlarge_choose(ctx, "film", 0, 2, NULL) == ENLARGE_ARGUMENT && enlarge_choose(ctx, NULL, 0, 2, &choice) == ENLARGE_ARGUMENT);
     }
