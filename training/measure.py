@@ -13,7 +13,8 @@ FILE is any Compact network; `lanczos` is a FILE too. DATA (or the environment's
 images/Real-ESRGAN-inputs/ and images/Set5/x2/img_001_HR.png, ..._LR.png.
 
 scores    distance to the teacher, for x2 to its halved picture, on 48 Kodak inputs damaged in four seeded ways, and on
-          Real-ESRGAN's 13 demo inputs (at most 256x256 of their middle):
+          Real-ESRGAN's 13 demo inputs (at most 256x256 of their middle); with --sets lines on the drawings of the latter
+          and 20 frames of an animated film:
   psnr, ssim   of RGB, and of luma
   sharp        mean gradient of luma, relative to the teacher's (1 = as sharp)
   local        mean over 16x16 blocks of |gradient - teacher's|, relative to the teacher's (0 = the same everywhere)
@@ -31,6 +32,8 @@ import argparse
 import glob
 import itertools
 import os
+import subprocess
+import tempfile
 
 import numpy as np
 import torch
@@ -79,6 +82,15 @@ def demo_inputs(data):
             if p.endswith(('.png', '.jpg'))]
 
 
+def line_art(data):
+    """The drawings among the demo inputs, and 20 frames of an animated film."""
+    yield from ((n, x) for n, x in demo_inputs(data) if n == '0014.jpg' or 'comic' in n)
+    with tempfile.TemporaryDirectory() as work:
+        subprocess.run(['ffmpeg', '-v', 'error', '-i', f'{data}/clips/onepiece_demo.mp4', '-vf', r'select=not(mod(n\,9)),format=rgb24',
+                        '-vsync', '0', '-frames:v', '20', f'{work}/%02d.png'], check=True)
+        yield from (('frame ' + os.path.basename(p)[:2], load_rgb(p)) for p in sorted(glob.glob(work + '/*.png')))
+
+
 def middle(x, n=256):
     y0, x0 = max(0, x.shape[0] - n) // 2, max(0, x.shape[1] - n) // 2
     return np.ascontiguousarray(x[y0:y0 + n, x0:x0 + n])
@@ -121,24 +133,34 @@ def compare(out, want, scale, full=True):
             block(ox, oy, scale) / block(wx, wy, scale)]
 
 
+def sets_of(o):
+    """[(label, inputs, the teacher's outputs, the inputs' names)]"""
+    sets = []
+    if 'kodak' in o.sets:
+        kodak = [x for _, x in degraded_kodak(o.data)]
+        wants, step = taught(o, kodak, 'kodak'), 3 if o.quick else 1
+        sets.append(('Kodak', kodak[::step], wants[::step], None))
+    for label, inputs in (('demo', demo_inputs), ('lines', line_art)):
+        if label in o.sets:
+            names, pictures = zip(*((n, middle(x)) for n, x in inputs(o.data)))
+            sets.append((label, pictures, taught(o, pictures, label), names))
+    return sets
+
+
 def scores(models, o):
-    kodak = [x for _, x in degraded_kodak(o.data)]
-    names, demo = zip(*((n, middle(x)) for n, x in demo_inputs(o.data)))
-    sets = [('Kodak', kodak, taught(o, kodak, 'kodak')), ('demo', demo, taught(o, demo, 'demo'))]
-    if o.quick:
-        sets[0] = ('Kodak', kodak[::3], sets[0][2][::3])
+    sets = sets_of(o)
     table, each = head('model', 'set', 'PSNR dB', 'SSIM', 'sharp', 'local', 'hist', 'block', 'worst block'), {}
     for m in models:
-        for label, inputs, wants in sets:
+        for label, inputs, wants, _ in sets:
             wants = wants if m.scale == 4 else [bicubic(t, 1, 2) for t in wants]
             got = [compare(m(x), t, m.scale, not o.quick) for x, t in zip(inputs, wants)]
             p = np.mean(got, 0)
             table.append(row(m.name, label, f'{p[0]:.2f}', f'{p[1]:.4f}', *(f'{v:.3f}' for v in p[2:]), f'{max(g[5] for g in got):.2f}'))
-            if label == 'demo':
-                each[m.name] = [f'{g[0]:.2f} / {g[5]:.2f}' for g in got]
-    if o.each:
-        table += ['', 'Each demo input, PSNR / block:', '', *head('input', *each)]
-        table += [row(n, *(each[k][i] for k in each)) for i, n in enumerate(names)]
+            each.setdefault(label, {})[m.name] = [f'{g[0]:.2f} / {g[5]:.2f}' for g in got]
+    for label, _, _, names in sets if o.each else []:
+        if names:
+            table += ['', f'Each of `{label}`, PSNR / block:', '', *head('input', *each[label])]
+            table += [row(n, *(values[i] for values in each[label].values())) for i, n in enumerate(names)]
     return table
 
 
@@ -260,6 +282,7 @@ def main():
     a.add_argument('--engine', default='enlarge')
     a.add_argument('--teacher')
     a.add_argument('--keep', help='keep the teacher\'s outputs here')
+    a.add_argument('--sets', nargs='+', default=['kodak', 'demo'], choices=['kodak', 'demo', 'lines'])
     a.add_argument('--quick', action='store_true', help='every third Kodak input, no SSIM')
     a.add_argument('--each', action='store_true', help='also every demo input')
     a.add_argument('--pictures', nargs='*', default=[])
