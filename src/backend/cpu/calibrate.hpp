@@ -26,7 +26,7 @@ bool can_be_ranges(const TransformAbsMax& ranges);
 // Calibration of one network. Everything it does is deterministic.
 class Calibration {
 public:
-    // Makes pictures for a network of `channels` whose exact path costs `macs_per_pixel`: the dearer, the smaller, so
+    // Chooses pictures for a network of `channels` whose exact path costs `macs_per_pixel`: the dearer, the smaller, so
     // that a run takes a few hundredths of a second.
     Calibration(const LoweredNetwork& network, const KernelTable& kernels, ThreadPool* pool, double macs_per_pixel);
 
@@ -36,23 +36,27 @@ public:
 
     // The largest transformed features that 16 bits shall hold in their smallest unit.
     [[nodiscard]] const TransformAbsMax& transform_abs_max() const { return transform_abs_max_; }
+    // The same of one of the pictures, for agrees().
+    [[nodiscard]] const TransformAbsMax& probe() const { return probe_; }
 
     // Another path against the exact one. Largest = 256 when a result was not finite.
     Result<Fidelity> fidelity(const std::shared_ptr<const LoweredNetwork>& other);
 
-    // Whether a network that multiplies in int16 sees on these pictures the ranges it was made with, `ranges`: if it
-    // does, they were measured on it. Needs no exact path, so it takes a small part of the time that measuring them
-    // takes.
-    Result<bool> agrees(const std::shared_ptr<const LoweredNetwork>& integer, const TransformAbsMax& ranges);
+    // Whether a network that multiplies in int16 and was made with `ranges` sees on that one picture what `probe` says: if
+    // it does, both were measured on it. Needs neither the exact path nor the other pictures: a start takes a small part
+    // of the time that measuring takes.
+    Result<bool> agrees(const std::shared_ptr<const LoweredNetwork>& integer, const TransformAbsMax& ranges, const TransformAbsMax& probe);
 
 private:
-    Result<std::vector<Image>> outputs(const std::shared_ptr<const LoweredNetwork>& network, TransformAbsMax* seen, bool& finite);
+    // Of one picture; `finite` becomes false when it is not.
+    Result<Image> output(Runner& runner, const LoweredNetwork& network, int kind, bool& finite) const;
 
     const KernelTable& kernels_;
     ThreadPool* pool_;
-    std::vector<Image> pictures_;
+    Size size_;
+    int channels_;
     std::vector<Image> exact_outputs_;
-    TransformAbsMax transform_abs_max_;
+    TransformAbsMax transform_abs_max_, probe_;
 };
 
 }  // namespace enlarge::cpu

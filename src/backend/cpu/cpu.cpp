@@ -101,7 +101,7 @@ struct Compilation {
             if (integer) {
                 TRY(const cpu::Fidelity fidelity, calibration.fidelity(*integer));
                 if (!automatic || passes(fidelity, kIntegerGate)) {
-                    keep({Precision::int16, fidelity, calibration.transform_abs_max()});
+                    keep({Precision::int16, fidelity, calibration.transform_abs_max(), calibration.probe()});
                     return program(*integer, fidelity);
                 }
             } else if (!automatic) {
@@ -115,13 +115,13 @@ struct Compilation {
         if (half) {
             TRY(const cpu::Fidelity fidelity, calibration.fidelity(*half));
             if (!automatic || passes(fidelity, kHalfGate)) {
-                keep({Precision::fp16, fidelity, {}});
+                keep({Precision::fp16, fidelity, {}, {}});
                 return program(*half, fidelity);
             }
         } else if (!automatic) {
             return std::move(half).error();
         }
-        keep({Precision::fp32, {}, {}});
+        keep({Precision::fp32, {}, {}, {}});
         return program(exact, {});
     }
 
@@ -130,7 +130,7 @@ struct Compilation {
         if (known.precision == Precision::int16) {
             TRY(const auto integer, lower({Element::f16, &known.transform_abs_max, nullptr, options.pool}));
             cpu::Calibration calibration(*integer, table, options.pool, graph.macs_per_pixel());
-            TRY(const bool agrees, calibration.agrees(integer, known.transform_abs_max));
+            TRY(const bool agrees, calibration.agrees(integer, known.transform_abs_max, known.probe));
             if (!agrees) {
                 log(LogLevel::info, "int16: the ranges measured before are not this network's; measured again");
                 return std::unique_ptr<Program>();
@@ -147,7 +147,7 @@ struct Compilation {
         if (!finite) return std::unique_ptr<Program>();
         TRY(const cpu::Fidelity fidelity, calibration.fidelity(half));
         if (!is_within(fidelity, kHalfGate)) return std::unique_ptr<Program>();
-        say_before({Precision::fp16, fidelity, {}});
+        say_before({Precision::fp16, fidelity, {}, {}});
         return program(half, fidelity);
     }
 

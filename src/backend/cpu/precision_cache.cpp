@@ -25,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Raised whenever calibration, its gates or this file would come out otherwise.
-constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kVersion = 3;
 constexpr char kMagic[16] = "enlarge verdict";
 constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 
@@ -58,6 +58,26 @@ private:
     const std::string& bytes_;
     std::size_t at_ = 0;
 };
+
+void put_table(Writer& writer, const TransformAbsMax& table) {
+    writer.put(static_cast<std::uint32_t>(table.size()));
+    for (const std::vector<float>& step : table) {
+        writer.put(static_cast<std::uint32_t>(step.size()));
+        writer.bytes.append(reinterpret_cast<const char*>(step.data()), step.size() * sizeof(float));
+    }
+}
+
+bool take_table(Reader& reader, TransformAbsMax& table) {
+    std::uint32_t steps = 0, count = 0;
+    if (!reader.get(steps) || steps > reader.left() / sizeof(std::uint32_t)) return false;
+    table.resize(steps);
+    for (std::vector<float>& step : table) {
+        if (!reader.get(count) || count > reader.left() / sizeof(float)) return false;
+        step.resize(count);
+        reader.take(step.data(), count * sizeof(float));
+    }
+    return true;
+}
 
 std::uint64_t checksum(const std::string& bytes, std::size_t n) { return XXH3_64bits(bytes.data(), n); }
 
@@ -118,13 +138,12 @@ std::optional<KeptPrecision> load_precision(const fs::path& file, const Precisio
 
     Reader reader(bytes);
     char magic[sizeof kMagic];
-    std::uint32_t version = 0, steps = 0;
+    std::uint32_t version = 0;
     std::int32_t precision = 0;
     PrecisionKey whose;
     KeptPrecision kept;
     if (!reader.get(magic) || !reader.get(version) || version != kVersion || !reader.get(whose) || whose != key ||
-        !reader.get(precision) || !reader.get(kept.fidelity.psnr) || !reader.get(kept.fidelity.largest) ||
-        !reader.get(steps) || steps > reader.left() / sizeof(std::uint32_t))
+        !reader.get(precision) || !reader.get(kept.fidelity.psnr) || !reader.get(kept.fidelity.largest))
         return {};
     const auto is = [&](Precision one) { return precision == static_cast<std::int32_t>(one); };
     if (!is(Precision::fp32) && !is(Precision::fp16) && !is(Precision::int16)) return {};
@@ -132,15 +151,9 @@ std::optional<KeptPrecision> load_precision(const fs::path& file, const Precisio
     if (!is(Precision::fp32) && (!std::isfinite(kept.fidelity.psnr) || !(kept.fidelity.psnr <= kSamePsnr) ||
                                  !(kept.fidelity.largest >= 0) || !gate(kept.precision, kept.fidelity)))
         return {};
-    kept.transform_abs_max.resize(steps);
-    for (std::vector<float>& largest : kept.transform_abs_max) {
-        std::uint32_t count = 0;
-        if (!reader.get(count) || count > reader.left() / sizeof(float)) return {};
-        largest.resize(count);
-        reader.take(largest.data(), count * sizeof(float));
-    }
-    if (reader.left() > 0 || !(is(Precision::int16) ? can_be_ranges(kept.transform_abs_max) : kept.transform_abs_max.empty()))
-        return {};
+    for (TransformAbsMax* table : {&kept.transform_abs_max, &kept.probe})
+        if (!take_table(reader, *table) || !(is(Precision::int16) ? can_be_ranges(*table) : table->empty())) return {};
+    if (reader.left() > 0) return {};
     return kept;
 }
 
@@ -152,11 +165,8 @@ void store_precision(const fs::path& file, const PrecisionKey& key, const KeptPr
     writer.put(static_cast<std::int32_t>(kept.precision));
     writer.put(kept.fidelity.psnr);
     writer.put(kept.fidelity.largest);
-    writer.put(static_cast<std::uint32_t>(kept.transform_abs_max.size()));
-    for (const std::vector<float>& largest : kept.transform_abs_max) {
-        writer.put(static_cast<std::uint32_t>(largest.size()));
-        writer.bytes.append(reinterpret_cast<const char*>(largest.data()), largest.size() * sizeof(float));
-    }
+    put_table(writer, kept.transform_abs_max);
+    put_table(writer, kept.probe);
     writer.put(checksum(writer.bytes, writer.bytes.size()));
 
     std::error_code error;

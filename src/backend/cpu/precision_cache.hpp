@@ -20,7 +20,8 @@ namespace enlarge::cpu {
 struct KeptPrecision {
     Precision precision = Precision::fp32;  // what automatic means for this network: fp32, fp16 or int16
     Fidelity fidelity;                      // of that path
-    TransformAbsMax transform_abs_max;                     // int16: the ranges its scales are made from
+    TransformAbsMax transform_abs_max;      // int16: the ranges its scales are made from
+    TransformAbsMax probe;                  // int16: what one picture has of them (Calibration::probe())
 };
 
 // Whose it is: a hash of all of a graph's operations, shapes and numbers, of the kernels that ran it, and of the

@@ -323,8 +323,8 @@ TEST(cpu, a_kept_precision_that_lies_is_not_believed) {
     };
     const std::string whole = read_bytes();
     ASSERT_GT(whole.size(), 1000U);
-    // After magic, version and key: precision, dB, largest; from `ranges` on a count and so many floats for each step.
-    constexpr std::size_t kPrecision = 16 + 4 + 16, kPsnr = kPrecision + 4, kLargest = kPsnr + 8, kRanges = kLargest + 4 + 4;
+    // After magic, version and key: precision, dB, largest; then of each table the number of steps, and of each step a count and so many floats.
+    constexpr std::size_t kPrecision = 16 + 4 + 16, kPsnr = kPrecision + 4, kLargest = kPsnr + 8, kRanges = kLargest + 4;
     const auto sealed = [](std::string bytes) {
         const std::uint64_t sum = XXH3_64bits(bytes.data(), bytes.size() - sizeof sum);
         std::memcpy(bytes.data() + bytes.size() - sizeof sum, &sum, sizeof sum);
@@ -335,26 +335,37 @@ TEST(cpu, a_kept_precision_that_lies_is_not_believed) {
         std::memcpy(bytes.data() + at, &value, sizeof value);
         return sealed(bytes);
     };
-    const auto with_ranges = [&](auto change) {
+    // Two tables follow each other: ranges, and what one picture has of them.
+    const auto with_tables = [&](int tables, auto change) {
         std::string bytes = whole;
-        for (std::size_t at = kRanges; at + 8 < bytes.size();) {
-            std::uint32_t count = 0;
-            std::memcpy(&count, bytes.data() + at, sizeof count);
-            at += sizeof count;
-            for (std::uint32_t i = 0; i < count; ++i, at += sizeof(float)) {
-                float value = 0;
-                std::memcpy(&value, bytes.data() + at, sizeof value);
-                value = change(value, i);
-                std::memcpy(bytes.data() + at, &value, sizeof value);
+        std::size_t at = kRanges;
+        const auto count = [&] {
+            std::uint32_t value = 0;
+            std::memcpy(&value, bytes.data() + at, sizeof value);
+            at += sizeof value;
+            return value;
+        };
+        for (int table = 0; table < tables; ++table)
+            for (std::uint32_t steps = count(); steps > 0; --steps) {
+                const std::uint32_t floats = count();
+                for (std::uint32_t i = 0; i < floats; ++i, at += sizeof(float)) {
+                    float value = 0;
+                    std::memcpy(&value, bytes.data() + at, sizeof value);
+                    value = change(value, i);
+                    std::memcpy(bytes.data() + at, &value, sizeof value);
+                }
             }
-        }
+        EXPECT_EQ(at + 8 == bytes.size(), tables == 2) << "the layout is as this test has it";
         return sealed(bytes);
     };
+    const auto with_ranges = [&](auto change) { return with_tables(2, change); };
     ASSERT_EQ(with_ranges([](float value, std::uint32_t) { return value; }), whole) << "the layout is as this test has it";
     const std::pair<const char*, std::string> lies[] = {
         {"ranges a thousand times too large", with_ranges([](float v, std::uint32_t) { return v * 1000; })},
         {"ranges twice too large", with_ranges([](float v, std::uint32_t) { return v * 2; })},
         {"ranges a thousand times too small", with_ranges([](float v, std::uint32_t) { return v / 1000; })},
+        {"ranges alone a thousand times too large", with_tables(1, [](float v, std::uint32_t) { return v * 1000; })},
+        {"ranges alone twice too small", with_tables(1, [](float v, std::uint32_t) { return v / 2; })},
         {"one range infinite", with_ranges([](float v, std::uint32_t i) { return i == 7 ? INFINITY : v; })},
         {"one range zero", with_ranges([](float v, std::uint32_t i) { return i == 7 ? 0.0F : v; })},
         {"one range beyond what rows can hold", with_ranges([](float v, std::uint32_t i) { return i == 7 ? 1e30F : v; })},
