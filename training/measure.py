@@ -86,8 +86,9 @@ def line_art(data):
     """The drawings among the demo inputs, and 20 frames of an animated film."""
     yield from ((n, x) for n, x in demo_inputs(data) if n == '0014.jpg' or 'comic' in n)
     with tempfile.TemporaryDirectory() as work:
-        subprocess.run(['ffmpeg', '-v', 'error', '-i', f'{data}/clips/onepiece_demo.mp4', '-vf', r'select=not(mod(n\,9)),format=rgb24',
-                        '-vsync', '0', '-frames:v', '20', f'{work}/%02d.png'], check=True)
+        film, every = f'{data}/clips/onepiece_demo.mp4', r'select=not(mod(n\,9)),format=rgb24'
+        subprocess.run(['ffmpeg', '-v', 'error', '-i', film, '-vf', every, '-vsync', '0', '-frames:v', '20', f'{work}/%02d.png'],
+                       check=True)
         yield from (('frame ' + os.path.basename(p)[:2], load_rgb(p)) for p in sorted(glob.glob(work + '/*.png')))
 
 

@@ -42,10 +42,11 @@ public:
     // Another path against the exact one. Largest = 256 when a result was not finite.
     Result<Fidelity> fidelity(const std::shared_ptr<const LoweredNetwork>& other);
 
-    // Whether a network that multiplies in int16 and was made with `ranges` sees on that one picture what `probe` says: if
-    // it does, both were measured on it. Needs neither the exact path nor the other pictures: a start takes a small part
-    // of the time that measuring takes.
-    Result<bool> agrees(const std::shared_ptr<const LoweredNetwork>& integer, const TransformAbsMax& ranges, const TransformAbsMax& probe);
+    // Whether a network that multiplies in int16 and was made with `ranges` sees on that one picture what `probe`
+    // says: if it does, both were measured on it. Needs neither the exact path nor the other pictures: a start takes a
+    // small part of the time that measuring takes.
+    Result<bool> agrees(const std::shared_ptr<const LoweredNetwork>& integer, const TransformAbsMax& ranges,
+                        const TransformAbsMax& probe);
 
 private:
     // Of one picture; `finite` becomes false when it is not.

@@ -323,7 +323,8 @@ TEST(cpu, a_kept_precision_that_lies_is_not_believed) {
     };
     const std::string whole = read_bytes();
     ASSERT_GT(whole.size(), 1000U);
-    // After magic, version and key: precision, dB, largest; then of each table the number of steps, and of each step a count and so many floats.
+    // After magic, version and key: precision, dB, largest; then of each table the number of steps, and of each step a
+    // count and so many floats.
     constexpr std::size_t kPrecision = 16 + 4 + 16, kPsnr = kPrecision + 4, kLargest = kPsnr + 8, kRanges = kLargest + 4;
     const auto sealed = [](std::string bytes) {
         const std::uint64_t sum = XXH3_64bits(bytes.data(), bytes.size() - sizeof sum);
