@@ -13,8 +13,8 @@ FILE is any Compact network; `lanczos` is a FILE too. DATA (or the environment's
 images/Real-ESRGAN-inputs/ and images/Set5/x2/img_001_HR.png, ..._LR.png.
 
 scores    distance to the teacher, for x2 to its halved picture, on 48 Kodak inputs damaged in four seeded ways, and on
-          Real-ESRGAN's 13 demo inputs (at most 256x256 of their middle); with --sets lines on the drawings of the latter
-          and 20 frames of an animated film:
+          Real-ESRGAN's 13 demo inputs (at most 256x256 of their middle); with --sets lines on the drawings of the
+          latter and 20 frames of an animated film:
   psnr, ssim   of RGB, and of luma
   sharp        mean gradient of luma, relative to the teacher's (1 = as sharp)
   local        mean over 16x16 blocks of |gradient - teacher's|, relative to the teacher's (0 = the same everywhere)
@@ -87,8 +87,8 @@ def line_art(data):
     yield from ((n, x) for n, x in demo_inputs(data) if n == '0014.jpg' or 'comic' in n)
     with tempfile.TemporaryDirectory() as work:
         film, every = f'{data}/clips/onepiece_demo.mp4', r'select=not(mod(n\,9)),format=rgb24'
-        subprocess.run(['ffmpeg', '-v', 'error', '-i', film, '-vf', every, '-vsync', '0', '-frames:v', '20', f'{work}/%02d.png'],
-                       check=True)
+        subprocess.run(['ffmpeg', '-v', 'error', '-i', film, '-vf', every, '-vsync', '0', '-frames:v', '20',
+                        f'{work}/%02d.png'], check=True)
         yield from (('frame ' + os.path.basename(p)[:2], load_rgb(p)) for p in sorted(glob.glob(work + '/*.png')))
 
 
