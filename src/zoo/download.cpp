@@ -18,6 +18,8 @@
 #include <optional>
 #include <string_view>
 
+#include "zoo/certificates.hpp"
+
 namespace enlarge::zoo {
 namespace {
 
@@ -185,8 +187,9 @@ Error describe(CURLcode code, const Transfer& t, const Download& what, const cha
     switch (code) {
         case CURLE_COULDNT_RESOLVE_HOST: case CURLE_COULDNT_RESOLVE_PROXY: case CURLE_COULDNT_CONNECT:
             return {Errc::network, host + " cannot be reached; is this machine offline? (" + why + ")"};
-        case CURLE_PEER_FAILED_VERIFICATION: case CURLE_SSL_CONNECT_ERROR:
-            return {Errc::network, "no secure connection to " + host + " (" + why + ")"};
+        case CURLE_PEER_FAILED_VERIFICATION: case CURLE_SSL_CONNECT_ERROR: case CURLE_SSL_CACERT_BADFILE:
+            return {Errc::network, "no secure connection to " + host + " (" + why +
+                                       "); SSL_CERT_FILE or SSL_CERT_DIR can name the certificates to trust"};
         case CURLE_UNSUPPORTED_PROTOCOL:
             return {Errc::network, host + " redirects to an address that is not " + (what.address.starts_with("http://") ? "http" : "https")};
         case CURLE_TOO_MANY_REDIRECTS:
@@ -197,17 +200,12 @@ Error describe(CURLcode code, const Transfer& t, const Download& what, const cha
     }
 }
 
-// Where curl's library was built the certificates lay in one place; a carried library meets machines that have them in
-// another. NULL: curl's own place, or none is known. SSL_CERT_FILE names any other.
-const char* certificates() {
-    if (const char* named = std::getenv("SSL_CERT_FILE"); named && *named) return named;
-    const curl_version_info_data* const curl = curl_version_info(CURLVERSION_NOW);
-    if (curl->age >= CURLVERSION_SEVENTH && curl->cainfo && ::access(curl->cainfo, R_OK) == 0) return nullptr;
-    for (const char* place : {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-                              "/etc/ssl/ca-bundle.pem", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-                              "/etc/ssl/cert.pem"})
-        if (::access(place, R_OK) == 0) return place;
-    return nullptr;
+void set_certificates(CURL* curl) {
+    const curl_version_info_data* const version = curl_version_info(CURLVERSION_NOW);
+    const bool told = version->age >= CURLVERSION_SEVENTH && version->cainfo;
+    const Certificates places = find_certificates(told ? version->cainfo : "");
+    if (!places.file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, places.file.c_str());
+    if (!places.folder.empty()) curl_easy_setopt(curl, CURLOPT_CAPATH, places.folder.c_str());
 }
 
 void set_options(CURL* curl, Transfer& t, const Download& what, const std::string& range, char* detail) {
@@ -220,7 +218,7 @@ void set_options(CURL* curl, Transfer& t, const Download& what, const std::strin
         curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
         curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, &t);
     }
-    if (const char* file = certificates()) curl_easy_setopt(curl, CURLOPT_CAINFO, file);
+    set_certificates(curl);
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
     curl_easy_setopt(curl, CURLOPT_MAXREDIRS, kMostRedirects);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
