@@ -4,11 +4,13 @@
 #include <gst/video/gstvideofilter.h>
 
 #include "formats.hpp"
+#include "packed.hpp"
 #include "properties.hpp"
 #include "sizes.hpp"
 #include "upscaler.hpp"
 
 using enlarge_gst::Failure;
+using enlarge_gst::Planes;
 using enlarge_gst::Settings;
 using enlarge_gst::Upscaler;
 using enlarge_gst::with_planes;
@@ -21,6 +23,7 @@ struct GstEnlarge {
     Upscaler* upscaler;
     Settings* settings;     // guarded by the object's lock
     enlarge_frame in, out;  // what frames are like now; of the streaming thread
+    Planes *in_planes, *out_planes;  // where they are packed
 };
 struct GstEnlargeClass {
     GstVideoFilterClass parent;
@@ -68,6 +71,8 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec*) {
 
 void finalize(GObject* object) {
     delete self_of(object)->upscaler;
+    delete self_of(object)->in_planes;
+    delete self_of(object)->out_planes;
     delete self_of(object)->settings;
     G_OBJECT_CLASS(gst_enlarge_parent_class)->finalize(object);
 }
@@ -179,9 +184,21 @@ gboolean set_info(GstVideoFilter* filter, GstCaps* in_caps, GstVideoInfo* in, Gs
 
 GstFlowReturn transform_frame(GstVideoFilter* filter, GstVideoFrame* in, GstVideoFrame* out) {
     GstEnlarge* self = self_of(filter);
+    const bool packed = enlarge_gst::is_packed(in->info);  // and so what they become
+    enlarge_frame from, to;
+    if (packed) {
+        from = self->in_planes->with_planes(self->in, *in);
+        to = self->out_planes->with_planes(self->out, *out);
+        self->in_planes->read(*in);
+    } else {
+        from = with_planes(self->in, *in);
+        to = with_planes(self->out, *out);
+    }
     Failure failure;
-    switch (self->upscaler->enlarge(with_planes(self->in, *in), with_planes(self->out, *out), failure)) {
-        case Upscaler::Outcome::made: return GST_FLOW_OK;
+    switch (self->upscaler->enlarge(from, to, failure)) {
+        case Upscaler::Outcome::made:
+            if (packed) self->out_planes->write(*out);
+            return GST_FLOW_OK;
         case Upscaler::Outcome::stopped: return GST_FLOW_FLUSHING;
         case Upscaler::Outcome::failed: break;
     }
@@ -238,6 +255,8 @@ static void gst_enlarge_class_init(GstEnlargeClass* klass) {
 static void gst_enlarge_init(GstEnlarge* self) {
     self->upscaler = new Upscaler;
     self->settings = new Settings;
+    self->in_planes = new Planes;
+    self->out_planes = new Planes;
     // A frame that is late is still wanted: files are made with this.
     gst_base_transform_set_qos_enabled(GST_BASE_TRANSFORM(self), FALSE);
 }

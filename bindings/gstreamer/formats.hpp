@@ -12,7 +12,7 @@ GstCaps* template_caps();
 
 // What frames of `info`, made from `caps`, are like, without planes. Only for formats of template_caps().
 enlarge_frame describe(const GstVideoInfo& info, const GstCaps* caps);
-// `like` with the planes of a mapped frame.
+// `like` with the planes of a mapped frame that is not packed.
 enlarge_frame with_planes(enlarge_frame like, const GstVideoFrame& frame);
 
 }  // namespace enlarge_gst

@@ -25,6 +25,12 @@ std::string text_of(const GValue* value) {
     return text ? text : "";
 }
 
+// All noise is removed by the network as it is.
+void set_denoise(Settings& settings, double share) {
+    settings.denoise.reset();
+    if (share < 1) settings.denoise = share;
+}
+
 }  // namespace
 
 void install_properties(GObjectClass* klass) {
@@ -59,7 +65,7 @@ void set_property(Settings& settings, guint id, const GValue* value) {
         case kHeight: settings.height = g_value_get_int(value); break;
         case kDevice: settings.device = text_of(value); break;
         case kPrecision: settings.precision = g_value_get_enum(value); break;
-        case kDenoise: settings.denoise = g_value_get_double(value); break;
+        case kDenoise: set_denoise(settings, g_value_get_double(value)); break;
         case kThreads: settings.threads = g_value_get_int(value); break;
         case kTile: settings.tile = g_value_get_int(value); break;
         default: break;
@@ -77,7 +83,7 @@ void get_property(const Settings& settings, guint id, GValue* value) {
         case kHeight: g_value_set_int(value, settings.height); break;
         case kDevice: text(settings.device); break;
         case kPrecision: g_value_set_enum(value, settings.precision); break;
-        case kDenoise: g_value_set_double(value, settings.denoise); break;
+        case kDenoise: g_value_set_double(value, settings.denoise.value_or(1)); break;
         case kThreads: g_value_set_int(value, settings.threads); break;
         case kTile: g_value_set_int(value, settings.tile); break;
         default: break;

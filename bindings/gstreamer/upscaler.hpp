@@ -9,15 +9,15 @@
 #include <optional>
 #include <string>
 
+#include "common/engine.hpp"
+
 namespace enlarge_gst {
 
+using enlarge_host::Handle;
+using enlarge_host::sized;
+
 // The element's properties. What is 0 or empty is left to the library.
-struct Settings {
-    std::string model, device;
-    int precision = ENLARGE_PRECISION_AUTO;
-    int threads = 0, tile = 0;
-    double denoise = 1;
-    double scale = 0;
+struct Settings : enlarge_host::EngineSettings {
     int width = 0, height = 0;
 };
 
@@ -33,11 +33,6 @@ struct Size {
 // open(), close(), begin() and enlarge() belong to the streaming thread; the others may be called by any.
 class Upscaler {
 public:
-    Upscaler();
-    ~Upscaler();
-    Upscaler(const Upscaler&) = delete;
-    Upscaler& operator=(const Upscaler&) = delete;
-
     // Opens the network and compiles it. `log` as in enlarge_options.
     std::optional<Failure> open(const Settings& settings, enlarge_log log, void* user);
     void close();
@@ -58,26 +53,18 @@ public:
     double factor();
 
 private:
-    Failure failed(enlarge_status status) const { return {status, enlarge_error(work_)}; }
-    enlarge_status open_model(const Settings& settings);
+    Failure failed(enlarge_status status) const { return {status, enlarge_error(work_.get())}; }
     void drop_stream();
 
     Settings settings_;
-    enlarge_context* work_;     // of the streaming thread
-    enlarge_context* control_;  // of whoever holds the lock
-    enlarge_engine* engine_ = nullptr;
+    Handle<enlarge_context> work_{enlarge_context_create()};     // of the streaming thread
+    Handle<enlarge_context> control_{enlarge_context_create()};  // of whoever holds the lock
+    Handle<enlarge_engine> engine_;
 
     std::mutex lock_;  // guards what follows
-    enlarge_model* model_ = nullptr;
-    enlarge_stream* stream_ = nullptr;
+    Handle<enlarge_model> model_;
+    Handle<enlarge_stream> stream_;
     bool stopped_ = false;
 };
-
-template <class Struct>
-Struct sized() {
-    Struct made{};
-    made.size = sizeof made;
-    return made;
-}
 
 }  // namespace enlarge_gst

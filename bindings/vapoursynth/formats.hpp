@@ -7,15 +7,11 @@
 
 #include <string>
 
+#include "common/handles.hpp"
+
 namespace enlarge_vs {
 
-// A struct of the C interface that says its size.
-template <typename T>
-T sized() {
-    T value{};
-    value.size = sizeof(T);
-    return value;
-}
+using enlarge_host::sized;
 
 // How frames of a format are enlarged.
 enum class Way {

@@ -10,52 +10,13 @@ std::string failure(const Handle<enlarge_context>& context) { return enlarge_err
 
 }  // namespace
 
-std::string Network::open_model(const Settings& settings) {
-    enlarge_context* const ctx = context_.get();
-    std::string name = settings.model, partner;
-    const char* found = nullptr;
-    if (name.empty()) {  // networks for video have no partner that removes less noise
-        if (enlarge_default_model(ctx, settings.denoise < 0, settings.scale, &found) != ENLARGE_OK)
-            return failure(context_);
-        name = found;
-    }
-    if (settings.denoise >= 0) {
-        if (enlarge_denoise_partner(ctx, name.c_str(), &found) != ENLARGE_OK) return failure(context_);
-        partner = found;
-        if (settings.denoise == 0) name = std::exchange(partner, "");
-        if (settings.denoise == 1) partner.clear();
-    }
-    enlarge_model* model = nullptr;
-    if (enlarge_model_open(ctx, name.c_str(), &model) != ENLARGE_OK) return failure(context_);
-    model_.reset(model);
-    if (partner.empty()) return {};
-    if (enlarge_model_open(ctx, partner.c_str(), &model) != ENLARGE_OK) return failure(context_);
-    const Handle<enlarge_model> other(model);
-    const auto share = static_cast<float>(1.0 - settings.denoise);
-    if (enlarge_model_blend(ctx, model_.get(), other.get(), share, &model) != ENLARGE_OK) return failure(context_);
-    model_.reset(model);
-    return {};
-}
-
 std::string Network::open(const Settings& settings, enlarge_log log, void* user) {
     if (!context_) return "not enough memory";
     settings_ = settings;
     not_made_ = settings.streams;
-    if (std::string wrong = open_model(settings); !wrong.empty()) return wrong;
-    const char* cache = nullptr;
-    if (enlarge_cache_folder(context_.get(), &cache) != ENLARGE_OK) return failure(context_);
-    const std::string folder = cache;
-    auto options = sized<enlarge_options>();
-    options.device = settings.device.empty() ? nullptr : settings.device.c_str();
-    options.precision = settings.precision;
-    options.threads = settings.threads;
-    options.tile = settings.tile;
-    options.cache_folder = folder.empty() ? nullptr : folder.c_str();
-    options.log = log;
-    options.log_user = user;
-    enlarge_engine* engine = nullptr;
-    if (enlarge_engine_create(context_.get(), model_.get(), &options, &engine) != ENLARGE_OK) return failure(context_);
-    engine_.reset(engine);
+    enlarge_host::OpenEngine opened;
+    if (enlarge_host::open_engine(context_.get(), settings, log, user, opened) != ENLARGE_OK) return failure(context_);
+    engine_ = std::move(opened.engine);
     return {};
 }
 

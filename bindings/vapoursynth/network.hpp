@@ -11,32 +11,18 @@
 #include <string>
 #include <vector>
 
+#include "common/engine.hpp"
 #include "formats.hpp"
 
 namespace enlarge_vs {
 
+using enlarge_host::Handle;
+
 // What enlarge.Upscale() was called with.
-struct Settings {
-    std::string model;   // "": as the command line chooses for video
-    double scale = 0;    // 0: the network's own
+struct Settings : enlarge_host::EngineSettings {
     int width = 0, height = 0;
-    double denoise = -1;  // 0 to 1; below 0: the network as it is
-    std::string device;
-    int precision = ENLARGE_PRECISION_AUTO;
-    int tile = 0, threads = 0;
     int streams = 2;  // frames in work at a time
 };
-
-// Frees what the C interface made.
-struct Free {
-    void operator()(enlarge_context* p) const { enlarge_context_destroy(p); }
-    void operator()(enlarge_model* p) const { enlarge_model_close(p); }
-    void operator()(enlarge_engine* p) const { enlarge_engine_destroy(p); }
-    void operator()(enlarge_session* p) const { enlarge_session_destroy(p); }
-    void operator()(enlarge_stream* p) const { enlarge_stream_destroy(p); }
-};
-template <typename T>
-using Handle = std::unique_ptr<T, Free>;
 
 // One frame at a time: a session for pictures or a stream for frames, made when first wanted.
 struct Worker {
@@ -59,7 +45,6 @@ public:
     std::string enlarge(const enlarge_image& in, const enlarge_image& out);
 
 private:
-    std::string open_model(const Settings& settings);
     std::string begin(Worker& worker, const enlarge_frame& in, const Colours& colours);
     // Waits for a worker that is free.
     std::unique_ptr<Worker> take();
@@ -68,7 +53,6 @@ private:
     Settings settings_;
     Handle<enlarge_context> context_{enlarge_context_create()};
     std::mutex context_lock_;
-    Handle<enlarge_model> model_;
     Handle<enlarge_engine> engine_;  // before the workers: destroyed after them
     std::mutex lock_;
     std::condition_variable free_one_;

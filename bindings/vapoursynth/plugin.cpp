@@ -111,15 +111,18 @@ std::string read(const Arguments& arguments, Settings& settings) {
     arguments.get("scale", settings.scale);
     arguments.get("width", settings.width);
     arguments.get("height", settings.height);
-    arguments.get("denoise", settings.denoise);
     arguments.get("device", settings.device);
     arguments.get("tile", settings.tile);
     arguments.get("threads", settings.threads);
     arguments.get("num_streams", settings.streams);
     std::string precision = "auto";
     arguments.get("precision", precision);
-    if (arguments.has("denoise") && !(settings.denoise >= 0 && settings.denoise <= 1))
-        return "denoise is " + std::to_string(settings.denoise) + "; expected 0 to 1";
+    if (arguments.has("denoise")) {
+        double share = 0;
+        arguments.get("denoise", share);
+        if (!(share >= 0 && share <= 1)) return "denoise is " + std::to_string(share) + "; expected 0 to 1";
+        settings.denoise = share;
+    }
     if (arguments.has("scale") && !(settings.scale > 0 && std::isfinite(settings.scale)))
         return "scale is " + std::to_string(settings.scale) + "; expected a number above 0";
     if (settings.streams < 1 || settings.streams > 64)

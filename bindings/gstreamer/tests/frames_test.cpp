@@ -46,6 +46,39 @@ TEST(frames, are_the_same_in_every_arrangement_of_planes) {
     EXPECT_EQ(colours(through("GBRA_12LE", in_bits(12)), rgb.size()), through("GBR_12LE", in_bits(12)));
 }
 
+TEST(frames, are_the_same_where_components_lie_side_by_side) {
+    const Values rgb = through("GBR", wave), with_alpha = through("GBRA", wave);
+    for (const char* format : {"RGB", "BGR", "RGBx", "BGRx", "xRGB", "xBGR"})
+        EXPECT_EQ(through(format, wave), rgb) << format;
+    for (const char* format : {"RGBA", "BGRA", "ARGB", "ABGR"}) {
+        EXPECT_EQ(through(format, wave), with_alpha) << format;
+        EXPECT_EQ(through(format, wave, 20), with_alpha) << format;
+    }
+    const Values deep = through("RGBA64_LE", in_bits(16));
+    for (const char* format : {"BGRA64_LE", "ARGB64_LE", "ABGR64_LE", "ARGB64"})
+        EXPECT_EQ(through(format, in_bits(16)), deep) << format;
+    // By rows of one value: 16 bits are 257 times 8.
+    const auto shallow = through("RGBA", [](int, int, int y) { return y * 10; });
+    const auto wide = through("RGBA64_LE", [](int, int, int y) { return y * 10 * 257; });
+    ASSERT_EQ(wide.size(), shallow.size());
+    for (std::size_t i = 0; i < wide.size(); ++i) ASSERT_NEAR(wide[i], shallow[i] * 257, 257) << i;
+}
+
+TEST(frames, are_opaque_where_nothing_says_how_opaque) {
+    for (const auto& [format, at] : {std::pair("RGBx", 3), {"BGRx", 3}, {"xRGB", 0}, {"xBGR", 0}}) {
+        Harness run;
+        run.caps(std::string("video/x-raw,format=") + format + ",width=8,height=4,framerate=25/1");
+        ASSERT_EQ(run.push(wave), GST_FLOW_OK) << format;
+        GstBuffer* out = run.pull();
+        GstMapInfo map;
+        ASSERT_TRUE(gst_buffer_map(out, &map, GST_MAP_READ));
+        ASSERT_EQ(map.size, 16U * 8 * 4);
+        for (gsize i = 0; i < map.size; i += 4) EXPECT_EQ(map.data[i + static_cast<gsize>(at)], 255) << format << i;
+        gst_buffer_unmap(out, &map);
+        gst_buffer_unref(out);
+    }
+}
+
 // Shallow frames and deep ones differ by rounding alone.
 TEST(frames, keep_their_depth) {
     struct Pair {

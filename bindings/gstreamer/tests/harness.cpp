@@ -103,7 +103,8 @@ void each_sample(GstVideoFrame& frame, const Visit& visit) {
         const int shift = static_cast<int>(frame.info.finfo->shift[c]);
         const int pixel = GST_VIDEO_FRAME_COMP_PSTRIDE(&frame, c);
         guint8* data = GST_VIDEO_FRAME_COMP_DATA(&frame, c);
-        if (pixel == 4 && c == 2) ++data;  // GStreamer 1.22 has the second chroma sample of P010 one byte too early
+        // GStreamer 1.22 has the second chroma sample of P010 one byte too early.
+        if (wide && pixel == 4 && c == 2) ++data;
         for (int y = 0; y < GST_VIDEO_FRAME_COMP_HEIGHT(&frame, c); ++y)
             for (int x = 0; x < GST_VIDEO_FRAME_COMP_WIDTH(&frame, c); ++x)
                 visit(static_cast<int>(c), x, y, data + y * GST_VIDEO_FRAME_COMP_STRIDE(&frame, c) + x * pixel, wide,

@@ -138,6 +138,23 @@ def check_formats():
                  ["--model", model])
 
 
+def check_rgb():
+    """Pixels whose components lie side by side, against a picture of the program's."""
+    width, height = 56, 34
+    pixels = bytes((60 + x * 3 + y * 5 + c * 40) % 200 for y in range(height) for x in range(width) for c in range(3))
+    (work / "in_001.ppm").write_bytes(b"P6\n%d %d\n255\n" % (width, height) + pixels)
+    (work / "in.raw").write_bytes(pixels)
+    ran = subprocess.run([program, work / "in_%03d.ppm", "-o", work / "out_%03d.ppm", "--force", "--quiet", "--model",
+                          "swift-x2"], capture_output=True, text=True)
+    check("the program makes a sequence of pictures", ran.returncode == 0, ran.stderr)
+    ran = launch("filesrc", f"location={work}/in.raw", "!", "rawvideoparse", "format=rgb", f"width={width}",
+                 f"height={height}", "framerate=25/1", "!", "enlarge", "model=swift-x2", "!", "filesink",
+                 f"location={work}/got.raw")
+    check("RGB is enlarged", ran.returncode == 0, ran.stderr)
+    got, expected = (work / "got.raw").read_bytes(), (work / "out_001.ppm").read_bytes()
+    check("frames of RGB", len(got) == width * height * 12 and expected.endswith(got), f"{len(got)} bytes")
+
+
 def check_real_clips():
     if not (data / "clips").is_dir():
         print("SKIPPED: real clips: ENLARGE_TEST_DATA is not set")
@@ -174,6 +191,7 @@ try:
     else:
         check_clips()
         check_formats()
+        check_rgb()
         check_real_clips()
 finally:
     shutil.rmtree(work)
