@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The doors into the library against the command line, in turns: doors.py --build FOLDER [--rounds 5] [--frames 48].
+"""The doors into the library against the command line, in turns.
+
+doors.py --build FOLDER [--rounds 5] [--frames 48] [--only DOOR ...] [--vapoursynth FOLDER --vapoursynth-python PYTHON]
 
 Every round enlarges the same clip of 640x360 once through each door, so that a noisy minute hits all alike: the
 command line, the C example (enlarge_video_file), the Python package (upscale_video), FFmpeg pipes on both sides, the
-element of GStreamer. All decode the same H.264 file. Each door is compared with a command line that encodes as it does:
-libx264, what is chosen where no encoder is named (the C example), or not at all (GStreamer). Prints medians, least
-times and the share of the command line's speed. A door that is not there is left out."""
+element of GStreamer, the plugin of VapourSynth. All decode the same H.264 file, VapourSynth the same frames as
+YUV4MPEG2. Each door is compared with a command line that reads and encodes as it does: libx264, what is chosen where no
+encoder is named (the C example), or not at all (GStreamer, VapourSynth). Prints medians, least times and the share of
+the command line's speed. A door that is not there is left out. VapourSynth's Python needs NumPy."""
 import argparse
 import os
 import pathlib
@@ -26,6 +29,42 @@ for now in enlarge.upscale_video(sys.argv[1], sys.argv[2], engine, overwrite=Tru
                                  preset="ultrafast", crf=20):
     pass
 """
+
+PIPE = "import sys, vapoursynth; sys.exit(vapoursynth.vspipe())"
+SCRIPT = """
+import numpy
+import vapoursynth as vs
+from vapoursynth import core
+core.std.LoadPlugin({plugin!r})
+head = open({clip!r}, "rb").readline()
+frames = numpy.memmap({clip!r}, mode="r", offset=len(head)).reshape({count}, 6 + 640 * 360 * 3 // 2)
+
+def fill(n, f):
+    frame, at = f.copy(), 6
+    for plane in range(3):
+        samples = numpy.asarray(frame[plane])
+        samples[:] = frames[n, at:at + samples.size].reshape(samples.shape)
+        at += samples.size
+    return frame
+
+blank = core.std.BlankClip(width=640, height=360, format=vs.YUV420P8, length={count}, fpsnum=25, fpsden=1)
+core.enlarge.Upscale(core.std.ModifyFrame(blank, blank, fill), model="swift-x2").set_output()
+"""
+
+
+def vapoursynth_door(build, work, package, python, frames):
+    """The command, where VapourSynth and the plugin are there."""
+    plugin = build / "bindings/vapoursynth/libenlarge_vapoursynth.so"
+    if not package or not plugin.exists():
+        return None
+    os.environ["XDG_CONFIG_HOME"] = str(work)  # where vspipe is told which Python it is to load
+    environment = {**os.environ, "PYTHONPATH": str(package.resolve().parent)}
+    subprocess.run([python, "-m", "vapoursynth", "config"], env=environment, capture_output=True, check=True)
+    clip = work / "clip.y4m"
+    subprocess.run(["ffmpeg", "-v", "error", "-i", work / "clip.mp4", clip], check=True)
+    (work / "script.vpy").write_text(SCRIPT.format(plugin=str(plugin), clip=str(clip), count=frames))
+    line = f"PYTHONPATH={environment['PYTHONPATH']} {python} -c '{PIPE}' -c y4m {work}/script.vpy {work}/g.y4m"
+    return ["sh", "-c", line]
 
 
 def doors(build, work):
@@ -56,6 +95,9 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, required=True, help="a build folder of CMake, in release")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--frames", type=int, default=48)
+    parser.add_argument("--only", nargs="+", default=[], metavar="DOOR", help="these, and what they are compared with")
+    parser.add_argument("--vapoursynth", type=pathlib.Path, help="VapourSynth's Python package, unpacked")
+    parser.add_argument("--vapoursynth-python", default="python3")
     arguments = parser.parse_args()
     build = arguments.build.resolve()
     work = pathlib.Path(tempfile.mkdtemp(prefix="enlarge-doors-"))
@@ -69,6 +111,14 @@ def main():
                         work / "clip.mp4"], check=True)
         subprocess.run(["gst-inspect-1.0", "enlarge"], capture_output=True, check=False)  # fills the registry
         found = doors(build, work)
+        through = vapoursynth_door(build, work, arguments.vapoursynth, arguments.vapoursynth_python, arguments.frames)
+        if through:
+            alone = [build / "bin" / "enlarge", work / "clip.y4m", "--model", "swift-x2", "--quiet", "--force", "-o"]
+            found["command line, Y4M"] = ("command line, Y4M", [*alone, work / "h.y4m"])
+            found["VapourSynth"] = ("command line, Y4M", through)
+        if arguments.only:
+            wanted = {name for door in arguments.only for name in (door, found[door][0])}
+            found = {name: door for name, door in found.items() if name in wanted}
         times = {name: [] for name in found}
         for turn in range(arguments.rounds):
             for name, (_, command) in found.items():

@@ -214,7 +214,7 @@ def empty_like(array: Any, pixels: Pixels, shape: tuple[int, ...]) -> Any:
     total = _BYTES[pixels.sample]
     for side in shape:
         total *= side
-    letter = {0: "B", 1: "H", 2: "H", 3: "f"}[pixels.sample]
+    letter: Any = {0: "B", 1: "H", 2: "H", 3: "f"}[pixels.sample]
     if pixels.sample == 2:
         raise ArgumentError("float16 in and out needs NumPy or PyTorch arrays, or an array given as out=")
-    return memoryview(bytearray(total)).cast(letter, list(shape))  # type: ignore[call-overload]
+    return memoryview(bytearray(total)).cast(letter, list(shape))

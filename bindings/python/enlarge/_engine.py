@@ -44,8 +44,10 @@ class Engine:
         self.model = model if isinstance(model, Model) else Model.open(model)
         folder = c.text_call("cache_folder") if cache is None else cache
         # Kept with the engine, whose threads call it.
-        self._log = c.Log((lambda _, level, code, text: log(code.decode(), text.decode("utf-8", "replace"))) if log
-                          else 0)
+        self._log = c.Log(0)
+        if log is not None:
+            tell = log
+            self._log = c.Log(lambda _, level, code, text: tell(code.decode(), text.decode("utf-8", "replace")))
         options = c.Options(
             device=device.encode(), precision=PRECISIONS.index(precision), threads=threads, memory_bytes=memory_bytes,
             tile=tile, tta=int(tta), alpha=int(alpha == "lanczos"), cache_folder=folder.encode() or None,
