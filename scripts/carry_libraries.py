@@ -39,9 +39,9 @@ class Package:
         return f"https://snapshot.debian.org/package/{self.source}/{version}/"
 
 
-def ask(*words):
+def ask(*words, at=None):
     try:
-        return subprocess.run([str(word) for word in words], check=True, capture_output=True, text=True).stdout
+        return subprocess.run([str(word) for word in words], check=True, capture_output=True, text=True, cwd=at).stdout
     except FileNotFoundError:
         raise Failure(f"{words[0]} is not installed; scripts/packages package installs it") from None
     except subprocess.CalledProcessError as error:
@@ -122,16 +122,21 @@ def newest_glibc(file):
     return max(((int(major), int(minor)) for major, minor in versions), default=(0, 0))
 
 
-def carry(roots, folder):
-    """Copies into `folder` what `roots` need; returns {copied file: the installed one}."""
+def all_needed(roots):
+    """{path in the carried folder: file} of what `roots` need, what is loaded while running included."""
     libraries = closure(roots, loaded_by_name())
     vips = next((file for name, file in libraries.items() if name.startswith("libvips.so.")), None)
     if vips is None:
         raise Failure(f"{roots[0]} does not need libvips: is it the right file?")
     modules = modules_of(vips)
     libraries = closure([*roots, *(file for file in modules.values() if file.suffix == ".so")], loaded_by_name())
+    return {**libraries, **modules}
+
+
+def carry(roots, folder):
+    """Copies into `folder` what `roots` need; returns {copied file: the installed one}."""
     copied = {}
-    for path, file in {**libraries, **modules}.items():
+    for path, file in all_needed(roots).items():
         to = folder / path
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, to)

@@ -113,15 +113,44 @@ def make(build, to):
     print(archive)
 
 
+def source_lists(folder):
+    """Options that let apt read the source packages of the archives that this system is installed from, whether its own
+    lists name sources or not; what it knows of them goes into `folder`."""
+    form = "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(SIGNED_BY)"
+    lines = set()
+    for line in carry_libraries.ask("apt-get", "indextargets", "--format", form).splitlines():
+        kind, address, release, component, key = line.split("|")
+        key = "" if key.startswith("$") else key  # what apt does not know it leaves as it is
+        if kind == "Packages":
+            lines.add(f"deb-src {f'[signed-by={key}] ' if key else ''}{address} {release} {component}\n")
+    if not lines:
+        raise carry_libraries.Failure("apt knows no archives; expected lists in /etc/apt and an `apt-get update`")
+    (folder / "lists/partial").mkdir(parents=True)
+    (folder / "sources.list").write_text("".join(sorted(lines)), encoding="utf-8")
+    return ["-o", f"Dir::Etc::sourcelist={folder}/sources.list", "-o", "Dir::Etc::sourceparts=/dev/null",
+            "-o", f"Dir::State::lists={folder}/lists", "-o", "APT::Sandbox::User=root"]
+
+
 def fetch_sources(build, to):
-    """apt needs lines that begin with deb-src for this."""
     with tempfile.TemporaryDirectory() as scratch:
-        carried = carry_libraries.carry([build / "bin/enlarge"], pathlib.Path(scratch))
-        packages = set(carry_libraries.packages_of(set(carried.values())).values())
-    folder = to / "sources"
-    folder.mkdir(parents=True, exist_ok=True)
-    for source in sorted({f"{package.source}={package.source_version}" for package in packages}):
-        subprocess.run(["apt-get", "source", "--download-only", "--only-source", source], cwd=folder, check=True)
+        files = set(carry_libraries.all_needed([build / "bin/enlarge"]).values())
+        packages = set(carry_libraries.packages_of(files).values())
+        options = source_lists(pathlib.Path(scratch))
+        carry_libraries.ask("apt-get", *options, "update")
+        folder = to / "sources"
+        folder.mkdir(parents=True, exist_ok=True)
+        missing = []
+        for package in sorted({(one.source, one.source_version, one.address) for one in packages}):
+            name, version, address = package
+            words = ("source", "--download-only", "--only-source", f"{name}={version}")
+            try:
+                carry_libraries.ask("apt-get", *options, "-o", "Acquire::Retries=3", *words, at=folder)
+                print(f"{name} {version}", flush=True)
+            except carry_libraries.Failure:
+                missing.append(f"{name} {version} ({address})")
+        if missing:
+            listed = ", ".join(missing)
+            raise carry_libraries.Failure(f"this system's archives did not give all sources; missing: {listed}")
 
 
 def main():

@@ -112,7 +112,7 @@ def check_carried(repository, program):
     import carry_libraries
 
     try:
-        libraries = carry_libraries.closure([program], carry_libraries.loaded_by_name())
+        libraries = carry_libraries.all_needed([program])
         packages = set(carry_libraries.packages_of(set(libraries.values())).values())
     except carry_libraries.Failure as failure:
         return check("the archive's libraries are found", False, failure)
