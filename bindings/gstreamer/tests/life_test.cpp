@@ -23,10 +23,10 @@ int frames_wanted() {
 
 TEST(life, caps_change_in_the_middle_and_frames_follow) {
     Harness run;
-    const char* formats[] = {"I420", "NV12", "Y444_10LE", "GBR", "GRAY8"};
+    const char* formats[] = {"I420", "NV12", "Y444_10LE", "BGRx", "GBR", "GRAY8", "RGBA64_LE"};
     for (int change = 0; change < 20; ++change) {
         const int width = 20 + 3 * change, height = 60 - 2 * change;
-        run.caps("video/x-raw,format=" + std::string(formats[change % 5]) + ",width=" + std::to_string(width) +
+        run.caps("video/x-raw,format=" + std::string(formats[change % 7]) + ",width=" + std::to_string(width) +
                  ",height=" + std::to_string(height) + ",framerate=25/1");
         for (int i = 0; i < 3; ++i) {
             ASSERT_EQ(run.push(wave), GST_FLOW_OK) << run.error();
