@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // `enlarge serve`: a page and an HTTP service.
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -41,14 +43,24 @@ Result<std::string> data_folder() {
                  "neither HOME nor XDG_DATA_HOME is set; --data names the folder for jobs and results"};
 }
 
+// Of RFC 6750, which are those of a cookie's value as well.
+bool is_token_character(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           std::string_view("-._~+/=").find(c) != std::string_view::npos;
+}
+
 Result<void> take_token(Options& o) {
     if (const char* value = std::getenv("ENLARGE_TOKEN"); value && o.serve.token.empty() && o.token_file.empty())
         o.serve.token = value;
     if (!o.token_file.empty()) {
         std::ifstream file(o.token_file);
         if (!std::getline(file, o.serve.token)) return Error{Errc::io, o.token_file + ": no token can be read there"};
+        if (o.serve.token.ends_with('\r')) o.serve.token.pop_back();
     }
-    if (!o.serve.token.empty() && o.serve.token.size() < 16)
+    if (!std::all_of(o.serve.token.begin(), o.serve.token.end(), is_token_character))
+        return Error{Errc::argument,
+                     "the token has a character that does not travel in headers; letters, digits and -._~+/= do"};
+    if ((!o.serve.token.empty() || !o.token_file.empty()) && o.serve.token.size() < 16)
         return Error{Errc::argument,
                      "the token has " + std::to_string(o.serve.token.size()) + " characters; at least 16 are expected"};
     if (o.serve.token.empty() && !is_loopback(o.serve.address))
@@ -90,6 +102,7 @@ int run_serve(Options& o) {
         return fail({Errc::internal, "/proc/self/exe cannot be read"});
     o.serve.program.assign(self, static_cast<std::size_t>(length));
 
+    ::umask(077);  // what is stored are strangers' pictures
     // Before there are threads: they all leave these signals to this one.
     sigset_t ends;
     sigemptyset(&ends);

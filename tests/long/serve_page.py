@@ -4,7 +4,8 @@
 
 serve_page.py PROGRAM [--shots FOLDER]
 
-Pictures of the page go to FOLDER. With ENLARGE_AXE (the path of axe.min.js) axe-core judges it, too.
+Pictures of the page go to FOLDER. It needs a browser: apt-get install chromium chromium-driver python3-selenium.
+axe-core comes out of the package axe-selenium-python of the Python index, or is what ENLARGE_AXE names (the path of axe.min.js).
 """
 
 import argparse
@@ -12,9 +13,11 @@ import base64
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tests" / "serve"))
@@ -64,6 +67,7 @@ def start_browser(downloads):
 class Page:
     def __init__(self, driver, server, shots):
         self.driver, self.server, self.shots = driver, server, shots
+        self.downloads = None
 
     def open(self):
         self.driver.get(f"http://127.0.0.1:{self.server.port}/")
@@ -207,6 +211,116 @@ def a_picture(page):
     check("the download is the result", base64.b64decode(got) == page.server.get(f"/v1/jobs/{job}/output").body)
 
 
+def shown(page, name):
+    """Whether both pictures of the job's comparison can be seen."""
+    page.button(name, "Compare").click()
+    there = until(lambda: len(w := page.js(IMAGES + ".map(i => i.naturalWidth)")) == 2 and all(w), 30)
+    page.one("#viewer-close").click()
+    return there
+
+
+def pasted(page):
+    """By the browser's own clipboard, where it gives one; else as its event says."""
+    page.driver.execute_cdp_cmd(
+        "Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    )
+    page.js("window.focus()")
+    wrote = page.driver.execute_async_script(
+        "const done = arguments[1], bytes = Uint8Array.from(atob(arguments[0]), c => c.charCodeAt(0));"
+        "navigator.clipboard.write([new ClipboardItem({'image/png': new Blob([bytes], {type: 'image/png'})})])"
+        ".then(() => done(''), e => done(String(e)))",
+        base64.b64encode(png(40, 30)).decode(),
+    )
+    check("a picture is on the clipboard", wrote == "", wrote)
+    ActionChains(page.driver).key_down(Keys.CONTROL).send_keys("v").key_up(Keys.CONTROL).perform()
+    check("a pasted picture is chosen", until(lambda: len(page.all("#chosen li img")) == 1, 10))
+    page.one("#start").click()
+    check("and enlarged", page.ended("image.png"), [li.text for li in page.all("#jobs li")])
+
+
+def other_formats(page):
+    """What browsers cannot show is shown all the same: before it is enlarged, and after."""
+    for ending in ("tif", "heic", "avif", "jxl"):
+        made = page.server.post(f"/v1/upscale?model=swift-x2&scale=1&strength=0&format={ending}", png(64, 48))
+        if not check(f"{ending} is made", made.status == 200, made):
+            continue
+        page.drop(f"kind.{ending}", "", made.body)
+        width = until(lambda: page.js("return document.querySelector('#chosen img')?.naturalWidth"), 30)
+        check(f"{ending}: shown when it is chosen", width == 64, width)
+        page.one("#preview").click()
+        check(f"{ending}: a part can be tried", until(lambda: page.one("#part").get_attribute("open"), 20))
+        page.one("#part-close").click()
+        page.one("#start").click()
+        check(f"{ending}: done", page.ended(f"kind.{ending}"))
+        check(f"{ending}: compared", shown(page, f"kind.{ending}"))
+
+
+def all_at_once(page):
+    """Download all: one file."""
+    done = len(page.all("#jobs li.done"))
+    page.one("#download-all").click()
+    file = page.downloads / "enlarged.zip"
+    check("one archive", until(file.exists, 30), list(page.downloads.iterdir()))
+    with zipfile.ZipFile(file) as archive:
+        check("with every result", len(archive.namelist()) == done and archive.testzip() is None, archive.namelist())
+
+
+def touched(page):
+    """A finger moves the line, two zoom."""
+    points_of = lambda places: [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(places)]
+    touch = lambda kind, *places: page.driver.execute_cdp_cmd(
+        "Input.dispatchTouchEvent", {"type": kind, "touchPoints": points_of(places)}
+    )
+    page.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
+    page.button("cat.jpg", "Compare").click()
+    until(lambda: len(w := page.js(IMAGES + ".map(i => i.naturalWidth)")) == 2 and all(w), 30)
+    knob = page.inside(".knob")
+    middle = "const r = arguments[0].getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]"
+    box = page.js(middle, knob)
+    touch("touchStart", box)
+    for step in range(1, 6):
+        touch("touchMove", (box[0] - 40 * step, box[1]))
+    touch("touchEnd")
+    place = int(knob.get_attribute("aria-valuenow"))
+    check("a finger moves the line", place < 45, place)
+    percent = lambda: int(page.one("#zoom-value").text.split()[0])
+    before = percent()
+    touch("touchStart", (500, 300), (600, 300))
+    for step in range(1, 6):
+        touch("touchMove", (500 - 20 * step, 300), (600 + 20 * step, 300))
+    touch("touchEnd")
+    check("two fingers zoom", percent() > 1.5 * before, (before, percent()))
+    page.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    page.one("#viewer-split").click()
+    boxes = page.js(
+        "return ['.before', '.after'].map(n => document.getElementById('compare').shadowRoot.querySelector(n)"
+        ".getBoundingClientRect()).map(r => [r.left, r.right])"
+    )
+    check("side by side", boxes[0][1] <= boxes[1][0], boxes)
+    page.shot("side-by-side-light")
+    page.one("#viewer-close").click()
+
+
+def a_token(page, program):
+    """A server with a token asks for it, once."""
+    secret = "a-token-of-the-test-0123"
+    with Server(program, ENLARGE_TOKEN=secret) as server:
+        page.driver.get(f"http://127.0.0.1:{server.port}/")
+        check("the token is asked for", until(lambda: page.one("#login").get_attribute("open"), 20))
+        page.shot("token-light")
+        accessible(page, "token")
+        page.one("#token").send_keys("wrong", Keys.ENTER)
+        check("a wrong one is told", until(lambda: "not the token" in page.one("#login-error").text, 20))
+        page.one("#token").clear()
+        page.one("#token").send_keys(secret, Keys.ENTER)
+        check("the right one opens the page", until(lambda: page.all("#models .card"), 20))
+        page.drop("with-token.png", "image/png", png(20, 20))
+        page.one("#start").click()
+        check("and everything works", page.ended("with-token.png"))
+        check("pictures, too", shown(page, "with-token.png"))
+    page.open()
+
+
 def a_part(page):
     page.drop("part.png", "image/png", png(300, 200))
     page.one("#preview").click()
@@ -253,6 +367,7 @@ def clip(page):
         ready,
         page.js(films + "return f.map(v => [v.src, v.error?.message, v.readyState])"),
     )
+    check("side by side", page.one("#viewer-split").get_attribute("aria-pressed") == "true")
     if ready:
         page.inside(".play").click()
         until(lambda: page.js(films + "return f[0].currentTime > 0.3"))
@@ -260,7 +375,7 @@ def clip(page):
         check("in step", apart < 0.15, apart)
         page.inside(".play").click()
         until(lambda: page.js(films + "return f.every(v => v.paused && !v.seeking)"))
-        apart = until(lambda: page.js(films + "return Math.abs(f[0].currentTime - f[1].currentTime) < 0.05"))
+        apart = until(lambda: page.js(films + "return Math.abs(f[0].currentTime - f[1].currentTime) < 0.002"))
         check("and at the same place when stopped", apart)
     page.shot("film-light")
     page.one("#viewer-close").click()
@@ -345,6 +460,21 @@ def keyboard(page):
     check("there is one body", body is not None)
 
 
+def axe_core(folder):
+    """The path of axe.min.js, or nothing."""
+    if os.environ.get("ENLARGE_AXE"):
+        return os.environ["ENLARGE_AXE"]
+    words = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, "axe-selenium-python"]
+    try:
+        subprocess.run(words, check=True, capture_output=True, timeout=120)
+        wheel = next(pathlib.Path(folder).glob("*.whl"))
+        with zipfile.ZipFile(wheel) as file:
+            name = next(n for n in file.namelist() if n.endswith("/axe.min.js"))
+            return file.extract(name, folder)
+    except (OSError, StopIteration, subprocess.SubprocessError):
+        return None
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
@@ -352,18 +482,34 @@ def main():
     o = parser.parse_args()
     if webdriver is None or not shutil.which("chromedriver") or not shutil.which("chromium"):
         print("SKIPPED: the page in a browser: chromium, chromium-driver or python3-selenium is not installed")
+        print("(apt-get install chromium chromium-driver python3-selenium)")
         print("0 checks, 0 failures")
         return 0
-    if not os.environ.get("ENLARGE_AXE"):
-        print("SKIPPED: axe-core: ENLARGE_AXE is not set")
     with tempfile.TemporaryDirectory() as downloads, Server(o.program) as server:
+        axe = axe_core(downloads)
+        os.environ["ENLARGE_AXE"] = axe or ""
+        if not axe:
+            print("SKIPPED: axe-core: the Python index does not give axe-selenium-python, and ENLARGE_AXE is not set")
         began = time.monotonic()
         server.get("/")
         print(f"the page took {1000 * (time.monotonic() - began):.1f} ms")
         driver = start_browser(downloads)
         page = Page(driver, server, o.shots)
+        page.downloads = pathlib.Path(downloads)
         try:
-            for step in (a_picture, a_part, cancelled, clip, tabs_and_reloads, small_and_dark, keyboard):
+            for step in (
+                a_picture,
+                a_part,
+                touched,
+                pasted,
+                cancelled,
+                clip,
+                other_formats,
+                all_at_once,
+                tabs_and_reloads,
+                small_and_dark,
+                keyboard,
+            ):
                 step(page)
             errors = [
                 e["message"]
@@ -372,6 +518,7 @@ def main():
                 and not any(w in e["message"] for w in ("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING"))
             ]
             check("the browser complains of nothing", not errors, errors)
+            a_token(page, o.program)
         except Exception as error:  # noqa: BLE001
             page.shot("failed")
             check(f"the test goes through: {error!r}", False)

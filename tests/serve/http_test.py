@@ -184,12 +184,51 @@ def others(server):
     ]:
         check(f"Origin: {origin}", server.post(FAST, small, Origin=origin).status == status)
     check("a form of another site", server.post(FAST, small, **{"Sec-Fetch-Site": "cross-site"}).status == 403)
+    for site, mode, status in (
+        ("cross-site", "no-cors", 403),
+        ("same-site", "no-cors", 403),
+        ("cross-site", "navigate", 200),
+        ("same-origin", "cors", 200),
+        ("none", "navigate", 200),
+    ):
+        answer = server.get("/v1/models", **{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode})
+        check(f"an address in a page: {site}, {mode}", answer.status == status, answer)
     answer = server.get("/healthz", Origin="http://evil.example")
     check(
         "no page of another site reads",
         answer.status == 403 and "access-control-allow-origin" not in answer.headers,
         answer,
     )
+
+
+def smuggling(server):
+    """Bodies whose end a proxy could see elsewhere: one answer, and the connection is closed."""
+    hidden = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for name, head in (
+        ("both lengths", "Content-Length: 4\r\nTransfer-Encoding: chunked"),
+        ("two lengths", "Content-Length: 4\r\nContent-Length: 400"),
+        ("a negative length", "Content-Length: -4"),
+        ("a length with a sign", "Content-Length: +4"),
+        ("no number", "Content-Length: 4x"),
+        ("a length beyond all", "Content-Length: 99999999999999999999999"),
+        ("another coding", "Transfer-Encoding: gzip, chunked"),
+        ("a coding twice", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
+        ("a coding in disguise", "Transfer-Encoding: xchunked"),
+        ("a blank before the colon", "Content-Length : 4"),
+        ("two hosts", "Host: evil.example\r\nContent-Length: 500"),
+    ):
+        with server.socket() as s:
+            s.settimeout(10)
+            s.sendall(f"POST /v1/session HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n0\r\n\r\n".encode() + hidden)
+            s.shutdown(socket.SHUT_WR)
+            said = b""
+            try:
+                while more := s.recv(65536):
+                    said += more
+            except OSError:
+                pass
+        check(f"{name}: refused", not said or b" 4" in said.split(b"\r\n")[0], said[:200])
+        check(f"{name}: nothing hidden is answered", b"fine-x4" not in said, said[:300])
 
 
 def tokens():
@@ -205,6 +244,13 @@ def tokens():
         [PROGRAM, "serve", "--token", "short", "--port", "0"], capture_output=True, text=True, timeout=60
     )
     check("short tokens are refused", ran.returncode == 2 and "16" in ran.stderr, ran)
+    with tempfile.TemporaryDirectory() as folder:
+        for text, word in (("", "0 characters"), ("one two three four five\n", "does not travel")):
+            file = pathlib.Path(folder) / "token"
+            file.write_text(text or "\n")
+            words = [PROGRAM, "serve", "--token-file", str(file), "--port", "0"]
+            ran = subprocess.run(words, capture_output=True, text=True, timeout=60)
+            check(f"a token file with {text!r}", ran.returncode == 2 and word in ran.stderr, ran)
     secret = "0123456789abcdef0123"
     with Server(
         PROGRAM, "--listen", "0.0.0.0", "--host-name", "pictures.example", "--prefix", "/big", ENLARGE_TOKEN=secret
@@ -226,6 +272,8 @@ def tokens():
         check(
             "under a prefix", server.get("/big/healthz").status == 200 and server.get("/bigger/healthz").status == 404
         )
+        bare = server.get("/big")
+        check("the prefix alone leads to the page", bare.status == 308 and bare.headers["location"] == "/big/", bare)
 
 
 def crowd():
@@ -378,6 +426,7 @@ def main():
         pictures(server)
         refusals(server)
         others(server)
+        smuggling(server)
         rest(server)
     limits()
     tokens()

@@ -9,6 +9,7 @@ import base64
 import concurrent.futures
 import contextlib
 import hashlib
+import io
 import json
 import os
 import pathlib
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+import zipfile
 
 from client import Server, check, finish, png, png_size, until
 
@@ -123,6 +125,14 @@ def life(server):
     again = put(server, "cat-1", small, FAST)
     check("the same again is the same job", again.status == 200 and again.json["ended"] == job["ended"], again)
     check("another of that name is refused", put(server, "cat-1", small, {"model": "swift-x4"}).status == 409)
+    other = bytearray(small)
+    other[-20] ^= 1
+    check("another of the same size, too", put(server, "cat-1", bytes(other), FAST).status == 409)
+    both = {"model": "swift-x2", "scale": 3}
+    first, again = put(server, "order", small, both), put(server, "order", small, dict(reversed(both.items())))
+    check("options have no order", (first.status, again.status) == (201, 200), again)
+    ended(server, "order")
+    server.ask("DELETE", "/v1/jobs/order")
     for name, status in [("a" * 65, 400), ("a.b", 400), ("..", 400), ("%2e%2e%2f", 404)]:
         check(f"no job is called {name}", put(server, name, small, FAST).status == status)
     check("what cannot be meant is refused", put(server, "bad", small, {"modle": "x"}).status == 400)
@@ -178,6 +188,35 @@ def results(server):
         head.status == 200 and head.headers["content-length"] == str(len(whole.body)) and not head.body,
         head,
     )
+
+
+def archive(server):
+    put(server, "cat-2", png(24, 16), FAST, **{"Content-Disposition": 'attachment; filename="CAT.png"'})
+    named = "attachment; filename*=UTF-8''k%C3%A4t%3Azchen.png"
+    put(server, "umlaut", png(8, 8), FAST, **{"Content-Disposition": named})
+    check("more are done", ended(server, "cat-2")["state"] == ended(server, "umlaut")["state"] == "done")
+    whole = server.get("/v1/archive?job=cat-1&job=cat-2&job=umlaut")
+    check("an archive", whole.status == 200 and whole.headers["content-type"] == "application/zip", whole)
+    check("to be stored", whole.headers["content-disposition"] == 'attachment; filename="enlarged.zip"', whole)
+    with zipfile.ZipFile(io.BytesIO(whole.body)) as file:
+        names = file.namelist()
+        check("its names", names == ["cat_48x32.png", "CAT_48x32 (2).png", "k\u00e4t_zchen_16x16.png"], names)
+        check("its sums are right", file.testzip() is None)
+        check("nothing is packed twice", all(i.compress_type == zipfile.ZIP_STORED for i in file.infolist()))
+        for name, job in zip(names, ("cat-1", "cat-2", "umlaut")):
+            check(f"{name} is the result", file.read(name) == server.get(f"/v1/jobs/{job}/output").body)
+    rest = {"Range": "bytes=1000-", "If-Range": whole.headers["etag"]}
+    part = server.get("/v1/archive?job=cat-1&job=cat-2&job=umlaut", **rest)
+    check("goes on where it was interrupted", part.status == 206 and part.body == whole.body[1000:], part)
+    everything = server.get("/v1/archive")
+    with zipfile.ZipFile(io.BytesIO(everything.body)) as file:
+        done = sum(j["state"] == "done" for j in server.get("/v1/jobs").json["jobs"])
+        check("without names: all that are done", len(file.namelist()) == done, (file.namelist(), done))
+    check("of none", server.get("/v1/archive?job=none").status == 404)
+    put(server, "half-2", png(60, 60)[:-90], FAST)
+    ended(server, "half-2")
+    check("of a failure", server.get("/v1/archive?job=half-2").status == 409)
+    server.ask("DELETE", "/v1/jobs/half-2")
 
 
 def events(server):
@@ -328,6 +367,15 @@ def tus(server):
         and ended(server, made.json["id"])["state"] == "done",
         made,
     )
+    address = server.post("/v1/uploads", b"", **TUS, **{"Upload-Length": "4"}).headers["location"]
+    headers = {**TUS, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    instead = server.post(f"/v1/{address}", b"abcd", **headers, **{"X-HTTP-Method-Override": "PATCH"})
+    check("PATCH by POST", instead.status == 204 and instead.headers["upload-offset"] == "4", instead)
+    instead = server.post(f"/v1/{address}", b"", **TUS, **{"X-HTTP-Method-Override": "DELETE"})
+    check("DELETE by POST", instead.status == 204, instead)
+    for offset in ("-1", "x", "99999999999999999999", ""):
+        headers["Upload-Offset"] = offset
+        check(f"offset '{offset}'", server.ask("PATCH", f"/v1/{address}", b"", headers).status in (400, 404))
     address = server.post("/v1/uploads", b"", **TUS, **{"Upload-Length": "10"}).headers["location"]
     check(
         "half an upload makes no job",
@@ -438,6 +486,45 @@ def kills():
         check("it ends when asked", server.stop() == 0)
 
 
+def beside_a_film():
+    """Pictures do not wait for the end of a film."""
+    with tempfile.TemporaryDirectory() as folder, Server(PROGRAM) as server:
+        clip = film(folder)
+        if clip is None:
+            return
+        put(server, "film", clip, SLOW)
+        until(lambda: server.get("/v1/jobs/film").json["state"] == "running")
+        put(server, "next-film", clip, SLOW)
+        put(server, "picture", png(24, 16), FAST)
+        check("a picture job is done meanwhile", ended(server, "picture")["state"] == "done")
+        check("a picture is answered", server.post("/v1/upscale?model=swift-x2", png(24, 16)).status == 200)
+        states = [server.get(f"/v1/jobs/{name}").json["state"] for name in ("film", "next-film")]
+        check("while the film goes on", states == ["running", "queued"], states)
+        check("by a process of its own", len(server.workers()) == 2, server.workers())
+        server.ask("DELETE", "/v1/jobs/next-film")
+        server.ask("DELETE", "/v1/jobs/film")
+        check("which ends with the film", until(lambda: len(server.workers()) == 1, 30), server.workers())
+
+
+def folders():
+    """A folder that holds something else stays as it is."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = pathlib.Path(folder) / "mine"
+        (data / "jobs").mkdir(parents=True)
+        (data / "jobs" / "letter.txt").write_text("Dear Sir")
+        data.chmod(0o755)
+        words = [PROGRAM, "serve", "--port", "0", "--data", str(data)]
+        ran = subprocess.run(words, capture_output=True, text=True, timeout=60)
+        check("a folder of somebody's", ran.returncode == 5 and "'jobs' is there" in ran.stderr, ran)
+        check("stays as it is", (data / "jobs" / "letter.txt").read_text() == "Dear Sir")
+        check("its mode, too", data.stat().st_mode & 0o777 == 0o755)
+        with Server(PROGRAM, data=folder) as server:
+            put(server, "one", png(8, 8), FAST)
+            ended(server, "one")
+            modes = {oct(p.stat().st_mode & 0o077) for p in server.data.rglob("*")}
+            check("nobody else reads what is stored", modes == {"0o0"}, modes)
+
+
 def keeping():
     with tempfile.TemporaryDirectory() as folder:
         with Server(PROGRAM, "--disk", "40K", data=folder) as server:
@@ -471,16 +558,34 @@ def full():
         check("refused jobs are no jobs", len(names) == statuses.count(201), (names, statuses))
         for name in names:
             server.ask("DELETE", f"/v1/jobs/{name}")
+    with Server(PROGRAM, "--queue", "1") as server:
+        name = upload(server, png(24, 16))
+        make = lambda: server.post(
+            "/v1/jobs", json.dumps({"upload": name, "options": FAST}), **{"Content-Type": "application/json"}
+        )
+        put(server, "first", png(300, 300), SLOW)
+        until(lambda: server.get("/v1/jobs/first").json["state"] == "running")
+        put(server, "second", png(300, 300), SLOW)
+        refused = make()
+        check("full for an upload", refused.status == 429 and "retry-after" in refused.headers, refused)
+        server.ask("DELETE", "/v1/jobs/second")
+        made = make()
+        check("which is still there", made.status == 201, made)
+        server.ask("DELETE", "/v1/jobs/first")
+        check("and done", ended(server, made.json["id"])["state"] == "done")
 
 
 def main():
     with Server(PROGRAM) as server:
         life(server)
         results(server)
+        archive(server)
         events(server)
         cancelled(server)
         tus(server)
     kills()
+    beside_a_film()
+    folders()
     keeping()
     full()
     return finish()

@@ -6,8 +6,10 @@ shims_test.py PROGRAM
 """
 
 import base64
+import concurrent.futures
 import json
 import re
+import struct
 import sys
 
 from client import Server, check, finish, png, png_size, until
@@ -122,6 +124,7 @@ def page_files(server):
         ("page/style.css", "text/css"),
         ("page/icon.svg", "image/svg+xml"),
         ("page/sample.jpg", "image/jpeg"),
+        ("page/drawing.jpg", "image/jpeg"),
     ):
         answer = server.get(f"/{name}")
         check(
@@ -138,6 +141,9 @@ def page_files(server):
     check("no other files", server.get("/page/none").status == 404 and server.get("/page/..%2fapp.js").status == 404)
     sample = server.get("/v1/models/swift-x4/sample")
     check("a sample of a network", sample.status == 200 and sample.body[:3] == b"\xff\xd8\xff", sample)
+    sample = server.get("/v1/kinds/drawing/sample")
+    check("a sample of a kind", sample.status == 200 and sample.body[:3] == b"\xff\xd8\xff", sample)
+    check("no sample of no kind", server.get("/v1/kinds/nothing/sample").status == 404)
     check("no sample of none", server.get("/v1/models/none/sample").status == 404)
     # What browsers cannot show is made for them.
     tiff = server.post("/v1/upscale?model=swift-x2&scale=1&format=tif", png(20, 10)).body
@@ -259,11 +265,17 @@ def tensors(server):
         ({"shape": [6, 9, 3]}, 400),
         ({"shape": [1 << 40, 8, 3]}, 413),
         ({"shape": "x"}, 400),
+        ({"datatype": "FP64"}, 415),
         ({"datatype": "FP32"}, 415),
+        ({"data": [0.5] * len(pixels)}, 400),
+        ({"data": [256] * len(pixels)}, 400),
+        ({"data": ["1"] * len(pixels)}, 400),
+        ({"data": {"a": 1}}, 400),
     ):
         bad = {"inputs": [{"name": "image", "datatype": "UINT8", "shape": [6, 8, 3], "data": list(pixels), **change}]}
         answer = server.post("/v2/models/swift-x2/infer", json.dumps(bad), **JSON)
         check(f"refused in a sentence: {change}", answer.status == status and answer.json.get("error"), answer)
+    floats(server)
     check(
         "an unknown network",
         server.get("/v2/models/none").status == 404 and server.post("/v2/models/none/infer", "{}").status == 404,
@@ -281,12 +293,100 @@ def tensors(server):
     )
 
 
+def floats(server):
+    """Version 2: planes of floats, the same picture as version 1's."""
+    colours = [(x * 30, y * 40, 128) for y in range(6) for x in range(8)]
+    rows = bytes(c for colour in colours for c in colour)
+    planes = [colour[c] / 255 for c in range(3) for colour in colours]
+    raw = struct.pack(f"<{len(planes)}f", *planes)
+    head = {
+        "inputs": [
+            {"name": "image", "datatype": "FP32", "shape": [1, 3, 6, 8], "parameters": {"binary_data_size": len(raw)}}
+        ],
+        "outputs": [{"name": "image", "parameters": {"binary_data": True}}],
+        "parameters": {"precision": "fp32"},
+    }
+    text = json.dumps(head).encode()
+    headers = {"Inference-Header-Content-Length": str(len(text)), "Content-Type": "application/octet-stream"}
+    answer = server.post("/v2/models/swift-x2/versions/2/infer", text + raw, **headers)
+    length = int(answer.headers.get("inference-header-content-length", 0))
+    said = json.loads(answer.body[:length])
+    output = said["outputs"][0]
+    check("floats", (output["datatype"], output["shape"]) == ("FP32", [1, 3, 12, 16]), answer)
+    check("their version", said["model_version"] == "2", said)
+    got = struct.unpack(f"<{3 * 12 * 16}f", answer.body[length:])
+    ppm = server.post("/v1/upscale?model=swift-x2&precision=fp32&format=ppm", b"P6\n8 6\n255\n" + rows).body
+    wanted = [ppm[-12 * 16 * 3 :][p * 3 + c] for c in range(3) for p in range(12 * 16)]
+    apart = max(abs(min(1, max(0, a)) * 255 - b) for a, b in zip(got, wanted))
+    check("the pixels of /v1/upscale, before rounding", 0.01 < apart < 0.51, apart)
+    head = {
+        "inputs": [{"name": "image", "datatype": "FP32", "shape": [3, 6, 8], "data": planes}],
+        "parameters": {"precision": "fp32"},
+    }
+    answer = server.post("/v2/models/swift-x2/infer", json.dumps(head), **JSON)
+    output = answer.json["outputs"][0]
+    near = max(abs(a - b) for a, b in zip(output["data"], got))
+    check("floats in JSON, without a version", output["shape"] == [3, 12, 16] and near < 1e-6, (near, answer))
+    for path, status in (("/versions/1/infer", 400), ("/versions/3/infer", 404)):
+        answer = server.post(f"/v2/models/swift-x2{path}", json.dumps(head), **JSON)
+        check(f"{path} is refused", answer.status == status and isinstance(answer.json["error"], str), answer)
+    nan = text + struct.pack("<f", float("nan")) + raw[4:]
+    check("what is no number", server.post("/v2/models/swift-x2/infer", nan, **headers).status == 400)
+    one, two = (server.get(f"/v2/models/swift-x2/versions/{v}").json["inputs"][0] for v in (1, 2))
+    check("metadata of version 1", (one["datatype"], one["shape"]) == ("UINT8", [-1, -1, -1]), one)
+    check("metadata of version 2", (two["datatype"], two["shape"]) == ("FP32", [1, 3, -1, -1]), two)
+    check("no version 3", server.get("/v2/models/swift-x2/versions/3").status == 404)
+
+
+def much(server):
+    """Small texts that would be large values: refused while they are read."""
+    before = resident(server.process.pid)
+    for name, text in (
+        ("a tensor of nothing", '{"inputs": [{"data": [' + "[]," * 3_000_000 + "[]]}]}"),
+        ("many tensors", '{"inputs": [' + "{}," * 3_000_000 + "{}]}"),
+        ("objects in a tensor", '{"inputs": [{"data": [' + "{}," * 3_000_000 + "{}]}]}"),
+        ("many numbers", '{"parameters": [' + "1," * 5_000_000 + "1]}"),
+    ):
+        answer = server.post("/v2/models/swift-x2/infer", text, **JSON)
+        check(f"{name}: refused", answer.status in (400, 415), answer)
+    grown = resident(server.process.pid) - before
+    check("and cost little memory", grown < 120_000, grown)
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+
+def progress(server):
+    """Of AUTOMATIC1111's clients' own work."""
+    get = lambda: server.get("/sdapi/v1/progress").json
+    check("nothing is in work", get()["progress"] == 0 and get()["state"]["job_count"] == 0, get())
+    image = base64.b64encode(png(160, 120)).decode()
+    body = {"imageList": [{"data": image, "name": "a"}] * 2, "upscaler_1": "fine-x4", "upscaling_resize": 4}
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(server.post, "/sdapi/v1/extra-batch-images", json.dumps(body), **JSON)
+        heard = []
+        while not asked.done():
+            heard.append(get())
+        check("the batch is done", asked.result().status == 200)
+    busy = [h for h in heard if h["state"]["job_count"] == 2]
+    parts = [h["progress"] for h in busy]
+    check("progress grows", parts == sorted(parts) and 0 <= parts[0] < 0.5 < parts[-1] <= 1, parts)
+    check("it is no fixed number", len(set(parts)) > 3, parts)
+    check("time left is told", any(h["eta_relative"] > 0 for h in busy), busy[-1])
+    check("and which it is", {h["state"]["job_no"] for h in busy} >= {0, 1}, busy[-1])
+    check("afterwards nothing is", get()["progress"] == 0, get())
+
+
 def main():
     with Server(PROGRAM) as server:
         document(server)
         page_files(server)
         extras(server)
         tensors(server)
+        progress(server)
+        much(server)
     return finish()
 
 

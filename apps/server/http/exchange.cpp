@@ -52,6 +52,17 @@ ssize_t read_text(void* text, std::uint64_t position, char* buffer, std::size_t 
     return static_cast<ssize_t>(count);
 }
 
+struct Part {
+    std::shared_ptr<Bytes> bytes;
+    std::int64_t first;
+};
+
+ssize_t read_part(void* held, std::uint64_t position, char* buffer, std::size_t most) {
+    auto& part = *static_cast<Part*>(held);
+    const std::ptrdiff_t got = part.bytes->read(part.first + static_cast<std::int64_t>(position), buffer, most);
+    return got > 0 ? got : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
 // A feed on its connection. Suspended while there is nothing to say.
 struct Reader {
     Reader(HttpServer::State& state_, std::shared_ptr<Feed> feed_, MHD_Connection* connection_)
@@ -121,6 +132,10 @@ MHD_Response* made(HttpServer::State& state, MHD_Connection* connection, Respons
         return MHD_create_response_from_fd_at_offset64(static_cast<std::uint64_t>(response.count), response.fd,
                                                        static_cast<std::uint64_t>(response.first));
     if (response.fd >= 0) ::close(response.fd);
+    if (response.bytes && response.count > 0)
+        return MHD_create_response_from_callback(static_cast<std::uint64_t>(response.count), 65536, read_part,
+                                                 new Part{response.bytes, response.first},
+                                                 [](void* part) { delete static_cast<Part*>(part); });
     if (!response.fixed.empty())
         return MHD_create_response_from_buffer(response.fixed.size(), const_cast<char*>(response.fixed.data()),
                                                MHD_RESPMEM_PERSISTENT);
@@ -199,9 +214,11 @@ bool Exchange::allowed(Response& response) {
                                   "this server is not called '" + safe_name(host) + "'; --host-name gives it a name");
         return false;
     }
+    // Pages of others may link here and no more: a picture's address in a page of theirs would make us compute.
     const std::string site = request_.header("sec-fetch-site");
-    const bool reads = request_.method == "GET" || request_.method == "HEAD";
-    if ((!origin.empty() && !origin_allowed(origin, host, options.names)) || (site == "cross-site" && !reads)) {
+    const bool link = request_.method == "GET" && request_.header("sec-fetch-mode") == "navigate";
+    const bool foreign = (site == "cross-site" || site == "same-site") && !link;
+    if (origin.empty() ? foreign : !origin_allowed(origin, host, options.names)) {
         response = error_response(403, "origin", "pages of other sites may not use this server");
         return false;
     }
@@ -219,6 +236,12 @@ bool Exchange::allowed(Response& response) {
 
 bool Exchange::body_allowed(Response& response) {
     const std::string length = request_.header("content-length");
+    const std::string coding = lower(trimmed(request_.header("transfer-encoding")));
+    if (!coding.empty() && (coding != "chunked" || !length.empty())) {  // a proxy may see another end of this request
+        response = error_response(400, "argument",
+                                  "the body should have a Content-Length or be chunked, not both or something else");
+        return false;
+    }
     if (!length.empty()) {
         const auto number = whole_number(length);
         if (!number) {
@@ -243,9 +266,13 @@ MHD_Result Exchange::head(const char* method) {
     auto query = parse_query(question == std::string::npos ? "" : std::string_view(url_).substr(question + 1));
     if (!path || !query) return refuse(error_response(400, "argument", "the address cannot be decoded"));
     const std::string& prefix = state_.options.prefix;
+    if (!prefix.empty() && *path == prefix) return refuse(Response{.status = 308}.with("Location", prefix + "/"));
     if (!prefix.empty() && path->starts_with(prefix) && (*path)[prefix.size()] == '/') path->erase(0, prefix.size());
     request_.path = *path;
     request_.query = std::move(*query);
+    // tus, for clients whose proxies let nothing else through.
+    const std::string instead = request_.header("x-http-method-override");
+    if (!instead.empty() && request_.method == "POST" && path->starts_with("/v1/uploads")) request_.method = instead;
     Response no;
     if (state_.stopping) return refuse(error_response(503, "stopping", "the server is being stopped"));
     if (!find_route(*path, no) || !allowed(no) || !body_allowed(no)) return refuse(std::move(no));

@@ -66,6 +66,15 @@ private:
     std::function<void()> wake_;
 };
 
+// An answer's body that is made as it is read.
+class Bytes {
+public:
+    virtual ~Bytes() = default;
+    [[nodiscard]] virtual std::int64_t size() const = 0;
+    // At least one byte from `position` on, which is below size(); how many. -1 where they cannot be had.
+    virtual std::ptrdiff_t read(std::int64_t position, char* buffer, std::size_t most) = 0;
+};
+
 struct Response {
     int status = 200;
     Params headers;
@@ -73,7 +82,8 @@ struct Response {
     std::string_view fixed;  // instead of body: bytes that outlive the server
     int fd = -1;             // instead of body: owned, closed by the server; `count` bytes from `first`
     std::int64_t first = 0, count = 0;
-    std::shared_ptr<Feed> feed;  // instead of body
+    std::shared_ptr<Bytes> bytes;  // instead of body: `count` of them from `first`
+    std::shared_ptr<Feed> feed;    // instead of body
 
     Response& with(std::string name, std::string value) {
         headers.emplace_back(std::move(name), std::move(value));

@@ -189,7 +189,7 @@ std::optional<std::string> cookie(std::string_view header, std::string_view name
 }
 
 RangeKind parse_range(std::string_view header, std::int64_t size, Range& range) {
-    if (!header.starts_with("bytes=")) return RangeKind::whole;
+    if (lower(header.substr(0, 6)) != "bytes=") return RangeKind::whole;
     header.remove_prefix(6);
     const auto dash = header.find('-');
     if (dash == std::string_view::npos || header.find(',') != std::string_view::npos) return RangeKind::whole;

@@ -3,10 +3,11 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 #include "service/names.hpp"
 #include "work/kinds.hpp"
@@ -38,6 +39,24 @@ std::int64_t bytes_below(const fs::path& folder) {
 std::int64_t size_of(const std::string& path) {
     struct stat info = {};
     return ::stat(path.c_str(), &info) == 0 ? info.st_size : 0;
+}
+
+bool same_bytes(const std::string& one, const std::string& other) {
+    if (size_of(one) != size_of(other)) return false;
+    std::ifstream a(one, std::ios::binary), b(other, std::ios::binary);
+    std::vector<char> left(1 << 18), right(1 << 18);
+    while (a && b) {
+        a.read(left.data(), static_cast<std::streamsize>(left.size()));
+        b.read(right.data(), static_cast<std::streamsize>(right.size()));
+        if (a.gcount() != b.gcount() || !std::equal(left.begin(), left.begin() + a.gcount(), right.begin()))
+            return false;
+    }
+    return a.eof() && b.eof();
+}
+
+Params sorted(Params params) {
+    std::sort(params.begin(), params.end());
+    return params;
 }
 
 }  // namespace
@@ -111,7 +130,8 @@ std::shared_ptr<Task> Jobs::task_of(const Job& job) {
                   .demuxer = job.demuxer,
                   .max_pixels = limits_.pixels,
                   .memory_bytes = limits_.memory_bytes,
-                  .seconds = job.moving ? limits_.film_s : limits_.picture_s};
+                  .seconds = job.moving ? limits_.film_s : limits_.picture_s,
+                  .checksum = true};
     task->started = [this, number = job.number] { begun(number); };
     task->said = [this, number = job.number](const Said& said) { heard(number, said); };
     return task;
@@ -121,13 +141,16 @@ Result<Job> Jobs::create(const Wanted& wanted, bool& fresh) {
     const std::lock_guard one(creating_);
     fresh = false;
     if (const auto known = find(wanted.id)) {
-        const bool same = known->options == wanted.options &&
-                          (wanted.upload.empty() ? known->upload.empty() && known->bytes == size_of(wanted.file)
-                                                 : known->upload == wanted.upload);
+        const bool same =
+            sorted(known->options) == sorted(wanted.options) &&
+            (wanted.upload.empty() ? known->upload.empty() && same_bytes(wanted.file, input_path(*known))
+                                   : known->upload == wanted.upload);
         if (same) return *known;
         return Error{Errc::exists, "there is a job '" + wanted.id + "' that was made of something else"};
     }
     if (auto options = parse_options(wanted.options); !options) return options.error();
+    // Before anything is moved: who comes again finds the upload as it was.
+    if (pool_.full()) return Error{Errc::cancelled, "the queue is full; try again in a few seconds"};
     Job job{.id = wanted.id,
             .upload = wanted.upload,
             .name = wanted.name,
@@ -183,7 +206,7 @@ Result<Job> Jobs::place(Job job, const Wanted& wanted) {
     } else if (const auto upload = uploads_->find(wanted.upload)) {
         if (auto taken = uploads_->take(*upload, input_path(job)); !taken) return undo(taken.error());
     }
-    if (!pool_.submit(task_of(job))) return undo({Errc::cancelled, "the queue is full; try again in a few seconds"});
+    if (!pool_.submit(task_of(job), true)) return undo({Errc::cancelled, "the server is being stopped"});
     events_.publish(job.id, "state", dumped(described(job)));
     return job;
 }
@@ -195,6 +218,7 @@ void Jobs::erase(const Job& job) {
         jobs_.erase(job.number);
         numbers_.erase(job.id);
         left_.erase(job.number);
+        ended_here_.erase(job.number);
     }
     std::error_code error;
     fs::remove_all(folder_of(job), error);
@@ -237,7 +261,10 @@ void Jobs::change(std::int64_t number, const char* event, bool keep, const std::
         if (found == jobs_.end()) return;
         how(found->second);
         changed = found->second;
-        if (is_final(changed.state)) left_.erase(number);
+        if (is_final(changed.state)) {
+            left_.erase(number);
+            ended_here_.emplace(number, Clock::now());
+        }
     }
     if (keep) (void)store_->update(changed);
     events_.publish(changed.id, event, dumped(described(changed)), is_final(changed.state));
@@ -278,6 +305,7 @@ void Jobs::heard(std::int64_t number, const Said& said) {
         job.width = said.width, job.height = said.height, job.frames = said.frames;
         job.output_extension = said.extension, job.model = said.model, job.seconds = said.seconds;
         job.output_bytes = size_of(output_path(job));
+        job.checksum = said.checksum;
     });
     const auto job = [&] {
         const std::lock_guard lock(mutex_);
@@ -342,13 +370,20 @@ std::shared_ptr<Feed> Jobs::listen(const std::string& id, const std::string& las
 
 std::int64_t Jobs::disk_bytes() const { return bytes_below(folder_ + "/jobs") + uploads_->bytes(); }
 
+// Since its end. Of those that ended in this run by a clock that nobody sets.
+double Jobs::age_s(const Job& job) const {
+    const std::lock_guard lock(mutex_);
+    const auto here = ended_here_.find(job.number);
+    if (here == ended_here_.end()) return now_seconds() - job.ended;
+    return std::chrono::duration<double>(Clock::now() - here->second).count();
+}
+
 void Jobs::tidy() {
     uploads_->remove_older(limits_.upload_s);
-    const double now = now_seconds();
     std::vector<Job> ended;
     for (const Job& job : list()) {
         if (!is_final(job.state)) continue;
-        if (limits_.keep_s > 0 && job.ended < now - limits_.keep_s)
+        if (limits_.keep_s > 0 && age_s(job) > limits_.keep_s)
             remove(job.id);
         else
             ended.push_back(job);

@@ -3,6 +3,7 @@
 // server loses none: those that were not done begin again, films with the segments that there are.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -71,6 +72,7 @@ private:
     void change(std::int64_t number, const char* event, bool keep, const std::function<void(Job&)>& how);
     enlarge::Result<Job> place(Job job, const Wanted& wanted);
     void erase(const Job& job);
+    [[nodiscard]] double age_s(const Job& job) const;
 
     std::string folder_;
     JobLimits limits_;
@@ -83,6 +85,8 @@ private:
     std::map<std::int64_t, Job> jobs_;             // by number
     std::map<std::string, std::int64_t> numbers_;  // by id
     std::map<std::int64_t, double> left_;          // seconds, of those in hand
+    using Clock = std::chrono::steady_clock;
+    std::map<std::int64_t, Clock::time_point> ended_here_;  // of those that ended in this run
     std::mutex creating_;                          // one at a time
     std::condition_variable changed_;
     bool ends_ = false;

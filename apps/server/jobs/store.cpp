@@ -85,6 +85,7 @@ std::string body_of(const Job& j) {
                        {"height", j.height},
                        {"frames", j.frames},
                        {"output_bytes", j.output_bytes},
+                       {"checksum", j.checksum},
                        {"output_extension", j.output_extension},
                        {"model", j.model},
                        {"seconds", j.seconds},
@@ -113,7 +114,8 @@ Job job_of(const Statement& row) {
         get(body, "created", j.created);
     get(body, "started", j.started), get(body, "ended", j.ended), get(body, "fraction", j.fraction),
         get(body, "width", j.width);
-    get(body, "height", j.height), get(body, "frames", j.frames), get(body, "output_bytes", j.output_bytes);
+    get(body, "height", j.height), get(body, "frames", j.frames), get(body, "output_bytes", j.output_bytes),
+        get(body, "checksum", j.checksum);
     get(body, "output_extension", j.output_extension), get(body, "model", j.model), get(body, "seconds", j.seconds);
     get(body, "code", j.code), get(body, "message", j.message), get(body, "remarks", j.remarks);
     return j;

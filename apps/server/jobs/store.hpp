@@ -34,6 +34,7 @@ struct Job {
     double fraction = 0;
     int width = 0, height = 0;  // of the result, with what follows
     std::int64_t frames = 0, output_bytes = 0;
+    std::uint32_t checksum = 0;  // CRC-32 of the result
     std::string output_extension, model;
     double seconds = 0;
     std::string code, message;  // of a failure

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -55,7 +56,12 @@ Result<std::unique_ptr<Uploads>> Uploads::open(Store& store, const std::string& 
     const auto known = store.uploads();
     if (!known) return known.error();
     std::unique_ptr<Uploads> uploads(new Uploads(store, folder));
-    for (const Upload& upload : *known) uploads->uploads_[upload.id] = upload;
+    for (Upload upload : *known) {
+        struct stat info = {};  // the table has when it was made, the file when bytes came last
+        if (::stat(uploads->path(upload).c_str(), &info) == 0)
+            upload.touched = std::max(upload.touched, static_cast<double>(info.st_mtime));
+        uploads->uploads_[upload.id] = upload;
+    }
     return uploads;
 }
 

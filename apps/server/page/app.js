@@ -8,7 +8,13 @@ const api = (path) => new URL(`./v1/${path}`, document.baseURI).href;
 const SHOWN = ["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif", "image/bmp", "image/apng"];
 const PLAYED = ["video/mp4", "video/webm"];
 const PIECE = 8 << 20;  // bytes of an upload that one request carries
-const MODEL_OF = { "": { title: "Let enlarge choose", purpose: "The network that suits the kind of file and the size." } };
+const PICTURE = /\.(heic|heif|avif|jxl|tiff?|pfm|p[gp]m|bmp)$/i;  // what browsers may have no type for
+const MADE_SHOWN = 64 << 20;  // bytes of a file that the server is asked to make visible before it is enlarged
+// Choices besides networks: what the server does for such a kind.
+const KINDS = [
+  { kind: "photo", title: "Photos", purpose: "Skin, leaves and some grain stay." },
+  { kind: "drawing", title: "Drawings", purpose: "Anime, comics, logos: clean lines and flat colours." },
+];
 
 let chosen = [];            // {key, file, item, address}
 let models = [];
@@ -74,18 +80,32 @@ function thumbnail(address, name) {
   return image;
 }
 
+const isPicture = (file) => file.type.startsWith("image/") || PICTURE.test(file.name);
+
 function choose(files) {
   for (const file of files) {
     const entry = { key: crypto.randomUUID?.() ?? String(Math.random()), file };
-    entry.address = file.type.startsWith("image/") ? URL.createObjectURL(file) : "";
+    entry.address = isPicture(file) ? URL.createObjectURL(file) : "";
     const button = make("button", { type: "button", textContent: "Leave out" });
     button.setAttribute("aria-label", `Leave out ${file.name}`);
     button.onclick = () => leaveOut(entry);
-    entry.item = make("li", {}, thumbnail(entry.address, file.name), make("span", { className: "file-name", textContent: `${file.name}, ${size(file.size)}` }), button);
+    entry.item = make("li", {}, thumbnail("", file.name), make("span", { className: "file-name", textContent: `${file.name}, ${size(file.size)}` }), button);
     $("chosen").append(entry.item);
     chosen.push(entry);
+    if (entry.address) entry.shown = visible(entry).then(() => entry.item.firstChild.replaceWith(thumbnail(entry.address, file.name)), () => {});
   }
   ready();
+}
+
+// What this browser cannot show the server makes a JPEG of.
+async function visible(entry) {
+  const image = make("img", { src: entry.address });
+  const fits = await image.decode().then(() => true, () => false);
+  if (fits || entry.file.size > MADE_SHOWN) return;
+  const query = new URLSearchParams({ model: "swift-x2", scale: 1, strength: 0, format: "jpg", background: "white", provenance: 0, "allow-damaged": 1 });
+  const made = await (await ask(`upscale?${query}`, { method: "POST", body: entry.file })).blob();
+  URL.revokeObjectURL(entry.address);
+  entry.address = URL.createObjectURL(made);
 }
 
 function leaveOut(entry) {
@@ -98,7 +118,7 @@ function leaveOut(entry) {
 function ready() {
   $("start").disabled = chosen.length === 0;
   $("start").textContent = chosen.length > 1 ? `Enlarge ${chosen.length} files` : "Enlarge";
-  $("preview").disabled = !chosen.some((entry) => entry.file.type.startsWith("image/"));
+  $("preview").disabled = !chosen.some((entry) => isPicture(entry.file));
 }
 
 $("files").addEventListener("change", (event) => { choose(event.target.files); event.target.value = ""; });
@@ -116,32 +136,31 @@ document.addEventListener("paste", (event) => { if (event.clipboardData.files.le
 async function loadModels() {
   const list = await (await ask("models")).json();
   models = list.models;
-  const families = [{ name: "", ...MODEL_OF[""] }];
-  for (const model of models) {
-    if (model.name.includes("-wdn-") || (model.built_in && model.scale !== 4)) continue;  // of each built-in one card
-    families.push({ ...model, sample: true });
-  }
-  for (const model of families) $("models").append(card(model));
+  const sample = (name) => `models/${encodeURIComponent(name)}/sample`;
+  const cards = [card("", "Let enlarge choose", "What suits the kind of file and the size.", sample(list.default))];
+  for (const { kind, title, purpose } of KINDS) cards.push(card(`for ${kind}`, title, purpose, `kinds/${kind}/sample`, kind));
+  for (const model of models)  // of each built-in one card
+    if (!model.name.includes("-wdn-") && !(model.built_in && model.scale !== 4))
+      cards.push(card(model.name, model.title ?? model.name, model.purpose ?? "", sample(model.name)));
+  $("models").replaceChildren(...cards);
   $("models").querySelector("input").checked = true;
   adapt();
 }
 
-function card(model) {
-  const input = make("input", { type: "radio", name: "model", value: model.name });
+function card(value, title, purpose, sample, kind = "") {
+  const input = make("input", { type: "radio", name: "model", value });
   input.addEventListener("change", adapt);
-  const label = make("label", { className: "card" }, input, " ", make("strong", { textContent: model.title ?? model.name }), make("p", { textContent: model.purpose ?? "" }));
-  if (!model.sample) return label;
   const figure = (address, caption) => make("figure", {},
     make("img", { src: address, alt: `A sample ${caption}`, loading: "lazy" }), make("figcaption", { textContent: caption }));
-  label.append(make("div", { className: "sample" }, figure("page/sample.jpg", "before"), figure(api(`models/${model.name}/sample`), "after")));
-  return label;
+  return make("label", { className: "card" }, input, make("strong", { textContent: title }), make("p", { textContent: purpose }),
+    make("div", { className: "sample" }, figure(`page/${kind === "drawing" ? "drawing" : "sample"}.jpg`, "before"), figure(api(sample), "after")));
 }
 
 const named = () => document.querySelector("input[name=model]:checked")?.value ?? "";
 
 function adapt() {
   const model = models.find((one) => one.name === named());
-  $("denoise-field").hidden = Boolean(model) && !model.denoise;
+  $("denoise-field").hidden = named() !== "" && !model?.denoise;
   $("width-field").hidden = $("scale").value !== "width";
   $("quality-field").hidden = !["jpg", "webp", "avif", "jxl"].includes($("format").value);
 }
@@ -158,7 +177,8 @@ function options(film = false) {
     const smaller = model.replace(/-x4$/, "-x2");
     if (models.some((one) => one.name === smaller)) model = smaller;
   }
-  if (model) result.model = model;
+  if (model.startsWith("for ")) result.for = model.slice(4);
+  else if (model) result.model = model;
   if ($("scale").value === "width") result.width = Number($("width").value);
   else if (scale) result.scale = scale;
   if (!$("denoise-field").hidden && $("denoise").value !== "100") result.denoise = Number($("denoise").value) / 100;
@@ -240,6 +260,7 @@ $("settings").addEventListener("submit", async (event) => {
   for (const entry of files) entry.item.remove();
   ready();
   const still = options(false), film = options(true);
+  $("jobs-title").scrollIntoView();
   // A few at a time: the queue is the server's.
   const next = async () => {
     for (let entry; (entry = files.shift());) await enlarge(entry, entry.file.type.startsWith("video/") ? film : still);
@@ -358,13 +379,6 @@ async function listen() {
   }
 }
 
-$("download-all").onclick = async () => {
-  for (const { data } of jobs.values()) {
-    if (data.state !== "done") continue;
-    make("a", { href: api(`jobs/${data.id}/output?download=1`), download: data.output.name }).click();
-    await pause(400);
-  }
-};
 $("clear").onclick = async () => {
   for (const { data } of [...jobs.values()])
     if (!["queued", "running"].includes(data.state)) await ask(`jobs/${data.id}`, { method: "DELETE" }).catch((error) => say(error.message));
@@ -381,8 +395,14 @@ async function compare(job) {
   $("viewer-download").href = api(`jobs/${job.id}/output?download=1`);
   $("viewer-download").download = o.name;
   $("viewer").showModal();
+  split(film);
   $("compare").show({ before: view("input", job.media_type), after: view("output", o.media_type), film, width: o.width, height: o.height });
 }
+function split(on) {
+  $("viewer-split").setAttribute("aria-pressed", on);
+  $("compare").split(on);
+}
+$("viewer-split").onclick = () => split($("viewer-split").getAttribute("aria-pressed") !== "true");
 $("compare").addEventListener("zoom", (event) => { $("zoom-value").textContent = `${event.detail.percent} %`; });
 $("compare").addEventListener("problem", (event) => { $("viewer-note").textContent = event.detail.message; });
 $("viewer-close").onclick = () => $("viewer").close();
@@ -398,15 +418,16 @@ $("viewer").addEventListener("keydown", (event) => {
 const PART = 160;  // pixels of the input
 let part = null;   // {entry, width, height}
 
-$("preview").onclick = () => {
-  const entry = chosen.find((one) => one.file.type.startsWith("image/"));
+$("preview").onclick = async () => {
+  const entry = chosen.find((one) => isPicture(one.file));
+  await entry.shown;
   $("part-image").src = entry.address;
   $("part-image").onload = () => {
     part = { entry, width: $("part-image").naturalWidth, height: $("part-image").naturalHeight };
-    $("part").showModal();
+    if (!$("part").open) $("part").showModal();
     frame();
   };
-  $("part-image").onerror = () => say(`${entry.file.name}: this browser cannot show it before it is enlarged`);
+  $("part-image").onerror = () => say(`${entry.file.name}: it cannot be shown before it is enlarged`);
   $("part-status").textContent = "";
 };
 
@@ -444,6 +465,7 @@ $("part-go").onclick = async () => {
     $("viewer-download").href = after;
     $("viewer-download").download = "part.png";
     $("viewer").showModal();
+    split(false);
     $("compare").show({ before, after, width: image.naturalWidth, height: image.naturalHeight });
   } catch (error) {
     $("part-status").textContent = error.message;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// <before-after>: two pictures or films over each other, divided by a line that moves. Both halves are shown at the same
-// place and zoom; beyond one to one pixels stay squares.
+// <before-after>: two pictures or films over each other, divided by a line that moves, or side by side. Both are shown at
+// the same place and zoom; beyond one to one pixels stay squares.
 //
 //   show({before, after, film, width, height})   addresses; the size is that of `after` in its own pixels
+//   split(true | false)                          side by side
 //   zoom("in" | "out" | "fit" | "one")           and the wheel, two fingers, + - 0 1 on the keyboard
 // Events: "zoom" with detail {percent}; "problem" with detail {message}.
 
@@ -15,7 +16,11 @@ const STYLE = `
   .large .layer > * { image-rendering: pixelated; }
   .line { position: absolute; top: 0; bottom: 0; width: 2px; margin-left: -1px; background: #fff; box-shadow: 0 0 3px #000; pointer-events: none; }
   .knob { position: absolute; top: 50%; width: 44px; height: 44px; margin: -22px 0 0 -22px; border-radius: 50%; border: 2px solid #fff;
-          background: #1550b5; color: #fff; font: 20px/36px system-ui; text-align: center; cursor: ew-resize; padding: 0; touch-action: none; }
+          background: #1550b5; cursor: ew-resize; padding: 0; touch-action: none; display: grid; place-items: center; }
+  .knob svg { width: 24px; fill: none; stroke: #fff; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
+  .split .before { right: calc(50% + 1px); } .split .after { left: calc(50% + 1px); }
+  .split + .knob { display: none; }
+  .split .name.b { right: auto; left: calc(50% + .5rem); }
   .knob:focus-visible { outline: 3px solid #ffd54a; outline-offset: 2px; }
   .name { position: absolute; top: .5rem; padding: .1rem .5rem; background: #000c; color: #fff; font: 14px/1.5 system-ui; border-radius: .25rem; pointer-events: none; }
   .name.a { left: .5rem; } .name.b { right: .5rem; }
@@ -31,8 +36,8 @@ const MARKUP = `
     <div class="line"></div>
   </div>
   <div class="knob" role="slider" tabindex="0" aria-label="Line between before and after" aria-valuemin="0" aria-valuemax="100" aria-valuenow="50"
-    aria-valuetext="50 % before">↔</div>
-  <div class="film" hidden><button class="play" aria-label="Play">▶</button><input type="range" min="0" max="1000" value="0" aria-label="Place in the film"></div>
+    aria-valuetext="50 % before"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M9 6l-6 6 6 6M15 6l6 6-6 6M3 12h18"/></svg></div>
+  <div class="film" hidden><button type="button" class="play" aria-label="Play">▶</button><input type="range" min="0" max="1000" value="0" aria-label="Place in the film"></div>
 `;
 
 class BeforeAfter extends HTMLElement {
@@ -102,16 +107,32 @@ class BeforeAfter extends HTMLElement {
     sync();
   }
 
+  get sideBySide() {
+    return this.stage.classList.contains("split");
+  }
+  split(on) {
+    this.stage.classList.toggle("split", on);
+    this.view = null;
+    this.draw();
+  }
+  // What one of the two has, and where in it a point of this element lies.
+  get room() {
+    return this.sideBySide ? this.clientWidth / 2 - 1 : this.clientWidth;
+  }
+  within(x) {
+    return this.sideBySide && x > this.clientWidth / 2 ? x - this.clientWidth / 2 - 1 : x;
+  }
+
   get fit() {
-    return Math.min(this.clientWidth / this.size.width, this.clientHeight / this.size.height) || 1;
+    return Math.min(this.room / this.size.width, this.clientHeight / this.size.height) || 1;
   }
   get scale() {
     return this.view ? this.view.scale : this.fit;
   }
 
   // At this scale (CSS pixels for one of the result's), the point (x, y) of this element staying where it is.
-  zoomTo(scale, x = this.clientWidth / 2, y = this.clientHeight / 2) {
-    const now = this.place();
+  zoomTo(scale, at = this.room / 2, y = this.clientHeight / 2) {
+    const now = this.place(), x = this.within(at);
     const wanted = Math.min(32, Math.max(Math.min(this.fit, 1) / 2, scale));
     this.view = { scale: wanted, x: x - (x - now.x) / now.scale * wanted, y: y - (y - now.y) / now.scale * wanted };
     this.draw();
@@ -127,7 +148,7 @@ class BeforeAfter extends HTMLElement {
   place() {
     const scale = this.scale, width = this.size.width * scale, height = this.size.height * scale;
     const held = (wanted, room, extent) => extent <= room ? (room - extent) / 2 : Math.min(0, Math.max(room - extent, wanted));
-    return { scale, x: held(this.view?.x ?? 0, this.clientWidth, width), y: held(this.view?.y ?? 0, this.clientHeight, height) };
+    return { scale, x: held(this.view?.x ?? 0, this.room, width), y: held(this.view?.y ?? 0, this.clientHeight, height) };
   }
 
   draw() {
@@ -137,8 +158,8 @@ class BeforeAfter extends HTMLElement {
     for (const element of [this.first, this.second]) element.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
     this.stage.classList.toggle("large", scale * devicePixelRatio >= 1);
     const at = this.share * this.clientWidth;
-    this.secondLayer.style.clipPath = `inset(0 0 0 ${at}px)`;
-    this.line.style.left = `${at}px`;
+    this.secondLayer.style.clipPath = this.sideBySide ? "none" : `inset(0 0 0 ${at}px)`;
+    this.line.style.left = this.sideBySide ? "50%" : `${at}px`;
     this.knob.style.left = `${at}px`;
     const percent = Math.round(this.share * 100);
     this.knob.setAttribute("aria-valuenow", percent);

@@ -3,9 +3,11 @@
 #include <fstream>
 #include <sstream>
 
+#include "service/archive.hpp"
 #include "service/files.hpp"
 #include "service/names.hpp"
 #include "service/service.hpp"
+#include "work/checksum.hpp"
 #include "work/kinds.hpp"
 
 namespace serve {
@@ -128,6 +130,39 @@ Answer Service::job_output(Request& request) {
     return file_response(request, jobs_->output_path(*job), std::to_string(job->number) + "o",
                          media_type_of(job->output_extension),
                          result_name(job->name, job->width, job->height, job->output_extension));
+}
+
+// The results of the jobs that are named, or of all that are done, in one file.
+Answer Service::archive(Request& request) {
+    std::vector<Job> wanted;
+    for (const auto& [key, value] : request.query) {
+        const auto job = key == "job" ? jobs_->find(value) : std::nullopt;
+        if (key == "job" && !job) return no_job(value);
+        if (!job) continue;
+        if (job->state != JobState::done)
+            return error_response(409, "not_done", "the job '" + job->id + "' has no result");
+        wanted.push_back(*job);
+    }
+    if (wanted.empty()) wanted = jobs_->list();
+    std::vector<Archive::Entry> entries;
+    std::string seed;
+    for (const Job& job : wanted) {
+        if (job.state != JobState::done) continue;
+        const std::string path = jobs_->output_path(job);
+        const auto sum = job.checksum != 0 ? std::optional(job.checksum) : crc32_of_file(path);
+        if (!sum) continue;  // removed meanwhile
+        entries.push_back({result_name(job.name, job.width, job.height, job.output_extension), path, job.output_bytes,
+                           *sum, job.ended});
+        seed += std::to_string(job.number) + "-" + std::to_string(*sum) + " ";
+    }
+    if (entries.empty()) return error_response(404, "not_found", "no job is done yet");
+    const std::string etag = "\"" + std::to_string(entries.size()) + "-" + std::to_string(crc32(seed)) + "\"";
+    const auto bytes = std::make_shared<Archive>(std::move(entries));
+    Response response;
+    if (!take_part(request, response, etag, bytes->size())) return response;
+    response.bytes = bytes;
+    return response.with("Content-Type", "application/zip")
+        .with("Content-Disposition", attachment("enlarged.zip"));
 }
 
 Answer Service::job_input(Request& request) {

@@ -19,11 +19,10 @@ struct Words {
     const char* purpose;
 };
 constexpr Words kWords[] = {
-    {"fine", "Photos and most pictures",
-     "Removes noise, JPEG damage and blur while it enlarges. The default for pictures."},
+    {"fine", "Poor pictures", "Removes noise, JPEG damage and blur while it enlarges."},
     {"fine-wdn", "Photos, noise kept", "As fine, and leaves noise and grain; denoise blends the two."},
-    {"swift", "Films, and fast", "As fine at a quarter of the work. The default for video."},
-    {"faithful", "Nothing invented", "Stays near to what is there: documents, scans, evidence."},
+    {"swift", "Films, and fast", "The same at a quarter of the work; it is what films get."},
+    {"faithful", "Nothing invented", "Stays near to what is there: text, scans, evidence."},
 };
 
 json described(const enlarge::ModelInfo& info) {

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "enlarge/choice.hpp"
 #include "service/files.hpp"
 #include "service/service.hpp"
 #include "work/kinds.hpp"
@@ -128,19 +129,31 @@ Answer Service::job_thumb(Request& request) {
                    std::to_string(job->number) + "t", job->name);
 }
 
+Answer Service::sample(const Request& request, const std::string& picture, const std::string& key,
+                       const std::string& value) {
+    const std::string folder = options_.data + "/samples", source = folder + "/" + picture;
+    if (!is_there(source))
+        for (const PageFile& file : page_files())
+            if (file.name == picture) std::ofstream(source, std::ios::binary) << file.bytes;
+    const Work work{.input = source, .options = {{key, value}, {"format", "jpg"}, {"quality", "88"}}};
+    // Another version may have other networks.
+    const std::string made = folder + "/" + enlarge::version() + "-" + key + "-" + percent_encoded(value) + ".jpg";
+    return convert(request, work, made, "sample-" + percent_encoded(value), value);
+}
+
 // What a network makes of the sample: computed here, once.
 Answer Service::model_sample(Request& request) {
     const auto name = usable_model(request.part("name"));
     if (!name) return error_response(name.error());
-    const std::string folder = options_.data + "/samples";
-    ::mkdir(folder.c_str(), 0700);
-    const std::string source = folder + "/sample.jpg";
-    if (!is_there(source))
-        for (const PageFile& file : page_files())
-            if (file.name == "sample.jpg") std::ofstream(source, std::ios::binary) << file.bytes;
-    Work work{.input = source, .options = {{"model", *name}, {"format", "jpg"}, {"quality", "88"}}};
-    return convert(request, work, folder + "/of-" + percent_encoded(*name) + ".jpg", "sample-" + percent_encoded(*name),
-                   *name);
+    return sample(request, "sample.jpg", "model", *name);
+}
+
+// What is made of a sample of that kind.
+Answer Service::kind_sample(Request& request) {
+    const auto kind = enlarge::parse_kind(request.part("kind"));
+    if (!kind) return error_response(404, "not_found", kind.error().message);
+    const std::string name = enlarge::kind_name(*kind);
+    return sample(request, name == "drawing" ? "drawing.jpg" : "sample.jpg", "for", name);
 }
 
 }  // namespace serve

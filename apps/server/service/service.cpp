@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,12 +18,24 @@ using enlarge::Error;
 using enlarge::Result;
 namespace fs = std::filesystem;
 
+// Folders of these names are emptied and cleared up: they must be of an earlier server.
+Result<void> is_ours(const std::string& folder) {
+    std::error_code error;
+    if (fs::exists(folder + "/jobs.sqlite", error) || fs::exists(folder + "/lock", error)) return {};
+    for (const char* name : {"temporary", "jobs", "uploads", "samples"})
+        if (fs::exists(folder + "/" + name, error))
+            return Error{Errc::exists, folder + ": '" + name +
+                                           "' is there and is no server's; --data takes an empty folder, or one of an "
+                                           "earlier server"};
+    return {};
+}
+
 // The folder with what is temporary emptied; a lock that ends with this process.
 Result<int> take_folder(const std::string& folder) {
     std::error_code error;
     fs::create_directories(folder, error);
     if (error) return Error{Errc::io, folder + ": cannot create the folder: " + error.message()};
-    fs::permissions(folder, fs::perms::owner_all, error);
+    if (auto ours = is_ours(folder); !ours) return std::move(ours).error();
     const int lock = ::open((folder + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock < 0) return Error{Errc::io, folder + ": cannot write there: " + std::strerror(errno)};
     if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
@@ -30,13 +43,20 @@ Result<int> take_folder(const std::string& folder) {
         return Error{Errc::exists, folder + ": another server works there; --data takes another folder"};
     }
     fs::remove_all(folder + "/temporary", error);
-    fs::create_directories(folder + "/temporary", error);
+    for (const char* name : {"/temporary", "/jobs", "/uploads", "/samples"}) {
+        if (!error) fs::create_directories(folder + name, error);
+    }
     if (!error) return lock;
     ::close(lock);
     return Error{Errc::io, folder + ": cannot write there: " + error.message()};
 }
 
 HttpOptions http_options(const ServeOptions& options) {
+    rlimit files{};  // connections, bodies, results: all of them are files
+    if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = std::max(files.rlim_cur, std::min<rlim_t>(files.rlim_max, 65536));
+        ::setrlimit(RLIMIT_NOFILE, &files);
+    }
     HttpOptions http{.address = options.address,
                      .port = options.port,
                      .token = options.token,
@@ -71,7 +91,11 @@ Result<std::unique_ptr<Service>> Service::start(const ServeOptions& options) {
     std::unique_ptr<Service> service(new Service(options));
     service->lock_ = *lock;
     service->pool_ = std::make_unique<Pool>(PoolOptions{
-        .program = options.program, .devices = options.devices, .threads = options.threads, .capacity = options.queue});
+        .program = options.program,
+        .devices = options.devices,
+        .threads = options.threads,
+        .capacity = options.queue,
+        .beside_films = true});
     service->views_ = std::make_unique<Pool>(
         PoolOptions{.program = options.program, .devices = {"cpu"}, .threads = 1, .capacity = 256});
     const JobLimits limits{.pixels = options.pixels,
@@ -115,6 +139,7 @@ std::vector<Route> Service::routes() {
         {"GET", "/openapi.json", Body::none, true, bound(&Service::page), {}},
         {"GET", "/page/{name}", Body::none, true, bound(&Service::page), {}},
         {"GET", "/v1/models/{name}/sample", Body::none, false, bound(&Service::model_sample), {}},
+        {"GET", "/v1/kinds/{kind}/sample", Body::none, false, bound(&Service::kind_sample), {}},
         {"GET", "/v1/jobs/{id}/thumb", Body::none, false, bound(&Service::job_thumb), {}},
         {"GET", "/v1/jobs/{id}/view/{side}", Body::none, false, bound(&Service::job_view), {}},
         {"POST", "/sdapi/v1/extra-single-image", Body::big_text, false, bound(&Service::extra_single), {}},
@@ -144,6 +169,7 @@ std::vector<Route> Service::routes() {
         {"GET", "/v1/jobs/{id}/events", Body::none, false, bound(&Service::job_events), {}},
         {"GET", "/v1/jobs/{id}/output", Body::none, false, bound(&Service::job_output), {}},
         {"GET", "/v1/jobs/{id}/input", Body::none, false, bound(&Service::job_input), {}},
+        {"GET", "/v1/archive", Body::none, false, bound(&Service::archive), {}},
         {"OPTIONS", "/v1/uploads", Body::none, false, bound(&Service::upload_options), {}},
         {"POST", "/v1/uploads", Body::text, false, bound(&Service::create_upload), {}},
         {"HEAD", "/v1/uploads/{id}", Body::none, false, bound(&Service::head_upload), {}},

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -49,10 +50,14 @@ private:
     Answer job_view(Request& request);
     Answer job_thumb(Request& request);
     Answer model_sample(Request& request);
+    Answer kind_sample(Request& request);
+    // The page's picture with that option.
+    Answer sample(const Request& request, const std::string& picture, const std::string& key, const std::string& value);
     // Answers with the file `target`, which is made by `work` where it is not there.
     Answer convert(const Request& request, Work work, const std::string& target, const std::string& seed,
                    const std::string& name);
 
+    struct Batch;
     Answer extras(Request& request, bool several);
     Answer extra_single(Request& request);
     Answer extra_batch(Request& request);
@@ -62,6 +67,7 @@ private:
     Answer infer_alive(Request& request);
     Answer infer_model(Request& request);
     Answer infer(Request& request);
+    static bool is_version(const std::string& version);
 
     Answer list_jobs(Request& request);
     Answer post_job(Request& request);
@@ -72,6 +78,7 @@ private:
     Answer job_events(Request& request);
     Answer job_output(Request& request);
     Answer job_input(Request& request);
+    Answer archive(Request& request);
     Answer make_job(Request& request, const std::string& id);
 
     Answer upload_options(Request& request);
@@ -99,6 +106,8 @@ private:
     std::unique_ptr<Pool> views_;  // what the page shows: one thread of one processor, so that work goes on
     std::unique_ptr<Jobs> jobs_;
     std::unique_ptr<HttpServer> http_;
+    std::mutex batches_mutex_;
+    std::vector<std::weak_ptr<Batch>> batches_;  // of AUTOMATIC1111's clients, the oldest first
     std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 

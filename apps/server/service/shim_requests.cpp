@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "service/shim_requests.hpp"
 
+#include <cmath>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 namespace serve {
@@ -13,18 +15,39 @@ using json = nlohmann::json;
 
 constexpr std::size_t kMostPictures = 64;
 constexpr int kDeepest = 16;
+constexpr std::size_t kMostValues = 10'000;                 // of a request besides a tensor's numbers: none needs more
+constexpr std::size_t kMostNumbers = std::size_t{1} << 25;  // of a tensor in JSON; more come as binary data
 
-// Nothing where it is no JSON, or nested deeper than any of these requests is.
-json parsed(std::string_view text) {
-    bool deep = false;
-    const auto shallow = [&](int depth, json::parse_event_t event, json&) {
-        if (depth > kDeepest &&
-            (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start))
-            deep = true;
-        return !deep;
+// What "data" holds, taken out while the text is read: as JSON's own values, numbers would need many times the memory.
+struct Numbers {
+    std::vector<float> values;
+    bool good = true;
+};
+
+struct TooMuch {};
+
+// Nothing where it is no JSON, or nested deeper or with more values than any of these requests has: reading ends there.
+json parsed(std::string_view text, Numbers* numbers = nullptr) {
+    bool in_data = false;
+    std::size_t count = 0;
+    using enum json::parse_event_t;
+    const auto look = [&](int depth, json::parse_event_t event, json& value) {
+        const bool starts = event == object_start || event == array_start;
+        if (event == key || event == object_end) in_data = event == key && numbers && value == "data";
+        if ((depth > kDeepest && starts) || (!in_data && ++count > kMostValues)) throw TooMuch{};
+        if (!in_data || event == key || starts) return true;
+        if (event == json::parse_event_t::value) {
+            numbers->good = numbers->good && value.is_number() && numbers->values.size() < kMostNumbers;
+            if (numbers->good) numbers->values.push_back(value.get<float>());
+        }
+        return false;
     };
-    json value = json::parse(text, shallow, false);
-    return deep || value.is_discarded() ? json() : value;
+    try {
+        json whole = json::parse(text, look, false);
+        return whole.is_discarded() ? json() : whole;
+    } catch (const TooMuch&) {
+        return {};
+    }
 }
 
 std::string text_of(const json& value, const char* key, const std::string& otherwise) {
@@ -109,8 +132,9 @@ Result<ExtrasRequest> parse_extras(const std::string& body, bool batch) {
 namespace {
 
 Result<void> read_shape(const json& shape, InferRequest& request) {
+    const std::string form = request.floats ? "[1, channels, height, width]" : "[height, width, channels]";
     if (!shape.is_array() || (shape.size() != 3 && shape.size() != 4))
-        return Error{Errc::argument, "the shape should be [height, width, channels]"};
+        return Error{Errc::argument, "the shape should be " + form};
     std::vector<std::int64_t> sides;
     for (const json& side : shape) {
         if (!side.is_number_integer()) return Error{Errc::argument, "the shape should be of whole numbers"};
@@ -121,25 +145,42 @@ Result<void> read_shape(const json& shape, InferRequest& request) {
     request.batched = sides.size() == 4;
     if (request.batched && sides[0] != 1)
         return Error{Errc::unsupported, "a batch of " + std::to_string(sides[0]) + "; one picture is taken at a time"};
-    const std::size_t at = sides.size() - 3;
-    if (sides[at + 2] != 1 && sides[at + 2] != 3)
-        return Error{Errc::unsupported, std::to_string(sides[at + 2]) + " channels; 1 or 3 are taken"};
-    request.height = static_cast<int>(sides[at]), request.width = static_cast<int>(sides[at + 1]),
-    request.channels = static_cast<int>(sides[at + 2]);
+    const std::int64_t* side = sides.data() + (request.batched ? 1 : 0);
+    const std::int64_t channels = side[request.floats ? 0 : 2];
+    if (channels != 1 && channels != 3)
+        return Error{Errc::unsupported,
+                     std::to_string(channels) + " channels; the shape should be " + form + " with 1 or 3 channels"};
+    request.channels = static_cast<int>(channels);
+    request.height = static_cast<int>(side[request.floats ? 1 : 0]);
+    request.width = static_cast<int>(side[request.floats ? 2 : 1]);
     return {};
 }
 
-// Numbers of JSON, nested or not, as bytes.
-Result<void> flatten(const json& data, std::string& pixels, std::size_t most) {
-    for (const json& one : data) {
-        if (one.is_array()) {
-            if (auto inner = flatten(one, pixels, most); !inner) return inner;
-            continue;
-        }
-        if (!one.is_number_integer() || one.get<std::int64_t>() < 0 || one.get<std::int64_t>() > 255 ||
-            pixels.size() >= most)
-            return Error{Errc::argument, "the data should be as many whole numbers from 0 to 255 as the shape says"};
-        pixels += static_cast<char>(one.get<std::int64_t>());
+Result<void> take_numbers(const Numbers& numbers, std::size_t wanted, InferRequest& request) {
+    if (numbers.values.size() == kMostNumbers && !numbers.good)
+        return Error{Errc::limit, "a tensor in JSON has at most " + std::to_string(kMostNumbers) +
+                                      " numbers; larger ones should be binary data"};
+    if (!numbers.good || numbers.values.size() != wanted)
+        return Error{Errc::argument, "the data has " + std::to_string(numbers.values.size()) +
+                                         " numbers; the shape says " + std::to_string(wanted)};
+    if (request.floats) {
+        request.pixels.assign(reinterpret_cast<const char*>(numbers.values.data()), wanted * sizeof(float));
+        return {};
+    }
+    for (const float number : numbers.values) {
+        if (!(number >= 0 && number <= 255) || number != std::floor(number))
+            return Error{Errc::argument, "the data should be whole numbers from 0 to 255"};
+        request.pixels += static_cast<char>(static_cast<int>(number));
+    }
+    return {};
+}
+
+Result<void> check_finite(const InferRequest& request) {
+    if (!request.floats) return {};
+    for (std::size_t at = 0; at < request.pixels.size(); at += sizeof(float)) {
+        float number;
+        std::memcpy(&number, request.pixels.data() + at, sizeof number);
+        if (!std::isfinite(number)) return Error{Errc::argument, "the data has a value that is not finite"};
     }
     return {};
 }
@@ -158,7 +199,8 @@ Result<InferRequest> parse_infer(const std::string& body, std::int64_t head_byte
         return Error{Errc::argument, "Inference-Header-Content-Length is more than the body has"};
     const std::string_view head =
         std::string_view(body).substr(0, head_bytes < 0 ? body.size() : static_cast<std::size_t>(head_bytes));
-    const json value = parsed(head);
+    Numbers numbers;
+    const json value = parsed(head, &numbers);
     if (!value.is_object()) return Error{Errc::argument, "the request should be a JSON object"};
     InferRequest request;
     request.id = text_of(value, "id", "");
@@ -166,23 +208,26 @@ Result<InferRequest> parse_infer(const std::string& body, std::int64_t head_byte
     if (!inputs.is_array() || inputs.size() != 1 || !inputs[0].is_object())
         return Error{Errc::argument, "inputs should be one tensor"};
     const json& input = inputs[0];
-    if (text_of(input, "datatype", "") != "UINT8") return Error{Errc::unsupported, "the tensor should be UINT8"};
+    const std::string type = text_of(input, "datatype", "");
+    request.floats = type == "FP32";
+    if (type != "UINT8" && type != "FP32")
+        return Error{Errc::unsupported,
+                     (type.empty() ? "the tensor has no datatype" : "the tensor is of '" + safe_name(type) + "'") +
+                         "; UINT8 (version 1) and FP32 (version 2) are taken"};
     if (auto shaped = read_shape(input.value("shape", json()), request); !shaped) return std::move(shaped).error();
     const std::size_t wanted = std::size_t(request.width) * std::size_t(request.height) * std::size_t(request.channels);
+    const std::size_t bytes = wanted * (request.floats ? sizeof(float) : 1);
     const json parameters = input.value("parameters", json::object());
     if (parameters.is_object() && parameters.contains("binary_data_size")) {
         const std::string_view raw = std::string_view(body).substr(head.size());
-        if (parameters["binary_data_size"] != wanted || raw.size() != wanted)
+        if (parameters["binary_data_size"] != bytes || raw.size() != bytes)
             return Error{Errc::argument, "the tensor has " + std::to_string(raw.size()) + " bytes; its shape says " +
-                                             std::to_string(wanted)};
+                                             std::to_string(bytes)};
         request.pixels = raw;
-    } else {
-        if (auto flat = flatten(input.value("data", json::array()), request.pixels, wanted); !flat)
-            return std::move(flat).error();
-        if (request.pixels.size() != wanted)
-            return Error{Errc::argument, "the data has " + std::to_string(request.pixels.size()) +
-                                             " numbers; the shape says " + std::to_string(wanted)};
+    } else if (auto taken = take_numbers(numbers, wanted, request); !taken) {
+        return std::move(taken).error();
     }
+    if (auto finite = check_finite(request); !finite) return std::move(finite).error();
     request.binary = flag(value, "binary_data_output");
     if (const json outputs = value.value("outputs", json());
         outputs.is_array() && outputs.size() == 1 && outputs[0].is_object()) {

@@ -26,12 +26,14 @@ enlarge::Result<ExtrasRequest> parse_extras(const std::string& body, bool batch)
 // none.
 Params upscaler_options(const std::string& name);
 
-// KServe's infer: one tensor of pixels in, one out.
+// KServe's infer: one tensor of pixels in, one out. As UINT8 it is rows of pixels, [height, width, channels], 0 to 255;
+// as FP32 it is planes, [channels, height, width], 0 to 1, as networks have it. A 1 may stand before either.
 struct InferRequest {
     std::string id;
     int width = 0, height = 0, channels = 0;  // 1 or 3
+    bool floats = false;                      // FP32 in planes
     bool batched = false;                     // the shape began with a 1
-    std::string pixels;                       // UINT8, rows from top to bottom
+    std::string pixels;                       // as the tensor has them; floats little-endian, finite
     std::string output = "image";             // its name
     bool binary = false;                      // the answer's tensor as raw bytes
     Params options;                           // of parameters

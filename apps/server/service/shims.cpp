@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstring>
+#include <ctime>
 #include <fstream>
 #include <sstream>
 
@@ -40,23 +42,88 @@ Result<std::string> file_of(const std::string& path) {
     return std::move(bytes).str();
 }
 
+}  // namespace
+
 // Several pictures, answered together.
-struct Batch {
+struct Service::Batch {
     std::mutex mutex;
     std::vector<std::string> results;  // base64
+    std::vector<std::int64_t> ids;     // of the work, in order
     std::size_t left = 0;
     Response failed{.status = 0};
+    std::chrono::system_clock::time_point began = std::chrono::system_clock::now();
 };
 
-// "P6\n4 3\n255\n" and what follows it.
+namespace {
+
+// "P6\n4 3\n255\n" and what follows it; of PFM, too.
 bool pnm_pixels(const std::string& file, int& width, int& height, std::string& pixels) {
     int used = 0;
-    if (std::sscanf(file.c_str(), "P%*[56]%d%d%*d%n", &width, &height, &used) != 2 || used == 0) return false;
+    const std::string head = file.substr(0, 64);
+    if (std::sscanf(head.c_str(), "P%*[56Ff]%d%d%*s%n", &width, &height, &used) != 2 || used == 0) return false;
     pixels = file.substr(static_cast<std::size_t>(used) + 1);
-    return true;
+    return width > 0 && height > 0;
 }
 
-json tensor_of(const char* name) { return {{{"name", name}, {"datatype", "UINT8"}, {"shape", {-1, -1, -1}}}}; }
+// Of PFM, whose rows begin with the lowest, from planes that begin with the highest, and back.
+std::string planes_turned(const std::string& from, int width, int height, int channels, bool to_planes) {
+    std::string to(from.size(), '\0');
+    for (int c = 0; c < channels; ++c)
+        for (int y = 0; y < height; ++y)
+            for (int x = 0; x < width; ++x) {
+                const std::size_t plane = (std::size_t(c) * std::size_t(height) + std::size_t(y)) * std::size_t(width);
+                const std::size_t row = std::size_t(height - 1 - y) * std::size_t(width) + std::size_t(x);
+                const std::size_t planar = (plane + std::size_t(x)) * sizeof(float);
+                const std::size_t packed = (row * std::size_t(channels) + std::size_t(c)) * sizeof(float);
+                std::memcpy(&to[to_planes ? planar : packed], &from[to_planes ? packed : planar], sizeof(float));
+            }
+    return to;
+}
+
+// The tensor as a picture file.
+std::string file_of(const InferRequest& tensor) {
+    const std::string sides = std::to_string(tensor.width) + " " + std::to_string(tensor.height) + "\n";
+    if (!tensor.floats) return (tensor.channels == 1 ? "P5\n" : "P6\n") + sides + "255\n" + tensor.pixels;
+    return (tensor.channels == 1 ? "Pf\n" : "PF\n") + sides + "-1.0\n" +
+           planes_turned(tensor.pixels, tensor.width, tensor.height, tensor.channels, false);
+}
+
+// The answer to the request `shape` (without its pixels) with what is in the file.
+Response tensor_response(const InferRequest& shape, const std::string& model, const std::string& file) {
+    int width = 0, height = 0;
+    std::string pixels;
+    if (!pnm_pixels(file, width, height, pixels)) return detail(error_response(500, "io", "the result cannot be read"));
+    json sides = json::array({height, width, shape.channels});
+    if (shape.floats) {
+        sides = json::array({shape.channels, height, width});
+        pixels = planes_turned(pixels, width, height, shape.channels, true);
+    }
+    if (shape.batched) sides.insert(sides.begin(), 1);
+    json output = {{"name", shape.output}, {"datatype", shape.floats ? "FP32" : "UINT8"}, {"shape", sides}};
+    json answer = {{"model_name", model}, {"model_version", shape.floats ? "2" : "1"}};
+    if (!shape.id.empty()) answer["id"] = shape.id;
+    if (shape.binary) {
+        output["parameters"] = {{"binary_data_size", pixels.size()}};
+    } else if (shape.floats) {
+        std::vector<float> numbers(pixels.size() / sizeof(float));
+        std::memcpy(numbers.data(), pixels.data(), numbers.size() * sizeof(float));
+        output["data"] = numbers;
+    } else {
+        const auto* bytes = reinterpret_cast<const unsigned char*>(pixels.data());
+        output["data"] = std::vector<int>(bytes, bytes + pixels.size());
+    }
+    answer["outputs"] = json::array({output});
+    Response response{.body = dumped(answer)};
+    const std::string length = std::to_string(response.body.size());
+    response.with("Content-Type", shape.binary ? "application/octet-stream" : "application/json");
+    if (shape.binary) response.with("Inference-Header-Content-Length", length).body += pixels;
+    return response;
+}
+
+json tensor_of(bool floats) {
+    if (floats) return {{{"name", "image"}, {"datatype", "FP32"}, {"shape", {1, 3, -1, -1}}}};
+    return {{{"name", "image"}, {"datatype", "UINT8"}, {"shape", {-1, -1, -1}}}};
+}
 
 }  // namespace
 
@@ -94,6 +161,11 @@ Answer Service::extras(Request& request, bool several) {
             answer["image"] = std::move(batch->results[0]);
         later->fulfil(json_response(200, answer));
     };
+    {
+        const std::lock_guard lock(batches_mutex_);
+        std::erase_if(batches_, [](const auto& weak) { return weak.expired(); });
+        batches_.push_back(batch);
+    }
     std::vector<std::int64_t> ids;
     for (std::size_t i = 0; i < wanted->pictures.size(); ++i) {
         const std::string input = temporary("body");
@@ -108,6 +180,10 @@ Answer Service::extras(Request& request, bool several) {
             },
             [done, i](const Response& failed) { done(i, &failed, ""); });
         if (answered.id != 0) ids.push_back(answered.id);
+    }
+    {
+        const std::lock_guard lock(batch->mutex);
+        batch->ids = ids;
     }
     later->gone = [this, ids] {
         for (const std::int64_t id : ids) pool_->cancel(id);
@@ -133,19 +209,43 @@ Answer Service::upscalers(Request&) {
     return json_response(200, list);
 }
 
+// Of the oldest of those clients' requests that is in work: how much of all its pictures is done.
 Answer Service::progress(Request&) {
-    const Pool::State state = pool_->state();
-    const bool busy = state.running > 0;
-    return json_response(200, {{"progress", busy ? 0.5 : 0.0},
-                               {"eta_relative", busy ? state.mean_seconds * double(1 + state.waiting) : 0.0},
+    std::shared_ptr<Batch> batch;
+    {
+        const std::lock_guard lock(batches_mutex_);
+        for (const auto& weak : batches_) {
+            const auto one = weak.lock();
+            if (one && !batch) batch = one;
+        }
+    }
+    double done = 0, left = 0;
+    std::size_t count = 0, number = 0;
+    char began[32] = "0";
+    if (batch) {
+        const std::lock_guard lock(batch->mutex);
+        count = batch->results.size();
+        number = count - batch->left;
+        Pool::Progress now;
+        for (const std::int64_t id : batch->ids)
+            if (const auto one = pool_->progress(id)) now = *one;
+        done = (double(number) + now.fraction) / double(count);
+        const auto spent = std::chrono::duration<double>(std::chrono::system_clock::now() - batch->began).count();
+        left = count == 1 && now.seconds_left >= 0 ? now.seconds_left : done > 0 ? spent / done * (1 - done) : 0;
+        const std::time_t time = std::chrono::system_clock::to_time_t(batch->began);
+        std::tm parts{};
+        std::strftime(began, sizeof began, "%Y%m%d%H%M%S", localtime_r(&time, &parts));
+    }
+    return json_response(200, {{"progress", done},
+                               {"eta_relative", left},
                                {"state",
                                 {{"skipped", false},
                                  {"interrupted", false},
                                  {"stopping_generation", false},
-                                 {"job", busy ? "extras" : ""},
-                                 {"job_count", state.running + state.waiting},
-                                 {"job_timestamp", "0"},
-                                 {"job_no", 0},
+                                 {"job", batch ? "extras" : ""},
+                                 {"job_count", batch ? count : 0},
+                                 {"job_timestamp", began},
+                                 {"job_no", number},
                                  {"sampling_step", 0},
                                  {"sampling_steps", 0}}},
                                {"current_image", nullptr},
@@ -162,33 +262,42 @@ Answer Service::infer_alive(Request&) {
     return response;
 }
 
+// Version 1 takes bytes, 2 floats; without a number the tensor says which.
+bool Service::is_version(const std::string& version) { return version.empty() || version == "1" || version == "2"; }
+
 Answer Service::infer_model(Request& request) {
     const auto name = usable_model(request.part("model"));
     if (!name) return detail(error_response(name.error()));
+    const std::string version = request.part("version");
+    if (!is_version(version))
+        return detail(error_response(404, "not_found", "there are versions 1 (UINT8) and 2 (FP32) of it"));
     if (request.path.ends_with("/ready")) return json_response(200, {{"name", *name}, {"ready", true}});
     return json_response(200, {{"name", *name},
-                               {"versions", {"1"}},
+                               {"versions", {"1", "2"}},
                                {"platform", "enlarge"},
-                               {"inputs", tensor_of("image")},
-                               {"outputs", tensor_of("image")}});
+                               {"inputs", tensor_of(version == "2")},
+                               {"outputs", tensor_of(version == "2")}});
 }
 
 Answer Service::infer(Request& request) {
     const auto name = usable_model(request.part("model"));
     if (!name) return detail(error_response(name.error()));
-    const std::string head = request.header("inference-header-content-length");
+    const std::string version = request.part("version"), head = request.header("inference-header-content-length");
+    if (!is_version(version))
+        return detail(error_response(404, "not_found", "there are versions 1 (UINT8) and 2 (FP32) of it"));
     const auto head_bytes = head.empty() ? std::optional<std::int64_t>(-1) : whole_number(head);
     if (!head_bytes)
         return detail(error_response(400, "argument", "Inference-Header-Content-Length should be a number"));
     const auto wanted = parse_infer(request.body, *head_bytes);
     if (!wanted) return detail(error_response(wanted.error()));
+    if (!version.empty() && (version == "2") != wanted->floats)
+        return detail(error_response(400, "argument", "version 1 takes UINT8, version 2 takes FP32"));
     const std::string input = temporary("body");
-    const std::string pnm = std::string(wanted->channels == 1 ? "P5" : "P6") + "\n" + std::to_string(wanted->width) +
-                            " " + std::to_string(wanted->height) + "\n255\n";
-    if (!write_temporary(input, pnm + wanted->pixels))
+    if (!write_temporary(input, file_of(*wanted)))
         return detail(error_response(507, "io", "the tensor cannot be stored"));
     Params options = wanted->options;
-    options.insert(options.end(), {{"model", *name}, {"format", "ppm"}, {"provenance", "0"}});
+    options.insert(options.end(),
+                   {{"model", *name}, {"format", wanted->floats ? "pfm" : "ppm"}, {"provenance", "0"}});
     const auto later = std::make_shared<Later>();
     InferRequest shape = *wanted;
     shape.pixels.clear();
@@ -196,27 +305,7 @@ Answer Service::infer(Request& request) {
         input, "tensor", options,
         [later, shape, model = *name](const Said&, const std::string& path, const std::string&) {
             const auto file = file_of(path);
-            int width = 0, height = 0;
-            std::string pixels;
-            if (!file || !pnm_pixels(*file, width, height, pixels))
-                return later->fulfil(detail(error_response(500, "io", "the result cannot be read")));
-            json sides = {height, width, shape.channels};
-            if (shape.batched) sides = {1, height, width, shape.channels};
-            json output = {{"name", shape.output}, {"datatype", "UINT8"}, {"shape", sides}};
-            json answer = {{"model_name", model}, {"model_version", "1"}};
-            if (!shape.id.empty()) answer["id"] = shape.id;
-            if (shape.binary)
-                output["parameters"] = {{"binary_data_size", pixels.size()}};
-            else
-                output["data"] =
-                    std::vector<int>(reinterpret_cast<const unsigned char*>(pixels.data()),
-                                     reinterpret_cast<const unsigned char*>(pixels.data()) + pixels.size());
-            answer["outputs"] = json::array({output});
-            Response response{.body = dumped(answer)};
-            const std::string length = std::to_string(response.body.size());
-            response.with("Content-Type", shape.binary ? "application/octet-stream" : "application/json");
-            if (shape.binary) response.with("Inference-Header-Content-Length", length).body += pixels;
-            later->fulfil(std::move(response));
+            later->fulfil(file ? tensor_response(shape, model, *file) : detail(error_response(file.error())));
         },
         [later](const Response& failed) { later->fulfil(detail(failed)); });
     later->gone = [this, id = started.id] { pool_->cancel(id); };

@@ -8,6 +8,7 @@
 #include "enlarge/choice.hpp"
 #include "enlarge/media.hpp"
 #include "enlarge/picture.hpp"
+#include "work/checksum.hpp"
 #include "work/kinds.hpp"
 
 namespace serve {
@@ -26,12 +27,12 @@ double since(Clock::time_point from) { return std::chrono::duration<double>(Cloc
 class Meter {
 public:
     Meter(const Tell& tell, Clock::time_point started) : tell_(tell), started_(started) {}
-    void at(double fraction, double seconds_left = -1) {
+    void at(double fraction, double seconds_left = -1, std::int64_t frames = 0) {
         if (fraction < 1 && since(told_) < 0.1) return;
         told_ = Clock::now();
         const double spent = since(started_);
         if (seconds_left < 0 && fraction > 0.02 && spent > 0.3) seconds_left = spent / fraction * (1 - fraction);
-        tell_({.event = Said::Event::progress, .fraction = fraction, .seconds_left = seconds_left});
+        tell_({.event = Said::Event::progress, .fraction = fraction, .seconds_left = seconds_left, .frames = frames});
     }
 
 private:
@@ -201,7 +202,7 @@ Result<Said> enlarge_film(const Work& work, const Options& options, Networks& ne
     video.cancel = cancel;
     Meter meter(tell, started);
     video.progress = [&](const enlarge::VideoProgress& now) {
-        meter.at(now.fraction, now.seconds_left);
+        meter.at(now.fraction, now.seconds_left, std::max<std::int64_t>(1, now.frames));
         return enlarge::VideoControl::go_on;
     };
     video.notice = [&](const enlarge::Notice& said) { remark(tell, said.text); };
@@ -229,8 +230,13 @@ Result<Said> enlarge_work(const Work& work, Networks& networks, const enlarge::C
     const auto options = parse_options(work.options);
     if (!options) return options.error();
     if (auto going = cancel.check(); !going) return std::move(going).error();
-    return is_film(work, *options) ? enlarge_film(work, *options, networks, cancel, tell)
-                                   : enlarge_picture(work, *options, networks, cancel, tell);
+    auto done = is_film(work, *options) ? enlarge_film(work, *options, networks, cancel, tell)
+                                        : enlarge_picture(work, *options, networks, cancel, tell);
+    if (!done || !work.checksum) return done;
+    const auto sum = crc32_of_file(work.output + "." + done->extension);
+    if (!sum) return Error{Errc::io, "the result cannot be read again"};
+    done->checksum = *sum;
+    return done;
 }
 
 }  // namespace serve

@@ -41,7 +41,8 @@ std::string to_line(const Work& w) {
                    {"demuxer", w.demuxer},
                    {"max_pixels", w.max_pixels},
                    {"memory_bytes", w.memory_bytes},
-                   {"seconds", w.seconds}});
+                   {"seconds", w.seconds},
+                   {"checksum", w.checksum}});
 }
 
 std::optional<Work> work_of(const std::string& line) {
@@ -58,13 +59,15 @@ std::optional<Work> work_of(const std::string& line) {
     w.max_pixels = v.value("max_pixels", w.max_pixels);
     w.memory_bytes = v.value("memory_bytes", w.memory_bytes);
     w.seconds = v.value("seconds", w.seconds);
+    w.checksum = v.value("checksum", w.checksum);
     return w;
 }
 
 std::string to_line(const Said& s) {
     json v = {{"event", kEvents[static_cast<std::size_t>(s.event)]}, {"id", s.id}};
     using enum Said::Event;
-    if (s.event == progress) v.update({{"fraction", s.fraction}, {"seconds_left", s.seconds_left}});
+    if (s.event == progress)
+        v.update({{"fraction", s.fraction}, {"seconds_left", s.seconds_left}, {"frames", s.frames}});
     if (s.event == ready || s.event == remark || s.event == failed) v["text"] = s.text;
     if (s.event == failed) v["code"] = errc_name(s.code);
     if (s.event == done)
@@ -73,7 +76,8 @@ std::string to_line(const Said& s) {
                   {"frames", s.frames},
                   {"extension", s.extension},
                   {"model", s.model},
-                  {"seconds", s.seconds}});
+                  {"seconds", s.seconds},
+                  {"checksum", s.checksum}});
     return dumped(v);
 }
 
@@ -93,6 +97,7 @@ std::optional<Said> said_of(const std::string& line) {
     s.extension = v.value("extension", s.extension);
     s.model = v.value("model", s.model);
     s.seconds = v.value("seconds", s.seconds);
+    s.checksum = v.value("checksum", s.checksum);
     return s;
 }
 

@@ -23,7 +23,8 @@ struct Work {
     std::string demuxer;
     std::int64_t max_pixels = 0;  // of picture or frame, before and after
     std::int64_t memory_bytes = 0;
-    double seconds = 0;  // 0: no limit
+    double seconds = 0;     // 0: no limit
+    bool checksum = false;  // of the result is wanted
 };
 std::string to_line(const Work& work);
 // Nothing where the line is none of ours.
@@ -37,9 +38,10 @@ struct Said {
     std::string text;                              // remark; failed: the sentence; ready: the device
     enlarge::Errc code = enlarge::Errc::internal;  // failed
     int width = 0, height = 0;                     // done
-    std::int64_t frames = 0;                       // done, of films
+    std::int64_t frames = 0;                       // done, of films; progress: so far, of films
     std::string extension, model;                  // done
     double seconds = 0;                            // done: at work
+    std::uint32_t checksum = 0;                    // done: CRC-32 of the result, where it was wanted
 };
 std::string to_line(const Said& said);
 std::optional<Said> said_of(const std::string& line);

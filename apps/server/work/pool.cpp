@@ -32,11 +32,15 @@ struct Pool::Minder {
     std::string device;
     Child child;  // of the thread alone
     int wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    const Minder* beside = nullptr;  // takes pictures while that one is at a film
+    // Of current:
     std::shared_ptr<Task> current;
-    bool cancelled = false;  // of current
+    bool cancelled = false, film = false;
     Clock::time_point began;
-    double seconds_left = -1;  // of current
+    Progress progress;
     std::thread thread;
+
+    [[nodiscard]] bool at_film() const { return current && film; }
 
     ~Minder() { ::close(wake); }
     void nudge() const { [[maybe_unused]] const auto sent = ::eventfd_write(wake, 1); }
@@ -44,13 +48,19 @@ struct Pool::Minder {
 
 Pool::Pool(PoolOptions options) : options_(std::move(options)) {
     for (const std::string& device : options_.devices) {
-        minders_.push_back(std::make_unique<Minder>());
-        minders_.back()->device = device;
+        add_minder(device, nullptr);
+        if (options_.beside_films) add_minder(device, minders_.back().get());
     }
     for (const auto& minder : minders_) minder->thread = std::thread([this, &minder = *minder] { mind(minder); });
 }
 
 Pool::~Pool() { stop(); }
+
+void Pool::add_minder(const std::string& device, const Minder* beside) {
+    minders_.push_back(std::make_unique<Minder>());
+    minders_.back()->device = device;
+    minders_.back()->beside = beside;
+}
 
 void Pool::stop() {
     {
@@ -67,8 +77,13 @@ bool Pool::submit(std::shared_ptr<Task> task, bool even_if_full, bool first) {
     const std::lock_guard lock(mutex_);
     if (stopping_ || (queue_.size() >= options_.capacity && !even_if_full)) return false;
     queue_.insert(first ? queue_.begin() : queue_.end(), std::move(task));
-    changed_.notify_one();
+    changed_.notify_all();
     return true;
+}
+
+bool Pool::full() const {
+    const std::lock_guard lock(mutex_);
+    return queue_.size() >= options_.capacity;
 }
 
 void Pool::cancel(std::int64_t id) {
@@ -90,48 +105,105 @@ void Pool::cancel(std::int64_t id) {
     if (waiting) waiting->said(failure(id, Errc::cancelled, "cancelled before it began"));
 }
 
+bool Pool::only_pictures_go_on() const {
+    return options_.beside_films && std::all_of(minders_.begin(), minders_.end(),
+                                                [](const auto& m) { return m->beside != nullptr || m->at_film(); });
+}
+
 Pool::Place Pool::place(std::int64_t id) const {
     const std::lock_guard lock(mutex_);
     const auto found =
         std::find_if(queue_.begin(), queue_.end(), [&](const auto& task) { return task->work.id == id; });
     if (found == queue_.end()) return {-1, -1};
-    Place place{static_cast<int>(found - queue_.begin()), -1};
-    double soonest = -1;
-    bool known = mean_seconds_ > 0 || place.before == 0;
+    const bool beside = only_pictures_go_on() && !(*found)->work.moving;
+    Place place{0, 0};
+    bool known = true;
+    const auto add = [&](bool film) {
+        known = known && mean_seconds_[film] > 0;
+        place.seconds += mean_seconds_[film];
+    };
+    for (auto at = queue_.begin(); at != found; ++at) {
+        if (beside && (*at)->work.moving) continue;
+        ++place.before;
+        add((*at)->work.moving);
+    }
+    double soonest = -1, workers = 0;
     for (const auto& minder : minders_) {
-        if (minder->current && minder->seconds_left < 0 && mean_seconds_ <= 0) known = false;
-        const double left = !minder->current ? 0 : minder->seconds_left >= 0 ? minder->seconds_left : mean_seconds_;
+        if ((minder->beside != nullptr) != beside) continue;
+        ++workers;
+        double left = 0;
+        if (minder->current) left = minder->progress.seconds_left;
+        if (left < 0) left = mean_seconds_[minder->film];
+        if (minder->current && left <= 0) known = false;
         soonest = soonest < 0 ? left : std::min(soonest, left);
     }
-    if (known)
-        place.seconds =
-            std::max(0.0, soonest) + mean_seconds_ * place.before / double(std::max<std::size_t>(1, minders_.size()));
+    place.seconds = known ? std::max(0.0, soonest) + place.seconds / std::max(1.0, workers) : -1;
     return place;
+}
+
+std::optional<Pool::Progress> Pool::progress(std::int64_t id) const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& minder : minders_)
+        if (minder->current && minder->current->work.id == id) return minder->progress;
+    return std::nullopt;
 }
 
 Pool::State Pool::state() const {
     const std::lock_guard lock(mutex_);
-    State state{queue_.size(), 0, minders_.size(), starts_, crashes_, mean_seconds_};
-    for (const auto& minder : minders_) state.running += minder->current != nullptr;
+    State state{queue_.size(), 0, starts_, crashes_, {}};
+    const Minder* first = nullptr;
+    for (const auto& minder : minders_) {
+        if (!minder->current) continue;
+        ++state.running;
+        if (!first || minder->began < first->began) first = minder.get();
+    }
+    if (first) state.first = first->progress;
     return state;
+}
+
+std::deque<std::shared_ptr<Task>>::iterator Pool::next_for(const Minder& minder) {
+    if (!minder.beside) return queue_.begin();
+    if (!minder.beside->at_film()) return queue_.end();
+    return std::find_if(queue_.begin(), queue_.end(), [](const auto& task) { return !task->work.moving; });
 }
 
 std::shared_ptr<Task> Pool::take(Minder& minder) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+    while (!stopping_ && next_for(minder) == queue_.end()) {
+        if (minder.beside && !minder.beside->at_film() && minder.child.running()) {
+            lock.unlock();
+            minder.child.end();  // its memory is wanted elsewhere
+            lock.lock();
+            continue;
+        }
+        changed_.wait(lock);
+    }
     if (stopping_) return nullptr;
-    minder.current = std::move(queue_.front());
-    queue_.pop_front();
+    const auto next = next_for(minder);
+    minder.current = std::move(*next);
+    queue_.erase(next);
     minder.cancelled = false;
+    minder.film = minder.current->work.moving;
     minder.began = Clock::now();
-    minder.seconds_left = -1;
+    minder.progress = {};
+    if (minder.film) changed_.notify_all();
     return minder.current;
 }
 
 void Pool::finished(Minder& minder, double seconds, bool counts) {
     const std::lock_guard lock(mutex_);
+    double& mean = mean_seconds_[minder.film];
     minder.current = nullptr;
-    if (counts) mean_seconds_ = mean_seconds_ <= 0 ? seconds : 0.8 * mean_seconds_ + 0.2 * seconds;
+    if (counts) mean = mean <= 0 ? seconds : 0.8 * mean + 0.2 * seconds;
+    if (minder.film) changed_.notify_all();
+}
+
+void Pool::note(Minder& minder, const Said& said) {
+    const std::lock_guard lock(mutex_);
+    minder.progress = {said.fraction, said.seconds_left};
+    if (said.frames == 0 || minder.film) return;
+    minder.film = true;  // an animation
+    changed_.notify_all();
 }
 
 void Pool::mind(Minder& minder) {
@@ -179,8 +251,7 @@ bool Pool::attempt(Minder& minder, Task& task, double& furthest, std::string& wh
         }
         if (said->event == Said::Event::progress) {
             furthest = std::max(furthest, said->fraction);
-            const std::lock_guard lock(mutex_);
-            minder.seconds_left = said->seconds_left;
+            note(minder, *said);
         }
         task.said(*said);
     };
@@ -213,6 +284,7 @@ bool Pool::attempt(Minder& minder, Task& task, double& furthest, std::string& wh
         why = child.end();
         return false;
     }
+    if (last.code == Errc::memory && last.event == Said::Event::failed) child.end();  // the next begins with all of it
     finished(minder, since(began), last.event == Said::Event::done);
     task.said(last);
     return true;

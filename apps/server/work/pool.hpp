@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A bounded queue of work and one worker process per device, each minded by a thread that starts it again when it dies.
+// A film keeps its worker for hours. Where `beside_films` is set, pictures do not wait for its end: a second process of
+// that device, which is there only while the first is at a film, takes them.
 #pragma once
 
 #include <atomic>
@@ -9,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,6 +25,7 @@ struct PoolOptions {
     std::vector<std::string> devices;  // one worker each
     int threads = 0;                   // of each worker; 0: all usable cores
     std::size_t capacity = 256;        // that wait
+    bool beside_films = false;
     int attempts = 3;                  // how often work may end with its worker before it is given up
 };
 
@@ -53,18 +57,29 @@ public:
         double seconds = -1;  // until it begins, from how long work took lately; negative: not known
     };
     [[nodiscard]] Place place(std::int64_t id) const;
+    struct Progress {
+        double fraction = 0, seconds_left = -1;  // seconds_left negative: not known
+    };
+    // Of work in hand; nothing where that number is not.
+    [[nodiscard]] std::optional<Progress> progress(std::int64_t id) const;
     struct State {
-        std::size_t waiting = 0, running = 0, workers = 0;
+        std::size_t waiting = 0, running = 0;
         std::int64_t starts = 0, crashes = 0;  // of worker processes
-        double mean_seconds = 0;               // of work lately; 0: none was done
+        Progress first;                        // of what has been in hand for longest
     };
     [[nodiscard]] State state() const;
+    [[nodiscard]] bool full() const;
 
 private:
     struct Minder;
+    void add_minder(const std::string& device, const Minder* beside);
     void mind(Minder& minder);
     std::shared_ptr<Task> take(Minder& minder);
+    // The next for it, or the end.
+    [[nodiscard]] std::deque<std::shared_ptr<Task>>::iterator next_for(const Minder& minder);
+    [[nodiscard]] bool only_pictures_go_on() const;  // all devices are at films
     void finished(Minder& minder, double seconds, bool counts);
+    void note(Minder& minder, const Said& said);
     // One attempt; false when the worker died under it.
     bool attempt(Minder& minder, Task& task, double& furthest, std::string& why);
     void run(Minder& minder, Task& task);
@@ -75,7 +90,7 @@ private:
     std::deque<std::shared_ptr<Task>> queue_;
     std::vector<std::unique_ptr<Minder>> minders_;
     bool stopping_ = false;
-    double mean_seconds_ = 0;
+    double mean_seconds_[2] = {};  // of pictures and of films lately; 0: none was done
     std::atomic<std::int64_t> starts_ = 0, crashes_ = 0;
 };
 

@@ -5,16 +5,19 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
 #include <deque>
 #include <exception>
+#include <fstream>
 #include <mutex>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "enlarge/device.hpp"
 #include "work/enlarge_work.hpp"
 #include "work/messages.hpp"
 #include "work/networks.hpp"
@@ -24,6 +27,8 @@ namespace {
 
 using enlarge::Errc;
 using enlarge::Error;
+
+constexpr std::int64_t kLeastMemory = std::int64_t{1} << 30;
 
 // What the server asked for, and which of it shall stop. The reader's thread fills it.
 class Inbox {
@@ -106,6 +111,21 @@ Said outcome(const Work& work, Networks& networks, const enlarge::Cancellation& 
     }
 }
 
+// What a file may make of this process stays below what the machine has: beyond it allocations fail, and that job with
+// them. Counted is what can be written to (RLIMIT_DATA), on top of what is there already: sanitizers reserve terabytes.
+void bound_memory() {
+    std::ofstream("/proc/self/oom_score_adj") << 800;  // where memory ends all the same, nobody else's process goes
+    std::int64_t free = 0, there = 0;
+    for (const enlarge::DeviceInfo& device : enlarge::devices())
+        if (device.kind == enlarge::DeviceKind::cpu) free = device.memory_bytes;
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);)
+        if (line.starts_with("VmData:")) there = std::atoll(line.c_str() + 7) * 1024;
+    const std::int64_t most = there + std::max(free / 5 * 4, kLeastMemory);
+    const rlimit limit{static_cast<rlim_t>(most), static_cast<rlim_t>(most)};
+    setrlimit(RLIMIT_DATA, &limit);
+}
+
 }  // namespace
 
 int run_worker(int fd, const std::string& device, int threads) {
@@ -115,6 +135,7 @@ int run_worker(int fd, const std::string& device, int threads) {
     for (const int sig : {SIGINT, SIGTERM, SIGHUP}) std::signal(sig, SIG_IGN);  // for the server to say when
     std::signal(SIGPIPE, SIG_IGN);
     if (::chdir("/") != 0) return 1;
+    bound_memory();
     Inbox inbox;
     std::thread(read_lines, fd, std::ref(inbox)).detach();
     Networks networks(device, threads);
