@@ -5,7 +5,8 @@
 serve_page.py PROGRAM [--shots FOLDER]
 
 Pictures of the page go to FOLDER. It needs a browser: apt-get install chromium chromium-driver python3-selenium.
-axe-core comes out of the package axe-selenium-python of the Python index, or is what ENLARGE_AXE names (the path of axe.min.js).
+axe-core comes out of the package axe-selenium-python of the Python index, or is what ENLARGE_AXE names (the path of
+axe.min.js).
 """
 
 import argparse
