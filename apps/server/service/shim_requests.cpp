@@ -30,13 +30,14 @@ struct TooMuch {};
 json parsed(std::string_view text, Numbers* numbers = nullptr) {
     bool in_data = false;
     std::size_t count = 0;
-    using enum json::parse_event_t;
-    const auto look = [&](int depth, json::parse_event_t event, json& value) {
-        const bool starts = event == object_start || event == array_start;
-        if (event == key || event == object_end) in_data = event == key && numbers && value == "data";
+    using Event = json::parse_event_t;
+    const auto look = [&](int depth, Event event, json& value) {
+        const bool starts = event == Event::object_start || event == Event::array_start;
+        if (event == Event::key || event == Event::object_end)
+            in_data = event == Event::key && numbers && value == "data";
         if ((depth > kDeepest && starts) || (!in_data && ++count > kMostValues)) throw TooMuch{};
-        if (!in_data || event == key || starts) return true;
-        if (event == json::parse_event_t::value) {
+        if (!in_data || event == Event::key || starts) return true;
+        if (event == Event::value) {
             numbers->good = numbers->good && value.is_number() && numbers->values.size() < kMostNumbers;
             if (numbers->good) numbers->values.push_back(value.get<float>());
         }

@@ -198,7 +198,7 @@ void Pool::finished(Minder& minder, double seconds, bool counts) {
     if (minder.film) changed_.notify_all();
 }
 
-void Pool::note(Minder& minder, const Said& said) {
+void Pool::advance(Minder& minder, const Said& said) {
     const std::lock_guard lock(mutex_);
     minder.progress = {said.fraction, said.seconds_left};
     if (said.frames == 0 || minder.film) return;
@@ -251,7 +251,7 @@ bool Pool::attempt(Minder& minder, Task& task, double& furthest, std::string& wh
         }
         if (said->event == Said::Event::progress) {
             furthest = std::max(furthest, said->fraction);
-            note(minder, *said);
+            advance(minder, *said);
         }
         task.said(*said);
     };

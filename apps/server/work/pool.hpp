@@ -79,7 +79,7 @@ private:
     [[nodiscard]] std::deque<std::shared_ptr<Task>>::iterator next_for(const Minder& minder);
     [[nodiscard]] bool only_pictures_go_on() const;  // all devices are at films
     void finished(Minder& minder, double seconds, bool counts);
-    void note(Minder& minder, const Said& said);
+    void advance(Minder& minder, const Said& said);
     // One attempt; false when the worker died under it.
     bool attempt(Minder& minder, Task& task, double& furthest, std::string& why);
     void run(Minder& minder, Task& task);
