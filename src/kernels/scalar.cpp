@@ -231,6 +231,26 @@ void softmax_f32(float* x, int rows, int n, std::ptrdiff_t stride, float scale, 
     }
 }
 
+void attention_f32(const float* q, const float* keys, const float* values, std::ptrdiff_t stride, int count, int size,
+                   const float* const* bias, std::ptrdiff_t offset, float* scores, float* out) {
+    constexpr int kWide = 2 * kLanes;
+    for (int i = 0; i < kWide; ++i) {
+        float largest = -std::numeric_limits<float>::infinity(), sum = 0;
+        for (int j = 0; j < count; ++j) {
+            float score = bias[j][offset + i];
+            for (int c = 0; c < size; ++c) score += q[c * kWide + i] * keys[j * stride + c];
+            scores[j * kWide + i] = score;
+            largest = std::max(largest, score);
+        }
+        for (int j = 0; j < count; ++j) sum += scores[j * kWide + i] = std::exp(scores[j * kWide + i] - largest);
+        for (int c = 0; c < size; ++c) {
+            float mean = 0;
+            for (int j = 0; j < count; ++j) mean += scores[j * kWide + i] * values[j * stride + c];
+            out[c * kWide + i] = mean / sum;
+        }
+    }
+}
+
 void shuffle_line_f32(const float* x, std::ptrdiff_t stride, int pixels, int run, int channels, const float* base,
                       float* line) {
     for (int p = 0; p < pixels; ++p)
@@ -293,6 +313,7 @@ void fill_scalar(KernelTable& t) {
     t.map_f32 = map_f32;
     t.norm_f32 = norm_f32;
     t.softmax_f32 = softmax_f32;
+    t.attention_f32 = attention_f32;
     t.shuffle_line_f32 = shuffle_line_f32;
     t.quantise_u8 = quantise_u8;
     t.quantise_u16 = quantise_u16;

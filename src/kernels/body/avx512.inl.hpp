@@ -67,6 +67,10 @@ ENLARGE_FORCE_INLINE vf min(vf a, vf b) { return _mm512_min_ps(a, b); }
 ENLARGE_FORCE_INLINE vf max(vf a, vf b) { return _mm512_max_ps(a, b); }
 ENLARGE_FORCE_INLINE vf round_even(vf x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 ENLARGE_FORCE_INLINE vf times_power_of_two(vf x, vf n) { return _mm512_scalef_ps(x, n); }
+// 2^(n - 127), n the lowest bits of x.
+ENLARGE_FORCE_INLINE vf low_bits_as_exponent(vf x) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(x), 23));
+}
 ENLARGE_FORCE_INLINE vf keep_nan(vf x, vf y) { return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x); }
 ENLARGE_FORCE_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
@@ -107,6 +111,7 @@ ENLARGE_FORCE_INLINE WideInts broadcast_pair(const std::int16_t* p) {
 #include "kernels/body/integers.inl.hpp"
 #include "kernels/body/blocks.inl.hpp"
 #include "kernels/body/tensors.inl.hpp"
+#include "kernels/body/attention.inl.hpp"
 #include "kernels/body/fill.inl.hpp"
 
 // quantise_*, to_half and from_half stay those of AVX2, which the table holds already: they wait for memory.

@@ -24,6 +24,7 @@ void fill_bodies(KernelTable& t) {
     t.map_f32 = map_numbers;
     t.norm_f32 = normalise;
     t.softmax_f32 = softmax;
+    t.attention_f32 = attention;
     t.shuffle_line_f32 = shuffle_line;
     t.all_finite_f32 = all_finite;
 }

@@ -58,6 +58,10 @@ ENLARGE_FORCE_INLINE vf round_even(vf x) { return _mm256_round_ps(x, _MM_FROUND_
 ENLARGE_FORCE_INLINE vf times_power_of_two(vf x, vf n) {
     return x * _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
 }
+// 2^(n - 127), n the lowest bits of x.
+ENLARGE_FORCE_INLINE vf low_bits_as_exponent(vf x) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(x), 23));
+}
 ENLARGE_FORCE_INLINE vf keep_nan(vf x, vf y) { return _mm256_blendv_ps(y, x, _mm256_cmp_ps(x, x, _CMP_UNORD_Q)); }
 ENLARGE_FORCE_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
@@ -85,6 +89,7 @@ ENLARGE_FORCE_INLINE void dot(WideInts& acc, WideInts a, WideInts w) {
 #include "kernels/body/blocks.inl.hpp"
 #include "kernels/body/halves.inl.hpp"
 #include "kernels/body/tensors.inl.hpp"
+#include "kernels/body/attention.inl.hpp"
 #include "kernels/body/fill.inl.hpp"
 
 ENLARGE_FORCE_INLINE __m256i to_int(__m256 x, __m256 max) {  // NaN gives 0

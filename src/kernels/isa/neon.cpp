@@ -45,6 +45,10 @@ ENLARGE_FORCE_INLINE vf round_even(vf x) { return vrndnq_f32(x); }
 ENLARGE_FORCE_INLINE vf times_power_of_two(vf x, vf n) {
     return x * vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127)), 23));
 }
+// 2^(n - 127), n the lowest bits of x.
+ENLARGE_FORCE_INLINE vf low_bits_as_exponent(vf x) {
+    return vreinterpretq_f32_s32(vshlq_n_s32(vreinterpretq_s32_f32(x), 23));
+}
 ENLARGE_FORCE_INLINE vf keep_nan(vf x, vf y) { return vbslq_f32(vceqq_f32(x, x), y, x); }
 ENLARGE_FORCE_INLINE void prefetch(const void* p) { __builtin_prefetch(p); }
 
@@ -74,6 +78,7 @@ void gemm_i16(const std::int16_t* a, int tiles, int k, const std::int16_t* w, in
 #include "kernels/body/blocks.inl.hpp"
 #include "kernels/body/halves.inl.hpp"
 #include "kernels/body/tensors.inl.hpp"
+#include "kernels/body/attention.inl.hpp"
 #include "kernels/body/fill.inl.hpp"
 
 ENLARGE_FORCE_INLINE uint32x4_t to_int(vf x, vf most) {  // NaN gives 0: maxnm takes the number
