@@ -182,15 +182,19 @@ inline const TensorCase kTensorCases[] = {
      [](NetworkBuilder& b, int x) {
          return attend(b, x, op::ChannelAttention{2, 0, 1e-12F, numbers(2, 0.7F, 0.5F)});
      }},
-};
-
-// Operations that have no code of their own on the CPU.
-inline const TensorCase kMoreTensorCases[] = {
-    {"transposed_as_it_is", true,
+    {"channels_in_windows", true,
      [](NetworkBuilder& b, int x) {
-         const op::ConvTranspose2d op{
-             4, 4, 2, 2, 1, 1, 2, 1, 1, 1, 1, 0, 0, numbers(10 * 4 * 16, -0.2F, 0.07F), numbers(8, 0, 0.1F)};
-         return b.append(conv(10, 8, 3, 2, 1), {b.append(op, {normed(b, x)})});
+         return attend(b, x, op::ChannelAttention{2, 4, 1e-12F, numbers(2, 0.7F, 0.5F)});
+     }},
+    {"channels_of_a_grid", false,
+     [](NetworkBuilder& b, int x) {
+         const Extent rows = Extent::rows(1, 2), columns = Extent::columns(1, 2);
+         int y = b.append(op::PixelUnshuffle{2}, {b.conv(x, 30, 1)});
+         y = b.append(op::Reshape{{3, 10, 4, rows, columns}}, {y});
+         y = b.append(op::Reshape{{120, rows, columns}}, {b.append(op::Transpose{{0, 2, 1, 3, 4}}, {y})});
+         y = b.append(op::ChannelAttention{8, 0, 1e-12F, numbers(8, 0.7F, 0.5F)}, {y});
+         y = b.append(op::Transpose{{1, 0, 2, 3}}, {b.append(op::Reshape{{4, 10, rows, columns}}, {y})});
+         return b.pixel_shuffle(b.append(op::Reshape{{40, rows, columns}}, {y}), 2);
      }},
     {"pooled", true,
      [](NetworkBuilder& b, int x) {
@@ -213,6 +217,16 @@ inline const TensorCase kMoreTensorCases[] = {
          const int places = b.append(op::Tanh{}, {b.conv(x, 4)});
          const int zeros = b.append(op::GridSample{op::GridSample::Beyond::zeros, false, 2}, {x, places});
          return b.append(op::GridSample{op::GridSample::Beyond::border, true, 2, true}, {zeros, b.conv(x, 4)});
+     }},
+};
+
+// Operations that have no code of their own on the CPU.
+inline const TensorCase kMoreTensorCases[] = {
+    {"transposed_as_it_is", true,
+     [](NetworkBuilder& b, int x) {
+         const op::ConvTranspose2d op{
+             4, 4, 2, 2, 1, 1, 2, 1, 1, 1, 1, 0, 0, numbers(10 * 4 * 16, -0.2F, 0.07F), numbers(8, 0, 0.1F)};
+         return b.append(conv(10, 8, 3, 2, 1), {b.append(op, {normed(b, x)})});
      }},
     {"edges", true,
      [](NetworkBuilder& b, int x) {
@@ -259,10 +273,6 @@ inline const TensorCase kMoreTensorCases[] = {
     {"by_kind", false,
      [](NetworkBuilder& b, int x) {
          return b.append(op::CategoryAttention{2, 32, 0.5F}, {b.conv(x, 30, 1), b.append(op::Argmax{0}, {x})});
-     }},
-    {"channels_in_windows", true,
-     [](NetworkBuilder& b, int x) {
-         return attend(b, x, op::ChannelAttention{2, 4, 1e-12F, numbers(2, 0.7F, 0.5F)});
      }},
 };
 

@@ -4,17 +4,11 @@
 #include <cmath>
 #include <numeric>
 
+#include "backend/reference/resize_taps.hpp"
 #include "backend/reference/run.hpp"
 
 namespace enlarge::reference {
 namespace {
-
-// One axis of a resize: the input pixels that pixel i of the result is a sum of.
-struct Taps {
-    std::int64_t first = 0;
-    int count = 1;
-    double weight[4] = {1, 0, 0, 0};
-};
 
 // Keys' cubic with parameter `a`, at distance x.
 double cubic(double x, double a) {
@@ -24,7 +18,9 @@ double cubic(double x, double a) {
     return 0;
 }
 
-Taps taps_at(const op::Resize& op, std::int64_t i, std::int64_t in, std::int64_t out) {
+}  // namespace
+
+ResizeTaps taps_at(const op::Resize& op, std::int64_t i, std::int64_t in, std::int64_t out) {
     using Mode = op::Resize::Mode;
     if (op.mode == Mode::nearest) return {i * in / out};
     const double ratio = static_cast<double>(in) / static_cast<double>(out);
@@ -32,7 +28,7 @@ Taps taps_at(const op::Resize& op, std::int64_t i, std::int64_t in, std::int64_t
     if (op.align_corners) place = out > 1 ? static_cast<double>(i * (in - 1)) / static_cast<double>(out - 1) : 0;
     if (op.mode == Mode::bilinear) place = std::max(place, 0.0);
     const double whole = std::floor(place), part = place - whole;
-    Taps taps;
+    ResizeTaps taps;
     if (op.mode == Mode::bilinear) {
         taps.first = static_cast<std::int64_t>(whole);
         taps.count = 2;
@@ -46,14 +42,21 @@ Taps taps_at(const op::Resize& op, std::int64_t i, std::int64_t in, std::int64_t
     return taps;
 }
 
-}  // namespace
+double sample_place(const op::GridSample& op, float at, std::int64_t size, std::int64_t result, std::int64_t of) {
+    const auto n = static_cast<double>(size);
+    double pixel = op.align_corners ? (double{at} + 1) / 2 * (n - 1) : ((double{at} + 1) * n - 1) / 2;
+    if (op.offsets) pixel = static_cast<double>(result * size / of) + double{at};
+    if (op.beyond == op::GridSample::Beyond::border) pixel = std::clamp(pixel, 0.0, n - 1);
+    // Far outside there is nothing, however far; this keeps it within whole numbers.
+    return std::isnan(pixel) ? pixel : std::clamp(pixel, -2.0, n + 1);
+}
 
 void Run::operator()(const op::Resize& op) const {
     const std::int64_t h = a().sides[1], w = a().sides[2];
     rows([&](std::int64_t c, std::int64_t y, float* to) {
-        const Taps down = taps_at(op, y, h, out.sides[1]);
+        const ResizeTaps down = taps_at(op, y, h, out.sides[1]);
         for (int x = 0; x < out.width(); ++x) {
-            const Taps across = taps_at(op, x, w, out.sides[2]);
+            const ResizeTaps across = taps_at(op, x, w, out.sides[2]);
             double sum = 0;
             for (int i = 0; i < down.count; ++i)
                 for (int j = 0; j < across.count; ++j)
@@ -67,20 +70,11 @@ void Run::operator()(const op::Resize& op) const {
 
 void Run::operator()(const op::GridSample& op) const {
     const std::int64_t h = a().sides[1], w = a().sides[2], channels = a().sides[0] / op.groups;
-    const bool border = op.beyond == op::GridSample::Beyond::border;
-    const auto place = [&](float at, std::int64_t size, std::int64_t result, std::int64_t of) {
-        const auto n = static_cast<double>(size);
-        double pixel = op.align_corners ? (double{at} + 1) / 2 * (n - 1) : ((double{at} + 1) * n - 1) / 2;
-        if (op.offsets) pixel = static_cast<double>(result * size / of) + double{at};
-        if (border) pixel = std::clamp(pixel, 0.0, n - 1);
-        // Far outside there is nothing, however far; this keeps it within whole numbers.
-        return std::isnan(pixel) ? pixel : std::clamp(pixel, -2.0, n + 1);
-    };
     rows([&](std::int64_t c, std::int64_t y, float* to) {
         const std::int64_t group = c / channels;
         for (int x = 0; x < out.width(); ++x) {
-            const double px = place(b().at(2 * group, y, x), w, x, out.sides[2]),
-                         py = place(b().at(2 * group + 1, y, x), h, y, out.sides[1]);
+            const double px = sample_place(op, b().at(2 * group, y, x), w, x, out.sides[2]),
+                         py = sample_place(op, b().at(2 * group + 1, y, x), h, y, out.sides[1]);
             if (std::isnan(px) || std::isnan(py)) {
                 to[x] = NAN;
                 continue;

@@ -52,8 +52,7 @@ void Compute::convolve() const {
 void Compute::direct(const Convolution& c) const {
     const float* const zeros = zero_row();
     const int runs = (out.width() + kRun - 1) / kRun;
-    parallel(std::int64_t{out.height()} * runs, [&](std::int64_t i, Scratch&) {
-        const int y = static_cast<int>(i / runs), x = static_cast<int>(i % runs) * kRun, n = std::min(kRun, out.width() - x);
+    const auto pixels = [&](int y, int x, int n) {
         const Taps<float> taps = taps_of(c, a(), y, x, 0, c.in_group, [&] { return zeros; });
         Target<float> to;
         to.stride = out.padded();
@@ -73,6 +72,11 @@ void Compute::direct(const Convolution& c) const {
             float* const made = out.pixel(y, x);
             kernels().map_f32(*c.map, made, static_cast<std::size_t>(n) * static_cast<std::size_t>(out.padded()), made);
         }
+    };
+    if (only) return pixels(only->y, only->x, only->n);
+    parallel(std::int64_t{out.height()} * runs, [&](std::int64_t i, Scratch&) {
+        const int x = static_cast<int>(i % runs) * kRun;
+        pixels(static_cast<int>(i / runs), x, std::min(kRun, out.width() - x));
     });
 }
 

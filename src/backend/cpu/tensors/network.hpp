@@ -47,10 +47,14 @@ struct Step {
     int operation = 0;  // the node that says what is computed: the convolution of a chain
     std::vector<int> inputs;     // nodes: the operation's own, then the chain's residuals
     bool plain = false;          // as the reference does it
+    int grid = 0;                // of channel attention between pixels so far apart: plan/grids.hpp
     std::optional<Convolution> convolution;
     std::vector<float> scale, shift;  // of norms and scales: padded
-    std::vector<float> bias;          // of attention: (heads, queries, keys) with keys padded
+    std::vector<float> bias;          // of attention: (heads, keys, queries) with queries padded to whole strips
 };
+
+// Queries that KernelTable::attention_f32 takes at a time.
+inline int attention_strip(const KernelTable& kernels) { return 2 * kernels.lanes; }
 
 // Columns of zeros that readers of a node's result want beside it.
 struct Border {
@@ -61,6 +65,9 @@ struct PreparedNetwork {
     Graph graph;
     std::vector<Step> steps;         // the first is the picture
     std::vector<int> all;            // 0 ... steps.size() - 1
+    // Steps that work pixel by pixel are computed together for a few pixels at a time, while these are in a cache.
+    std::vector<int> end;            // by step: the first that is not computed together with it
+    std::vector<int> within;         // by node: the step that makes it, where it is read by steps together with that alone; or -1
     std::vector<Border> border;      // by node
     std::vector<bool> pixels;        // by node: whether it lies as pixels
     int alignment = 1, halo = 0;
@@ -93,8 +100,9 @@ struct Layouts {
     [[nodiscard]] std::int64_t bytes() const { return (arena_floats + plain_floats) * std::int64_t{sizeof(float)}; }
 };
 
-// Of steps as if a picture of this size were all there is. The same failure.
-Result<Layouts> lay_out(const PreparedNetwork& network, std::span<const int> steps, Size picture, int lanes);
+// Of steps as if a picture of this size were all there is. The same failure. `together`: as PreparedNetwork::end has them,
+// all steps; else each by itself.
+Result<Layouts> lay_out(const PreparedNetwork& network, std::span<const int> steps, Size picture, int lanes, bool together);
 
 // What threads take for themselves: batches of Winograd blocks, attention.
 inline std::int64_t scratch_bytes(const ThreadPool* pool) { return (std::int64_t{1} << 21) * (pool ? pool->size() : 1); }

@@ -10,9 +10,9 @@ namespace enlarge::cpu::tensors {
 namespace {
 
 void across_channels(const Compute& c, Norm norm, float epsilon) {
-    c.rows([&](int y) {
-        c.kernels().norm_f32(norm, c.a().row(y), c.a().padded(), c.out.width(), c.out.channels(), epsilon, c.step.scale.data(),
-                             c.step.shift.data(), c.out.row(y), c.out.padded());
+    c.spans([&](int y, int x, int n) {
+        c.kernels().norm_f32(norm, c.a().pixel(y, x), c.a().padded(), n, c.out.channels(), epsilon, c.step.scale.data(),
+                             c.step.shift.data(), c.out.pixel(y, x), c.out.padded());
     });
 }
 

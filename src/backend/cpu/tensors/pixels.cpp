@@ -13,17 +13,16 @@ namespace {
 // out[i] = of(x[i]) for all numbers of a tensor of the same layout.
 template <class Of>
 void each(const Compute& c, Of of) {
-    const std::ptrdiff_t n = std::ptrdiff_t{c.out.width()} * c.out.padded();
-    c.rows([&](int y) {
-        const float* from = c.a().row(y);
-        float* to = c.out.row(y);
-        for (std::ptrdiff_t i = 0; i < n; ++i) to[i] = of(from[i]);
+    c.spans([&](int y, int x, int n) {
+        const float* from = c.a().pixel(y, x);
+        float* to = c.out.pixel(y, x);
+        for (std::ptrdiff_t i = 0; i < std::ptrdiff_t{n} * c.out.padded(); ++i) to[i] = of(from[i]);
     });
 }
 
 void map(const Compute& c, Map f) {
-    const auto n = static_cast<std::size_t>(c.out.width()) * static_cast<std::size_t>(c.out.padded());
-    c.rows([&](int y) { c.kernels().map_f32(f, c.a().row(y), n, c.out.row(y)); });
+    const auto padded = static_cast<std::size_t>(c.out.padded());
+    c.spans([&](int y, int x, int n) { c.kernels().map_f32(f, c.a().pixel(y, x), static_cast<std::size_t>(n) * padded, c.out.pixel(y, x)); });
 }
 
 // How an operand of a sum or product is read for each pixel of the result.
@@ -43,14 +42,14 @@ void pairs(const Compute& c, Of of) {
     const Operand a = operand(c.a(), c.out), b = operand(c.b(), c.out);
     const bool plain = !a.one_row && !b.one_row && !a.one_column && !b.one_column && !a.one_channel && !b.one_channel;
     const int padded = c.out.padded();
-    c.rows([&](int y) {
+    c.spans([&](int y, int first, int n) {
         if (plain) {
-            const float *p = c.a().row(y), *q = c.b().row(y);
-            float* to = c.out.row(y);
-            for (std::ptrdiff_t i = 0; i < std::ptrdiff_t{c.out.width()} * padded; ++i) to[i] = of(p[i], q[i]);
+            const float *p = c.a().pixel(y, first), *q = c.b().pixel(y, first);
+            float* to = c.out.pixel(y, first);
+            for (std::ptrdiff_t i = 0; i < std::ptrdiff_t{n} * padded; ++i) to[i] = of(p[i], q[i]);
             return;
         }
-        for (int x = 0; x < c.out.width(); ++x) {
+        for (int x = first; x < first + n; ++x) {
             const float *p = a.pixel(y, x), *q = b.pixel(y, x);
             float* to = c.out.pixel(y, x);
             if (a.one_channel && b.one_channel)
@@ -74,8 +73,8 @@ void clear_padding(const Tensor& out, float* pixel) { std::fill(pixel + out.chan
 }  // namespace
 
 void Compute::operator()(const op::Prelu&) const {
-    rows([&](int y) {
-        for (int x = 0; x < out.width(); ++x) {
+    spans([&](int y, int first_pixel, int n) {
+        for (int x = first_pixel; x < first_pixel + n; ++x) {
             const float* from = a().pixel(y, x);
             float* to = out.pixel(y, x);
             for (int c = 0; c < out.padded(); ++c) to[c] = from[c] < 0 ? step.scale[static_cast<std::size_t>(c)] * from[c] : from[c];
@@ -108,17 +107,17 @@ void Compute::operator()(const op::Maximum&) const {
     return pairs(*this, [](float x, float y) { return x > y || x != x ? x : y; });
 }
 void Compute::operator()(const op::SpanGate&) const {
-    const auto n = static_cast<std::size_t>(out.width()) * static_cast<std::size_t>(out.padded());
-    rows([&](int y) {
-        const float *o = a().row(y), *x = b().row(y);
-        float* to = out.row(y);
+    spans([&](int y, int first, int pixels) {
+        const auto n = static_cast<std::size_t>(pixels) * static_cast<std::size_t>(out.padded());
+        const float *o = a().pixel(y, first), *x = b().pixel(y, first);
+        float* to = out.pixel(y, first);
         kernels().map_f32(Map::sigmoid, o, n, to);
         for (std::size_t i = 0; i < n; ++i) to[i] = (o[i] + x[i]) * (to[i] - 0.5F);
     });
 }
 void Compute::operator()(const op::ScaleShift&) const {
-    rows([&](int y) {
-        for (int x = 0; x < out.width(); ++x) {
+    spans([&](int y, int first_pixel, int n) {
+        for (int x = first_pixel; x < first_pixel + n; ++x) {
             const float* from = a().pixel(y, x);
             float* to = out.pixel(y, x);
             for (std::size_t c = 0; c < step.scale.size(); ++c) to[c] = step.scale[c] * from[c] + step.shift[c];
@@ -127,8 +126,8 @@ void Compute::operator()(const op::ScaleShift&) const {
 }
 
 void Compute::operator()(const op::Concat&) const {
-    rows([&](int y) {
-        for (int x = 0; x < out.width(); ++x) {
+    spans([&](int y, int first_pixel, int n) {
+        for (int x = first_pixel; x < first_pixel + n; ++x) {
             float* to = out.pixel(y, x);
             for (const Tensor& part : in) {
                 copy_channels(part.pixel(y, x), part.channels(), to);
@@ -141,8 +140,8 @@ void Compute::operator()(const op::Concat&) const {
 
 void Compute::operator()(const op::Slice& op) const {
     const int first = op.begin < 0 ? op.begin + a().channels() : op.begin;
-    rows([&](int y) {
-        for (int x = 0; x < out.width(); ++x) {
+    spans([&](int y, int first_pixel, int n) {
+        for (int x = first_pixel; x < first_pixel + n; ++x) {
             copy_channels(a().pixel(y, x) + first, out.channels(), out.pixel(y, x));
             clear_padding(out, out.pixel(y, x));
         }

@@ -5,8 +5,10 @@
 #include <numeric>
 
 #include "backend/cpu/tensors/session.hpp"
+#include "backend/cpu/tensors/together.hpp"
 #include "graph/traits.hpp"
 #include "plan/arena.hpp"
+#include "plan/grids.hpp"
 #include "plan/transposed.hpp"
 #include "tile/tile.hpp"
 
@@ -28,7 +30,6 @@ struct HasCode {
     bool operator()(const op::L2Norm& op) const { return op.axis == 0; }
     bool operator()(const op::Concat& op) const { return op.axis == 0; }
     bool operator()(const op::Slice& op) const { return op.axis == 0 && op.step == 1; }
-    bool operator()(const op::ChannelAttention& op) const { return op.window == 0; }
     template <class T>
     bool operator()(const T&) const {
         return Compute::has_code<T>;
@@ -77,9 +78,16 @@ public:
         chain_of_.assign(nodes_.size(), -1);
         for (std::size_t c = 0; c < chains_.size(); ++c)
             for (const int node : chains_[c].nodes) chain_of_[static_cast<std::size_t>(node)] = static_cast<int>(c);
+        for (ChannelGrid& grid : find_channel_grids(network_->graph))
+            if (network_->pixels[static_cast<std::size_t>(grid.input)] && network_->pixels[static_cast<std::size_t>(grid.last)])
+                grids_.push_back(std::move(grid));
+        grid_of_.assign(nodes_.size(), -1);
+        for (std::size_t g = 0; g < grids_.size(); ++g)
+            for (const int node : grids_[g].nodes) grid_of_[static_cast<std::size_t>(node)] = static_cast<int>(g);
         for (int i = 0; i < static_cast<int>(nodes_.size()); ++i) add_step(i);
         network_->all.resize(network_->steps.size());
         std::iota(network_->all.begin(), network_->all.end(), 0);
+        find_what_goes_together(*network_);
         set_halo();
         if (network_->halo == kWholePicture) network_->stages = std::make_unique<Stages>(network_->graph, work_steps(), network_->alignment);
         return network_;
@@ -106,6 +114,7 @@ private:
         const int c = chain_of_[static_cast<std::size_t>(i)];
         const Chain* chain = c < 0 ? nullptr : &chains_[static_cast<std::size_t>(c)];
         if (chain && chain->last != i) return;
+        if (const int g = grid_of_[static_cast<std::size_t>(i)]; g >= 0) return add_grid(grids_[static_cast<std::size_t>(g)], i);
         Step step;
         step.node = i;
         step.operation = chain ? chain->conv : i;
@@ -119,6 +128,16 @@ private:
         if (step.plain && !what.is<op::Input>() && !what.is<op::Constant>()) {
             if (network_->operations_in_plain_loops++ == 0) network_->first_plain = what.name();
         }
+        network_->steps.push_back(std::move(step));
+    }
+
+    void add_grid(const ChannelGrid& grid, int i) {
+        if (grid.last != i) return;
+        Step step;
+        step.node = grid.last;
+        step.operation = grid.attention;
+        step.inputs = {grid.input};
+        step.grid = grid.side;
         network_->steps.push_back(std::move(step));
     }
 
@@ -152,23 +171,21 @@ private:
             step.bias = attention_bias(op->bias, op->heads, op->window * op->window, op->overlap * op->overlap, 0, 0);
     }
 
-    // (heads, queries, keys), keys padded with what no softmax sees. A table by offset is spread out.
+    // (heads, keys, queries), queries padded to whole strips. A table by offset is spread out.
     [[nodiscard]] std::vector<float> attention_bias(const Values& bias, int heads, int queries, int keys, int h, int w) const {
-        const int width = round_up(keys, kernels_.lanes);
-        std::vector<float> all(static_cast<std::size_t>(heads) * static_cast<std::size_t>(queries) * static_cast<std::size_t>(width), -1e30F);
+        const int width = round_up(queries, attention_strip(kernels_));
+        std::vector<float> all(static_cast<std::size_t>(heads) * static_cast<std::size_t>(keys) * static_cast<std::size_t>(width), 0.0F);
         const bool full = bias.count() == std::int64_t{heads} * queries * keys;
-        for (int head = 0; head < heads; ++head)
-            for (int i = 0; i < queries; ++i)
-                for (int j = 0; j < keys; ++j) {
-                    float value = 0;
-                    if (bias && full) {
-                        value = (*bias)[(static_cast<std::size_t>(head) * static_cast<std::size_t>(queries) + static_cast<std::size_t>(i)) * static_cast<std::size_t>(keys) + static_cast<std::size_t>(j)];
-                    } else if (bias) {
-                        const int row = i / w - j / w + h - 1, column = i % w - j % w + w - 1;
-                        value = (*bias)[static_cast<std::size_t>((head * (2 * h - 1) + row) * (2 * w - 1) + column)];
-                    }
-                    all[(static_cast<std::size_t>(head) * static_cast<std::size_t>(queries) + static_cast<std::size_t>(i)) * static_cast<std::size_t>(width) + static_cast<std::size_t>(j)] = value;
-                }
+        const auto of = [&](int head, int i, int j) {
+            if (full) return (*bias)[(static_cast<std::size_t>(head) * static_cast<std::size_t>(queries) + static_cast<std::size_t>(i)) * static_cast<std::size_t>(keys) + static_cast<std::size_t>(j)];
+            const int row = i / w - j / w + h - 1, column = i % w - j % w + w - 1;
+            return (*bias)[static_cast<std::size_t>((head * (2 * h - 1) + row) * (2 * w - 1) + column)];
+        };
+        for (int head = 0; bias && head < heads; ++head)
+            for (int j = 0; j < keys; ++j) {
+                float* const to = all.data() + (std::ptrdiff_t{head} * keys + j) * width;
+                for (int i = 0; i < queries; ++i) to[i] = of(head, i, j);
+            }
         return all;
     }
 
@@ -325,6 +342,8 @@ private:
     const std::vector<Node>& nodes_;
     std::vector<Chain> chains_;
     std::vector<int> chain_of_;
+    std::vector<ChannelGrid> grids_;
+    std::vector<int> grid_of_;
 };
 
 }  // namespace
@@ -381,7 +400,7 @@ Result<Layout> layout_of(const PreparedNetwork& network, int node, Size picture,
     return layout;
 }
 
-Result<Layouts> lay_out(const PreparedNetwork& network, std::span<const int> steps, Size picture, int lanes) {
+Result<Layouts> lay_out(const PreparedNetwork& network, std::span<const int> steps, Size picture, int lanes, bool together) {
     Layouts all;
     all.nodes.resize(network.graph.nodes().size());
     std::vector<Lifetime> lifetimes(all.nodes.size());
@@ -400,10 +419,14 @@ Result<Layouts> lay_out(const PreparedNetwork& network, std::span<const int> ste
         TRY(place(step.node));
         for (const int from : step.inputs) {
             TRY(place(from));
-            lifetimes[static_cast<std::size_t>(from)].last = static_cast<int>(s);
+            lifetimes[static_cast<std::size_t>(from)].last = together ? network.end[s] - 1 : static_cast<int>(s);
         }
         const auto index = static_cast<std::size_t>(step.node);
-        lifetimes[index] = {all.nodes[index].floats, static_cast<int>(s), static_cast<int>(s)};
+        // Of what is computed together all results may be written while anything is still read.
+        const bool inside = together && network.within[index] >= 0;
+        auto first = static_cast<int>(s);
+        while (together && first > 0 && network.end[static_cast<std::size_t>(first) - 1] == network.end[s]) --first;
+        lifetimes[index] = {inside ? 0 : all.nodes[index].floats, first, together ? network.end[s] - 1 : static_cast<int>(s)};
         all.plain_floats = std::max(all.plain_floats, copies);
     }
     constexpr std::int64_t kLine = 16;  // floats of a cache line

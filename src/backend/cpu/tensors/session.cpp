@@ -60,7 +60,7 @@ public:
     [[nodiscard]] const ProgramInfo& info() const override { return info_; }
 
     [[nodiscard]] std::int64_t memory_bytes(Size tile) const override {
-        const auto layouts = lay_out(*network_, network_->all, tile, kernels_.lanes);
+        const auto layouts = lay_out(*network_, network_->all, tile, kernels_.lanes, true);
         return layouts.ok() ? layouts->bytes() + scratch_bytes(pool_) : of_failure(layouts.error());
     }
 
@@ -129,7 +129,7 @@ Result<TileReport> Runner::run(const TileJob& job) {
     TRY(check(job, info_));
     if (job.in.size != placed_) {
         placed_ = {0, 0};
-        TRY(layouts_, lay_out(*network_, network_->all, job.in.size, kernels_.lanes));
+        TRY(layouts_, lay_out(*network_, network_->all, job.in.size, kernels_.lanes, true));
         placed_ = job.in.size;
     }
     const bool fits = job.memory_bytes == 0 || layouts_.bytes() + scratch_bytes(pool_) <= job.memory_bytes;
@@ -142,9 +142,10 @@ Result<TileReport> Runner::run_whole(const TileJob& job) {
     tensors_.clear();
     for (const Layout& layout : layouts_.nodes) tensors_.push_back({&layout, arena_.as<float>() + layout.offset});
     load(job);
-    for (std::size_t s = 1; s < network_->steps.size(); ++s) {
-        compute(network_->steps[s], job.continued);
-        if (job.progress && *job.progress && !(*job.progress)(static_cast<double>(s + 1) / static_cast<double>(network_->steps.size())))
+    for (std::size_t s = 1, end = 0; s < network_->steps.size(); s = end) {
+        end = static_cast<std::size_t>(network_->end[s]);
+        compute_all(s, end, job.continued);
+        if (job.progress && *job.progress && !(*job.progress)(static_cast<double>(end) / static_cast<double>(network_->steps.size())))
             return Error{Errc::cancelled, "stopped"};
     }
     return store(tensors_.back(), {job.core.x * info_.scale, job.core.y * info_.scale, job.core.width * info_.scale, job.core.height * info_.scale}, job.out);
@@ -184,13 +185,23 @@ TileReport Runner::store(const Tensor& from, const Rect& part, const MutableImag
     return {finite.load()};
 }
 
+template <class Body>
+void Runner::timed(const char* name, const Body& body) {
+    if (!timed_) return body();
+    const auto start = std::chrono::steady_clock::now();
+    body();
+    const std::chrono::duration<double, std::milli> spent = std::chrono::steady_clock::now() - start;
+    times_[name] += spent.count();
+}
+
 void Runner::compute(const Step& step, Size continued) {
     if (node(step.operation).is<op::Input>()) return;
-    if (!timed_) return compute_now(step, continued);
-    const auto start = std::chrono::steady_clock::now();
-    compute_now(step, continued);
-    const std::chrono::duration<double, std::milli> spent = std::chrono::steady_clock::now() - start;
-    times_[node(step.operation).name().data()] += spent.count();
+    timed(node(step.operation).name().data(), [&] { compute_now(step, continued); });
+}
+
+void Runner::compute_all(std::size_t first, std::size_t end, Size continued) {
+    if (end - first == 1) return compute(network_->steps[first], continued);
+    timed("pixel by pixel", [&] { compute_together(first, end, continued); });
 }
 
 void Runner::time_stages(bool on) {

@@ -93,6 +93,11 @@ private:
     // `continued`: of what the tensors hold, as in TileJob.
     void compute(const Step& step, Size continued);
     void compute_now(const Step& step, Size continued);
+    template <class Body>
+    void timed(const char* name, const Body& body);
+    // Steps first <= s < end, which PreparedNetwork::end has together; and these part by part: together.cpp.
+    void compute_all(std::size_t first, std::size_t end, Size continued);
+    void compute_together(std::size_t first, std::size_t end, Size continued);
     void compute_plainly(const Step& step, Size continued);
     void clear_borders(const Tensor& tensor) const;
 
@@ -120,6 +125,11 @@ private:
     std::map<const char*, double> times_;  // milliseconds
 };
 
+// Pixels beside each other: n from (x, y) on. Of tensors without borders a span may go on over the ends of rows.
+struct PixelSpan {
+    int y = 0, x = 0, n = 0;
+};
+
 // The operations that have code of their own here, on pixels alone.
 struct Compute {
     Runner& run;
@@ -127,6 +137,8 @@ struct Compute {
     Tensor out;
     std::vector<Tensor> in;
     Size continued;  // of the picture, as in TileJob
+
+    std::optional<PixelSpan> only = {};  // what is to be computed of a result whose pixels depend on those at their place alone
 
     [[nodiscard]] const Tensor& a() const { return in[0]; }
     [[nodiscard]] const Tensor& b() const { return in[1]; }
@@ -142,6 +154,12 @@ struct Compute {
     // Rows of the result, in parallel: body(y).
     void rows(const std::function<void(int)>& body) const {
         run.parallel(out.height(), [&](std::int64_t y, Scratch&) { body(static_cast<int>(y)); });
+    }
+
+    // The result in parts: body(y, x, n).
+    void spans(const std::function<void(int, int, int)>& body) const {
+        if (only) return body(only->y, only->x, only->n);
+        rows([&](int y) { body(y, 0, out.width()); });
     }
 
     // convolutions.cpp
@@ -184,7 +202,13 @@ struct Compute {
     void operator()(const op::InstanceNorm& op) const;
     void operator()(const op::GlobalMean& op) const;
 
-    // attention.cpp
+    // places.cpp
+    void operator()(const op::Resize& op) const;
+    void operator()(const op::GridSample& op) const;
+    void operator()(const op::MaxPool& op) const;
+    void operator()(const op::AveragePool& op) const;
+
+    // attention.cpp, channel_attention.cpp
     void operator()(const op::WindowAttention& op) const;
     void operator()(const op::GridAttention& op) const;
     void operator()(const op::OverlapAttention& op) const;

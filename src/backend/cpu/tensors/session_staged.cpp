@@ -127,7 +127,7 @@ private:
     Result<const Layouts*> layouts_of(const Stage& stage, Size size) {
         const auto key = std::pair(size.width, size.height);
         if (const auto known = layouts_.find(key); known != layouts_.end()) return &known->second;
-        TRY(Layouts made, lay_out(*run_.network_, stage.steps, size, run_.kernels_.lanes));
+        TRY(Layouts made, lay_out(*run_.network_, stage.steps, size, run_.kernels_.lanes, false));
         run_.zeros_.resize(std::max(run_.zeros_.size(), static_cast<std::size_t>(made.zero_row_floats)), 0.0F);
         return &layouts_.emplace(key, std::move(made)).first->second;
     }

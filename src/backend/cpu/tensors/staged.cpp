@@ -127,7 +127,7 @@ private:
                 if (side == 0 && one < least && one != kSides[0]) break;
                 if (side != 0 && one != side) continue;
                 const Size core = core_of(one);
-                TRY(const Layouts tile, lay_out(network_, stage.steps, tile_of(stage, core), lanes_));
+                TRY(const Layouts tile, lay_out(network_, stage.steps, tile_of(stage, core), lanes_, false));
                 const std::int64_t bytes = own + std::max(tile.bytes(), behind);
                 found = bytes <= memory_;
                 if (!found && side == 0) continue;
