@@ -150,12 +150,13 @@ struct KernelTable {
     void (*softmax_f32)(float* x, int rows, int n, std::ptrdiff_t stride, float scale, const float* bias,
                         std::ptrdiff_t bias_stride) = nullptr;
 
-    // Attention of 2 * lanes queries, beside each other: q[c * 2 * lanes + i] is channel c of query i, out likewise. Key j is
-    // the `size` numbers at keys + j * stride, its value those at values + j * stride, 0 <= j < count; with
+    // Attention of 2 * lanes queries, beside each other: q[c * 2 * lanes + i] is channel c of query i, out likewise.
+    // Key j is the `size` numbers at keys + j * stride, its value those at values + j * stride, 0 <= j < count; with
     // s[j, i] = bias[j][offset + i] + sum of q times key over the channels, query i takes of value j the share
     // exp(s[j, i] - largest of query i) / sum of those. `scores` is memory for count * 2 * lanes numbers.
-    void (*attention_f32)(const float* q, const float* keys, const float* values, std::ptrdiff_t stride, int count, int size,
-                          const float* const* bias, std::ptrdiff_t offset, float* scores, float* out) = nullptr;
+    void (*attention_f32)(const float* q, const float* keys, const float* values, std::ptrdiff_t stride, int count,
+                          int size, const float* const* bias, std::ptrdiff_t offset, float* scores,
+                          float* out) = nullptr;
 
     // One line of a depth-to-space: line[p * run + i] = x[p * stride + i] + (base ? base[p * 4 + i % channels] : 0),
     // i < run = factor * channels, channels 1 to 4.

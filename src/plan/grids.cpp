@@ -14,9 +14,10 @@ public:
     [[nodiscard]] std::optional<ChannelGrid> around(int attention) const {
         ChannelGrid grid;
         grid.attention = attention;
-        const int joined = before<op::Reshape>(attention), turned = before<op::Transpose>(joined), parted = before<op::Reshape>(turned),
-                  taken = before<op::PixelUnshuffle>(parted);
-        const int split = after<op::Reshape>(attention), back = after<op::Transpose>(split), merged = after<op::Reshape>(back);
+        const int joined = before<op::Reshape>(attention), turned = before<op::Transpose>(joined),
+                  parted = before<op::Reshape>(turned), taken = before<op::PixelUnshuffle>(parted);
+        const int split = after<op::Reshape>(attention), back = after<op::Transpose>(split),
+                  merged = after<op::Reshape>(back);
         grid.last = after<op::PixelShuffle>(merged);
         if (taken < 0 || grid.last < 0) return {};
         grid.input = at(nodes_, taken).inputs[0];
@@ -24,7 +25,8 @@ public:
         grid.nodes = {taken, parted, turned, joined, attention, split, back, merged, grid.last};
         const int places = grid.side * grid.side, channels = at(nodes_, grid.last).channels;
         const auto* op = at(nodes_, attention).as<op::ChannelAttention>();
-        const bool fits = op->window == 0 && op->heads % places == 0 && channels > 0 && at(nodes_, grid.input).channels == 3 * channels &&
+        const bool fits = op->window == 0 && op->heads % places == 0 && channels > 0 &&
+                          at(nodes_, grid.input).channels == 3 * channels &&
                           at(nodes_, grid.last).as<op::PixelShuffle>()->factor == grid.side &&
                           at(nodes_, grid.last).shape == with_channels(grid.input, channels) &&
                           is_order(turned, {0, 2, 1, 3, 4}) && is_order(back, {1, 0, 2, 3}) &&
@@ -47,7 +49,9 @@ private:
         const int user = at(users_, i)[0];
         return at(nodes_, user).is<Op>() ? user : -1;
     }
-    [[nodiscard]] bool is_order(int i, const std::vector<int>& order) const { return at(nodes_, i).as<op::Transpose>()->order == order; }
+    [[nodiscard]] bool is_order(int i, const std::vector<int>& order) const {
+        return at(nodes_, i).as<op::Transpose>()->order == order;
+    }
     // Two more sides follow: rows and columns.
     [[nodiscard]] bool begins_with(int i, const std::vector<int>& sides) const {
         const Shape& shape = at(nodes_, i).shape;

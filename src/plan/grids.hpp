@@ -14,9 +14,9 @@ namespace enlarge {
 // side * side places in a window the channels of all pixels there attend to each other. The attention's heads and
 // temperatures are those of the first place, then of the next.
 struct ChannelGrid {
-    int input = -1;      // x
+    int input = -1;  // x
     int attention = -1;
-    int last = -1;       // the node that holds the result, as large as x, of C channels
+    int last = -1;  // the node that holds the result, as large as x, of C channels
     int side = 0;
     std::vector<int> nodes;  // between input and last, with it
 };

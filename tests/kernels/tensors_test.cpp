@@ -95,15 +95,21 @@ KERNEL_CHECK(softmax_f32) {
 // Memory of an attention of one strip: queries by channel, rows of a key and its value, a table of biases.
 struct AttentionCase {
     AttentionCase(Random& random, const KernelTable& isa, int keys, int channels)
-        : wide(2 * isa.lanes), count(keys), size(channels), stride(2 * channels + 3), bias_stride(wide + 5),
+        : wide(2 * isa.lanes),
+          count(keys),
+          size(channels),
+          stride(2 * channels + 3),
+          bias_stride(wide + 5),
           q(random_numbers(random, static_cast<std::size_t>(channels * wide), 2)),
           rows(random_numbers(random, static_cast<std::size_t>(keys * stride), 2)),
           biases(random_numbers(random, static_cast<std::size_t>(keys * bias_stride), 3)) {
         for (int j = 0; j < keys; ++j) bias.push_back(biases.data() + std::ptrdiff_t{(j * 7) % keys} * bias_stride);
     }
     std::vector<float> run(const KernelTable& table, std::size_t misaligned) {
-        Guarded<float> scores(static_cast<std::size_t>(count * wide), misaligned), out(static_cast<std::size_t>(size * wide), misaligned);
-        table.attention_f32(q.data(), rows.data(), rows.data() + size, stride, count, size, bias.data(), 3, scores.data(), out.data());
+        Guarded<float> scores(static_cast<std::size_t>(count * wide), misaligned),
+            out(static_cast<std::size_t>(size * wide), misaligned);
+        table.attention_f32(q.data(), rows.data(), rows.data() + size, stride, count, size, bias.data(), 3,
+                            scores.data(), out.data());
         scores.check("attention_f32, scores");
         out.check("attention_f32");
         return out.values();
@@ -113,7 +119,9 @@ struct AttentionCase {
         std::vector<double> scores;
         for (int j = 0; j < count; ++j) {
             double score = bias[static_cast<std::size_t>(j)][3 + i];
-            for (int k = 0; k < size; ++k) score += double{q[static_cast<std::size_t>(k * wide + i)]} * rows[static_cast<std::size_t>(j * stride + k)];
+            for (int k = 0; k < size; ++k)
+                score +=
+                    double{q[static_cast<std::size_t>(k * wide + i)]} * rows[static_cast<std::size_t>(j * stride + k)];
             scores.push_back(score);
         }
         const double largest = *std::max_element(scores.begin(), scores.end());
@@ -139,7 +147,8 @@ KERNEL_CHECK(attention_f32) {
             const std::vector<float> got = one.run(isa, static_cast<std::size_t>(keys % 3));
             for (int c = 0; c < size; ++c)
                 for (int i = 0; i < one.wide; ++i)
-                    ASSERT_NEAR(got[static_cast<std::size_t>(c * one.wide + i)], one.expected(c, i), 2e-5) << keys << " keys of " << size;
+                    ASSERT_NEAR(got[static_cast<std::size_t>(c * one.wide + i)], one.expected(c, i), 2e-5)
+                        << keys << " keys of " << size;
         }
 }
 
@@ -147,7 +156,8 @@ KERNEL_CHECK(attention_f32_does_not_depend_on_what_lies_beside_a_query) {
     Random random(7);
     AttentionCase one(random, isa, 30, 12), other = one;
     other.bias.clear();
-    for (int j = 0; j < 30; ++j) other.bias.push_back(other.biases.data() + std::ptrdiff_t{(j * 7) % 30} * other.bias_stride);
+    for (int j = 0; j < 30; ++j)
+        other.bias.push_back(other.biases.data() + std::ptrdiff_t{(j * 7) % 30} * other.bias_stride);
     for (int c = 0; c < 12; ++c)
         for (int i = 1; i < one.wide; ++i) other.q[static_cast<std::size_t>(c * one.wide + i)] = 1;
     other.q[5] = kNan;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention with queries beside each other in the vectors: a softmax then needs no sums within a vector, and neither keys
-// nor values are moved.
+// Attention with queries beside each other in the vectors: a softmax then needs no sums within a vector, and neither
+// keys nor values are moved.
 
 // exp(x) for x <= 0, within 2 ulp; NaN stays NaN. As exponential(), with n + 127 in the lowest bits of a sum.
 ENLARGE_FORCE_INLINE vf exponential_of_loss(vf x) {
@@ -29,11 +29,11 @@ ENLARGE_FORCE_INLINE void with_count(int n, const Run& run) {
 
 // Scores of kTiles keys, and the largest of each query so far.
 template <int kVectors, int kTiles>
-ENLARGE_NOINLINE void score_tile(const float* q, const float* keys, std::ptrdiff_t stride, int size, const float* const* bias,
-                        std::ptrdiff_t offset, float* scores, float* most) {
+ENLARGE_NOINLINE void score_tile(const float* q, const float* keys, std::ptrdiff_t stride, int size,
+                                 const float* const* bias, std::ptrdiff_t offset, float* scores, float* most) {
     vf acc[kVectors][kTiles];
-    ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p)
-        ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) acc[v][p] = load(bias[p] + offset + v * kWidth);
+    ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p) ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) acc[v][p] =
+        load(bias[p] + offset + v * kWidth);
     accumulate(acc, keys, stride, size, q, 0);
     ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) {
         vf largest = load(most + v * kWidth);
@@ -47,9 +47,11 @@ ENLARGE_NOINLINE void score_tile(const float* q, const float* keys, std::ptrdiff
 
 // kTiles channels of the values, each times its share, and then times `by`.
 template <int kVectors, int kTiles>
-ENLARGE_NOINLINE void value_tile(const float* shares, const float* values, std::ptrdiff_t stride, int keys, const float* by, float* out) {
+ENLARGE_NOINLINE void value_tile(const float* shares, const float* values, std::ptrdiff_t stride, int keys,
+                                 const float* by, float* out) {
     vf acc[kVectors][kTiles];
-    ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p) acc[v][p] = set1(0.0F);
+    ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p) acc[v][p] =
+        set1(0.0F);
 #pragma GCC unroll 2
     for (int j = 0; j < keys; ++j, shares += kVectors * kWidth, values += stride) {
         vf share[kVectors];
@@ -59,8 +61,8 @@ ENLARGE_NOINLINE void value_tile(const float* shares, const float* values, std::
             ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) add_product(acc[v][p], value, share[v]);
         }
     }
-    ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p)
-        ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) store(out + (p * kVectors + v) * kWidth, acc[v][p] * load(by + v * kWidth));
+    ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p) ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v)
+        store(out + (p * kVectors + v) * kWidth, acc[v][p] * load(by + v * kWidth));
 }
 
 template <int kVectors>
@@ -71,7 +73,8 @@ void attention_strip(const float* q, const float* keys, const float* values, std
     ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) store(most + v * kWidth, set1(-__builtin_inff()));
     for (int j = 0; j < count; j += kMost)
         with_count<kMost>(count - j < kMost ? count - j : kMost, [&]<int kTiles>() ENLARGE_INLINE {
-            score_tile<kVectors, kTiles>(q, keys + j * stride, stride, size, bias + j, offset, scores + std::ptrdiff_t{j} * kWide, most);
+            score_tile<kVectors, kTiles>(q, keys + j * stride, stride, size, bias + j, offset,
+                                         scores + std::ptrdiff_t{j} * kWide, most);
         });
     ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) {
         const vf largest = load(most + v * kWidth);

@@ -504,7 +504,8 @@ TEST(cpu, says_what_runs_in_plain_loops) {
     b.append(op::Silu{}, {positive});
     const Graph graph = b.finish();
     const auto program = test::must(cpu_backend().compile(graph, {}));
-    EXPECT_NE(program->info().description.find("in plain loops (abs)"), std::string::npos) << program->info().description;
+    EXPECT_NE(program->info().description.find("in plain loops (abs)"), std::string::npos)
+        << program->info().description;
     const FloatPicture picture = test::random_picture(5, 3, {20, 12});
     EXPECT_LE(test::largest_difference(test::run_whole(reference_backend(), graph, picture), test::run_tiled(*program, picture, 1 << 16)), 1e-5);
 }

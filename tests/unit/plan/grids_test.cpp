@@ -23,10 +23,15 @@ Graph network(const Parts& parts, int& input, int& attention, int& last) {
     const Extent rows = Extent::rows(1, parts.side), columns = Extent::columns(1, parts.side);
     input = b.conv(0, 30, 1);
     const int taken = b.append(op::PixelUnshuffle{parts.side}, {input});
-    const int turned = b.append(op::Transpose{parts.order}, {b.append(op::Reshape{{3, 10, places, rows, columns}}, {taken})});
+    const int turned =
+        b.append(op::Transpose{parts.order}, {b.append(op::Reshape{{3, 10, places, rows, columns}}, {taken})});
     const int joined = b.append(op::Reshape{{3 * all, rows, columns}}, {turned});
-    attention = b.append(op::ChannelAttention{parts.heads, 0, 1e-12F, make_values(std::vector<float>(static_cast<std::size_t>(parts.heads), 1.0F))}, {joined});
-    const int back = b.append(op::Transpose{{1, 0, 2, 3}}, {b.append(op::Reshape{{places, 10, rows, columns}}, {attention})});
+    attention =
+        b.append(op::ChannelAttention{parts.heads, 0, 1e-12F,
+                                      make_values(std::vector<float>(static_cast<std::size_t>(parts.heads), 1.0F))},
+                 {joined});
+    const int back =
+        b.append(op::Transpose{{1, 0, 2, 3}}, {b.append(op::Reshape{{places, 10, rows, columns}}, {attention})});
     last = b.pixel_shuffle(b.append(op::Reshape{{all, rows, columns}}, {back}), parts.side);
     if (parts.read_twice) last = b.add(last, b.pixel_shuffle(b.conv(taken, all, 1), parts.side));
     b.conv(last, 3);
@@ -47,9 +52,11 @@ TEST(channel_grids, are_found_with_what_brings_pixels_together) {
 
 TEST(channel_grids, are_not_what_only_looks_like_them) {
     int input = 0, attention = 0, last = 0;
-    EXPECT_TRUE(find_channel_grids(network({.heads = 10}, input, attention, last)).empty()) << "heads of several places";
+    EXPECT_TRUE(find_channel_grids(network({.heads = 10}, input, attention, last)).empty())
+        << "heads of several places";
     EXPECT_TRUE(find_channel_grids(network({.read_twice = true}, input, attention, last)).empty()) << "another reader";
-    EXPECT_TRUE(find_channel_grids(network({.order = {0, 1, 2, 3, 4}}, input, attention, last)).empty()) << "another order";
+    EXPECT_TRUE(find_channel_grids(network({.order = {0, 1, 2, 3, 4}}, input, attention, last)).empty())
+        << "another order";
 }
 
 }  // namespace

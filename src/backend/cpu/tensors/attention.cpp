@@ -23,8 +23,8 @@ struct Group {
     std::vector<Key> keys;
 };
 
-// What all groups of an attention have in common. Channels of a head begin at head * size, those of keys `key` further on,
-// and those of values heads * size after these.
+// What all groups of an attention have in common. Channels of a head begin at head * size, those of keys `key` further
+// on, and those of values heads * size after these.
 struct Shape {
     int heads, size;
     std::ptrdiff_t key;
@@ -35,7 +35,8 @@ struct Shape {
 
 class Attention {
 public:
-    Attention(const KernelTable& kernels, const Shape& shape) : kernels_(kernels), shape_(shape), strip_(attention_strip(kernels)) {}
+    Attention(const KernelTable& kernels, const Shape& shape)
+        : kernels_(kernels), shape_(shape), strip_(attention_strip(kernels)) {}
 
     // All heads of one group.
     void run(const Group& group, Scratch& scratch) const {
@@ -88,8 +89,9 @@ private:
         const auto places = static_cast<int>(group.queries.size());
         for (int first = 0; first < places; first += strip_) {
             if (!take(group, head, first, memory.q)) continue;
-            kernels_.attention_f32(memory.q, keys, keys + of, 2 * std::ptrdiff_t{of}, static_cast<int>(group.keys.size()),
-                                   shape_.size, memory.bias.data(), first, memory.scores, memory.out);
+            kernels_.attention_f32(memory.q, keys, keys + of, 2 * std::ptrdiff_t{of},
+                                   static_cast<int>(group.keys.size()), shape_.size, memory.bias.data(), first,
+                                   memory.scores, memory.out);
             put(group, head, first, memory.out);
         }
     }

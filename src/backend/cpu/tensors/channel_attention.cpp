@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention between channels, over groups of pixels: all of them, those of a window, or those at the same place of every
-// window.
+// Attention between channels, over groups of pixels: all of them, those of a window, or those at the same place of
+// every window.
 #include <algorithm>
 #include <cmath>
 
@@ -25,11 +25,13 @@ public:
     [[nodiscard]] int wide() const { return wide_; }
 
     // Memory that add() wants.
-    [[nodiscard]] std::int64_t scratch_floats(std::size_t pixels) const { return static_cast<std::int64_t>(pixels) * (size_ + wide_); }
+    [[nodiscard]] std::int64_t scratch_floats(std::size_t pixels) const {
+        return static_cast<std::int64_t>(pixels) * (size_ + wide_);
+    }
 
     // Fills `sums` from so many pixels. Keys begin at `key` from a query.
-    void make(const KernelTable& kernels, std::span<const Pixel> pixels, std::ptrdiff_t query, std::ptrdiff_t key, float* scratch,
-              float* sums) const {
+    void make(const KernelTable& kernels, std::span<const Pixel> pixels, std::ptrdiff_t query, std::ptrdiff_t key,
+              float* scratch, float* sums) const {
         const auto n = static_cast<int>(pixels.size());
         float* const queries = scratch;
         float* const keys = scratch + std::ptrdiff_t{n} * size_;
@@ -62,7 +64,8 @@ public:
         for (int c = 0; c < size_; ++c) {
             double largest = -INFINITY, sum = 0;
             for (int d = 0; d < size_; ++d) {
-                share[d] = sums[std::ptrdiff_t{c} * wide_ + d] / (length(squares[c]) * length(squares[wide_ + d])) * temperature;
+                share[d] = sums[std::ptrdiff_t{c} * wide_ + d] / (length(squares[c]) * length(squares[wide_ + d])) *
+                           temperature;
                 largest = std::max(largest, share[d]);
             }
             for (int d = 0; d < size_; ++d) sum += share[d] = std::exp(share[d] - largest);
@@ -81,9 +84,11 @@ public:
         const auto n = static_cast<int>(pixels.size());
         float* const values = scratch;
         float* const made = scratch + std::ptrdiff_t{n} * size_;
-        for (int p = 0; p < n; ++p) std::copy_n(pixels[static_cast<std::size_t>(p)].in + value, size_, values + std::ptrdiff_t{p} * size_);
+        for (int p = 0; p < n; ++p)
+            std::copy_n(pixels[static_cast<std::size_t>(p)].in + value, size_, values + std::ptrdiff_t{p} * size_);
         for_groups(wide_, lanes_, [&](int first, int blocks) {
-            kernels.product_f32(values, size_, n, size_, weights + std::ptrdiff_t{first} * size_, blocks, made + first, wide_);
+            kernels.product_f32(values, size_, n, size_, weights + std::ptrdiff_t{first} * size_, blocks, made + first,
+                                wide_);
         });
         for (int p = 0; p < n; ++p)
             std::copy_n(made + std::ptrdiff_t{p} * wide_, size_, pixels[static_cast<std::size_t>(p)].out + result);
@@ -97,7 +102,8 @@ constexpr std::size_t kChunk = 512;  // pixels whose products are summed in floa
 
 template <class Body>
 void in_chunks(std::span<const Pixel> pixels, const Body& body) {
-    for (std::size_t first = 0; first < pixels.size(); first += kChunk) body(pixels.subspan(first, std::min(kChunk, pixels.size() - first)));
+    for (std::size_t first = 0; first < pixels.size(); first += kChunk)
+        body(pixels.subspan(first, std::min(kChunk, pixels.size() - first)));
 }
 
 // Groups that one thread each computes: windows, or the pixels at the same place of all windows.
@@ -114,7 +120,8 @@ void in_groups(const Compute& c, const op::ChannelAttention& op, int heads, int 
             std::fill(c.out.pixel(y, x) + channels, c.out.pixel(y, x) + c.out.padded(), 0.0F);
         }
         const std::ptrdiff_t sums = head_sums.count(), weights = std::ptrdiff_t{size} * head_sums.wide();
-        float* const memory = scratch.floats(sums + weights + head_sums.scratch_floats(std::min(kChunk, pixels.size())));
+        float* const memory =
+            scratch.floats(sums + weights + head_sums.scratch_floats(std::min(kChunk, pixels.size())));
         float* const rest = memory + sums + weights;
         std::vector<double> all(static_cast<std::size_t>(sums)), share(static_cast<std::size_t>(size));
         for (int head = 0; head < heads; ++head) {
@@ -160,18 +167,19 @@ void over_all(const Compute& c, const op::ChannelAttention& op) {
     });
     std::vector<double> all(static_cast<std::size_t>(heads * sums), 0.0), share(static_cast<std::size_t>(size));
     for (std::int64_t strip = 0; strip < strips; ++strip)
-        for (std::size_t i = 0; i < all.size(); ++i) all[i] += partial[static_cast<std::size_t>(strip) * all.size() + i];
+        for (std::size_t i = 0; i < all.size(); ++i)
+            all[i] += partial[static_cast<std::size_t>(strip) * all.size() + i];
     std::vector<float> packed(static_cast<std::size_t>(heads * weights));
     for (int head = 0; head < heads; ++head)
-        head_sums.shares(all.data() + head * sums, (*op.temperature)[static_cast<std::size_t>(head)], op.epsilon, share.data(),
-                         packed.data() + head * weights);
+        head_sums.shares(all.data() + head * sums, (*op.temperature)[static_cast<std::size_t>(head)], op.epsilon,
+                         share.data(), packed.data() + head * weights);
     c.parallel(height, [&](std::int64_t y, Scratch& scratch) {
         float* const memory = scratch.floats(head_sums.scratch_floats(kChunk));
         const std::vector<Pixel> row = row_of(c, static_cast<int>(y));
         for (int head = 0; head < heads; ++head)
             in_chunks(row, [&](std::span<const Pixel> chunk) {
-                head_sums.apply(c.kernels(), chunk, std::ptrdiff_t{head} * size + 2 * std::ptrdiff_t{channels}, std::ptrdiff_t{head} * size,
-                                packed.data() + head * weights, memory);
+                head_sums.apply(c.kernels(), chunk, std::ptrdiff_t{head} * size + 2 * std::ptrdiff_t{channels},
+                                std::ptrdiff_t{head} * size, packed.data() + head * weights, memory);
             });
         for (const Pixel& pixel : row) std::fill(pixel.out + channels, pixel.out + c.out.padded(), 0.0F);
     });

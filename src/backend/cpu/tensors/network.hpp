@@ -66,8 +66,9 @@ struct PreparedNetwork {
     std::vector<Step> steps;         // the first is the picture
     std::vector<int> all;            // 0 ... steps.size() - 1
     // Steps that work pixel by pixel are computed together for a few pixels at a time, while these are in a cache.
-    std::vector<int> end;            // by step: the first that is not computed together with it
-    std::vector<int> within;         // by node: the step that makes it, where it is read by steps together with that alone; or -1
+    std::vector<int> end;  // by step: the first that is not computed together with it
+    std::vector<int>
+        within;  // by node: the step that makes it, where it is read by steps together with that alone; or -1
     std::vector<Border> border;      // by node
     std::vector<bool> pixels;        // by node: whether it lies as pixels
     int alignment = 1, halo = 0;
@@ -100,9 +101,10 @@ struct Layouts {
     [[nodiscard]] std::int64_t bytes() const { return (arena_floats + plain_floats) * std::int64_t{sizeof(float)}; }
 };
 
-// Of steps as if a picture of this size were all there is. The same failure. `together`: as PreparedNetwork::end has them,
-// all steps; else each by itself.
-Result<Layouts> lay_out(const PreparedNetwork& network, std::span<const int> steps, Size picture, int lanes, bool together);
+// Of steps as if a picture of this size were all there is. The same failure. `together`: as PreparedNetwork::end has
+// them, all steps; else each by itself.
+Result<Layouts> lay_out(const PreparedNetwork& network, std::span<const int> steps, Size picture, int lanes,
+                        bool together);
 
 // What threads take for themselves: batches of Winograd blocks, attention.
 inline std::int64_t scratch_bytes(const ThreadPool* pool) { return (std::int64_t{1} << 21) * (pool ? pool->size() : 1); }

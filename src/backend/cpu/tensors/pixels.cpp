@@ -22,7 +22,9 @@ void each(const Compute& c, Of of) {
 
 void map(const Compute& c, Map f) {
     const auto padded = static_cast<std::size_t>(c.out.padded());
-    c.spans([&](int y, int x, int n) { c.kernels().map_f32(f, c.a().pixel(y, x), static_cast<std::size_t>(n) * padded, c.out.pixel(y, x)); });
+    c.spans([&](int y, int x, int n) {
+        c.kernels().map_f32(f, c.a().pixel(y, x), static_cast<std::size_t>(n) * padded, c.out.pixel(y, x));
+    });
 }
 
 // How an operand of a sum or product is read for each pixel of the result.
@@ -77,7 +79,8 @@ void Compute::operator()(const op::Prelu&) const {
         for (int x = first_pixel; x < first_pixel + n; ++x) {
             const float* from = a().pixel(y, x);
             float* to = out.pixel(y, x);
-            for (int c = 0; c < out.padded(); ++c) to[c] = from[c] < 0 ? step.scale[static_cast<std::size_t>(c)] * from[c] : from[c];
+            for (int c = 0; c < out.padded(); ++c)
+                to[c] = from[c] < 0 ? step.scale[static_cast<std::size_t>(c)] * from[c] : from[c];
         }
     });
 }

@@ -42,7 +42,8 @@ void Compute::operator()(const op::Resize& op) const {
                 for (int j = 0; j < taps.count; ++j) {
                     const auto row = static_cast<int>(std::clamp<std::int64_t>(down.first + i, 0, a().height() - 1)),
                                column = static_cast<int>(std::clamp<std::int64_t>(taps.first + j, 0, a().width() - 1));
-                    add_pixel(a().pixel(row, column), static_cast<float>(down.weight[i] * taps.weight[j]), out.channels(), to);
+                    add_pixel(a().pixel(row, column), static_cast<float>(down.weight[i] * taps.weight[j]),
+                              out.channels(), to);
                 }
         }
     });
@@ -56,8 +57,8 @@ void Compute::operator()(const op::GridSample& op) const {
             float* const to = out.pixel(y, x);
             for (int g = 0; g < op.groups; ++g)
                 sample(a(), reference::sample_place(op, place[2 * g], a().width(), x, out.width()),
-                       reference::sample_place(op, place[2 * g + 1], a().height(), y, out.height()), g * channels, channels,
-                       to + std::ptrdiff_t{g} * channels);
+                       reference::sample_place(op, place[2 * g + 1], a().height(), y, out.height()), g * channels,
+                       channels, to + std::ptrdiff_t{g} * channels);
             std::fill(to + out.channels(), to + out.padded(), 0.0F);
         }
     });
@@ -71,7 +72,8 @@ int in_window(const Compute& c, const Op& op, int y, int x, const Body& body) {
     const int top = y * op.stride - op.pad, left = x * op.stride - op.pad;
     int count = 0;
     for (int i = std::max(0, top); i < std::min(c.a().height(), top + op.kernel); ++i)
-        for (int j = std::max(0, left); j < std::min(c.a().width(), left + op.kernel); ++j, ++count) body(c.a().pixel(i, j));
+        for (int j = std::max(0, left); j < std::min(c.a().width(), left + op.kernel); ++j, ++count)
+            body(c.a().pixel(i, j));
     return count;
 }
 
@@ -96,7 +98,8 @@ void Compute::operator()(const op::AveragePool& op) const {
         for (int x = 0; x < out.width(); ++x) {
             float* const to = out.pixel(y, x);
             std::fill_n(to, out.padded(), 0.0F);
-            const int count = in_window(*this, op, y, x, [&](const float* from) { add_pixel(from, 1, out.channels(), to); });
+            const int count =
+                in_window(*this, op, y, x, [&](const float* from) { add_pixel(from, 1, out.channels(), to); });
             const float share = 1 / static_cast<float>(op.count_padding ? op.kernel * op.kernel : count);
             for (int c = 0; c < out.channels(); ++c) to[c] *= share;
         }

@@ -79,7 +79,8 @@ public:
         for (std::size_t c = 0; c < chains_.size(); ++c)
             for (const int node : chains_[c].nodes) chain_of_[static_cast<std::size_t>(node)] = static_cast<int>(c);
         for (ChannelGrid& grid : find_channel_grids(network_->graph))
-            if (network_->pixels[static_cast<std::size_t>(grid.input)] && network_->pixels[static_cast<std::size_t>(grid.last)])
+            if (network_->pixels[static_cast<std::size_t>(grid.input)] &&
+                network_->pixels[static_cast<std::size_t>(grid.last)])
                 grids_.push_back(std::move(grid));
         grid_of_.assign(nodes_.size(), -1);
         for (std::size_t g = 0; g < grids_.size(); ++g)
@@ -114,7 +115,8 @@ private:
         const int c = chain_of_[static_cast<std::size_t>(i)];
         const Chain* chain = c < 0 ? nullptr : &chains_[static_cast<std::size_t>(c)];
         if (chain && chain->last != i) return;
-        if (const int g = grid_of_[static_cast<std::size_t>(i)]; g >= 0) return add_grid(grids_[static_cast<std::size_t>(g)], i);
+        if (const int g = grid_of_[static_cast<std::size_t>(i)]; g >= 0)
+            return add_grid(grids_[static_cast<std::size_t>(g)], i);
         Step step;
         step.node = i;
         step.operation = chain ? chain->conv : i;
@@ -174,10 +176,15 @@ private:
     // (heads, keys, queries), queries padded to whole strips. A table by offset is spread out.
     [[nodiscard]] std::vector<float> attention_bias(const Values& bias, int heads, int queries, int keys, int h, int w) const {
         const int width = round_up(queries, attention_strip(kernels_));
-        std::vector<float> all(static_cast<std::size_t>(heads) * static_cast<std::size_t>(keys) * static_cast<std::size_t>(width), 0.0F);
+        std::vector<float> all(
+            static_cast<std::size_t>(heads) * static_cast<std::size_t>(keys) * static_cast<std::size_t>(width), 0.0F);
         const bool full = bias.count() == std::int64_t{heads} * queries * keys;
         const auto of = [&](int head, int i, int j) {
-            if (full) return (*bias)[(static_cast<std::size_t>(head) * static_cast<std::size_t>(queries) + static_cast<std::size_t>(i)) * static_cast<std::size_t>(keys) + static_cast<std::size_t>(j)];
+            if (full)
+                return (*bias)[(static_cast<std::size_t>(head) * static_cast<std::size_t>(queries) +
+                                static_cast<std::size_t>(i)) *
+                                   static_cast<std::size_t>(keys) +
+                               static_cast<std::size_t>(j)];
             const int row = i / w - j / w + h - 1, column = i % w - j % w + w - 1;
             return (*bias)[static_cast<std::size_t>((head * (2 * h - 1) + row) * (2 * w - 1) + column)];
         };
@@ -400,7 +407,8 @@ Result<Layout> layout_of(const PreparedNetwork& network, int node, Size picture,
     return layout;
 }
 
-Result<Layouts> lay_out(const PreparedNetwork& network, std::span<const int> steps, Size picture, int lanes, bool together) {
+Result<Layouts> lay_out(const PreparedNetwork& network, std::span<const int> steps, Size picture, int lanes,
+                        bool together) {
     Layouts all;
     all.nodes.resize(network.graph.nodes().size());
     std::vector<Lifetime> lifetimes(all.nodes.size());
@@ -426,7 +434,8 @@ Result<Layouts> lay_out(const PreparedNetwork& network, std::span<const int> ste
         const bool inside = together && network.within[index] >= 0;
         auto first = static_cast<int>(s);
         while (together && first > 0 && network.end[static_cast<std::size_t>(first) - 1] == network.end[s]) --first;
-        lifetimes[index] = {inside ? 0 : all.nodes[index].floats, first, together ? network.end[s] - 1 : static_cast<int>(s)};
+        lifetimes[index] = {inside ? 0 : all.nodes[index].floats, first,
+                            together ? network.end[s] - 1 : static_cast<int>(s)};
         all.plain_floats = std::max(all.plain_floats, copies);
     }
     constexpr std::int64_t kLine = 16;  // floats of a cache line

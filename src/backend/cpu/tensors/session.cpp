@@ -145,7 +145,8 @@ Result<TileReport> Runner::run_whole(const TileJob& job) {
     for (std::size_t s = 1, end = 0; s < network_->steps.size(); s = end) {
         end = static_cast<std::size_t>(network_->end[s]);
         compute_all(s, end, job.continued);
-        if (job.progress && *job.progress && !(*job.progress)(static_cast<double>(end) / static_cast<double>(network_->steps.size())))
+        if (job.progress && *job.progress &&
+            !(*job.progress)(static_cast<double>(end) / static_cast<double>(network_->steps.size())))
             return Error{Errc::cancelled, "stopped"};
     }
     return store(tensors_.back(), {job.core.x * info_.scale, job.core.y * info_.scale, job.core.width * info_.scale, job.core.height * info_.scale}, job.out);

@@ -138,7 +138,8 @@ struct Compute {
     std::vector<Tensor> in;
     Size continued;  // of the picture, as in TileJob
 
-    std::optional<PixelSpan> only = {};  // what is to be computed of a result whose pixels depend on those at their place alone
+    std::optional<PixelSpan> only =
+        {};  // what is to be computed of a result whose pixels depend on those at their place alone
 
     [[nodiscard]] const Tensor& a() const { return in[0]; }
     [[nodiscard]] const Tensor& b() const { return in[1]; }

@@ -21,9 +21,9 @@ constexpr bool kIsAnyOf = (std::is_same_v<T, Kinds> || ...);
 struct PixelByPixel {
     template <class T>
     bool operator()(const T&) const {
-        return kIsAnyOf<T, op::Prelu, op::LeakyRelu, op::Silu, op::Gelu, op::Mish, op::Sigmoid, op::Tanh, op::HardSwish, op::Clamp,
-                        op::Add, op::Multiply, op::Maximum, op::SpanGate, op::ScaleShift, op::Concat, op::Slice, op::LayerNorm,
-                        op::RmsNorm, op::L2Norm>;
+        return kIsAnyOf<T, op::Prelu, op::LeakyRelu, op::Silu, op::Gelu, op::Mish, op::Sigmoid, op::Tanh, op::HardSwish,
+                        op::Clamp, op::Add, op::Multiply, op::Maximum, op::SpanGate, op::ScaleShift, op::Concat,
+                        op::Slice, op::LayerNorm, op::RmsNorm, op::L2Norm>;
     }
 };
 
@@ -38,7 +38,8 @@ public:
         for (int first = 0, end = 0; first < count; first = end) {
             end = first + 1;
             if (pixel_by_pixel(first))
-                while (end < count && pixel_by_pixel(end) && same_size(at(steps_, first).node, at(steps_, end).node)) ++end;
+                while (end < count && pixel_by_pixel(end) && same_size(at(steps_, first).node, at(steps_, end).node))
+                    ++end;
             for (int s = first; s < end; ++s) at(network_.end, s) = end;
             if (end - first > 1)
                 for (int s = first; s < end; ++s)
@@ -48,7 +49,9 @@ public:
 
 private:
     [[nodiscard]] const Shape& shape(int node) const { return at(network_.graph.nodes(), node).shape; }
-    [[nodiscard]] bool same_size(int a, int b) const { return shape(a)[1] == shape(b)[1] && shape(a)[2] == shape(b)[2]; }
+    [[nodiscard]] bool same_size(int a, int b) const {
+        return shape(a)[1] == shape(b)[1] && shape(a)[2] == shape(b)[2];
+    }
     [[nodiscard]] bool is_number(int node) const { return shape(node)[1] == Extent(1) && shape(node)[2] == Extent(1); }
 
     [[nodiscard]] bool pixel_by_pixel(int s) const {
@@ -103,13 +106,17 @@ void Runner::compute_together(std::size_t first, std::size_t end, Size continued
         else
             clear_borders(at(tensors_, step.node));
     }
-    const std::int64_t line = flat ? std::int64_t{result.width()} * result.height() : result.width(), lines = flat ? 1 : result.height();
-    const int fits = static_cast<int>(std::clamp<std::int64_t>(kFloats / std::max<std::int64_t>(floats, 1), kLeast, kMost));
+    const std::int64_t line = flat ? std::int64_t{result.width()} * result.height() : result.width(),
+                       lines = flat ? 1 : result.height();
+    const int fits =
+        static_cast<int>(std::clamp<std::int64_t>(kFloats / std::max<std::int64_t>(floats, 1), kLeast, kMost));
     const std::int64_t most = round_up(fits, kernels_.tile_multiple), parts = (line + most - 1) / most;
-    const std::int64_t each = std::min<std::int64_t>(most, round_up(static_cast<int>((line + parts - 1) / parts), kernels_.tile_multiple));
+    const std::int64_t each =
+        std::min<std::int64_t>(most, round_up(static_cast<int>((line + parts - 1) / parts), kernels_.tile_multiple));
     parallel(parts * lines, [&](std::int64_t i, Scratch& scratch) {
         const std::int64_t x = i % parts * each;
-        const PixelSpan span{static_cast<int>(i / parts), static_cast<int>(x), static_cast<int>(std::min(each, line - x))};
+        const PixelSpan span{static_cast<int>(i / parts), static_cast<int>(x),
+                             static_cast<int>(std::min(each, line - x))};
         if (span.n <= 0) return;
         float* memory = scratch.floats(floats * each);
         std::vector<Tensor> made;

@@ -5,7 +5,8 @@
 
 namespace enlarge::cpu::tensors {
 
-// Fills PreparedNetwork::end and within: runs of steps whose results' pixels depend on the pixels at the same place alone.
+// Fills PreparedNetwork::end and within: runs of steps whose results' pixels depend on the pixels at the same place
+// alone.
 void find_what_goes_together(PreparedNetwork& network);
 
 }  // namespace enlarge::cpu::tensors
