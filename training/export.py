@@ -12,7 +12,8 @@ OWN, BEGUN = 'Apache-2.0', 'Apache-2.0 AND BSD-3-Clause'  # BEGUN: began with we
 KINDS = {
     'fine': ('restores photographs and drawings (noise, JPEG, blur) while enlarging; distilled from realesr-general-x4v3', BEGUN),
     'fine-wdn': ('the partner of fine that removes less noise, for --denoise; distilled from realesr-general-wdn-x4v3', BEGUN),
-    'swift': ('as fine, at a quarter of its work: for video; distilled from realesr-general-x4v3', BEGUN),
+    'swift': ('as fine, at a tenth of its work: for video; distilled from realesr-general-x4v3', BEGUN),
+    'drawing': ('clean lines and flat colours: anime, comics, logos; distilled from realesr-animevideov3', BEGUN),
     'faithful': ('trained for nearness to the original alone: documents, medical and survey pictures, evidence', OWN),
 }
 

@@ -4,11 +4,10 @@
 
   make_data.py taught   --tiles TILES --cache CACHE --engine enlarge --teacher realesr-general-x4v3.pth --chunks 8
   make_data.py faithful --tiles TILES --cache CACHE --scale 2 --chunks 2
-  make_data.py retaught --from CACHE --cache CACHE2 --engine enlarge --teacher realesr-general-wdn-x4v3.pth --chunks 2
+  make_data.py taught   --mix drawings --tiles TILES --cache CACHE2 --engine enlarge --teacher realesr-animevideov3.pth
 
 `--tiles` holds 512x512 pictures. Writes CACHE/c000_lr.npy (n,128,128,3), c000_x4.npy, c000_x2.npy and c000_kind.npy;
-`taught` asks a teacher, `faithful` takes the original, `retaught` asks another teacher about the small pictures of a cache
-that is there (for a student that is mixed with the first one's). Every chunk draws everything anew from its own seed, so a run can
+`taught` asks a teacher, `faithful` takes the original. Every chunk draws everything anew from its own seed, so a run can
 go on with --first, and train.py takes up new chunks while it runs. The teacher runs in our own engine, which is tens of
 times faster than PyTorch; 400 pairs take about two minutes of one core.
 
@@ -169,20 +168,11 @@ def teach(engine, teacher, pictures):
         return [load_rgb(p) for p in done]
 
 
-def taught_pairs(o, kinds, small, given):
+def taught(o, rng, photos, fonts, chunk):
+    kinds, small, given = zip(*(taught_input(next(photos), rng, fonts, o.mix) for _ in range(o.count)))
     large = teach(o.engine, o.teacher, small)
     large = [t if t is not None else guarded(g, s, *BARS.get(k, HIGH_BARS)) for k, g, s, t in zip(kinds, large, small, given)]
     return kinds, small, {4: large, 2: [bicubic(t, 1, 2) for t in large]}
-
-
-def taught(o, rng, photos, fonts, chunk):
-    return taught_pairs(o, *zip(*(taught_input(next(photos), rng, fonts, o.mix) for _ in range(o.count))))
-
-
-def retaught(o, rng, photos, fonts, chunk):
-    """The small pictures of another cache; where its target was not the teacher's (gradients), that stays."""
-    kinds, small, large = (np.load(f'{o.source}/c{chunk:03d}_{part}.npy', mmap_mode='r') for part in ('kind', 'lr', 'x4'))
-    return taught_pairs(o, list(kinds), list(small), [t if k == 'gradient' else None for k, t in zip(kinds, large)])
 
 
 def faithful(o, rng, photos, fonts, chunk):
@@ -215,12 +205,11 @@ def drawn_from(folder, rng):
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument('what', choices=['taught', 'faithful', 'retaught'])
+    a.add_argument('what', choices=['taught', 'faithful'])
     a.add_argument('--tiles', help='for `taught` and `faithful`')
-    a.add_argument('--from', dest='source', help='for `retaught`: the other cache')
     a.add_argument('--cache', required=True)
     a.add_argument('--engine', default='enlarge')
-    a.add_argument('--teacher', help='a network that enlarges by 4, for `taught` and `retaught`')
+    a.add_argument('--teacher', help='a network that enlarges by 4, for `taught`')
     a.add_argument('--mix', default='pictures', choices=MIXES, help='for `taught`: what there is most of')
     a.add_argument('--scale', type=int, default=4, choices=[2, 4], help='for `faithful`')
     a.add_argument('--first', type=int, default=0)
@@ -233,7 +222,7 @@ def main():
     fonts = synthetic.find_fonts()
     for chunk in range(o.first, o.first + o.chunks):
         t0, rng = time.time(), np.random.default_rng([o.seed, chunk])
-        make = {'taught': taught, 'faithful': faithful, 'retaught': retaught}[o.what]
+        make = {'taught': taught, 'faithful': faithful}[o.what]
         kinds, small, large = make(o, rng, drawn_from(o.tiles, rng), fonts, chunk)
         path = f'{o.cache}/c{chunk:03d}'
         np.save(path + '_kind.npy', np.array(kinds))

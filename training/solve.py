@@ -3,19 +3,19 @@
 """What least squares can do instead of hours of training. The first four make a student that begins as a network that is
 already good, for train.py --init; the last is for the end.
 
-  solve.py prune   TEACHER.pth OUT.safetensors --shape 64x16 --cache CACHE --patches 250   some of the teacher's layers
+  solve.py prune   TEACHER.pth OUT.safetensors --shape 64x23 --cache CACHE --patches 500   some of the teacher's layers
   solve.py slim    WIDE.safetensors OUT.safetensors --shape 32x8 --cache CACHE
   solve.py halve   X4.safetensors OUT.safetensors --cache CACHE   a network for x2 that makes the halved pictures of one for x4
-  solve.py toward  FINE.safetensors OUT.safetensors --cache CACHE   the last convolution anew, for the targets of another teacher
+  solve.py carry   BEGUN.safetensors OUT.safetensors --begun OTHER-BEGUN.safetensors --trained OTHER.safetensors
   solve.py settle  IN.safetensors OUT.safetensors --cache CACHE --tiles TILES   flat and hard pictures keep their colours
 
 prune keeps layers that are spread evenly over the teacher's depth, and solves each convolution behind a gap anew, so that it
-makes the teacher's features out of the student's. slim goes layer by layer: the most important features are kept, and the convolution is solved anew so that it makes the wide
-network's features out of the narrow one's. halve copies all layers but the last and solves that one so that it makes the halved
-output: exactly where nothing is clipped, since halving is linear. toward does the same with the pairs of a cache. They want a
-few hundred steps afterwards. settle changes the
-last convolution so that pictures of one colour stay as they are, and hard ones (synthetic.hard) are not moved where they are
-moved by much, and others as little as may be.
+makes the teacher's features out of the student's. slim goes layer by layer: the most important features are kept, and the
+convolution is solved anew so that it makes the wide network's features out of the narrow one's. halve copies all layers but
+the last and solves that one so that it makes the halved output: exactly where nothing is clipped, since halving is linear.
+They want a few hundred steps afterwards. carry adds to a network what training changed in another one that began alike (two
+teachers, one trained from the other, pruned alike). settle changes the last convolution so that pictures of one colour stay
+as they are, and hard ones (synthetic.hard) are not moved where they are moved by much, and others as little as may be.
 """
 import argparse
 import glob
@@ -103,6 +103,8 @@ def settle(o):
     features = net.body[:-1](x)
     there, _, m = grams(features, features[:, :1], torch.ones(len(x), 1, 1, 1))
     on_flat, on_hard = net.body[:-1](flat), torch.cat([net.body[:-1](t) for t in hard_x.split(8)])
+    share = torch.ones(len(flat), 1, 1, 1)
+    total = torch.zeros(last.weight.shape[0], last.weight[0].numel() + 1, dtype=torch.float64)  # how far it is from where it began
     for turn in range(o.turns):
         out = lambda f, t: (F.pixel_shuffle(last(f), net.scale) + F.interpolate(t, scale_factor=net.scale, mode='nearest')).clamp(0, 1)
         wrong = out(on_flat, flat) - flat[:, :, :1, :1]
@@ -113,14 +115,15 @@ def settle(o):
               f'hard worst {max(moved):.0f}, above 40 {sum(v > 40 for v in moved)}, above 30 {sum(v > 30 for v in moved)} of {len(moved)}')
         if turn == o.turns - 1:
             return net.state_dict()
-        share = (wrong.abs().mean((1, 2, 3), keepdim=True) * 255 / 0.1).clamp(0.3, 10)  # the worst count most
+        share = (share * (wrong.abs().mean((1, 2, 3), keepdim=True) * 255 / 0.2).clamp(0.5, 3)).clamp(0.1, 100)  # the worst count most
         a, p, n = grams(on_flat, F.pixel_unshuffle(wrong, net.scale), share)
         those = [i for i, v in enumerate(moved) if v > 20]
-        share = torch.tensor([(moved[i] - 20) / 10 for i in those], dtype=torch.float32).view(-1, 1, 1, 1)
-        b, q, k = grams(on_hard[those], F.pixel_unshuffle((large - sane)[those], net.scale), share)
+        weights = torch.tensor([(moved[i] - 20) / 10 for i in those], dtype=torch.float32).view(-1, 1, 1, 1)
+        b, q, k = grams(on_hard[those], F.pixel_unshuffle((large - sane)[those], net.scale), weights)
         gram = there / m + o.flat * a / n + o.hard_weight * b / k + 1e-9 * torch.eye(len(a))
-        change = -torch.linalg.solve(gram, (o.flat * p / n + o.hard_weight * q / k).T).T
-        print(f'  other pictures change by {((change @ there * change).sum() / m / len(change)).sqrt() * 255:.2f} of 255', flush=True)
+        change = -torch.linalg.solve(gram, (total @ there / m + o.flat * p / n + o.hard_weight * q / k).T).T
+        total += change
+        print(f'  other pictures have changed by {((total @ there * total).sum() / m / len(total)).sqrt() * 255:.2f} of 255', flush=True)
         last.weight += change[:, :-1].reshape(last.weight.shape).float()
         last.bias += change[:, -1].float()
 
@@ -177,58 +180,33 @@ def halve(o):
     return {**weights, last + '.weight': weight, last + '.bias': bias}
 
 
-def primaries(size=24):
-    """Pictures of one colour: greys, all mixtures of five levels."""
-    colours = [(g, g, g) for g in range(0, 256, 17)] + list(itertools.product((0, 64, 128, 192, 255), repeat=3))
-    return torch.from_numpy(np.array(colours, np.float32) / 255)[:, :, None, None].expand(-1, -1, size, size)
+def carry(o):
+    net, begun, trained = (load_weights(p) for p in (o.source, o.begun, o.trained))
+    return {k: net[k] + trained[k] - begun[k] for k in net}
 
 
-def toward(o):
-    """The last convolution, so that it makes the targets of the cache, and leaves pictures of one colour as they are."""
-    net = model_from(load_weights(o.source))
-    rng, size, s, x, t = np.random.default_rng(3), 48, net.scale, [], []
-    lr, hr = (np.load(f'{o.cache}/c000_{part}.npy', mmap_mode='r') for part in ('lr', f'x{s}'))
-    for _ in range(o.patches):
-        i, (y, z) = rng.integers(len(lr)), rng.integers(0, lr.shape[1] - size + 1, 2)
-        x.append(lr[i, y:y + size, z:z + size])
-        t.append(hr[i, s * y:s * (y + size), s * z:s * (z + size)])
-    x, t, flat, last = as_tensor(x), as_tensor(t), primaries(), net.body[-1]
-    above = lambda f, p: F.pixel_shuffle(last(f), s) + F.interpolate(p, scale_factor=s, mode='nearest')
-    features, on_flat = (torch.cat([net.body[:-1](part) for part in p.split(8)]) for p in (x, flat))
-    gram, _, m = grams(features, features[:, :1], torch.ones(len(x), 1, 1, 1))
-    share = torch.ones(len(flat), 1, 1, 1)
-    for turn in range(o.turns):
-        wrong, off = above(features, x) - t, above(on_flat, flat) - flat[:, :, :1, :1]
-        worst = off.abs().mean((1, 2, 3), keepdim=True) * 255
-        print(f'turn {turn}: {wrong.square().mean().sqrt() * 255:.2f} of 255 off; flat mean {worst.mean():.3f}, worst {worst.max():.2f}', flush=True)
-        if turn == o.turns - 1:
-            return net.state_dict()
-        _, cross, _ = grams(features, F.pixel_unshuffle(wrong, s), torch.ones(len(x), 1, 1, 1))
-        share = share * (worst / 0.1).clamp(0.5, 4)  # the worst count most
-        a, p, n = grams(on_flat, F.pixel_unshuffle(off, s), share)
-        whole = gram / m + o.flat * a / n
-        change = -torch.linalg.solve(whole + 1e-6 * whole.diagonal().mean() * torch.eye(len(whole)), (cross / m + o.flat * p / n).T).T
-        last.weight += change[:, :-1].reshape(last.weight.shape).float()
-        last.bias += change[:, -1].float()
+WAYS = {'prune': prune, 'slim': slim, 'halve': halve, 'carry': carry, 'settle': settle}
 
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument('how', choices=['prune', 'slim', 'halve', 'toward', 'settle'])
+    a.add_argument('how', choices=list(WAYS))
     a.add_argument('source')
     a.add_argument('out')
     a.add_argument('--shape', default='64x8')
     a.add_argument('--cache')
     a.add_argument('--patches', type=int, default=40)
     a.add_argument('--tiles')
+    a.add_argument('--begun', help='for `carry`: how the other network began')
+    a.add_argument('--trained', help='for `carry`: what became of it')
     a.add_argument('--hard', type=int, default=80, help='for `settle`: so many hard pictures')
     a.add_argument('--flat', type=float, default=1, help='for `settle`: weight of pictures of one colour against all others')
     a.add_argument('--hard-weight', type=float, default=0.15, help='for `settle`')
-    a.add_argument('--turns', type=int, default=4, help='for `settle`')
+    a.add_argument('--turns', type=int, default=8, help='for `settle`')
     o = a.parse_args()
     torch.set_num_threads(1)
     with torch.no_grad():
-        save_weights(o.out, {'prune': prune, 'slim': slim, 'halve': halve, 'toward': toward, 'settle': settle}[o.how](o), {'step': 0})
+        save_weights(o.out, WAYS[o.how](o), {'step': 0})
 
 
 if __name__ == '__main__':

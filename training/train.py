@@ -12,6 +12,7 @@ The learning rate is constant, then falls as a cosine during the last --decay st
 import argparse
 import copy
 import glob
+import math
 import os
 import time
 
@@ -66,9 +67,9 @@ class Pairs:
     two candidates the one with more contrast, four times in five. Never turned or mirrored: the teacher is no friend of
     symmetry (it agrees with its own mirrored output to 33 dB), and a student would average the difference away."""
 
-    def __init__(self, cache, scale, patch, rng, hard):
-        self.cache, self.scale, self.patch, self.rng, self.hard = cache, scale, patch, rng, hard
-        self.seen, self.kinds = [], {True: [], False: []}
+    def __init__(self, cache, scale, patch, rng, shares):
+        self.cache, self.scale, self.patch, self.rng, self.shares = cache, scale, patch, rng, shares
+        self.seen, self.kinds = [], {None: [], **{kind: [] for kind in shares}}  # None: all others
         self.refresh()
 
     def refresh(self):
@@ -79,20 +80,21 @@ class Pairs:
             self.seen.append(p)
             pair = np.load(p, mmap_mode='r'), np.load(large, mmap_mode='r')
             for i, kind in enumerate(np.load(p.replace('_lr', '_kind'))):
-                self.kinds[kind == 'hard'].append((*pair, i))
+                self.kinds[str(kind) if str(kind) in self.shares else None].append((*pair, i))
 
-    def pick(self, hard):
-        among = self.kinds[hard]
+    def pick(self, kind):
+        among = self.kinds[kind]
         lr, hr, i = among[self.rng.integers(len(among))]
         n, s = self.patch, self.scale
         y, x = self.rng.integers(0, lr.shape[1] - n + 1), self.rng.integers(0, lr.shape[2] - n + 1)
         return lr[i, y:y + n, x:x + n], hr[i, s * y:s * (y + n), s * x:s * (x + n)]
 
     def one(self):
-        hard = self.rng.random() < self.hard
-        a = self.pick(hard)
+        shares = {**self.shares, None: 1 - sum(self.shares.values())}
+        kind = list(shares)[self.rng.choice(len(shares), p=list(shares.values()))]
+        a = self.pick(kind)
         if self.rng.random() < 0.8:
-            b = self.pick(hard)
+            b = self.pick(kind)
             if b[0][::2, ::2].std() > a[0][::2, ::2].std():
                 a = b
         return a
@@ -139,7 +141,7 @@ def losses(got, want, o):
 
 def learning_rate(step, o, t0):
     left = (o.until - time.time()) / (o.until - t0) if o.until else (o.steps - step) / max(1, o.decay)
-    fall = 1 if left >= 1 else 0.5 - 0.5 * np.cos(np.pi * max(0, left))
+    fall = 1 if left >= 1 else 0.5 - 0.5 * math.cos(math.pi * max(0, left))
     return max(0.01 * o.lr, o.lr * fall) * min(1, (step + 1) / 100)
 
 
@@ -163,6 +165,7 @@ def main():
     a.add_argument('--energy', type=float, default=4.0)
     a.add_argument('--flat', type=float, default=0.15, help='weight of the loss on four small pictures of one colour')
     a.add_argument('--hard', type=float, default=0.16, help='share of patches that no lens has softened')
+    a.add_argument('--aliased', type=float, default=0.13, help='share of patches of drawings reduced without a filter')
     a.add_argument('--init', help='begin as this network')
     a.add_argument('--resume', action='store_true')
     a.add_argument('--seed', type=int, default=1)
@@ -183,7 +186,8 @@ def main():
         average.load_state_dict(saved['average'])
         optimiser.load_state_dict(saved['optimiser'])
         step = saved['step']
-    pairs = Pairs(o.cache, scale, o.patch, np.random.default_rng([o.seed, step]), o.hard)
+    pairs = Pairs(o.cache, scale, o.patch, np.random.default_rng([o.seed, step]),
+                  {'hard': o.hard, 'aliased': o.aliased})
 
     def note(text):
         print(text, flush=True)
