@@ -21,7 +21,8 @@ struct Words {
 constexpr Words kWords[] = {
     {"fine", "Poor pictures", "Removes noise, JPEG damage and blur while it enlarges."},
     {"fine-wdn", "Photos, noise kept", "As fine, and leaves noise and grain; denoise blends the two."},
-    {"swift", "Films, and fast", "The same at a quarter of the work; it is what films get."},
+    {"swift", "Films, and fast", "The same at a tenth of the work; it is what films get."},
+    {"drawing", "Drawings", "Clean lines and flat colours: anime, comics, logos, maps."},
     {"faithful", "Nothing invented", "Stays near to what is there: text, scans, evidence."},
 };
 
