@@ -8,7 +8,7 @@
   measure.py panel    FILE... (as scores) --pictures 0014.jpg:60,40,64,64 kodak:5:20,20,64,64 ... --out panel.png
   measure.py card     FILE --out comparison.jpg [--picture photo.jpg] [--engine ... --teacher ...]
   measure.py chart    FILE... (as scores) --out chart.svg
-  measure.py readme   models/*.safetensors (as scores) --wdn-teacher W.pth --drawing-teacher D.pth --out models/README.md
+  measure.py readme   models/*.safetensors (as scores) --wdn-teacher W.pth --drawing-teacher D.pth --out README.md
 
 FILE is any Compact network; `lanczos` is a FILE too. DATA (or the environment's ENLARGE_TEST_DATA) holds images/Kodak24/N.png,
 images/Real-ESRGAN-inputs/ and images/Set5/x2/img_001_HR.png, ..._LR.png.
@@ -27,8 +27,8 @@ guard     hard: how far the mean of 3x3 input pixels moves, of 255, on 200 pictu
           photographs (not the seed that trains). flat: how far a picture of one colour moves, over greys and primaries;
           grey: how far from grey a grey picture may come; phase: the largest difference between two places within an
           enlarged pixel (a checkerboard)
-chart     nearness to the teacher on the demo inputs against the time for a megapixel, by `engine bench` on this machine: run it
-          with nothing else running
+chart     nearness to the teacher on the demo inputs against the time for a megapixel, by `engine bench` on this
+          machine: run it with nothing else running
 readme    writes all of it between the marks of models/README.md
 """
 import argparse
@@ -187,7 +187,7 @@ def faithful(models, o):
 
 
 def flat_errors(f, scale, colour):
-    """(mean error, distance from grey, difference between places within an enlarged pixel) of a picture of one colour."""
+    """(mean error, distance from grey, difference of places within an enlarged pixel) of a picture of one colour."""
     e = f(np.broadcast_to(np.uint8(colour), (48, 48, 3))).astype(float) - colour
     inner = e[12 * scale:-12 * scale, 12 * scale:-12 * scale]
     phases = inner.reshape(24, scale, 24, scale, 3).mean((0, 2)).reshape(-1, 3)
@@ -265,8 +265,8 @@ def card(models, o):
 
 def seconds_for_a_megapixel(engine, path):
     """Least of nine runs at 320x180, as the program chooses by itself."""
-    said = subprocess.run([engine, 'bench', '-m', path, '--size', '320x180', '--runs', '9', '--json'], check=True, text=True,
-                          stdout=subprocess.PIPE).stdout
+    command = [engine, 'bench', '-m', path, '--size', '320x180', '--runs', '9', '--json']
+    said = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
     return json.loads(said.splitlines()[0])['min_ms'] / 1000 / (320 * 180) * 1e6
 
 
@@ -277,15 +277,16 @@ def chart(models, o):
     nets = [(m, path) for m, path in zip(models, o.files) if m.net]
     points = [(m.name, seconds_for_a_megapixel(o.engine, path), np.mean([psnr(m(x), t) for x, t in zip(demo, wants)]))
               for m, path in nets]
-    teacher, plain = seconds_for_a_megapixel(o.engine, o.teacher), np.mean([psnr(lanczos(x, 4), t) for x, t in zip(demo, wants)])
+    teacher = seconds_for_a_megapixel(o.engine, o.teacher)
+    plain = np.mean([psnr(lanczos(x, 4), t) for x, t in zip(demo, wants)])
     low, high = np.floor(plain) - 1, np.ceil(max(p[2] for p in points)) + 1
     left, right = 0.5 * min(p[1] for p in points), 2 * teacher
     x = lambda t: 70 + 530 * np.log(t / left) / np.log(right / left)
     y = lambda db: 320 - 280 * (db - low) / (high - low)
     text = lambda a, b, what, rest='': f'<text x="{a:.0f}" y="{b:.0f}" {rest}>{what}</text>'
     line = lambda a, b, c, d, rest='': f'<line x1="{a:.0f}" y1="{b:.0f}" x2="{c:.0f}" y2="{d:.0f}" {rest}/>'
-    rows = [line(70, 320, 620, 320), line(70, 320, 70, 30), text(345, 358, 'seconds for a megapixel of input', 'text-anchor="middle"'),
-            text(76, 24, 'PSNR to the teacher, dB: Real-ESRGAN’s demo inputs')]
+    rows = [line(70, 320, 620, 320), line(70, 320, 70, 30),
+            text(345, 358, 'seconds for a megapixel of input', 'text-anchor="middle"'), text(76, 24, 'PSNR to the teacher, dB: Real-ESRGAN’s demo inputs')]
     for t in (0.1, 0.2, 0.5, 1, 2, 5, 10):
         if left < t < right:
             rows += [line(x(t), 320, x(t), 325), text(x(t), 340, t, 'text-anchor="middle"')]
@@ -295,10 +296,11 @@ def chart(models, o):
     rows += [line(x(teacher), 320, x(teacher), 40, dashed), text(x(teacher) - 4, 52, 'teacher', 'text-anchor="end"'),
              line(70, y(plain), 620, y(plain), dashed), text(76, y(plain) - 5, 'Lanczos')]
     for name, t, db in points:
-        rows += [f'<circle cx="{x(t):.0f}" cy="{y(db):.0f}" r="5" fill="#1668b8" stroke="none"/>', text(x(t) + 9, y(db) + 4, name)]
+        rows += [f'<circle cx="{x(t):.0f}" cy="{y(db):.0f}" r="5" fill="#1668b8" stroke="none"/>',
+                 text(x(t) + 9, y(db) + 4, name)]
     with open(o.out, 'w', encoding='utf-8') as f:
-        f.write('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 370" font-family="sans-serif" font-size="13">\n'
-                '<rect width="640" height="370" fill="#fff"/>\n<g stroke="#444" fill="#222">\n'
+        f.write('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 370" font-family="sans-serif" '
+                'font-size="13">\n<rect width="640" height="370" fill="#fff"/>\n<g stroke="#444" fill="#222">\n'
                 + '\n'.join(rows).replace('<text', '<text stroke="none"') + '\n</g>\n</svg>\n')
     return head('model', 's for a megapixel', 'dB') + [row(n, f'{t:.2f}', f'{db:.2f}') for n, t, db in
                                                       [*points, (os.path.basename(o.teacher), teacher, np.inf)]]
@@ -321,11 +323,11 @@ def readme(models, o):
         those = [m for m in models if re.match(which, m.name)]
         parts += [f'{title} (x2: to its halved picture):', '']
         for scale in (4, 2):
-            mine = argparse.Namespace(**{**vars(o), 'teacher': getattr(o, teacher), 'keep': f'{o.keep}/{teacher}', 'sets': sets,
-                                         'each': True})
+            mine = argparse.Namespace(**{**vars(o), 'teacher': getattr(o, teacher), 'keep': f'{o.keep}/{teacher}',
+                                         'sets': sets, 'each': True})
             parts += [*scores([Model('lanczos', scale)] + [m for m in those if m.scale == scale], mine), '']
-    parts += ['Nearness to the original, on clean reductions:', '', *faithful([m for m in models if m.name.startswith('faithful')], o),
-              '', 'Hard pictures and flat colours:', '', *guard(models, o)]
+    nearest = [m for m in models if m.name.startswith('faithful')]
+    parts += ['Nearness to the original, on clean reductions:', '', *faithful(nearest, o), '', 'Hard pictures and flat colours:', '', *guard(models, o)]
     open(o.out, 'w', encoding='utf-8').write(before + begin + '\n\n' + '\n'.join(parts) + '\n\n' + end + after)
 
 
