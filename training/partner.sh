@@ -18,10 +18,10 @@ solve() { "$PYTHON" "$here/solve.py" "$@" --cache "$cache"; }
 [ -e "$run/begun-wdn.safetensors" ] || solve prune "$partner" "$run/begun-wdn.safetensors" --shape "$SHAPE" --patches "$PATCHES"
 solve carry "$run/begun-wdn.safetensors" "$run/carried.safetensors" --begun "$run/begun.safetensors" \
     --trained "$models/fine-x4.safetensors"
-solve settle "$run/carried.safetensors" "$run/settled.safetensors" --tiles "$tiles" --turns 5
-solve settle "$run/settled.safetensors" "$run/fine-wdn-x4.safetensors" --tiles "$tiles" --turns 6 --flat 2
+solve settle "$run/carried.safetensors" "$run/settled.safetensors" --tiles "$tiles" --flat 2
+solve settle "$run/settled.safetensors" "$run/fine-wdn-x4.safetensors" --tiles "$tiles" --flat 6
 solve halve "$run/fine-wdn-x4.safetensors" "$run/halved.safetensors"
-solve settle "$run/halved.safetensors" "$run/fine-wdn-x2.safetensors" --tiles "$tiles"
+solve settle "$run/halved.safetensors" "$run/fine-wdn-x2.safetensors" --tiles "$tiles" --flat 4
 for scale in 4 2; do
     "$PYTHON" "$here/export.py" "$run/fine-wdn-x$scale.safetensors" "$models/fine-wdn-x$scale.safetensors"
 done

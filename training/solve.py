@@ -95,27 +95,34 @@ def settle(o):
     last, rng, fonts = net.body[-1], np.random.default_rng(4), synthetic.find_fonts()
     grey = [(g, g, g) for g in range(0, 256, 5)]
     some = [tuple(c) for c in np.round(255 * rng.beta(0.5, 0.5, (60, 3))).astype(int)]
-    flat = np.array(grey + list(itertools.product((0, 64, 128, 192, 255), repeat=3)) + some, np.float32) / 255
-    flat = torch.from_numpy(flat)[:, :, None, None].expand(-1, -1, 24, 24)
+    ends = rng.integers(0, 12, (24, 3))  # nearly black, nearly white
+    colours = [*grey, *itertools.product((0, 64, 128, 192, 255), repeat=3), *some, *ends[::2], *(255 - ends[1::2])]
+    flat = torch.from_numpy(np.array(colours, np.float32) / 255)[:, :, None, None].expand(-1, -1, 40, 40)
     photos = drawn_from(o.tiles, rng)
     hard = np.stack([np.ascontiguousarray(synthetic.hard(rng, 64, next(photos), fonts)) for _ in range(o.hard)])
     x, hard_x = patches(o, 48), as_tensor(hard)
     features = net.body[:-1](x)
     there, _, m = grams(features, features[:, :1], torch.ones(len(x), 1, 1, 1))
-    on_flat, on_hard = net.body[:-1](flat), torch.cat([net.body[:-1](t) for t in hard_x.split(8)])
+    on_flat = torch.cat([net.body[:-1](t) for t in flat.split(8)])
+    on_hard = torch.cat([net.body[:-1](t) for t in hard_x.split(8)])
     share = torch.ones(len(flat), 1, 1, 1)
-    total = torch.zeros(last.weight.shape[0], last.weight[0].numel() + 1, dtype=torch.float64)  # how far it is from where it began
+    total = torch.zeros(last.weight.shape[0], last.weight[0].numel() + 1, dtype=torch.float64)  # from where it began
     for turn in range(o.turns):
         out = lambda f, t: (F.pixel_shuffle(last(f), net.scale) + F.interpolate(t, scale_factor=net.scale, mode='nearest')).clamp(0, 1)
         wrong = out(on_flat, flat) - flat[:, :, :1, :1]
         large = torch.cat([out(f, t) for f, t in zip(on_hard.split(8), hard_x.split(8))])
         sane = as_tensor([guarded(a, b, 15, 30) for a, b in zip(np.round(large.permute(0, 2, 3, 1).numpy() * 255), hard)])
         moved = [shift(np.round(a * 255), b) for a, b in zip(large.permute(0, 2, 3, 1).numpy(), hard)]
-        print(f'turn {turn}: flat mean {wrong.abs().mean() * 255:.3f}, worst {wrong.abs().mean((1, 2, 3)).max() * 255:.2f}; '
-              f'hard worst {max(moved):.0f}, above 40 {sum(v > 40 for v in moved)}, above 30 {sum(v > 30 for v in moved)} of {len(moved)}')
+        places = wrong[:, :, 12 * net.scale:-12 * net.scale, 12 * net.scale:-12 * net.scale]
+        places = F.pixel_unshuffle(places, net.scale).mean((2, 3)).unflatten(1, (3, -1))
+        places = (places.amax(2) - places.amin(2)).amax(1).view(-1, 1, 1, 1)  # a checkerboard within the enlarged pixels
+        worst = torch.maximum(wrong.abs().mean((1, 2, 3), keepdim=True), places) * 255
+        print(f'turn {turn}: flat mean {wrong.abs().mean() * 255:.3f}, worst {wrong.abs().mean((1, 2, 3)).max() * 255:.2f}, '
+              f'checkerboard {places.max() * 255:.2f}; hard worst {max(moved):.0f}, above 40 {sum(v > 40 for v in moved)}, '
+              f'above 30 {sum(v > 30 for v in moved)} of {len(moved)}')
         if turn == o.turns - 1:
             return net.state_dict()
-        share = (share * (wrong.abs().mean((1, 2, 3), keepdim=True) * 255 / 0.2).clamp(0.5, 3)).clamp(0.1, 100)  # the worst count most
+        share = (share * (worst / 0.25).clamp(0.5, 3)).clamp(0.1, 100)  # the worst count most
         a, p, n = grams(on_flat, F.pixel_unshuffle(wrong, net.scale), share)
         those = [i for i, v in enumerate(moved) if v > 20]
         weights = torch.tensor([(moved[i] - 20) / 10 for i in those], dtype=torch.float32).view(-1, 1, 1, 1)

@@ -32,8 +32,8 @@ struct Bounds {
 constexpr const char* kBegunAsTeacher = "Apache-2.0 AND BSD-3-Clause";
 constexpr std::array kModels = {
     Bounds{"fine-x4", 0.74, 1'800'000, kBegunAsTeacher},  Bounds{"fine-x2", 0.74, 1'800'000, kBegunAsTeacher},
-    Bounds{"fine-wdn-x4", 0.74, 1'800'000, kBegunAsTeacher},
-    Bounds{"fine-wdn-x2", 0.74, 1'800'000, kBegunAsTeacher},
+    Bounds{"fine-wdn-x4", 0.74, 1'800'000, kBegunAsTeacher, 0.7},  // blended, never alone unless asked for
+    Bounds{"fine-wdn-x2", 0.74, 1'800'000, kBegunAsTeacher, 0.7},
     Bounds{"drawing-x4", 0.21, 520'000, kBegunAsTeacher}, Bounds{"drawing-x2", 0.21, 520'000, kBegunAsTeacher},
     Bounds{"swift-x4", 0.08, 200'000, kBegunAsTeacher},   Bounds{"swift-x2", 0.08, 200'000, kBegunAsTeacher},
     Bounds{"faithful-x4", 0.08, 200'000, "Apache-2.0"},   Bounds{"faithful-x2", 0.08, 200'000, "Apache-2.0"},
