@@ -33,6 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                   "a precision that calibration chooses");
     fuzz::require(kept->precision == fp32 || kept->fidelity.psnr >= 50, "the gate is asked");
     fuzz::require(kept->transform_abs_max.empty() == (kept->precision != int16), "ranges are for integers");
+    fuzz::require(kept->probe.empty() == kept->transform_abs_max.empty(), "and so is what one picture has of them");
     for (const auto& ranges : kept->transform_abs_max)
         for (const float range : ranges) fuzz::require(std::isfinite(range) && range > 0, "ranges are ranges");
     fuzz::require(!cpu::load_precision(path, {key.high, key.low ^ 1}, gate), "what was kept for another network is not believed");
