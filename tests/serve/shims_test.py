@@ -362,7 +362,7 @@ def progress(server):
     """Of AUTOMATIC1111's clients' own work."""
     get = lambda: server.get("/sdapi/v1/progress").json
     check("nothing is in work", get()["progress"] == 0 and get()["state"]["job_count"] == 0, get())
-    image = base64.b64encode(png(160, 120)).decode()
+    image = base64.b64encode(png(480, 360)).decode()
     body = {"imageList": [{"data": image, "name": "a"}] * 2, "upscaler_1": "fine-x4", "upscaling_resize": 4}
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         asked = pool.submit(server.post, "/sdapi/v1/extra-batch-images", json.dumps(body), **JSON)

@@ -48,7 +48,8 @@ Result<std::string> file_of(const std::string& path) {
 struct Service::Batch {
     std::mutex mutex;
     std::vector<std::string> results;  // base64
-    std::vector<std::int64_t> ids;     // of the work, in order
+    std::vector<std::int64_t> ids;     // of the work, in order; 0 = it was not taken
+    std::vector<bool> finished;
     std::size_t left = 0;
     Response failed{.status = 0};
     std::chrono::system_clock::time_point began = std::chrono::system_clock::now();
@@ -147,11 +148,13 @@ Answer Service::extras(Request& request, bool several) {
     const auto batch = std::make_shared<Batch>();
     batch->results.resize(wanted->pictures.size());
     batch->left = wanted->pictures.size();
+    batch->finished.resize(wanted->pictures.size());
     const auto later = std::make_shared<Later>();
     const auto done = [batch, later, several](std::size_t index, const Response* failed, std::string result) {
         const std::lock_guard lock(batch->mutex);
         if (failed && batch->failed.status == 0) batch->failed = detail(*failed);
         batch->results[index] = std::move(result);
+        batch->finished[index] = true;
         if (--batch->left > 0) return;
         if (batch->failed.status != 0) return later->fulfil(std::move(batch->failed));
         json answer = {{"html_info", ""}};
@@ -166,7 +169,7 @@ Answer Service::extras(Request& request, bool several) {
         std::erase_if(batches_, [](const auto& weak) { return weak.expired(); });
         batches_.push_back(batch);
     }
-    std::vector<std::int64_t> ids;
+    std::vector<std::int64_t> ids(wanted->pictures.size());
     for (std::size_t i = 0; i < wanted->pictures.size(); ++i) {
         const std::string input = temporary("body");
         if (!write_temporary(input, wanted->pictures[i].bytes))
@@ -179,14 +182,15 @@ Answer Service::extras(Request& request, bool several) {
                 done(i, bytes ? nullptr : &failed, bytes ? base64_encoded(*bytes) : "");
             },
             [done, i](const Response& failed) { done(i, &failed, ""); });
-        if (answered.id != 0) ids.push_back(answered.id);
+        ids[i] = answered.id;
     }
     {
         const std::lock_guard lock(batch->mutex);
         batch->ids = ids;
     }
     later->gone = [this, ids] {
-        for (const std::int64_t id : ids) pool_->cancel(id);
+        for (const std::int64_t id : ids)
+            if (id != 0) pool_->cancel(id);
     };
     return later;
 }
@@ -224,11 +228,13 @@ Answer Service::progress(Request&) {
     char began[32] = "0";
     if (batch) {
         const std::lock_guard lock(batch->mutex);
-        count = batch->results.size();
+        count = batch->finished.size();
         number = count - batch->left;
         Pool::Progress now;
-        for (const std::int64_t id : batch->ids)
-            if (const auto one = pool_->progress(id)) now = *one;
+        // Not of one that is finished: its worker may not have heard so yet.
+        for (std::size_t i = 0; i < batch->ids.size(); ++i)
+            if (!batch->finished[i])
+                if (const auto one = pool_->progress(batch->ids[i])) now = *one;
         done = (double(number) + now.fraction) / double(count);
         const auto spent = std::chrono::duration<double>(std::chrono::system_clock::now() - batch->began).count();
         left = count == 1 && now.seconds_left >= 0 ? now.seconds_left : done > 0 ? spent / done * (1 - done) : 0;
