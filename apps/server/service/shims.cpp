@@ -51,6 +51,7 @@ struct Service::Batch {
     std::vector<std::int64_t> ids;     // of the work, in order; 0 = it was not taken
     std::vector<bool> finished;
     std::size_t left = 0;
+    double told = 0;  // of progress, which does not fall back while a picture goes from its worker into `results`
     Response failed{.status = 0};
     std::chrono::system_clock::time_point began = std::chrono::system_clock::now();
 };
@@ -235,7 +236,7 @@ Answer Service::progress(Request&) {
         for (std::size_t i = 0; i < batch->ids.size(); ++i)
             if (!batch->finished[i])
                 if (const auto one = pool_->progress(batch->ids[i])) now = *one;
-        done = (double(number) + now.fraction) / double(count);
+        done = batch->told = std::max(batch->told, (double(number) + now.fraction) / double(count));
         const auto spent = std::chrono::duration<double>(std::chrono::system_clock::now() - batch->began).count();
         left = count == 1 && now.seconds_left >= 0 ? now.seconds_left : done > 0 ? spent / done * (1 - done) : 0;
         const std::time_t time = std::chrono::system_clock::to_time_t(batch->began);
