@@ -6,16 +6,7 @@
 ENLARGE_FORCE_INLINE vf exponential_of_loss(vf x) {
     x = max(set1(-87.0F), x);  // in this order: NaN stays
     const vf magic = set1(12582912.0F + 127.0F), t = fma(x, set1(1.44269504F), magic), n = t - magic;
-    vf r = fma(n, set1(-0.693359375F), x);
-    r = fma(n, set1(2.12194440e-4F), r);
-    vf p = set1(1.0F / 720.0F);
-    p = fma(p, r, set1(1.0F / 120.0F));
-    p = fma(p, r, set1(1.0F / 24.0F));
-    p = fma(p, r, set1(1.0F / 6.0F));
-    p = fma(p, r, set1(0.5F));
-    p = fma(p, r, set1(1.0F));
-    p = fma(p, r, set1(1.0F));
-    return p * low_bits_as_exponent(t);
+    return exponential_near_zero(without_ln2(x, n)) * low_bits_as_exponent(t);
 }
 
 // Calls run.operator()<n>() for the n of 1 to kMost that is asked for.

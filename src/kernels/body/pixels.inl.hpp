@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // Activations, the end of a picture and conversions: loops the compiler widens, and a few vectors by hand.
 
-// exp(x) for |x| <= 87, within 2 ulp: 2^n * e^r with r in +-ln2/2 (Cody and Waite), a polynomial of degree 6.
-ENLARGE_FORCE_INLINE vf exponential(vf x) {
-    x = min(max(x, set1(-87.0F)), set1(87.0F));
-    const vf n = round_even(x * set1(1.44269504F));
-    vf r = fma(n, set1(-0.693359375F), x);
-    r = fma(n, set1(2.12194440e-4F), r);
+// e^r for r in +-ln2/2: a polynomial of degree 6.
+ENLARGE_FORCE_INLINE vf exponential_near_zero(vf r) {
     vf p = set1(1.0F / 720.0F);
     p = fma(p, r, set1(1.0F / 120.0F));
     p = fma(p, r, set1(1.0F / 24.0F));
     p = fma(p, r, set1(1.0F / 6.0F));
     p = fma(p, r, set1(0.5F));
     p = fma(p, r, set1(1.0F));
-    p = fma(p, r, set1(1.0F));
-    return times_power_of_two(p, n);
+    return fma(p, r, set1(1.0F));
+}
+
+// What is left of x without n times ln2 (Cody and Waite).
+ENLARGE_FORCE_INLINE vf without_ln2(vf x, vf n) {
+    return fma(n, set1(2.12194440e-4F), fma(n, set1(-0.693359375F), x));
+}
+
+// exp(x) for |x| <= 87, within 2 ulp: 2^n * e^r with r in +-ln2/2.
+ENLARGE_FORCE_INLINE vf exponential(vf x) {
+    x = min(max(x, set1(-87.0F)), set1(87.0F));
+    const vf n = round_even(x * set1(1.44269504F));
+    return times_power_of_two(exponential_near_zero(without_ln2(x, n)), n);
 }
 
 // 1 / (1 + exp(-x)); NaN stays NaN.
