@@ -35,6 +35,7 @@ public:
         const auto count = static_cast<int>(steps_.size());
         network_.end.resize(steps_.size());
         network_.within.assign(network_.graph.nodes().size(), -1);
+        const std::vector<int> last_reader = last_readers();
         for (int first = 0, end = 0; first < count; first = end) {
             end = first + 1;
             if (pixel_by_pixel(first))
@@ -43,7 +44,7 @@ public:
             for (int s = first; s < end; ++s) at(network_.end, s) = end;
             if (end - first > 1)
                 for (int s = first; s < end; ++s)
-                    if (is_within(s, end)) at(network_.within, at(steps_, s).node) = s;
+                    if (const int node = at(steps_, s).node; at(last_reader, node) < end) at(network_.within, node) = s;
         }
     }
 
@@ -67,15 +68,13 @@ private:
         return std::visit(PixelByPixel{}, at(network_.graph.nodes(), step.operation).op);
     }
 
-    // Whether only steps before `end` read what step s makes.
-    [[nodiscard]] bool is_within(int s, int end) const {
-        const int node = at(steps_, s).node;
-        if (node + 1 == static_cast<int>(network_.graph.nodes().size())) return false;
-        for (std::size_t later = static_cast<std::size_t>(end); later < steps_.size(); ++later) {
-            const std::vector<int>& inputs = steps_[later].inputs;
-            if (std::find(inputs.begin(), inputs.end(), node) != inputs.end()) return false;
-        }
-        return true;
+    // Of each node the last step that reads it; the picture itself is read after all of them.
+    [[nodiscard]] std::vector<int> last_readers() const {
+        std::vector<int> last(network_.graph.nodes().size(), -1);
+        for (int s = 0; s < static_cast<int>(steps_.size()); ++s)
+            for (const int from : at(steps_, s).inputs) at(last, from) = s;
+        last.back() = static_cast<int>(steps_.size());
+        return last;
     }
 
     PreparedNetwork& network_;
