@@ -67,7 +67,6 @@ private:
     Answer infer_alive(Request& request);
     Answer infer_model(Request& request);
     Answer infer(Request& request);
-    static bool is_version(const std::string& version);
 
     Answer list_jobs(Request& request);
     Answer post_job(Request& request);

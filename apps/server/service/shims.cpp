@@ -51,7 +51,9 @@ struct Service::Batch {
     std::vector<std::string> results;  // base64
     std::vector<std::int64_t> ids;     // of the work, in order; 0 = it was not taken
     std::vector<bool> finished;
-    std::size_t left = 0;
+    [[nodiscard]] std::size_t left() const {
+        return static_cast<std::size_t>(std::count(finished.begin(), finished.end(), false));
+    }
     double told = 0;  // of progress, which does not fall back while a picture goes from its worker into `results`
     Response failed{.status = 0};
     std::chrono::system_clock::time_point began = std::chrono::system_clock::now();
@@ -128,6 +130,13 @@ json tensor_of(bool floats) {
     return {{{"name", "image"}, {"datatype", "UINT8"}, {"shape", {-1, -1, -1}}}};
 }
 
+// Version 1 takes bytes, 2 floats; without a number the tensor says which.
+bool is_version(const std::string& version) { return version.empty() || version == "1" || version == "2"; }
+
+Response no_such_version() {
+    return detail(error_response(404, "not_found", "there are versions 1 (UINT8) and 2 (FP32) of it"));
+}
+
 }  // namespace
 
 bool Service::write_temporary(const std::string& path, std::string_view bytes) {
@@ -149,7 +158,6 @@ Answer Service::extras(Request& request, bool several) {
     if (!wanted) return detail(error_response(wanted.error()));
     const auto batch = std::make_shared<Batch>();
     batch->results.resize(wanted->pictures.size());
-    batch->left = wanted->pictures.size();
     batch->finished.resize(wanted->pictures.size());
     const auto later = std::make_shared<Later>();
     const auto done = [batch, later, several](std::size_t index, const Response* failed, std::string result) {
@@ -157,7 +165,7 @@ Answer Service::extras(Request& request, bool several) {
         if (failed && batch->failed.status == 0) batch->failed = detail(*failed);
         batch->results[index] = std::move(result);
         batch->finished[index] = true;
-        if (--batch->left > 0) return;
+        if (batch->left() > 0) return;
         if (batch->failed.status != 0) return later->fulfil(std::move(batch->failed));
         json answer = {{"html_info", ""}};
         if (several)
@@ -231,7 +239,7 @@ Answer Service::progress(Request&) {
     if (batch) {
         const std::lock_guard lock(batch->mutex);
         count = batch->finished.size();
-        number = count - batch->left;
+        number = count - batch->left();
         Pool::Progress now;
         // Not of one that is finished: its worker may not have heard so yet.
         for (std::size_t i = 0; i < batch->ids.size(); ++i)
@@ -270,15 +278,11 @@ Answer Service::infer_alive(Request&) {
     return response;
 }
 
-// Version 1 takes bytes, 2 floats; without a number the tensor says which.
-bool Service::is_version(const std::string& version) { return version.empty() || version == "1" || version == "2"; }
-
 Answer Service::infer_model(Request& request) {
     const auto name = usable_model(request.part("model"));
     if (!name) return detail(error_response(name.error()));
     const std::string version = request.part("version");
-    if (!is_version(version))
-        return detail(error_response(404, "not_found", "there are versions 1 (UINT8) and 2 (FP32) of it"));
+    if (!is_version(version)) return no_such_version();
     if (request.path.ends_with("/ready")) return json_response(200, {{"name", *name}, {"ready", true}});
     return json_response(200, {{"name", *name},
                                {"versions", {"1", "2"}},
@@ -291,8 +295,7 @@ Answer Service::infer(Request& request) {
     const auto name = usable_model(request.part("model"));
     if (!name) return detail(error_response(name.error()));
     const std::string version = request.part("version"), head = request.header("inference-header-content-length");
-    if (!is_version(version))
-        return detail(error_response(404, "not_found", "there are versions 1 (UINT8) and 2 (FP32) of it"));
+    if (!is_version(version)) return no_such_version();
     const auto head_bytes = head.empty() ? std::optional<std::int64_t>(-1) : whole_number(head);
     if (!head_bytes)
         return detail(error_response(400, "argument", "Inference-Header-Content-Length should be a number"));
