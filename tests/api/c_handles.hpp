@@ -10,14 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "common/handles.hpp"
+
 namespace enlarge::test {
 
-template <class Struct>
-Struct sized() {
-    Struct made{};
-    made.size = sizeof made;
-    return made;
-}
+using enlarge_host::sized;
 
 // A context, a model, an engine and a session of it.
 struct Handles {

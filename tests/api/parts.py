@@ -19,7 +19,8 @@ import sys
 import tempfile
 import zipfile
 
-failures = checks = 0
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from checks import check, finish  # noqa: E402
 PARTS = {
     "program": ["bin/enlarge", "share/man/man1/enlarge.1*", "share/bash-completion/completions/enlarge",
                 "share/zsh/*/_enlarge", "share/fish/*/enlarge.fish"],
@@ -38,14 +39,6 @@ small = memoryview(bytes(range(192))).cast("B", (8, 8, 3))
 big = enlarge.Engine("swift-x2", device="cpu").upscale(small)
 assert big.shape == (16, 16, 3), big.shape
 """
-
-
-def check(what, condition, detail=""):
-    global failures, checks
-    checks += 1
-    if not condition:
-        failures += 1
-        print(f"FAILED: {what}: {detail}", flush=True)
 
 
 def run(*words, **options):
@@ -131,8 +124,7 @@ def main():
         check_parts(build, folder / "parts", sys.argv[5].split(","))
         check_wheel(repository, library, folder / "wheel")
         check_carried(repository, program)
-    print(f"{checks} checks, {failures} failures")
-    return 1 if failures else 0
+    return finish()
 
 
 if __name__ == "__main__":

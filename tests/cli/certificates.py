@@ -19,15 +19,8 @@ import sys
 import tempfile
 import threading
 
-failures = checks = 0
-
-
-def check(what, condition, detail=""):
-    global failures, checks
-    checks += 1
-    if not condition:
-        failures += 1
-        print(f"FAILED: {what}: {detail}", flush=True)
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from checks import check, finish  # noqa: E402
 
 
 def openssl(*words):
@@ -106,8 +99,7 @@ def main():
         ran, there = pull("absent", SSL_CERT_FILE=str(folder / "absent.pem"))
         check("a file that is not there is named", ran.returncode != 0 and "absent.pem" in ran.stderr, ran.stderr)
         server.shutdown()
-    print(f"{checks} checks, {failures} failures")
-    return 1 if failures else 0
+    return finish()
 
 
 if __name__ == "__main__":

@@ -15,17 +15,9 @@ import subprocess
 import sys
 import tempfile
 
-failures = checks = 0
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from checks import check, finish  # noqa: E402
 MODEL = ["-m", "swift-x2"]
-
-
-def check(what, condition, detail=""):
-    global failures, checks
-    checks += 1
-    if not condition:
-        failures += 1
-        print(f"FAILED: {what}: {detail}", flush=True)
-    return condition
 
 
 def run(*words, **options):
@@ -158,8 +150,7 @@ def main():
             for kind, work in (("packages", packages), ("portable", portable)):
                 with System(folder / "bare", folder / kind, files) as system:
                     work(system, build / "dist", expected)
-    print(f"{checks} checks, {failures} failures")
-    return 1 if failures else 0
+    return finish()
 
 
 if __name__ == "__main__":

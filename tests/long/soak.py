@@ -22,15 +22,8 @@ import threading
 import time
 
 WIDTH, HEIGHT = 64, 48
-failures = checks = 0
-
-
-def check(what, condition, detail=""):
-    global failures, checks
-    checks += 1
-    if not condition:
-        failures += 1
-        print(f"FAILED: {what}: {detail}", flush=True)
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from checks import check, finish  # noqa: E402
 
 
 def resident_mib(pid):
@@ -180,8 +173,7 @@ def main():
         (folder / "pictures").mkdir()
         many_pictures(program, model, folder / "pictures", options.pictures)
         kills(program, model, folder / "kills", options.kills)
-    print(f"{checks} checks, {failures} failures")
-    return 1 if failures else 0
+    return finish()
 
 
 if __name__ == "__main__":

@@ -9,26 +9,14 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 import zlib
 
-failures = checks = 0
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from checks import check, finish  # noqa: E402, F401
 TIMEOUT = 120
-
-
-def check(what, condition, detail=""):
-    global failures, checks
-    checks += 1
-    if not condition:
-        failures += 1
-        print(f"FAILED: {what}: {str(detail)[:600]}", flush=True)
-    return condition
-
-
-def finish():
-    print(f"{checks} checks, {failures} failures")
-    return 1 if failures or not checks else 0
 
 
 def png(width, height, colour=None):

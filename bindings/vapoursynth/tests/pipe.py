@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 
-failures = checks = 0
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "tests" / "support"))
+from checks import check, finish  # noqa: E402
 PIPE = "import sys, vapoursynth; sys.exit(vapoursynth.vspipe())"
 WIDTH, HEIGHT, FRAMES = 64, 48, 6
 READER = """
@@ -38,14 +39,6 @@ def fill(n, f):
 blank = core.std.BlankClip(width={width}, height={height}, format=vs.YUV420P8, length={frames}, fpsnum=25, fpsden=1)
 clip = core.std.ModifyFrame(blank, blank, fill)
 """
-
-
-def check(what, condition, detail=""):
-    global failures, checks
-    checks += 1
-    if not condition:
-        failures += 1
-        print(f"FAILED: {what}: {detail}", flush=True)
 
 
 def find_python(package):
@@ -112,8 +105,7 @@ def main():
                   player.stdout[-400:])
         else:
             print("SKIPPED: mpv plays what vspipe writes: mpv is not installed")
-    print(f"{checks} checks, {failures} failures")
-    return 1 if failures else 0
+    return finish()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,19 @@ using test::FloatPicture;
 
 const int kSomeImage = 1;
 
+double psnr(const FloatPicture& a, const FloatPicture& b) {
+    double sum = 0;
+    for (std::size_t i = 0; i < a.values.size(); ++i) sum += std::pow(static_cast<double>(a.values[i]) - b.values[i], 2);
+    return -10 * std::log10(sum / static_cast<double>(a.values.size()) + 1e-30);
+}
+
+// fp16 within 60 dB and one step of 8 bits of the truth.
+void expect_close(const FloatPicture& truth, const FloatPicture& got) {
+    ASSERT_EQ(truth.values.size(), got.values.size());
+    EXPECT_GE(psnr(truth, got), 60);
+    EXPECT_LE(test::largest_difference(truth, got), 1.0 / 255);
+}
+
 class CudaBackendTest : public testing::Test {
 protected:
     void SetUp() override {
@@ -46,22 +59,16 @@ protected:
         return test::run_whole(*backend_, graph, picture, nullptr, precision);
     }
 
+    // fp32 within 1e-4 of the truth, and fp16 close to it.
+    void expect_right(const Graph& graph, const FloatPicture& picture) {
+        const FloatPicture expected = truth(graph, picture);
+        EXPECT_LE(test::largest_difference(expected, run(graph, picture, Precision::fp32)), 1e-4);
+        expect_close(expected, run(graph, picture, Precision::fp16));
+    }
+
     FakeCuda* fake_ = nullptr;
     std::unique_ptr<Backend> backend_;
 };
-
-double psnr(const FloatPicture& a, const FloatPicture& b) {
-    double sum = 0;
-    for (std::size_t i = 0; i < a.values.size(); ++i) sum += std::pow(static_cast<double>(a.values[i]) - b.values[i], 2);
-    return -10 * std::log10(sum / static_cast<double>(a.values.size()) + 1e-30);
-}
-
-// fp16 within 60 dB and one step of 8 bits of the truth.
-void expect_close(const FloatPicture& truth, const FloatPicture& got) {
-    ASSERT_EQ(truth.values.size(), got.values.size());
-    EXPECT_GE(psnr(truth, got), 60);
-    EXPECT_LE(test::largest_difference(truth, got), 1.0 / 255);
-}
 
 TEST_F(CudaBackendTest, computes_compact_networks_of_all_widths_and_scales) {
     struct Case {
@@ -72,9 +79,7 @@ TEST_F(CudaBackendTest, computes_compact_networks_of_all_widths_and_scales) {
         SCOPED_TRACE("features " + std::to_string(c.features) + ", scale " + std::to_string(c.scale) + ", channels " + std::to_string(c.channels));
         const Graph graph = test::compact_graph(1, {.features = c.features, .convs = 2, .scale = c.scale, .channels = c.channels});
         const FloatPicture picture = test::random_picture(2, c.channels, {37, 21});
-        const FloatPicture expected = truth(graph, picture);
-        EXPECT_LE(test::largest_difference(expected, run(graph, picture, Precision::fp32)), 1e-4);
-        expect_close(expected, run(graph, picture, Precision::fp16));
+        expect_right(graph, picture);
     }
 }
 
@@ -85,9 +90,7 @@ TEST_F(CudaBackendTest, computes_rrdb_networks) {
         SCOPED_TRACE("features " + std::to_string(spec.features) + ", growth " + std::to_string(spec.growth) + ", unshuffle " + std::to_string(spec.unshuffle));
         const Graph graph = test::rrdb_graph(3, spec);
         const FloatPicture picture = test::random_picture(4, 3, {20, 12});
-        const FloatPicture expected = truth(graph, picture);
-        EXPECT_LE(test::largest_difference(expected, run(graph, picture, Precision::fp32)), 1e-4);
-        expect_close(expected, run(graph, picture, Precision::fp16));
+        expect_right(graph, picture);
     }
 }
 
@@ -97,9 +100,7 @@ TEST_F(CudaBackendTest, computes_span_networks) {
         SCOPED_TRACE("features " + std::to_string(spec.features) + ", scale " + std::to_string(spec.scale));
         const Graph graph = test::span_graph(5, spec);
         const FloatPicture picture = test::random_picture(6, 3, {35, 10});
-        const FloatPicture expected = truth(graph, picture);
-        EXPECT_LE(test::largest_difference(expected, run(graph, picture, Precision::fp32)), 1e-4);
-        expect_close(expected, run(graph, picture, Precision::fp16));
+        expect_right(graph, picture);
     }
 }
 
