@@ -116,13 +116,13 @@ def settle(o):
         places = wrong[:, :, 12 * net.scale:-12 * net.scale, 12 * net.scale:-12 * net.scale]
         places = F.pixel_unshuffle(places, net.scale).mean((2, 3)).unflatten(1, (3, -1))
         places = (places.amax(2) - places.amin(2)).amax(1).view(-1, 1, 1, 1)  # a checkerboard within the enlarged pixels
-        worst = torch.maximum(wrong.abs().mean((1, 2, 3), keepdim=True), places) * 255
-        print(f'turn {turn}: flat mean {wrong.abs().mean() * 255:.3f}, worst {wrong.abs().mean((1, 2, 3)).max() * 255:.2f}, '
+        off = wrong.abs().mean((1, 2, 3), keepdim=True)
+        print(f'turn {turn}: flat mean {off.mean() * 255:.3f}, worst {off.max() * 255:.2f}, '
               f'checkerboard {places.max() * 255:.2f}; hard worst {max(moved):.0f}, above 40 {sum(v > 40 for v in moved)}, '
               f'above 30 {sum(v > 30 for v in moved)} of {len(moved)}')
         if turn == o.turns - 1:
             return net.state_dict()
-        share = (share * (worst / 0.25).clamp(0.5, 3)).clamp(0.1, 100)  # the worst count most
+        share = (share * (torch.maximum(off, places) * 255 / 0.25).clamp(0.5, 3)).clamp(0.1, 100)  # the worst count most
         a, p, n = grams(on_flat, F.pixel_unshuffle(wrong, net.scale), share)
         those = [i for i, v in enumerate(moved) if v > 20]
         weights = torch.tensor([(moved[i] - 20) / 10 for i in those], dtype=torch.float32).view(-1, 1, 1, 1)

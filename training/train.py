@@ -68,8 +68,9 @@ class Pairs:
     symmetry (it agrees with its own mirrored output to 33 dB), and a student would average the difference away."""
 
     def __init__(self, cache, scale, patch, rng, shares):
-        self.cache, self.scale, self.patch, self.rng, self.shares = cache, scale, patch, rng, shares
-        self.seen, self.kinds = [], {None: [], **{kind: [] for kind in shares}}  # None: all others
+        self.cache, self.scale, self.patch, self.rng = cache, scale, patch, rng
+        self.shares = {**shares, None: 1 - sum(shares.values())}  # None: all others
+        self.seen, self.kinds = [], {kind: [] for kind in self.shares}
         self.refresh()
 
     def refresh(self):
@@ -90,8 +91,7 @@ class Pairs:
         return lr[i, y:y + n, x:x + n], hr[i, s * y:s * (y + n), s * x:s * (x + n)]
 
     def one(self):
-        shares = {**self.shares, None: 1 - sum(self.shares.values())}
-        kind = list(shares)[self.rng.choice(len(shares), p=list(shares.values()))]
+        kind = list(self.shares)[self.rng.choice(len(self.shares), p=list(self.shares.values()))]
         a = self.pick(kind)
         if self.rng.random() < 0.8:
             b = self.pick(kind)

@@ -5,12 +5,12 @@ milliseconds, one run a line, after one that warms up. FILE is ONNX, for torch a
 Floats in and out; conversions are not counted. Settings to each one's advantage: ONNX Runtime with all its rewriting,
 OpenVINO with its latency hint and in fp32 (it would take bf16 where a processor has it), PyTorch in inference
 mode."""
-import resource
 import sys
-import time
 import types
 
 import numpy
+
+from timing import report
 
 
 def onnxruntime_peer(path, threads):
@@ -69,12 +69,7 @@ def main():
         run = openvino_peer(path, threads, picture.shape)
     else:
         run = torch_peer(path, threads)
-    run(picture)
-    for _ in range(runs):
-        start = time.perf_counter()
-        run(picture)
-        print(1e3 * (time.perf_counter() - start), flush=True)
-    print("maxrss", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, file=sys.stderr)
+    report(lambda: run(picture), runs)
 
 
 main()

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """PyTorch (oneDNN inside) on the same network: pytorch_cpu.py FILE.pth WIDTH HEIGHT THREADS RUNS; prints milliseconds, one
 run a line. Knows Compact and Real-ESRGAN's RRDB. Floats in and out; conversions are not counted."""
-import resource
 import sys
-import time
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from timing import report
 
 
 class Compact(nn.Module):
@@ -77,12 +77,7 @@ def main():
     net.eval()
     x = torch.rand(1, 3, height, width)
     with torch.inference_mode():
-        net(x)
-        for _ in range(runs):
-            start = time.perf_counter()
-            net(x)
-            print(1e3 * (time.perf_counter() - start), flush=True)
-    print("maxrss", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, file=sys.stderr)
+        report(lambda: net(x), runs)
 
 
 main()
