@@ -3,8 +3,8 @@
 #pragma once
 
 #include "ceiling.hpp"
+#include "../tensors/params.hpp"
 #include "params.hpp"
-#include "tensor_params.hpp"
 
 // X(kernel, parameters, threads)
 #define ENLARGE_CUDA_KERNELS(X)               \

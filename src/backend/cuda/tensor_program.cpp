@@ -6,7 +6,9 @@
 #include <mutex>
 #include <utility>
 
+#include "backend/cuda/session.hpp"
 #include "backend/reference/pixels.hpp"
+#include "backend/tensors/lower.hpp"
 
 namespace enlarge::cuda {
 namespace {
@@ -17,7 +19,7 @@ constexpr std::size_t kPiece = 16;  // launches between two looks at whether to 
 struct Shared {
     Graph graph;
     ProgramInfo info;
-    TensorConstants constants;
+    tensors::Constants constants;
     std::vector<DeviceOpener> openers;
 
     // The first GPU, opened and with the weights on it.
@@ -95,16 +97,31 @@ private:
     Result<void> prepare(Size size, Size continued) {
         if (size == size_ && continued == continued_ && !launches_.empty()) return {};
         launches_.clear();
-        TRY(plan_, plan_tensors(shared_->graph, size));
+        TRY(plan_, tensors::plan_tensors(shared_->graph, size));
         if (plan_.bytes > memory_.bytes()) {
             memory_ = DeviceMemory();  // freed first: old and new need not fit at the same time
             TRY(memory_, DeviceMemory::allocate(device_, plan_.bytes));
         }
-        TRY(launches_, tensor_launches(*device_, shared_->graph, plan_, shared_->constants, weights_, memory_.address(),
-                                       continued));
+        for (const tensors::Call& call : tensors::calls_of(shared_->graph, plan_, shared_->constants, weights_,
+                                                           memory_.address(), continued)) {
+            TRY(const Launch launch, launch_of(call));
+            launches_.push_back(launch);
+        }
         size_ = size;
         continued_ = continued;
         return {};
+    }
+
+    [[nodiscard]] Result<Launch> launch_of(const tensors::Call& call) const {
+        Launch launch;
+        TRY(launch.function, device_->kernel(call.kernel));
+        launch.parameters = call.parameters;
+        launch.shape = shape_items(call.items, device_->multiprocessors);
+        if (std::string_view(call.kernel) == "tensor_groups") {  // a block for each, with sums in shared memory
+            const std::int64_t most = std::int64_t{8} * device_->multiprocessors;
+            launch.shape = {static_cast<int>(std::min(call.items, most)), 256, 256 * 4};
+        }
+        return launch;
     }
 
     Result<void> launch_all(const TileJob& job) {
@@ -140,7 +157,7 @@ private:
     CuStream stream_ = nullptr;
     PinnedMemory pinned_;
     DeviceMemory memory_;
-    TensorPlan plan_;
+    tensors::Plan plan_;
     Size size_{0, 0}, continued_{0, 0};
     std::vector<Launch> launches_;
 };
@@ -150,7 +167,7 @@ public:
     explicit TensorProgram(std::shared_ptr<const Shared> shared) : shared_(std::move(shared)) {}
     [[nodiscard]] const ProgramInfo& info() const override { return shared_->info; }
     [[nodiscard]] std::int64_t memory_bytes(Size tile) const override {
-        const auto plan = plan_tensors(shared_->graph, tile);
+        const auto plan = tensors::plan_tensors(shared_->graph, tile);
         if (plan.ok()) return static_cast<std::int64_t>(plan->bytes);
         return plan.error().code == Errc::memory ? std::int64_t{1} << 50 : 0;
     }

@@ -4,10 +4,12 @@
 // whole channels.
 #pragma once
 
-#include "../tensor_params.hpp"
+#include "../../tensors/params.hpp"
 #include "plain.cuh"
 
 namespace enlarge::cuda {
+
+using namespace tensors;
 
 ENLARGE_DEVICE const float* floats(std::uint64_t address) { return reinterpret_cast<const float*>(address); }
 ENLARGE_DEVICE float* result_floats(std::uint64_t address) { return reinterpret_cast<float*>(address); }

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the nodes of a graph to launches of the kernels in kernels/tensors.cuh and kernels/tensor_attention.cuh.
-#include <algorithm>
-#include <limits>
-#include <numeric>
+#include "backend/tensors/lower.hpp"
 
-#include "backend/cuda/tensor_params.hpp"
-#include "backend/cuda/tensor_program.hpp"
+#include <algorithm>
+#include <cstring>
+
+#include "backend/tensors/params.hpp"
 #include "graph/fields.hpp"
 #include "plan/arena.hpp"
 
-namespace enlarge::cuda {
+namespace enlarge::tensors {
 namespace {
 
 using Sides = std::vector<std::int64_t>;
@@ -49,40 +48,41 @@ Sides steps_of(const Sides& sides) {
 }
 
 struct Tensor {
-    CuAddress at = 0;
+    Address at = 0;
     const Sides& sides;
 };
 
 // One overload per operation: an operation without one does not compile.
 struct Lower {
-    const Device& device;
-    const TensorConstants& constants;
-    CuAddress weights;
+    const Constants& constants;
+    Address weights;
     std::vector<Tensor> in;
     Tensor out;
-    CuAddress scratch;
+    Address scratch;
     Size continued;  // of the first input, where that is the operand
-    std::vector<Launch>& launches;
+    std::vector<Call>& calls;
 
+    // `work`: steps of the innermost loop for each item.
     template <class Parameters>
-    Result<void> add(const char* kernel, const Parameters& parameters, std::int64_t items) const {
-        TRY(Launch launch, launch_of(device, kernel, shape_items(items, device.multiprocessors), parameters));
-        launches.push_back(launch);
-        return {};
+    void add(const char* kernel, const Parameters& parameters, std::int64_t items, std::int64_t work = 1) const {
+        static_assert(sizeof(Parameters) <= sizeof(Call::parameters));
+        Call call{kernel, items, work};
+        std::memcpy(call.parameters.data(), &parameters, sizeof parameters);
+        calls.push_back(call);
     }
-    [[nodiscard]] CuAddress numbers(const Values& values) const { return constants.address(weights, values); }
+    [[nodiscard]] Address numbers(const Values& values) const { return constants.address(weights, values); }
     [[nodiscard]] std::int64_t count() const { return count_of(out.sides); }
     [[nodiscard]] const Sides& a() const { return in[0].sides; }
 
-    Result<void> map(int kind, float low = 0, float high = 0) const {
+    void map(int kind, float low = 0, float high = 0) const {
         return add("tensor_map", MapNumbers{in[0].at, out.at, 0, 0, count(), 1, kind, low, high}, count());
     }
-    Result<void> channels(int kind, const Values& scale, const Values& shift) const {
+    void channels(int kind, const Values& scale, const Values& shift) const {
         const std::int64_t plane = product(out.sides, 1, out.sides.size());
         return add("tensor_map",
                    MapNumbers{in[0].at, out.at, numbers(scale), numbers(shift), count(), plane, kind, 0, 0}, count());
     }
-    Result<void> pair(int kind, float alpha = 1, float beta = 1) const {
+    void pair(int kind, float alpha = 1, float beta = 1) const {
         PairNumbers p{in[0].at, in[1].at, out.at, count(),
                       {},       {},       {},     side(static_cast<std::int64_t>(out.sides.size())),
                       kind,     alpha,    beta};
@@ -94,7 +94,7 @@ struct Lower {
         std::copy(out.sides.begin(), out.sides.end(), p.sides);
         return add("tensor_pair", p, count());
     }
-    Result<void> move(CuAddress from, CuAddress to, const Sides& sides, const Sides& from_steps,
+    void move(Address from, Address to, const Sides& sides, const Sides& from_steps,
                       const Sides& to_steps) const {
         MoveNumbers p{from, to, count_of(sides), {}, {}, {}, side(static_cast<std::int64_t>(sides.size()))};
         std::copy(sides.begin(), sides.end(), p.sides);
@@ -102,34 +102,32 @@ struct Lower {
         std::copy(to_steps.begin(), to_steps.end(), p.to);
         return add("tensor_move", p, p.count);
     }
-    Result<void> copy(CuAddress from) const { return move(from, out.at, {count()}, {1}, {1}); }
-    Result<void> lines(int kind, int axis, float epsilon = 0, const Values& scale = {},
+    void copy(Address from) const { return move(from, out.at, {count()}, {1}, {1}); }
+    void lines(int kind, int axis, float epsilon = 0, const Values& scale = {},
                        const Values& shift = {}) const {
         const std::size_t k = index_of(a(), axis);
         const std::int64_t inner = product(a(), k + 1, a().size()), all = product(a(), 0, k) * inner;
         return add("tensor_lines",
-                   Lines{in[0].at, out.at, numbers(scale), numbers(shift), all, a()[k], inner, kind, epsilon}, all);
+                   Lines{in[0].at, out.at, numbers(scale), numbers(shift), all, a()[k], inner, kind, epsilon}, all,
+                   4 * a()[k]);
     }
-    Result<void> groups(std::int64_t groups, const Values& scale, const Values& shift, float epsilon, bool mean) const {
+    void groups(std::int64_t groups, const Values& scale, const Values& shift, float epsilon, bool mean) const {
         const std::int64_t plane = product(a(), 1, a().size()), size = count_of(a()) / groups;
         const NormGroups p{in[0].at, out.at, numbers(scale), numbers(shift), groups, size, plane, mean, epsilon};
-        const int blocks = side(std::min<std::int64_t>(groups, std::int64_t{8} * device.multiprocessors));
-        TRY(Launch launch, launch_of(device, "tensor_groups", Shape{blocks, 256, 256 * 4}, p));
-        launches.push_back(launch);
-        return {};
+        add("tensor_groups", p, groups, 3 * size);
     }
-    Result<void> edge(int kind, int top, int left, Size rest = {0, 0}) const {
+    void edge(int kind, int top, int left, Size rest = {0, 0}) const {
         const int rows = side(a()[1]), pitch = side(a()[2]);
         return add("tensor_edge",
                    EdgeTensor{in[0].at, out.at, side(a()[0]), rows - rest.height, pitch - rest.width, pitch, rows,
                               side(out.sides[1]), side(out.sides[2]), top, left, kind},
                    count());
     }
-    Result<void> sort(const Tensor& from, CuAddress to, std::size_t axis, bool descending) const {
+    void sort(const Tensor& from, Address to, std::size_t axis, bool descending) const {
         const std::int64_t inner = product(from.sides, axis + 1, from.sides.size());
         const std::int64_t all = product(from.sides, 0, axis) * inner;
         return add("tensor_sort", SortLines{from.at, to, all, from.sides[axis], inner, descending},
-                   all * from.sides[axis]);
+                   all * from.sides[axis], from.sides[axis]);
     }
     // Queries, keys and values as channels of one picture or of several.
     Attend attention(int kind, int heads, const Tensor& q, const Tensor& k, const Tensor& v, std::int64_t k_first,
@@ -137,8 +135,8 @@ struct Lower {
         const auto plane = [](const Tensor& t) { return t.sides[1] * t.sides[2]; };
         Attend p{};
         p.q = q.at;
-        p.k = k.at + static_cast<CuAddress>(k_first * plane(k)) * 4;
-        p.v = v.at + static_cast<CuAddress>(v_first * plane(v)) * 4;
+        p.k = k.at + static_cast<Address>(k_first * plane(k)) * 4;
+        p.v = v.at + static_cast<Address>(v_first * plane(v)) * 4;
         p.out = out.at;
         p.heads = heads;
         p.size = side(query_channels) / heads;
@@ -154,100 +152,101 @@ struct Lower {
     Attend own_attention(int kind, int heads, float scale) const {
         return attention(kind, heads, in[0], in[0], in[0], out.sides[0], 2 * out.sides[0], out.sides[0], scale);
     }
-    Result<void> attend(Attend p, const Values& bias) const {
+    void attend(Attend p, const Values& bias) const {
         p.bias = numbers(bias);
         const std::int64_t full = std::int64_t{p.heads} * p.window_h * p.window_w * p.key_h * p.key_w;
         p.table = bias && bias.count() != full;
-        return add("tensor_attend", p, std::int64_t{p.height} * p.width * p.heads);
+        const std::int64_t keys = p.kind == kAttendCategory ? p.group : std::int64_t{p.key_h} * p.key_w;
+        return add("tensor_attend", p, std::int64_t{p.height} * p.width * p.heads, keys * (p.size + 2 * p.to_size));
     }
 
     // ---- the operations ----
 
-    Result<void> operator()(const op::Input&) const { return {}; }
-    Result<void> operator()(const op::Conv2d& op) const {
+    void operator()(const op::Input&) const {}
+    void operator()(const op::Conv2d& op) const {
         return add("tensor_conv",
                    ConvTensor{in[0].at,      out.at,       numbers(op.weights), numbers(op.bias),   side(a()[0]),
                               side(a()[1]),  side(a()[2]), side(out.sides[0]),  side(out.sides[1]), side(out.sides[2]),
                               op.kernel_h,   op.kernel_w,  op.stride_h,         op.stride_w,        op.dilation_h,
                               op.dilation_w, op.groups,    op.pad_top,          op.pad_left,        0},
-                   count());
+                   count(), a()[0] / op.groups * op.kernel_h * op.kernel_w);
     }
-    Result<void> operator()(const op::ConvTranspose2d& op) const {
+    void operator()(const op::ConvTranspose2d& op) const {
         return add("tensor_conv",
                    ConvTensor{in[0].at,      out.at,       numbers(op.weights), numbers(op.bias),   side(a()[0]),
                               side(a()[1]),  side(a()[2]), side(out.sides[0]),  side(out.sides[1]), side(out.sides[2]),
                               op.kernel_h,   op.kernel_w,  op.stride_h,         op.stride_w,        op.dilation_h,
                               op.dilation_w, op.groups,    op.pad_top,          op.pad_left,        1},
-                   count());
+                   count(), a()[0] / op.groups * op.kernel_h * op.kernel_w);
     }
-    Result<void> operator()(const op::DynamicConv2d& op) const {
+    void operator()(const op::DynamicConv2d& op) const {
         const Sides& k = in[1].sides;
         const int kernels = side(k[0]) / (op.kernel * op.kernel);
         return add("tensor_dynamic_conv",
                    DynamicConv{in[0].at, in[1].at, out.at, side(a()[0]), side(a()[1]), side(a()[2]), op.kernel, kernels,
                                side(k[1]), side(k[2])},
-                   count());
+                   count(), std::int64_t{op.kernel} * op.kernel);
     }
-    Result<void> operator()(const op::Linear& op) const {
+    void operator()(const op::Linear& op) const {
         const std::int64_t k = a().back(), n = out.sides.back();
         return add(
             "tensor_product",
             MatrixProduct{in[0].at, numbers(op.weights), numbers(op.bias), out.at, 1, count() / n, n, k, 1, 1, 1},
-            count());
+            count(), k);
     }
-    Result<void> operator()(const op::MatMul& op) const {
+    void operator()(const op::MatMul& op) const {
         const std::size_t rank = out.sides.size();
         const std::int64_t m = out.sides[rank - 2], n = out.sides[rank - 1];
         return add("tensor_product",
                    MatrixProduct{in[0].at, in[1].at, 0, out.at, count() / m / n, m, n, a().back(), op.transpose_b, 0,
                                  op.scale},
-                   count());
+                   count(), a().back());
     }
-    Result<void> operator()(const op::Prelu& op) const { return channels(kMapPrelu, op.slopes, {}); }
-    Result<void> operator()(const op::ScaleShift& op) const { return channels(kMapScaleShift, op.scale, op.shift); }
-    Result<void> operator()(const op::LeakyRelu& op) const { return map(kMapLeakyRelu, op.slope); }
-    Result<void> operator()(const op::Silu&) const { return map(kMapSilu); }
-    Result<void> operator()(const op::Gelu& op) const { return map(op.tanh_form ? kMapGeluTanh : kMapGelu); }
-    Result<void> operator()(const op::Mish&) const { return map(kMapMish); }
-    Result<void> operator()(const op::Sigmoid&) const { return map(kMapSigmoid); }
-    Result<void> operator()(const op::HardSwish&) const { return map(kMapHardSwish); }
-    Result<void> operator()(const op::Tanh&) const { return map(kMapTanh); }
-    Result<void> operator()(const op::Exp&) const { return map(kMapExp); }
-    Result<void> operator()(const op::Sqrt&) const { return map(kMapSqrt); }
-    Result<void> operator()(const op::Abs&) const { return map(kMapAbs); }
-    Result<void> operator()(const op::Clamp& op) const { return map(kMapClamp, op.low, op.high); }
-    Result<void> operator()(const op::Add& op) const { return pair(kPairAdd, op.alpha, op.beta); }
-    Result<void> operator()(const op::Multiply&) const { return pair(kPairMultiply); }
-    Result<void> operator()(const op::Maximum&) const { return pair(kPairMaximum); }
-    Result<void> operator()(const op::SpanGate&) const { return pair(kPairSpanGate); }
+    void operator()(const op::Prelu& op) const { return channels(kMapPrelu, op.slopes, {}); }
+    void operator()(const op::ScaleShift& op) const { return channels(kMapScaleShift, op.scale, op.shift); }
+    void operator()(const op::LeakyRelu& op) const { return map(kMapLeakyRelu, op.slope); }
+    void operator()(const op::Silu&) const { return map(kMapSilu); }
+    void operator()(const op::Gelu& op) const { return map(op.tanh_form ? kMapGeluTanh : kMapGelu); }
+    void operator()(const op::Mish&) const { return map(kMapMish); }
+    void operator()(const op::Sigmoid&) const { return map(kMapSigmoid); }
+    void operator()(const op::HardSwish&) const { return map(kMapHardSwish); }
+    void operator()(const op::Tanh&) const { return map(kMapTanh); }
+    void operator()(const op::Exp&) const { return map(kMapExp); }
+    void operator()(const op::Sqrt&) const { return map(kMapSqrt); }
+    void operator()(const op::Abs&) const { return map(kMapAbs); }
+    void operator()(const op::Clamp& op) const { return map(kMapClamp, op.low, op.high); }
+    void operator()(const op::Add& op) const { return pair(kPairAdd, op.alpha, op.beta); }
+    void operator()(const op::Multiply&) const { return pair(kPairMultiply); }
+    void operator()(const op::Maximum&) const { return pair(kPairMaximum); }
+    void operator()(const op::SpanGate&) const { return pair(kPairSpanGate); }
 
-    Result<void> operator()(const op::LayerNorm& op) const {
+    void operator()(const op::LayerNorm& op) const {
         return lines(kLineLayerNorm, op.axis, op.epsilon, op.scale, op.shift);
     }
-    Result<void> operator()(const op::RmsNorm& op) const { return lines(kLineRmsNorm, op.axis, op.epsilon, op.scale); }
-    Result<void> operator()(const op::L2Norm& op) const { return lines(kLineL2Norm, op.axis, op.epsilon); }
-    Result<void> operator()(const op::Softmax& op) const { return lines(kLineSoftmax, op.axis); }
-    Result<void> operator()(const op::Argmax& op) const { return lines(kLineArgmax, op.axis); }
-    Result<void> operator()(const op::GroupNorm& op) const {
+    void operator()(const op::RmsNorm& op) const { return lines(kLineRmsNorm, op.axis, op.epsilon, op.scale); }
+    void operator()(const op::L2Norm& op) const { return lines(kLineL2Norm, op.axis, op.epsilon); }
+    void operator()(const op::Softmax& op) const { return lines(kLineSoftmax, op.axis); }
+    void operator()(const op::Argmax& op) const { return lines(kLineArgmax, op.axis); }
+    void operator()(const op::GroupNorm& op) const {
         return groups(op.groups, op.scale, op.shift, op.epsilon, false);
     }
-    Result<void> operator()(const op::InstanceNorm& op) const {
+    void operator()(const op::InstanceNorm& op) const {
         return groups(a()[0], op.scale, op.shift, op.epsilon, false);
     }
-    Result<void> operator()(const op::GlobalMean&) const { return groups(a()[0], {}, {}, 0, true); }
+    void operator()(const op::GlobalMean&) const { return groups(a()[0], {}, {}, 0, true); }
 
-    Result<void> pool(int kernel, int stride, int pad, bool largest, bool count_padding) const {
+    void pool(int kernel, int stride, int pad, bool largest, bool count_padding) const {
         return add("tensor_pool",
                    PoolTensor{in[0].at, out.at, side(a()[0]), side(a()[1]), side(a()[2]), side(out.sides[1]),
                               side(out.sides[2]), kernel, stride, pad, largest, count_padding},
-                   count());
+                   count(), std::int64_t{kernel} * kernel);
     }
-    Result<void> operator()(const op::AveragePool& op) const {
+    void operator()(const op::AveragePool& op) const {
         return pool(op.kernel, op.stride, op.pad, false, op.count_padding);
     }
-    Result<void> operator()(const op::MaxPool& op) const { return pool(op.kernel, op.stride, op.pad, true, false); }
+    void operator()(const op::MaxPool& op) const { return pool(op.kernel, op.stride, op.pad, true, false); }
 
-    Result<void> operator()(const op::WindowAttention& op) const {
+    void operator()(const op::WindowAttention& op) const {
         using Beyond = op::WindowAttention::Beyond;
         Attend p = own_attention(kAttendWindows, op.heads, op.scale);
         p.window_h = p.key_h = op.window_h;
@@ -260,19 +259,19 @@ struct Lower {
         p.mirrored = op.beyond == Beyond::reflect;
         return attend(p, op.bias);
     }
-    Result<void> operator()(const op::GridAttention& op) const {
+    void operator()(const op::GridAttention& op) const {
         Attend p = own_attention(kAttendGrid, op.heads, op.scale);
         p.window_h = p.key_h = op.window_h;
         p.window_w = p.key_w = op.window_w;
         return attend(p, op.bias);
     }
-    Result<void> operator()(const op::OverlapAttention& op) const {
+    void operator()(const op::OverlapAttention& op) const {
         Attend p = attention(kAttendOverlap, op.heads, in[0], in[1], in[1], 0, out.sides[0], out.sides[0], op.scale);
         p.window_h = p.window_w = op.window;
         p.key_h = p.key_w = op.overlap;
         return attend(p, op.bias);
     }
-    Result<void> operator()(const op::CrossAttention& op) const {
+    void operator()(const op::CrossAttention& op) const {
         const bool whole = op.window_h == 0;
         Attend p =
             attention(whole ? kAttendAll : kAttendWindows, op.heads, in[0], in[1], in[2], 0, 0, a()[0], op.scale);
@@ -286,110 +285,109 @@ struct Lower {
         p.key_shift_w = (op.shift_w * p.key_w + p.window_w - 1) / p.window_w;
         return attend(p, op.bias);
     }
-    Result<void> operator()(const op::CategoryAttention& op) const {
+    void operator()(const op::CategoryAttention& op) const {
         const std::int64_t pixels = out.sides[1] * out.sides[2];
         const Sides line{pixels};
-        TRY(sort({in[1].at, line}, scratch, 0, false));
+        sort({in[1].at, line}, scratch, 0, false);
         Attend p = own_attention(kAttendCategory, op.heads, op.scale);
         p.order = scratch;
         p.group = std::min<std::int64_t>(op.size, pixels);
         p.window_h = p.window_w = p.key_h = p.key_w = 1;
         return attend(p, {});
     }
-    Result<void> operator()(const op::ChannelAttention& op) const {
+    void operator()(const op::ChannelAttention& op) const {
         const auto [h, w] = window_of(op, out.sides);
         const int all = side(out.sides[0]), height = side(out.sides[1]), width = side(out.sides[2]);
         const std::int64_t size = all / op.heads, scores = height / h * (width / w) * all * size;
-        TRY(add("tensor_channel_scores",
-                ChannelScores{in[0].at, numbers(op.temperature), scratch, all, op.heads, height, width, side(h),
-                              side(w), op.epsilon},
-                scores));
-        TRY(add("tensor_lines", Lines{scratch, scratch, 0, 0, scores / size, size, 1, kLineSoftmax, 0}, scores / size));
-        return add("tensor_channel_mix",
-                   ChannelMix{in[0].at, scratch, out.at, all, op.heads, height, width, side(h), side(w)}, count());
+        add("tensor_channel_scores",
+            ChannelScores{in[0].at, numbers(op.temperature), scratch, all, op.heads, height, width, side(h), side(w),
+                          op.epsilon},
+            scores, h * w);
+        add("tensor_lines", Lines{scratch, scratch, 0, 0, scores / size, size, 1, kLineSoftmax, 0}, scores / size,
+            3 * size);
+        add("tensor_channel_mix",
+            ChannelMix{in[0].at, scratch, out.at, all, op.heads, height, width, side(h), side(w)}, count(), size);
     }
 
-    Result<void> resize(int kind, bool align_corners, float cubic) const {
+    void resize(int kind, bool align_corners, float cubic) const {
         return add("tensor_resize",
                    ResizeTensor{in[0].at, out.at, side(a()[0]), side(a()[1]), side(a()[2]), side(out.sides[1]),
                                 side(out.sides[2]), kind, align_corners, cubic},
                    count());
     }
-    Result<void> operator()(const op::Resize& op) const {
+    void operator()(const op::Resize& op) const {
         using Mode = op::Resize::Mode;
         const int kind = op.mode == Mode::nearest    ? kResizeNearest
                          : op.mode == Mode::bilinear ? kResizeBilinear
                                                      : kResizeBicubic;
         return resize(kind, op.align_corners, op.cubic);
     }
-    Result<void> operator()(const op::UpsampleNearest&) const { return resize(kResizeNearest, false, 0); }
-    Result<void> operator()(const op::GridSample& op) const {
+    void operator()(const op::UpsampleNearest&) const { return resize(kResizeNearest, false, 0); }
+    void operator()(const op::GridSample& op) const {
         return add("tensor_sample",
                    SampleTensor{in[0].at, in[1].at, out.at, side(a()[0]), side(a()[1]), side(a()[2]),
                                 side(out.sides[1]), side(out.sides[2]), op.groups,
                                 op.beyond == op::GridSample::Beyond::border, op.align_corners, op.offsets},
                    count());
     }
-    Result<void> operator()(const op::Pad& op) const {
+    void operator()(const op::Pad& op) const {
         using Mode = op::Pad::Mode;
         // What is mirrored or repeated is the picture itself, without what continues it.
         if (op.mode == Mode::zeros) return edge(kEdgeZeros, op.top, op.left);
         return edge(op.mode == Mode::reflect ? kEdgeReflect : kEdgeRepeat, op.top, op.left, continued);
     }
-    Result<void> operator()(const op::Crop& op) const { return edge(kEdgeZeros, -op.top, -op.left); }
-    Result<void> operator()(const op::Roll& op) const { return edge(kEdgeAround, op.rows, op.columns); }
+    void operator()(const op::Crop& op) const { return edge(kEdgeZeros, -op.top, -op.left); }
+    void operator()(const op::Roll& op) const { return edge(kEdgeAround, op.rows, op.columns); }
 
-    Result<void> operator()(const op::Argsort& op) const {
+    void operator()(const op::Argsort& op) const {
         return sort(in[0], out.at, index_of(a(), op.axis), op.descending);
     }
-    Result<void> operator()(const op::Gather& op) const {
+    void operator()(const op::Gather& op) const {
         const std::size_t axis = index_of(a(), op.axis);
         return add("tensor_gather",
                    GatherNumbers{in[0].at, in[1].at, out.at, count(), product(out.sides, axis + 1, out.sides.size()),
                                  out.sides[axis], a()[axis], in[1].sides.size() == 1},
                    count());
     }
-    Result<void> operator()(const op::Constant& op) const { return copy(numbers(op.values)); }
-    Result<void> operator()(const op::Reshape&) const { return copy(in[0].at); }
-    Result<void> operator()(const op::Transpose& op) const {
+    void operator()(const op::Constant& op) const { return copy(numbers(op.values)); }
+    void operator()(const op::Reshape&) const { return copy(in[0].at); }
+    void operator()(const op::Transpose& op) const {
         const Sides own = steps_of(a());
         Sides from;
         for (const int axis : op.order) from.push_back(own[static_cast<std::size_t>(axis)]);
         return move(in[0].at, out.at, out.sides, from, steps_of(out.sides));
     }
-    Result<void> operator()(const op::Slice& op) const {
+    void operator()(const op::Slice& op) const {
         const std::size_t axis = index_of(a(), op.axis);
         Sides from = steps_of(a());
         const std::int64_t begin = op.begin < 0 ? a()[axis] + op.begin : op.begin;
-        const CuAddress first = in[0].at + static_cast<CuAddress>(begin * from[axis]) * 4;
+        const Address first = in[0].at + static_cast<Address>(begin * from[axis]) * 4;
         from[axis] *= op.step;
         return move(first, out.at, out.sides, from, steps_of(out.sides));
     }
-    Result<void> operator()(const op::Concat& op) const {
+    void operator()(const op::Concat& op) const {
         const std::size_t axis = index_of(out.sides, op.axis);
         const Sides to = steps_of(out.sides);
         std::int64_t before = 0;
         for (const Tensor& part : in) {
-            TRY(move(part.at, out.at + static_cast<CuAddress>(before * to[axis]) * 4, part.sides, steps_of(part.sides),
-                     to));
+            move(part.at, out.at + static_cast<Address>(before * to[axis]) * 4, part.sides, steps_of(part.sides), to);
             before += part.sides[axis];
         }
-        return {};
     }
     // Channel c * f * f + i * f + j of pixel (y, x) and pixel (y * f + i, x * f + j) of channel c.
-    Result<void> shuffle(int f, const Sides& small, const Sides& large, bool up) const {
+    void shuffle(int f, const Sides& small, const Sides& large, bool up) const {
         const Sides sides{large[0], f, f, small[1], small[2]}, of_small = steps_of(sides);
         const Sides of_large{large[1] * large[2], large[2], 1, f * large[2], f};
         return up ? move(in[0].at, out.at, sides, of_small, of_large)
                   : move(in[0].at, out.at, sides, of_large, of_small);
     }
-    Result<void> operator()(const op::PixelShuffle& op) const { return shuffle(op.factor, a(), out.sides, true); }
-    Result<void> operator()(const op::PixelUnshuffle& op) const { return shuffle(op.factor, out.sides, a(), false); }
+    void operator()(const op::PixelShuffle& op) const { return shuffle(op.factor, a(), out.sides, true); }
+    void operator()(const op::PixelUnshuffle& op) const { return shuffle(op.factor, out.sides, a(), false); }
 };
 
 }  // namespace
 
-void TensorConstants::add(const Graph& graph) {
+void Constants::add(const Graph& graph) {
     for (const Node& node : graph.nodes())
         std::visit(
             [&](const auto& op) {
@@ -404,13 +402,13 @@ void TensorConstants::add(const Graph& graph) {
             node.op);
 }
 
-CuAddress TensorConstants::address(CuAddress base, const Values& numbers) const {
+Address Constants::address(Address base, const Values& numbers) const {
     return numbers ? base + places.at(numbers->data()) : 0;
 }
 
-Result<TensorPlan> plan_tensors(const Graph& graph, Size picture) {
+Result<Plan> plan_tensors(const Graph& graph, Size picture) {
     const std::vector<Node>& nodes = graph.nodes();
-    TensorPlan plan;
+    Plan plan;
     std::vector<int> last(nodes.size());
     for (std::size_t i = 0; i < nodes.size(); ++i) {
         last[i] = static_cast<int>(i);
@@ -425,10 +423,11 @@ Result<TensorPlan> plan_tensors(const Graph& graph, Size picture) {
                                              std::to_string(picture.height) + " is too small for this network"};
         if (sides->size() > kMostSides)
             return Error{Errc::unsupported,
-                         "CUDA: a tensor of " + std::to_string(sides->size()) + " sides; at most 8 are possible"};
+                         "a tensor of " + std::to_string(sides->size()) + " sides; at most 8 are possible on GPUs"};
         const int now = static_cast<int>(i), end = i + 1 == nodes.size() ? now : last[i];
         lifetimes.push_back({count_of(*sides), now, end});
         lifetimes.push_back({scratch_of(nodes[i], *sides), now, now});
+        plan.largest = std::max({plan.largest, lifetimes.back().size, count_of(*sides)});
         all += lifetimes.back().size + count_of(*sides);
         if (all > kMostFloats) return Error{Errc::memory, "a picture that no GPU's memory holds"};
         plan.sides.push_back(std::move(*sides));
@@ -442,21 +441,18 @@ Result<TensorPlan> plan_tensors(const Graph& graph, Size picture) {
     return plan;
 }
 
-Result<std::vector<Launch>> tensor_launches(const Device& device, const Graph& graph, const TensorPlan& plan,
-                                            const TensorConstants& constants, CuAddress weights, CuAddress memory,
-                                            Size continued) {
-    std::vector<Launch> launches;
+std::vector<Call> calls_of(const Graph& graph, const Plan& plan, const Constants& constants, Address weights,
+                           Address memory, Size continued) {
+    std::vector<Call> calls;
     const auto tensor = [&](std::size_t i) { return Tensor{memory + plan.place[i], plan.sides[i]}; };
     for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
         const Node& node = graph.nodes()[i];
         std::vector<Tensor> in;
         for (const int from : node.inputs) in.push_back(tensor(static_cast<std::size_t>(from)));
         const Size rest = !node.inputs.empty() && node.inputs[0] == 0 ? continued : Size{0, 0};
-        TRY(std::visit(
-            Lower{device, constants, weights, std::move(in), tensor(i), memory + plan.scratch[i], rest, launches},
-            node.op));
+        std::visit(Lower{constants, weights, std::move(in), tensor(i), memory + plan.scratch[i], rest, calls}, node.op);
     }
-    return launches;
+    return calls;
 }
 
-}  // namespace enlarge::cuda
+}  // namespace enlarge::tensors

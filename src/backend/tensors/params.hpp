@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Parameters of the kernels that run a network node by node over whole tensors in float: packed, the innermost side
-// last, pictures as channels x rows x columns. Addresses of nothing are 0.
+// last, pictures as channels x rows x columns. Addresses stand first in each; those of nothing are 0. The structs lie
+// in memory as std430 lays them out, so that shaders read them as they are.
 #pragma once
 
 #include <cstdint>
 
-namespace enlarge::cuda {
+namespace enlarge::tensors {
 
 inline constexpr int kMostSides = 8;
 
@@ -134,4 +135,4 @@ struct ChannelMix {
     int channels, heads, height, width, window_h, window_w;
 };
 
-}  // namespace enlarge::cuda
+}  // namespace enlarge::tensors
