@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cpu/precision_cache.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <memory>
-#include <system_error>
 #include <type_traits>
 
 #include "base/log.hpp"
+#include "base/own_file.hpp"
 #include "graph/hash.hpp"
 
 namespace enlarge::cpu {
@@ -81,30 +75,6 @@ bool take_table(Reader& reader, TransformAbsMax& table) {
 
 std::uint64_t checksum(const std::string& bytes, std::size_t n) { return XXH3_64bits(bytes.data(), n); }
 
-// The whole of a plain file that is this user's and that nobody else can write; a link at the end of the path is not
-// followed. Nothing otherwise.
-std::optional<std::string> read_own(const fs::path& file) {
-    const int descriptor = ::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor < 0) return {};
-    const std::unique_ptr<const int, void (*)(const int*)> closes(&descriptor, [](const int* fd) { ::close(*fd); });
-    struct stat info {};
-    if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) return {};
-    if (info.st_uid != ::geteuid() || (info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        log(LogLevel::warning, {"measurement-not-trusted", "what was measured before is not used: " + file.string() +
-                                                               " belongs to another user, or others can write it"});
-        return {};
-    }
-    if (info.st_size < 0 || static_cast<std::uint64_t>(info.st_size) > kMostBytes) return {};
-    std::string bytes(static_cast<std::size_t>(info.st_size), '\0');
-    for (std::size_t have = 0; have < bytes.size();) {
-        const ssize_t got = ::read(descriptor, bytes.data() + have, bytes.size() - have);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return {};
-        have += static_cast<std::size_t>(got);
-    }
-    return bytes;
-}
-
 }  // namespace
 
 PrecisionKey precision_key(const Graph& graph, Isa isa, const KernelTable& kernels) {
@@ -127,7 +97,7 @@ fs::path precision_file(const fs::path& folder, const PrecisionKey& key) {
 }
 
 std::optional<KeptPrecision> load_precision(const fs::path& file, const PrecisionKey& key, PassesGate gate) {
-    std::optional<std::string> whole = read_own(file);
+    std::optional<std::string> whole = read_own_file(file, kMostBytes);
     if (!whole || whole->size() < sizeof kMagic + sizeof(std::uint64_t)) return {};
     std::string& bytes = *whole;
     const std::size_t covered = bytes.size() - sizeof(std::uint64_t);
@@ -169,28 +139,8 @@ void store_precision(const fs::path& file, const PrecisionKey& key, const KeptPr
     put_table(writer, kept.probe);
     writer.put(checksum(writer.bytes, writer.bytes.size()));
 
-    std::error_code error;
-    if (fs::create_directories(file.parent_path(), error))
-        fs::permissions(file.parent_path(), fs::perms::group_write | fs::perms::others_write, fs::perm_options::remove,
-                        error);
-    const fs::path part = file.string() + "." + std::to_string(::getpid()) + ".part";
-    // A new file, never one that lies there already: it may be a link to another, or another user's.
-    ::unlink(part.c_str());
-    const int descriptor =
-        ::open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    bool written = descriptor >= 0;
-    for (std::size_t done = 0; written && done < writer.bytes.size();) {
-        const ssize_t put = ::write(descriptor, writer.bytes.data() + done, writer.bytes.size() - done);
-        if (put < 0 && errno == EINTR) continue;
-        written = put > 0;
-        done += written ? static_cast<std::size_t>(put) : 0;
-    }
-    if (descriptor >= 0 && ::close(descriptor) != 0) written = false;
-    if (written) fs::rename(part, file, error);
-    if (!written || error) {
-        fs::remove(part, error);
+    if (!write_own_file(file, writer.bytes))
         log(LogLevel::debug, "what was measured about this network could not be kept in " + file.parent_path().string());
-    }
 }
 
 }  // namespace enlarge::cpu
