@@ -174,7 +174,7 @@ Action define_bench(CLI::App& app) {
     app.add_option("--size", choice->sizes, "Sizes of the input frame (default: 320x180)")->type_name("WxH")->delimiter(',')->group("What");
     app.add_option("--precision", choice->precisions, "auto, fp32, fp16, int16, int8")->type_name("NAME")->delimiter(',')->capture_default_str()->group("What");
     app.add_option("--threads", choice->threads, "Numbers of threads; 0 = all cores")->type_name("N")->delimiter(',')->check(whole(0, 1024))->capture_default_str()->group("What");
-    app.add_option("--device", choice->device, "auto, cpu, cuda, cuda:N, reference")->type_name("NAME")->capture_default_str()->group("What");
+    app.add_option("--device", choice->device, "auto, cpu, cuda, cuda:N, vulkan:N, reference")->type_name("NAME")->capture_default_str()->group("What");
     app.add_option("--runs", choice->runs, "Frames measured, after one that warms up")->type_name("N")->check(whole(1, 100'000))->capture_default_str()->group("What");
     app.add_flag("--models", choice->table, "Instead: every built-in network, by default at 320x180, 1280x720 and 4000x3000, as a Markdown table of medians")->group("What");
     app.add_flag("--stages", choice->stages, "Show where the time goes")->group("Output");

@@ -42,7 +42,9 @@ Manual manual(const std::string& command) {
                 "  enlarge compare original.png result.png\n"
                 "  enlarge compare a.png b.png -o side-by-side.png\n"
                 "  enlarge compare a.png b.png -o split.png --split\n"};
-    if (command == "devices") return {"Lists what can run networks on this machine, best first, and what cannot with the reason.", "  enlarge devices\n  enlarge devices --json\n"};
+    if (command == "devices")
+        return {"Lists what can run networks on this machine, best first, and what cannot with the reason.",
+                "  enlarge devices\n  enlarge devices --json\n  enlarge devices --report > report.txt\n"};
     if (command == "completions")
         return {"Prints a completion script for a shell.", "  enlarge completions bash > ~/.local/share/bash-completion/completions/enlarge\n"
                                                            "  enlarge completions zsh > ~/.zfunc/_enlarge\n"

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
 #include <memory>
+#include <sstream>
+#include <string>
 
 #include "CLI/CLI.hpp"
 #include "command.hpp"
 #include "enlarge/device.hpp"
+#include "enlarge/report.hpp"
 #include "reporter.hpp"
 #include "text.hpp"
 
@@ -13,7 +16,16 @@ namespace cli {
 Action define_devices(CLI::App& app) {
     auto json = std::make_shared<bool>(false);
     app.add_flag("--json", *json, "One JSON object per device and line")->group("Output");
-    return [json] {
+    auto report = std::make_shared<bool>(false);
+    app.add_flag("--report", *report, "All that drivers say about themselves, as one text for a bug report")
+        ->group("Output")
+        ->excludes("--json");
+    return [json, report] {
+        if (*report) {
+            std::istringstream lines(enlarge::devices_report());
+            for (std::string line; std::getline(lines, line);) std::printf("%s\n", printable(line).c_str());
+            return static_cast<int>(kOk);
+        }
         bool any = false;
         for (const enlarge::DeviceInfo& device : enlarge::devices()) {
             any = any || device.usable;

@@ -79,7 +79,7 @@ void define_size_options(CLI::App& app, EngineChoice& choice) {
 }
 
 void define_engine_options(CLI::App& app, EngineChoice& choice) {
-    app.add_option("-d,--device", choice.engine.device, "Where to compute: auto, cpu, cuda, cuda:N (see `enlarge devices`)")
+    app.add_option("-d,--device", choice.engine.device, "Where to compute: auto, cpu, cuda, cuda:N, vulkan:N (see `enlarge devices`)")
         ->type_name("DEVICE")->capture_default_str()->group("Engine");
     app.add_option("-p,--precision", choice.precision, "auto, fp32 (exact), fp16, int16 or int8")
         ->type_name("PRECISION")->capture_default_str()->group("Engine");

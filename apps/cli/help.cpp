@@ -89,7 +89,7 @@ std::string bash_script(const std::vector<Described>& all) {
                        "_enlarge() {\n"
                        "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} names=()\n"
                        "    case \"$prev\" in\n"
-                       "        -d|--device) COMPREPLY=($(compgen -W 'auto cpu cuda reference' -- \"$cur\")); return ;;\n"
+                       "        -d|--device) COMPREPLY=($(compgen -W 'auto cpu cuda vulkan reference' -- \"$cur\")); return ;;\n"
                        "        -p|--precision) COMPREPLY=($(compgen -W 'auto fp32 fp16 int16 int8' -- \"$cur\")); return ;;\n"
                        "        -m|--model) mapfile -t names < <(enlarge models list --names 2>/dev/null); _enlarge_files; return ;;\n"
                        "        --for) COMPREPLY=($(compgen -W 'photo drawing text film tape phone' -- \"$cur\")); return ;;\n"
@@ -206,7 +206,7 @@ std::string man_page() {
             ".TP\n$XDG_DATA_HOME/enlarge/models (~/.local/share/enlarge/models)\nnetworks fetched by \\fBenlarge models pull\\fR\n"
             ".TP\n$XDG_CACHE_HOME/enlarge (~/.cache/enlarge)\nwhich precision each network was found to allow here; may be deleted\n"
             ".SH ENVIRONMENT\n.TP\nENLARGE_ISA\nthe instruction set to use: scalar, avx2, avx512, avx512_vnni, neon, neon_dotprod\n"
-            ".TP\nENLARGE_BACKEND\nwhat \\-\\-device auto means: cpu, cuda, reference\n"
+            ".TP\nENLARGE_BACKEND\nwhat \\-\\-device auto means: cpu, cuda, vulkan, reference\n"
             ".TP\nENLARGE_CACHE\nanother folder instead of the cache above; empty: none\n"
             ".TP\nENLARGE_MODELS\nfolders of your own models, separated by colons; found by their names\n"
             ".TP\nENLARGE_OFFLINE\n1: never download\n";

@@ -215,7 +215,7 @@ void define_check(CLI::App& app, ModelsOptions& options) {
     app.add_option("NAME", choice.model, "Weight file, or name")->type_name("NAME|FILE")->required()->group("Arguments");
     app.add_option("--picture", choice.picture, "Check on the middle of this picture (default: one made for it)")
         ->type_name("FILE")->group("What");
-    app.add_option("-d,--device", choice.device, "Where to compute: auto, cpu, cuda, cuda:N, reference")
+    app.add_option("-d,--device", choice.device, "Where to compute: auto, cpu, cuda, cuda:N, vulkan:N, reference")
         ->type_name("DEVICE")->capture_default_str()->group("Engine");
     app.add_option("-p,--precision", choice.precision, "auto, fp32, fp16, int16 or int8")
         ->type_name("PRECISION")->capture_default_str()->group("Engine");

@@ -199,7 +199,7 @@ Action define_serve(CLI::App& app) {
         ->type_name("DIR")
         ->group(g);
     app.add_option("-d,--device", o.serve.devices,
-                   "Devices, one worker process each: auto, cpu, cuda:N; several may be given")
+                   "Devices, one worker process each: auto, cpu, cuda:N, vulkan:N; several may be given")
         ->type_name("DEVICE")
         ->capture_default_str()
         ->group("Engine");

@@ -117,7 +117,7 @@ Action define_work(CLI::App& app) {
         ->group("Job");
     app.add_flag("--retry", o.retry, "Also parts that failed three times")->group("Job");
     app.add_option("-d,--device", o.engine.engine.device,
-                   "Where to compute: auto, cpu, cuda, cuda:N (see `enlarge devices`)")
+                   "Where to compute: auto, cpu, cuda, cuda:N, vulkan:N (see `enlarge devices`)")
         ->type_name("DEVICE")
         ->capture_default_str()
         ->group("Engine");

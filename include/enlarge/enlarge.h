@@ -128,7 +128,7 @@ typedef void (*enlarge_log)(void* user, int32_t level, const char* code, const c
 /* All zero but `size` means: the best device, automatic precision, all cores, half of the free memory. */
 typedef struct enlarge_options {
     size_t size;          /* set to sizeof(enlarge_options) by the caller */
-    const char* device;   /* NULL or "auto", "cpu", "cuda", "cuda:1", "reference" */
+    const char* device;   /* NULL or "auto", "cpu", "cuda", "cuda:1", "vulkan", "vulkan:1", "reference" */
     int32_t precision;    /* enlarge_precision */
     int32_t threads;      /* 0 = all usable cores */
     int64_t memory_bytes; /* 0 = half of what is free */
@@ -246,7 +246,7 @@ typedef enum enlarge_device_kind {
 
 typedef struct enlarge_device_info {
     size_t size; /* set to sizeof(enlarge_device_info) by the caller */
-    const char* id;          /* "cpu", "cuda:0"; texts live as long as the engine, or as the visit */
+    const char* id;          /* "cpu", "cuda:0", "vulkan:0"; texts live as long as the engine, or as the visit */
     const char* name;
     const char* detail;      /* driver, precisions; or why it cannot be used */
     const char* fallback_to; /* the device that "auto" goes on to when this one cannot run a network; "" = none */

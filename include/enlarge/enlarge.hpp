@@ -111,8 +111,8 @@ Result<Size> resolve(const OutputSize& wanted, Size input, int model_scale);
 enum class AlphaMode { network, lanczos };
 
 struct EngineOptions {
-    // "auto", "cpu", "cuda" (all GPUs: they take alternate frames of a video), "cuda:1", "reference". "auto" is the first
-    // of these that can run the network; that a GPU cannot is logged.
+    // "auto", "cpu", "cuda" (all GPUs: they take alternate frames of a video), "cuda:1", "vulkan" (the best device),
+    // "vulkan:1", "reference". "auto" is the first of these that can run the network; that a GPU cannot is logged.
     std::string device = "auto";
     Precision precision = Precision::automatic;
     int threads = 0;                 // 0 = all usable cores

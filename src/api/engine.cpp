@@ -10,6 +10,7 @@
 #include "api/engine_state.hpp"
 #include "api/model_state.hpp"
 #include "backend/backend.hpp"
+#include "backend/choice.hpp"
 #include "base/text.hpp"
 #include "image/format.hpp"
 
@@ -59,8 +60,10 @@ struct Compiled {
 // On the device that was asked for; where "auto" chose one that cannot, on the one that takes over for it.
 Result<Compiled> compile(const Graph& graph, const EngineOptions& options, const CompileOptions& how) {
     TRY(const Backend* backend, choose_backend(options.device));
-    auto made = backend->compile(graph, how);
     const bool chosen = options.device == "auto" && !std::getenv("ENLARGE_BACKEND");
+    auto made = backend->compile(graph, how);
+    if (made.ok() && chosen)
+        if (auto worth = worth_choosing(*backend, graph, **made, how); !worth.ok()) made = std::move(worth).error();
     while (!made.ok() && chosen) {
         const std::string next = device_of(*backend, how.device).fallback_to;
         if (next.empty()) break;

@@ -3,15 +3,18 @@
 #include <string>
 
 #include "backend/backend.hpp"
+#include "backend/choice.hpp"
 #include "backend/cpu/cpu.hpp"
 #include "backend/cuda/cuda.hpp"
 #include "backend/reference/reference.hpp"
+#include "backend/vulkan/vulkan.hpp"
 
 namespace enlarge {
 
 // An explicit list: static initialisers would be dropped by a static library.
 const std::vector<const Backend*>& backends() {
-    static const std::vector<const Backend*> all{&cuda_backend(), &cpu_backend(), &reference_backend()};
+    static const std::vector<const Backend*> all{&cuda_backend(), &vulkan_backend(), &cpu_backend(),
+                                                  &reference_backend()};
     return all;
 }
 
@@ -26,6 +29,7 @@ Result<const Backend*> choose_backend(std::string_view device) {
     std::string reasons;
     for (const Backend* backend : backends()) {
         if (name != "auto" && name != backend->name()) continue;
+        if (name == "auto" && backend == &vulkan_backend() && !vulkan_has_hardware()) continue;
         const std::vector<DeviceInfo> devices = backend->probe();
         for (const DeviceInfo& info : devices)
             if (info.usable) return backend;
@@ -37,6 +41,11 @@ Result<const Backend*> choose_backend(std::string_view device) {
     std::string known = "auto";
     for (const Backend* backend : backends()) known += ", " + std::string(backend->name());
     return Error{Errc::not_found, said + " is not known here; known: " + known};
+}
+
+Result<void> worth_choosing(const Backend& backend, const Graph& graph, const Program& program,
+                            const CompileOptions& options) {
+    return &backend == &vulkan_backend() ? vulkan_worth_choosing(graph, program, options) : Result<void>();
 }
 
 }  // namespace enlarge

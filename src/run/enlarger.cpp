@@ -96,6 +96,17 @@ std::vector<Rect> wanted_inputs(const Rect& part, Size in, Size reached, Size ou
     return wanted;
 }
 
+// The same network in fp32 on the processor, which no device error can come from.
+Result<std::shared_ptr<NetworkEngine>> on_processor(const NetworkEngine& engine, ThreadPool* pool) {
+    CompileOptions options;
+    options.precision = Precision::fp32;
+    options.pool = pool;
+    TRY(const Backend* const cpu, choose_backend("cpu"));
+    auto graph = std::make_shared<const Graph>(engine.graph());
+    TRY(std::shared_ptr<const Program> program, cpu->compile(*graph, options));
+    return std::make_shared<NetworkEngine>(std::move(graph), *cpu, options, std::move(program));
+}
+
 }  // namespace
 
 int passes_for(int scale, Size in, Size out) {
@@ -366,7 +377,13 @@ Result<UpscaleReport> Enlarger::run(const ImageView& in, const MutableImageView&
         TRY(kept_, build(std::make_unique<ViewStage>(in), out.size, out.format, true, kind));
     }
     static_cast<ViewStage&>(*kept_->first).set(in);
-    return drive(*kept_, nullptr, &out, out.size.height, progress);
+    auto done = drive(*kept_, nullptr, &out, out.size.height, progress);
+    if (done.ok() || done.error().code != Errc::device || kind != InputKind::frame) return done;
+    // In the middle of a film the processor goes on; a picture is simply tried again by who wants it.
+    log(LogLevel::notice, {"device-lost", done.error().message + "; the processor goes on"});
+    TRY(engine_, on_processor(*engine_, options_.pool));
+    kept_.reset();
+    return run(in, out, progress, kind);
 }
 
 Result<UpscaleReport> Enlarger::run(RowSource& in, RowSink& out, Size out_size, PixelFormat out_format,

@@ -30,7 +30,7 @@ class Engine:
                  log: Optional[Callable[[str, str], Any]] = None) -> None:
         """Compiles the model, which may take seconds.
 
-        device: "auto", "cpu", "cuda", "cuda:1", "reference". precision: "auto", "fp32", "fp16", "int16", "int8".
+        device: "auto", "cpu", "cuda:1", "vulkan:0", "reference". precision: "auto", "fp32", "fp16", "int16", "int8".
         threads: 0 = all cores. memory_bytes: of work; 0 = half of what is free. tile: largest side in input pixels.
         tta: average over the 8 symmetries. alpha: "network" or "lanczos". strength: 1 the network, 0 plain Lanczos.
         max_pixels, max_side: of pictures on either side; beyond: LimitError. cache: the folder where automatic

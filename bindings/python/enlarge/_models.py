@@ -148,7 +148,7 @@ def pull(name: str, *, progress: Optional[Callable[[int, int], Any]] = None,
 class Device:
     """Something that runs networks, or cannot."""
 
-    id: str  #: what device= takes: "cpu", "cuda:0"
+    id: str  #: what device= takes: "cpu", "cuda:0", "vulkan:0"
     name: str
     detail: str  #: driver, precisions; or why it cannot be used
     kind: str  #: "cpu", "gpu" or "reference"

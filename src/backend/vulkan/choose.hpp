@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which kernel runs a call on a device, by what the call is and what the device has: never by the picture's size, so
+// that the bits of a result do not depend on tiles.
+#pragma once
+
+#include <cstdint>
+
+#include "backend/tensors/lower.hpp"
+#include "backend/vulkan/facts.hpp"
+
+namespace enlarge::vulkan {
+
+struct Choice {
+    const char* kernel = nullptr;
+    std::uint64_t items = 0;
+    double work = 1;      // of an item, in steps of innermost loops
+    bool groups = false;  // a work group computes an item, else a thread
+};
+Choice choose_kernel(const tensors::Call& call, const Facts& facts);
+
+}  // namespace enlarge::vulkan

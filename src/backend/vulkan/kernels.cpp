@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/vulkan/kernels.hpp"
+
+#include "backend/vulkan/kernel_data.hpp"
+
+namespace enlarge::vulkan {
+
+const Kernel* find_kernel(std::string_view name) {
+    for (const Kernel& kernel : kernel_data())
+        if (kernel.name == name) return &kernel;
+    return nullptr;
+}
+
+int addresses_of(std::string_view name) {
+#define ENLARGE_COUNT(kernel, count) \
+    if (name == #kernel) return count;
+    ENLARGE_VULKAN_KERNELS(ENLARGE_COUNT)
+#undef ENLARGE_COUNT
+    return 0;
+}
+
+}  // namespace enlarge::vulkan

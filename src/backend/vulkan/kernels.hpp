@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernels of this build, as SPIR-V, and how many addresses stand first in the parameters of each.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace enlarge::vulkan {
+
+// X(name, addresses): shaders/name.comp with the struct of backend/tensors/params.hpp.
+#define ENLARGE_VULKAN_KERNELS(X)  \
+    X(tensor_map, 4)               \
+    X(tensor_pair, 3)              \
+    X(tensor_move, 2)              \
+    X(tensor_conv, 4)              \
+    X(tensor_conv3, 4)             \
+    X(tensor_dynamic_conv, 3)      \
+    X(tensor_product, 4)           \
+    X(tensor_lines, 4)             \
+    X(tensor_sort, 2)              \
+    X(tensor_gather, 3)            \
+    X(tensor_groups, 4)            \
+    X(tensor_pool, 2)              \
+    X(tensor_resize, 2)            \
+    X(tensor_sample, 3)            \
+    X(tensor_edge, 2)              \
+    X(tensor_attend, 6)            \
+    X(tensor_channel_scores, 3)    \
+    X(tensor_channel_mix, 3)
+
+struct Kernel {
+    std::string_view name;
+    std::span<const std::uint32_t> code;
+};
+// Null for a name that no kernel has.
+const Kernel* find_kernel(std::string_view name);
+// 0 for a name that no kernel has.
+int addresses_of(std::string_view name);
+
+}  // namespace enlarge::vulkan

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/vulkan/program.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "backend/cpu/cpu.hpp"
+#include "backend/vulkan/session.hpp"
+#include "graph/fields.hpp"
+
+namespace enlarge::vulkan {
+namespace {
+
+class VulkanProgram final : public Program {
+public:
+    explicit VulkanProgram(std::shared_ptr<const Shared> shared) : shared_(std::move(shared)) {}
+    [[nodiscard]] const ProgramInfo& info() const override { return shared_->info; }
+    // More than any memory where the device cannot hold the tile, so that a smaller one is chosen.
+    [[nodiscard]] std::int64_t memory_bytes(Size tile) const override {
+        constexpr std::int64_t too_much = std::int64_t{1} << 50;
+        const auto plan = tensors::plan_tensors(shared_->graph, tile);
+        if (!plan.ok()) return plan.error().code == Errc::memory ? too_much : 0;
+        return shared_->holds(*plan).ok() ? static_cast<std::int64_t>(plan->bytes) : too_much;
+    }
+    Result<std::unique_ptr<Session>> session() const override { return make_session(shared_); }
+    [[nodiscard]] std::int64_t peak_device_bytes() const override { return shared_->device->most_bytes.load(); }
+
+private:
+    std::shared_ptr<const Shared> shared_;
+};
+
+ProgramInfo info_of(const Device& device, const Graph& graph) {
+    ProgramInfo info;
+    const int step = graph.size_multiple();
+    const auto radius = graph.receptive_radius();
+    info.scale = graph.scale();
+    info.channels = graph.input_channels();
+    info.size_multiple = step;
+    // A halo that is cut to the multiple must still hold what a pixel sees.
+    info.halo = radius ? (*radius + step - 1) / step * step : kWholePicture;
+    info.alignment = step;
+    info.precision = Precision::fp32;
+    info.description = "vulkan " + device.facts().name + ", fp32, node by node";
+    return info;
+}
+
+// Bytes of the most numbers that one field of an operation has.
+template <class Op>
+std::uint64_t largest(const Op& op) {
+    std::uint64_t most = 0;
+    for_each_field(op, [&](const auto& field) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(field)>, Values>)
+            if (field) most = std::max<std::uint64_t>(most, field->size() * sizeof(float));
+    });
+    return most;
+}
+
+}  // namespace
+
+Result<void> Shared::holds(const tensors::Plan& plan) const {
+    const Facts& facts = device->facts();
+    const auto too_large = [&](const std::string& what, std::uint64_t most) {
+        return Error{Errc::memory, facts.name + ": " + what + "; at most " + std::to_string(most) + " are possible"};
+    };
+    for (const auto& sides : plan.sides)
+        for (const std::int64_t side : sides)
+            if (sides.size() == 3 && side > kMostSide)
+                return too_large("a side of " + std::to_string(side) + " pixels", kMostSide);
+    // A binding begins at up to one alignment before its tensor.
+    const std::uint64_t range = facts.limits.maxStorageBufferRange / 4 * 4 - 256;
+    const auto largest = static_cast<std::uint64_t>(plan.largest);
+    const std::uint64_t most = std::min<std::uint64_t>(range / sizeof(float), std::numeric_limits<std::int32_t>::max());
+    if (largest > most) return too_large("a tensor of " + std::to_string(largest) + " numbers", most);
+    if (facts.largest_allocation && plan.bytes > facts.largest_allocation)
+        return too_large("a block of " + std::to_string(plan.bytes) + " bytes", facts.largest_allocation);
+    const std::uint64_t budget = budget_of(device->instance(), facts);
+    const std::uint64_t mine = static_cast<std::uint64_t>(device->bytes.load());
+    const std::uint64_t room = budget ? budget + mine : facts.memory_bytes();
+    if (plan.bytes > room) return too_large("a block of " + std::to_string(plan.bytes) + " bytes", room);
+    return {};
+}
+
+Result<const Program*> Shared::on_cpu() const {
+    const std::lock_guard lock(mutex);
+    if (!cpu) {
+        CompileOptions options;
+        options.precision = Precision::fp32;
+        options.pool = pool;
+        TRY(cpu, cpu_backend().compile(graph, options));
+    }
+    return static_cast<const Program*>(cpu.get());
+}
+
+Result<std::unique_ptr<Program>> make_program(std::shared_ptr<Device> device, const Graph& graph, ThreadPool* pool) {
+    TRY(graph.validate());
+    if (graph.inputs() != 1)
+        return Error{Errc::unsupported,
+                     "Vulkan: a network with " + std::to_string(graph.inputs()) + " inputs; one picture is expected"};
+    if (graph.output().channels != graph.input_channels())
+        return Error{Errc::unsupported, "Vulkan: a network from " + std::to_string(graph.input_channels()) + " to " +
+                                            std::to_string(graph.output().channels) + " channels"};
+    auto shared = std::make_shared<Shared>();
+    shared->device = std::move(device);
+    shared->graph = graph;
+    shared->constants.add(graph);
+    shared->info = info_of(*shared->device, graph);
+    shared->pool = pool;
+    const auto& values = shared->constants.values;
+    const std::uint64_t range = shared->device->facts().limits.maxStorageBufferRange - 256;
+    std::uint64_t most = 0;
+    for (const Node& node : graph.nodes())
+        std::visit([&](const auto& op) { most = std::max(most, largest(op)); }, node.op);
+    if (most > range)
+        return Error{Errc::unsupported, shared->device->facts().name + ": " + std::to_string(most) +
+                                            " bytes of weights in one layer; at most " + std::to_string(range) +
+                                            " are possible"};
+    TRY(shared->weights,
+        Buffer::create(shared->device, std::max<std::size_t>(values.size() * sizeof(float), 256), Buffer::Use::device));
+    TRY(upload(shared->device, shared->weights, values.data(), values.size() * sizeof(float)));
+    return std::unique_ptr<Program>(std::make_unique<VulkanProgram>(std::move(shared)));
+}
+
+}  // namespace enlarge::vulkan

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/vulkan/session.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "backend/reference/pixels.hpp"
+#include "backend/vulkan/choose.hpp"
+#include "backend/vulkan/kernels.hpp"
+#include "base/log.hpp"
+
+namespace enlarge::vulkan {
+namespace {
+
+constexpr std::uint64_t kUploadPiece = std::uint64_t{16} << 20;
+constexpr std::uint64_t kBlock = 768;  // of one call's parameters: a multiple of every alignment that drivers ask for
+// Which block an address is in; the bytes within it are below.
+constexpr tensors::Address kWeights = tensors::Address{1} << 60, kMemory = tensors::Address{2} << 60;
+// Submits should take about this long, in seconds: a desktop that shares the device stays smooth.
+constexpr double kSubmitSeconds = 0.02;
+constexpr double kFirstBudget = 1e8, kLeastBudget = 1e6, kMostBudget = 1e13;
+
+struct Prepared {
+    VkPipeline pipeline = VK_NULL_HANDLE;
+    VkDescriptorSet set = VK_NULL_HANDLE;
+    Choice choice;
+};
+
+class VulkanSession final : public Session {
+public:
+    explicit VulkanSession(std::shared_ptr<const Shared> shared)
+        : shared_(std::move(shared)), device_(shared_->device) {}
+    ~VulkanSession() override {
+        commands_.reset();  // waits
+        if (sets_) device_->vk.vkDestroyDescriptorPool(device_->handle(), sets_, nullptr);
+    }
+    Result<void> begin() {
+        TRY(commands_, Commands::create(device_));
+        return {};
+    }
+
+    Result<TileReport> run(const TileJob& job) override {
+        TRY(enlarge::check(job, shared_->info));
+        if (job.progress && *job.progress && !(*job.progress)(0)) return Error{Errc::cancelled, "stopped"};
+        TRY(commands_->wait());  // what a run that failed has left
+        TRY(prepare(job.in.size, job.continued));
+        reference::load_planes(job.in, reinterpret_cast<float*>(staging_.data()));
+        TRY(compute(job));
+        const int scale = shared_->info.scale;
+        const Size size{job.in.size.width * scale, job.in.size.height * scale};
+        const Rect core{job.core.x * scale, job.core.y * scale, job.core.width * scale, job.core.height * scale};
+        const auto* const pixels = reinterpret_cast<const float*>(staging_.data());
+        TileReport report;
+        bool zero = true;
+        look_at(pixels, size, core, report.finite, zero);
+        if (zero) return again_on_cpu(job);
+        reference::store_planes(pixels, size, core, job.out);
+        return report;
+    }
+
+private:
+    [[nodiscard]] std::uint64_t bytes_of(std::size_t node) const {
+        std::uint64_t bytes = sizeof(float);
+        for (const std::int64_t side : plan_.sides[node]) bytes *= static_cast<std::uint64_t>(side);
+        return bytes;
+    }
+
+    // Everything for pictures of this size, kept until there is another.
+    Result<void> prepare(Size size, Size continued) {
+        if (size == size_ && continued == continued_ && !calls_.empty()) return {};
+        calls_.clear();
+        TRY(plan_, tensors::plan_tensors(shared_->graph, size));
+        TRY(shared_->holds(plan_));
+        if (plan_.bytes > memory_.bytes()) {
+            memory_ = Buffer();  // freed first: old and new need not fit at the same time
+            TRY(memory_, Buffer::create(device_, plan_.bytes, Buffer::Use::device));
+        }
+        const std::uint64_t staged = std::max(bytes_of(0), bytes_of(plan_.sides.size() - 1));
+        if (staged > staging_.bytes()) {
+            staging_ = Buffer();
+            TRY(staging_, Buffer::create(device_, staged, Buffer::Use::host));
+        }
+        TRY(prepare_calls(
+            tensors::calls_of(shared_->graph, plan_, shared_->constants, kWeights, kMemory, continued)));
+        size_ = size;
+        continued_ = continued;
+        return {};
+    }
+
+    Result<void> prepare_calls(std::vector<tensors::Call> calls) {
+        const DeviceFunctions& vk = device_->vk;
+        if (sets_) vk.vkDestroyDescriptorPool(device_->handle(), sets_, nullptr);
+        sets_ = VK_NULL_HANDLE;
+        const auto count = static_cast<std::uint32_t>(std::max<std::size_t>(calls.size(), 1));
+        const VkDescriptorPoolSize each{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, count * (kMostTensors + 1)};
+        VkDescriptorPoolCreateInfo pool{VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO};
+        pool.maxSets = count;
+        pool.poolSizeCount = 1;
+        pool.pPoolSizes = &each;
+        TRY(device_->check(vk.vkCreateDescriptorPool(device_->handle(), &pool, nullptr, &sets_),
+                           "creating a descriptor pool"));
+        if (count * kBlock > parameters_.bytes()) {
+            parameters_ = Buffer();
+            TRY(parameters_, Buffer::create(device_, count * kBlock, Buffer::Use::device));
+        }
+        std::vector<std::byte> blocks(count * kBlock);
+        std::vector<Prepared> made;
+        for (tensors::Call& call : calls) {
+            const std::uint64_t at = made.size() * kBlock;
+            TRY(const Prepared one, prepare_call(call, at));
+            std::memcpy(blocks.data() + at, call.parameters.data(), call.parameters.size());
+            made.push_back(one);
+        }
+        TRY(upload(device_, parameters_, blocks.data(), blocks.size()));
+        calls_ = std::move(made);
+        return {};
+    }
+
+    // Binds what the call's addresses name; each becomes the number's place in its binding.
+    Result<Prepared> prepare_call(tensors::Call& call, std::uint64_t parameters_at) {
+        const DeviceFunctions& vk = device_->vk;
+        Prepared made{};
+        made.choice = choose_kernel(call, device_->facts());
+        TRY(made.pipeline, device_->kernel(made.choice.kernel));
+        const VkDescriptorSetLayout layout = device_->set_layout();
+        VkDescriptorSetAllocateInfo info{VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO};
+        info.descriptorPool = sets_;
+        info.descriptorSetCount = 1;
+        info.pSetLayouts = &layout;
+        TRY(device_->check(vk.vkAllocateDescriptorSets(device_->handle(), &info, &made.set),
+                           "creating descriptor sets"));
+        std::array<VkDescriptorBufferInfo, kMostTensors + 1> buffers;
+        buffers.fill({shared_->weights.handle(), 0, 256});
+        buffers[0] = {parameters_.handle(), parameters_at, kBlock};
+        for (std::size_t i = 0; i < static_cast<std::size_t>(addresses_of(call.kernel)); ++i) {
+            tensors::Address address = 0;
+            std::byte* const where = call.parameters.data() + i * sizeof address;
+            std::memcpy(&address, where, sizeof address);
+            if (address == 0) continue;
+            buffers[i + 1] = binding_of(address);
+            const std::uint64_t place[] = {(in_block(address) - buffers[i + 1].offset) / sizeof(float) | 1ULL << 32};
+            std::memcpy(where, place, sizeof place);
+        }
+        std::array<VkWriteDescriptorSet, kMostTensors + 1> writes{};
+        for (std::size_t i = 0; i < writes.size(); ++i) {
+            writes[i] = {VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET};
+            writes[i].dstSet = made.set;
+            writes[i].dstBinding = static_cast<std::uint32_t>(i);
+            writes[i].descriptorCount = 1;
+            writes[i].descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
+            writes[i].pBufferInfo = &buffers[i];
+        }
+        vk.vkUpdateDescriptorSets(device_->handle(), static_cast<std::uint32_t>(writes.size()), writes.data(), 0,
+                                  nullptr);
+        return made;
+    }
+
+    static std::uint64_t in_block(tensors::Address address) { return address & (kWeights - 1); }
+    [[nodiscard]] VkDescriptorBufferInfo binding_of(tensors::Address address) const {
+        const Buffer& block = address >= kMemory ? memory_ : shared_->weights;
+        const VkPhysicalDeviceLimits& limits = device_->facts().limits;
+        const std::uint64_t unit = std::max<std::uint64_t>(limits.minStorageBufferOffsetAlignment, 4);
+        const std::uint64_t first = in_block(address) / unit * unit;
+        return {block.handle(), first,
+                std::min<std::uint64_t>(block.bytes() - first, limits.maxStorageBufferRange / 4 * 4)};
+    }
+
+    // ---- running ----
+
+    Result<void> compute(const TileJob& job) {
+        TRY(VkCommandBuffer buffer, commands_->begin());
+        copy(buffer, staging_.handle(), 0, memory_.handle(), plan_.place[0], bytes_of(0));
+        double all = 0, done = 0, room = budget_;
+        for (const Prepared& call : calls_) all += call.choice.work * static_cast<double>(call.choice.items);
+        for (const Prepared& call : calls_) {
+            commands_->barrier(buffer);
+            bind(buffer, call);
+            for (std::uint64_t first = 0; first < call.choice.items;) {
+                if (room < call.choice.work) {
+                    TRY(buffer, next_piece(job, done / all));
+                    room = budget_;
+                    bind(buffer, call);
+                }
+                const std::uint64_t count = dispatch(buffer, call, first, room);
+                first += count;
+                room -= call.choice.work * static_cast<double>(count);
+                done += call.choice.work * static_cast<double>(count);
+            }
+        }
+        commands_->barrier(buffer);
+        const std::size_t last = plan_.sides.size() - 1;
+        copy(buffer, memory_.handle(), plan_.place[last], staging_.handle(), 0, bytes_of(last));
+        to_host(buffer);
+        TRY(commands_->submit());
+        return commands_->wait();
+    }
+
+    // What is recorded is sent off; how much a piece holds follows from how long pieces take.
+    Result<VkCommandBuffer> next_piece(const TileJob& job, double done) {
+        TRY(commands_->submit());
+        TRY(VkCommandBuffer buffer, commands_->begin());
+        const double seconds = commands_->last_seconds();
+        if (seconds > 1.5 * kSubmitSeconds) budget_ = std::max(kLeastBudget, budget_ * 0.6);
+        if (seconds > 0 && seconds < 0.6 * kSubmitSeconds) budget_ = std::min(kMostBudget, budget_ * 1.5);
+        if (job.progress && *job.progress && !(*job.progress)(done)) {
+            TRY(commands_->submit());  // an empty one: what was begun is ended
+            TRY(commands_->wait());
+            return Error{Errc::cancelled, "stopped"};
+        }
+        return buffer;
+    }
+
+    void bind(VkCommandBuffer buffer, const Prepared& call) {
+        const DeviceFunctions& vk = device_->vk;
+        vk.vkCmdBindPipeline(buffer, VK_PIPELINE_BIND_POINT_COMPUTE, call.pipeline);
+        vk.vkCmdBindDescriptorSets(buffer, VK_PIPELINE_BIND_POINT_COMPUTE, device_->pipeline_layout(), 0, 1, &call.set,
+                                   0, nullptr);
+    }
+
+    // As many items as there is room for, from `first`. Returns how many.
+    std::uint64_t dispatch(VkCommandBuffer buffer, const Prepared& call, std::uint64_t first, double room) {
+        const std::uint64_t threads = call.choice.groups ? 1 : device_->facts().threads();
+        const std::uint64_t most =
+            threads * std::min<std::uint32_t>(device_->facts().limits.maxComputeWorkGroupCount[0], 1U << 20);
+        const double fit = std::max(1.0, std::min(room / call.choice.work, 1e15));
+        const std::uint64_t wanted = std::max<std::uint64_t>(static_cast<std::uint64_t>(fit) / threads, 1) * threads;
+        const std::uint64_t count = std::min({call.choice.items - first, most, wanted});
+        const std::uint32_t range[2] = {static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(first + count)};
+        device_->vk.vkCmdPushConstants(buffer, device_->pipeline_layout(), VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof range,
+                                       range);
+        device_->vk.vkCmdDispatch(buffer, static_cast<std::uint32_t>((count + threads - 1) / threads), 1, 1);
+        return count;
+    }
+
+    void copy(VkCommandBuffer buffer, VkBuffer from, std::uint64_t from_at, VkBuffer to, std::uint64_t to_at,
+              std::uint64_t bytes) const {
+        const VkBufferCopy region{from_at, to_at, bytes};
+        device_->vk.vkCmdCopyBuffer(buffer, from, to, 1, &region);
+    }
+    void to_host(VkCommandBuffer buffer) const {
+        VkMemoryBarrier memory{VK_STRUCTURE_TYPE_MEMORY_BARRIER};
+        memory.srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT;
+        memory.dstAccessMask = VK_ACCESS_HOST_READ_BIT;
+        device_->vk.vkCmdPipelineBarrier(buffer, VK_PIPELINE_STAGE_TRANSFER_BIT, VK_PIPELINE_STAGE_HOST_BIT, 0, 1,
+                                         &memory, 0, nullptr, 0, nullptr);
+    }
+
+    // ---- what came back ----
+
+    void look_at(const float* planes, Size size, const Rect& core, bool& finite, bool& zero) const {
+        for (std::int64_t c = 0; c < shared_->info.channels; ++c)
+            for (int y = core.y; y < core.bottom(); ++y) {
+                const float* row = planes + (c * size.height + y) * size.width;
+                for (int x = core.x; x < core.right(); ++x) {
+                    finite = finite && std::isfinite(row[x]);
+                    zero = zero && row[x] == 0.0F;
+                }
+            }
+    }
+
+    // A tile of nothing but zeros is what broken drivers give, and seldom what a network computes.
+    Result<TileReport> again_on_cpu(const TileJob& job) {
+        TRY(const Program* const cpu, shared_->on_cpu());
+        TRY(const auto session, cpu->session());
+        const std::lock_guard lock(shared_->mutex);
+        if (!shared_->said_zero)
+            log(LogLevel::notice, {"tile-black", device_->facts().name + ": a tile of " +
+                                                     std::to_string(job.in.size.width) + "x" +
+                                                     std::to_string(job.in.size.height) +
+                                                     " pixels came back all zero; such tiles are computed again on "
+                                                     "the processor"});
+        shared_->said_zero = true;
+        return session->run(job);
+    }
+
+    std::shared_ptr<const Shared> shared_;
+    std::shared_ptr<Device> device_;
+    std::unique_ptr<Commands> commands_;
+    Buffer memory_, staging_, parameters_;
+    VkDescriptorPool sets_ = VK_NULL_HANDLE;
+    tensors::Plan plan_;
+    Size size_{0, 0}, continued_{0, 0};
+    std::vector<Prepared> calls_;
+    double budget_ = kFirstBudget;  // steps of innermost loops that one submit holds
+};
+
+}  // namespace
+
+Result<void> upload(const std::shared_ptr<Device>& device, const Buffer& to, const void* from, std::uint64_t bytes) {
+    if (bytes == 0) return {};
+    TRY(const Buffer staging, Buffer::create(device, std::min(bytes, kUploadPiece), Buffer::Use::host));
+    TRY(const auto commands, Commands::create(device));
+    for (std::uint64_t at = 0; at < bytes; at += kUploadPiece) {
+        const std::uint64_t piece = std::min(kUploadPiece, bytes - at);
+        std::memcpy(staging.data(), static_cast<const std::byte*>(from) + at, piece);
+        TRY(VkCommandBuffer buffer, commands->begin());
+        const VkBufferCopy region{0, at, piece};
+        device->vk.vkCmdCopyBuffer(buffer, staging.handle(), to.handle(), 1, &region);
+        TRY(commands->submit());
+        TRY(commands->wait());
+    }
+    return {};
+}
+
+Result<std::unique_ptr<Session>> make_session(std::shared_ptr<const Shared> shared) {
+    auto session = std::make_unique<VulkanSession>(std::move(shared));
+    TRY(session->begin());
+    return std::unique_ptr<Session>(std::move(session));
+}
+
+}  // namespace enlarge::vulkan

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fake_device.hpp"
+
+#include <cstring>
+
+namespace enlarge::test {
+namespace {
+
+FakeDevice& fake() { return *FakeDevice::current(); }
+
+// X(function): those that can fail.
+#define ENLARGE_FALLIBLE(X)          \
+    X(vkCreateBuffer)                \
+    X(vkAllocateMemory)              \
+    X(vkBindBufferMemory)            \
+    X(vkMapMemory)                   \
+    X(vkCreateDescriptorSetLayout)   \
+    X(vkCreatePipelineLayout)        \
+    X(vkCreateShaderModule)          \
+    X(vkCreatePipelineCache)         \
+    X(vkCreateComputePipelines)      \
+    X(vkCreateDescriptorPool)        \
+    X(vkAllocateDescriptorSets)      \
+    X(vkCreateCommandPool)           \
+    X(vkAllocateCommandBuffers)      \
+    X(vkBeginCommandBuffer)          \
+    X(vkEndCommandBuffer)            \
+    X(vkQueueSubmit)                 \
+    X(vkCreateSemaphore)             \
+    X(vkCreateFence)                 \
+    X(vkWaitForFences)               \
+    X(vkResetFences)                 \
+    X(vkWaitSemaphores)
+
+#define ENLARGE_NAME(function) \
+    constexpr char name_##function[] = #function;
+ENLARGE_FALLIBLE(ENLARGE_NAME)
+#undef ENLARGE_NAME
+
+template <const char* name, auto member, class... A>
+VKAPI_ATTR VkResult VKAPI_CALL fallible(A... a) {
+    if (fake().strikes(name)) return fake().failure;
+    return (fake().real.*member)(a...);
+}
+template <const char* name, auto member, class... A>
+void wrap(vulkan::DeviceFunctions& vk, VkResult(VKAPI_PTR*)(A...)) {
+    vk.*member = &fallible<name, member, A...>;
+}
+
+VKAPI_ATTR void VKAPI_CALL dispatch(VkCommandBuffer buffer, std::uint32_t x, std::uint32_t y, std::uint32_t z) {
+    if (!fake().does_nothing) fake().real.vkCmdDispatch(buffer, x, y, z);
+}
+VKAPI_ATTR void VKAPI_CALL push(VkCommandBuffer buffer, VkPipelineLayout layout, VkShaderStageFlags stages,
+                                std::uint32_t offset, std::uint32_t size, const void* values) {
+    std::uint32_t range[2] = {static_cast<const std::uint32_t*>(values)[0],
+                              static_cast<const std::uint32_t*>(values)[1]};
+    if (fake().skips_items) range[1] -= (range[1] - range[0]) / 8;
+    fake().real.vkCmdPushConstants(buffer, layout, stages, offset, size, range);
+}
+// Fresh memory holds anything; a device that does nothing shall give black.
+void clear(VkDevice device, VkDeviceMemory memory, VkDeviceSize bytes) {
+    void* mapped = nullptr;
+    const auto unmap = reinterpret_cast<PFN_vkUnmapMemory>(
+        fake().real_instance.vkGetDeviceProcAddr(device, "vkUnmapMemory"));
+    if (!unmap || fake().real.vkMapMemory(device, memory, 0, VK_WHOLE_SIZE, 0, &mapped) != VK_SUCCESS) return;
+    std::memset(mapped, 0, bytes);
+    unmap(device, memory);
+}
+
+// With two heaps the driver's one kind of memory is shown as two.
+VKAPI_ATTR VkResult VKAPI_CALL allocate(VkDevice device, const VkMemoryAllocateInfo* info,
+                                        const VkAllocationCallbacks* callbacks, VkDeviceMemory* memory) {
+    if (fake().strikes("vkAllocateMemory")) return fake().failure;
+    VkMemoryAllocateInfo real = *info;
+    if (fake().two_heaps) real.memoryTypeIndex = 0;
+    const VkResult made = fake().real.vkAllocateMemory(device, &real, callbacks, memory);
+    if (made == VK_SUCCESS && fake().does_nothing) clear(device, *memory, real.allocationSize);
+    return made;
+}
+VKAPI_ATTR void VKAPI_CALL requirements(VkDevice device, VkBuffer buffer, VkMemoryRequirements* needs) {
+    fake().real.vkGetBufferMemoryRequirements(device, buffer, needs);
+    if (fake().two_heaps) needs->memoryTypeBits = 3;
+}
+
+VKAPI_ATTR void VKAPI_CALL properties(VkPhysicalDevice device, VkPhysicalDeviceProperties2* all) {
+    fake().real_instance.vkGetPhysicalDeviceProperties2(device, all);
+    if (fake().limits) fake().limits(all->properties.limits);
+}
+VKAPI_ATTR void VKAPI_CALL features(VkPhysicalDevice device, VkPhysicalDeviceFeatures2* all) {
+    fake().real_instance.vkGetPhysicalDeviceFeatures2(device, all);
+    for (auto* one = static_cast<VkBaseOutStructure*>(all->pNext); one; one = one->pNext) {
+        if (one->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES && fake().no_half)
+            reinterpret_cast<VkPhysicalDevice16BitStorageFeatures*>(one)->storageBuffer16BitAccess = VK_FALSE;
+        if (one->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES && fake().no_half)
+            reinterpret_cast<VkPhysicalDeviceShaderFloat16Int8Features*>(one)->shaderFloat16 = VK_FALSE;
+        if (one->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES && fake().no_timeline)
+            reinterpret_cast<VkPhysicalDeviceTimelineSemaphoreFeatures*>(one)->timelineSemaphore = VK_FALSE;
+    }
+}
+VKAPI_ATTR void VKAPI_CALL memory(VkPhysicalDevice device, VkPhysicalDeviceMemoryProperties2* all) {
+    fake().real_instance.vkGetPhysicalDeviceMemoryProperties2(device, all);
+    if (!fake().two_heaps) return;
+    VkPhysicalDeviceMemoryProperties& m = all->memoryProperties;
+    m.memoryHeapCount = m.memoryTypeCount = 2;
+    m.memoryHeaps[1] = {m.memoryHeaps[0].size, 0};
+    m.memoryHeaps[0].flags = VK_MEMORY_HEAP_DEVICE_LOCAL_BIT;
+    m.memoryTypes[0] = {VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, 0};
+    m.memoryTypes[1] = {VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT, 1};
+}
+
+}  // namespace
+
+void FakeDevice::instance(vulkan::InstanceFunctions& vk) {
+    real_instance = vk;
+    vk.vkGetPhysicalDeviceProperties2 = properties;
+    vk.vkGetPhysicalDeviceFeatures2 = features;
+    vk.vkGetPhysicalDeviceMemoryProperties2 = memory;
+}
+
+void FakeDevice::device(vulkan::DeviceFunctions& vk) {
+    real = vk;
+#define ENLARGE_WRAP(function) \
+    if (vk.function) wrap<name_##function, &vulkan::DeviceFunctions::function>(vk, vk.function);
+    ENLARGE_FALLIBLE(ENLARGE_WRAP)
+#undef ENLARGE_WRAP
+    vk.vkCmdDispatch = dispatch;
+    vk.vkCmdPushConstants = push;
+    vk.vkAllocateMemory = allocate;
+    vk.vkGetBufferMemoryRequirements = requirements;
+}
+
+}  // namespace enlarge::test

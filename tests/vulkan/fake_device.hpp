@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stands between the backend and the driver: lets calls fail, and devices be less than they are.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "backend/vulkan/functions.hpp"
+
+namespace enlarge::test {
+
+struct FakeDevice final : vulkan::Interposer {
+    FakeDevice() { current() = this; }
+    ~FakeDevice() override { current() = nullptr; }
+
+    // Calls that can fail are counted; the one of this number (from 0 on) fails. -1: none does.
+    int fail_at = -1;
+    VkResult failure = VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    std::string only;          // counts this function alone; empty: all
+    int calls = 0;
+    std::string failed;        // which one did
+
+    // What the device is made to say.
+    std::function<void(VkPhysicalDeviceLimits&)> limits;
+    bool no_half = false, no_timeline = false, two_heaps = false;
+    bool does_nothing = false;   // dispatches are dropped
+    bool skips_items = false;    // the last of each dispatch are
+
+    void instance(vulkan::InstanceFunctions& vk) override;
+    void device(vulkan::DeviceFunctions& vk) override;
+
+    static FakeDevice*& current() {
+        static FakeDevice* one = nullptr;
+        return one;
+    }
+    bool strikes(const char* function) {
+        if (!only.empty() && only != function) return false;
+        if (calls++ != fail_at) return false;
+        failed = function;
+        return true;
+    }
+    vulkan::InstanceFunctions real_instance;
+    vulkan::DeviceFunctions real;
+};
+
+}  // namespace enlarge::test
