@@ -67,6 +67,24 @@ void clear(VkDevice device, VkDeviceMemory memory, VkDeviceSize bytes) {
     unmap(device, memory);
 }
 
+// Which buffers the host sees: a device that does nothing takes nothing from them either.
+VKAPI_ATTR VkResult VKAPI_CALL map(VkDevice device, VkDeviceMemory memory, VkDeviceSize at, VkDeviceSize bytes,
+                                   VkMemoryMapFlags flags, void** data) {
+    if (fake().strikes("vkMapMemory")) return fake().failure;
+    fake().mapped.insert(memory);
+    return fake().real.vkMapMemory(device, memory, at, bytes, flags, data);
+}
+VKAPI_ATTR VkResult VKAPI_CALL bind(VkDevice device, VkBuffer buffer, VkDeviceMemory memory, VkDeviceSize at) {
+    if (fake().strikes("vkBindBufferMemory")) return fake().failure;
+    fake().memory_of[buffer] = memory;
+    return fake().real.vkBindBufferMemory(device, buffer, memory, at);
+}
+VKAPI_ATTR void VKAPI_CALL copy(VkCommandBuffer commands, VkBuffer from, VkBuffer to, std::uint32_t count,
+                                const VkBufferCopy* regions) {
+    if (fake().does_nothing && fake().mapped.count(fake().memory_of[from])) return;
+    fake().real.vkCmdCopyBuffer(commands, from, to, count, regions);
+}
+
 // With two heaps the driver's one kind of memory is shown as two.
 VKAPI_ATTR VkResult VKAPI_CALL allocate(VkDevice device, const VkMemoryAllocateInfo* info,
                                         const VkAllocationCallbacks* callbacks, VkDeviceMemory* memory) {
@@ -126,6 +144,9 @@ void FakeDevice::device(vulkan::DeviceFunctions& vk) {
     vk.vkCmdDispatch = dispatch;
     vk.vkCmdPushConstants = push;
     vk.vkAllocateMemory = allocate;
+    vk.vkMapMemory = map;
+    vk.vkBindBufferMemory = bind;
+    vk.vkCmdCopyBuffer = copy;
     vk.vkGetBufferMemoryRequirements = requirements;
 }
 

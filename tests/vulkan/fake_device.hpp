@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,6 +43,8 @@ struct FakeDevice final : vulkan::Interposer {
         failed = function;
         return true;
     }
+    std::set<VkDeviceMemory> mapped;
+    std::map<VkBuffer, VkDeviceMemory> memory_of;
     vulkan::InstanceFunctions real_instance;
     vulkan::DeviceFunctions real;
 };
