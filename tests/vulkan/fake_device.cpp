@@ -92,6 +92,7 @@ VKAPI_ATTR VkResult VKAPI_CALL allocate(VkDevice device, const VkMemoryAllocateI
     VkMemoryAllocateInfo real = *info;
     if (fake().two_heaps) real.memoryTypeIndex = 0;
     const VkResult made = fake().real.vkAllocateMemory(device, &real, callbacks, memory);
+    if (made == VK_SUCCESS) fake().mapped.erase(*memory);  // drivers give a freed handle again
     if (made == VK_SUCCESS && fake().does_nothing) clear(device, *memory, real.allocationSize);
     return made;
 }

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "backend/reference/reference.hpp"
+#include "base/log.hpp"
 #include "device.hpp"
 #include "fake_device.hpp"
 #include "run/enlarger.hpp"
@@ -196,9 +197,27 @@ TEST(vulkan_faults, black_tiles_are_computed_again_on_the_processor) {
     FakeDevice device;
     const auto backend = backend_on(device);
     device.does_nothing = true;
+    std::vector<std::string> said;
+    set_log_sink([&](LogLevel, const Notice& line) {
+        if (line.code == "tile-black") said.emplace_back(line.text);
+    });
     const auto got = enlarged(*backend, small_network(), picture());
+    set_log_sink({});
     ASSERT_TRUE(got.ok()) << got.error().message;
     EXPECT_LE(test::largest_difference(*got, truth()), 1e-4);
+    ASSERT_EQ(said.size(), 1U);
+    EXPECT_NE(said[0].find("12x8"), std::string::npos) << said[0];
+}
+
+// Black in and black out is right for many networks: the device's answer stands.
+TEST(vulkan_faults, black_pictures_stay_with_the_device) {
+    ENLARGE_NEEDS_VULKAN();
+    FakeDevice device;
+    const auto backend = backend_on(device);
+    device.does_nothing = true;
+    const auto got = enlarged(*backend, small_network(), FloatPicture(3, {12, 8}));
+    ASSERT_TRUE(got.ok()) << got.error().message;
+    for (const float value : got->values) ASSERT_EQ(value, 0.0F);
 }
 
 TEST(vulkan_faults, a_device_that_computes_wrongly_is_refused_and_that_is_kept) {

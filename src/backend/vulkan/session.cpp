@@ -45,17 +45,18 @@ public:
         if (job.progress && *job.progress && !(*job.progress)(0)) return Error{Errc::cancelled, "stopped"};
         TRY(commands_->wait());  // what a run that failed has left
         TRY(prepare(job.in.size, job.continued));
-        reference::load_planes(job.in, reinterpret_cast<float*>(staging_.data()));
+        auto* const planes = reinterpret_cast<float*>(staging_.data());
+        reference::load_planes(job.in, planes);
+        const bool light = std::any_of(planes, planes + bytes_of(0) / sizeof(float), [](float v) { return v != 0; });
         TRY(compute(job));
         const int scale = shared_->info.scale;
         const Size size{job.in.size.width * scale, job.in.size.height * scale};
         const Rect core{job.core.x * scale, job.core.y * scale, job.core.width * scale, job.core.height * scale};
-        const auto* const pixels = reinterpret_cast<const float*>(staging_.data());
         TileReport report;
         bool zero = true;
-        look_at(pixels, size, core, report.finite, zero);
-        if (zero) return again_on_cpu(job);
-        reference::store_planes(pixels, size, core, job.out);
+        look_at(planes, size, core, report.finite, zero);
+        if (zero && light) return again_on_cpu(job);
+        reference::store_planes(planes, size, core, job.out);
         return report;
     }
 
@@ -259,7 +260,7 @@ private:
             }
     }
 
-    // A tile of nothing but zeros is what broken drivers give, and seldom what a network computes.
+    // A tile of nothing but zeros is what broken drivers give, and seldom what a network makes of a picture.
     Result<TileReport> again_on_cpu(const TileJob& job) {
         TRY(const Program* const cpu, shared_->on_cpu());
         TRY(const auto session, cpu->session());
