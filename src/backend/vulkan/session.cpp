@@ -182,6 +182,9 @@ private:
                     TRY(buffer, next_piece(job, done / all));
                     room = budget_;
                     bind(buffer, call);
+                } else if (first > 0) {
+                    // Bindings reach beyond their tensors: layers that watch for hazards take two parts of a call for one.
+                    commands_->barrier(buffer);
                 }
                 const std::uint64_t count = dispatch(buffer, call, first, room);
                 first += count;
