@@ -42,8 +42,8 @@ Result<void> Commands::create() {
 
 Commands::~Commands() {
     const DeviceFunctions& vk = device_->vk;
-    // Buffers that are still at work may not be freed, whatever went wrong. Of a device that is lost, too: its waits end,
-    // and drivers have threads of their own.
+    // Buffers that are still at work may not be freed, whatever went wrong. Those of a lost device neither: its waits
+    // end, and drivers have threads of their own.
     const auto busy = [&](Slot& slot) { return slot.ticket && (device_->lost() || !wait(slot).ok()); };
     if (const bool first = busy(slots_[now_]), second = busy(slots_[1 - now_]); first || second) {
         const std::lock_guard lock(device_->queue_mutex());

@@ -183,7 +183,7 @@ private:
                     room = budget_;
                     bind(buffer, call);
                 } else if (first > 0) {
-                    // Bindings reach beyond their tensors: layers that watch for hazards take two parts of a call for one.
+                    // Bindings reach beyond their tensors, so layers see a hazard between two parts of a call.
                     commands_->barrier(buffer);
                 }
                 const std::uint64_t count = dispatch(buffer, call, first, room);

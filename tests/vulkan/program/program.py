@@ -62,7 +62,8 @@ def broken(**how):
 def devices():
     said = Run("devices")
     check("devices: a Vulkan device with driver and rung",
-          re.search(r"vulkan:0 +yes \S.*\n +Vulkan 1\.\d+\.\d+, \S.*; rung \d .*\n +[\d.]+ GiB of memory", said.out), said)
+          re.search(r"vulkan:0 +yes \S.*\n +Vulkan 1\.\d+\.\d+, \S.*; rung \d .*\n +[\d.]+ GiB of memory", said.out),
+          said)
     entries = [entry for entry in Run("devices", "--json").events("device") if entry["id"] == "vulkan:0"]
     check("devices --json", len(entries) == 1 and entries[0]["usable"] and entries[0]["memory"] > 0, entries)
     report = Run("devices", "--report")
