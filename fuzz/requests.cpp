@@ -31,6 +31,15 @@ void query(std::string_view text) {
     require(serve::parse_query(again) == parsed, "what is written as a query reads as it was");
 }
 
+void target(std::string_view text) {
+    const serve::Target split = serve::split_target(text);
+    require(text.ends_with(split.address), "an address is the end of what was asked for");
+    if (!split.host) return require(split.address == text, "or all of it");
+    accepted = serve::host_allowed(*split.host, {});
+    require(split.host->find_first_of("/?") == std::string_view::npos, "a host has no path");
+    require(split.address.empty() || split.address[0] == '/' || split.address[0] == '?', "an address begins as one");
+}
+
 void host(std::string_view text) {
     const auto [name, origin] = halves(text);
     accepted = serve::host_allowed(name, {"pictures.example"});
@@ -98,6 +107,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     switch (data[0]) {
         case 'q':
             query(text);
+            break;
+        case 't':
+            target(text);
             break;
         case 'h':
             host(text);

@@ -11,12 +11,15 @@ axe.min.js).
 
 import argparse
 import base64
+import http.client
+import http.server
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 
@@ -156,6 +159,8 @@ def accessible(page, where):
 def a_picture(page):
     page.open()
     check("the page is there", page.one("h1").text == "enlarge" and not page.one("#start").is_enabled())
+    titles = [card.text for card in page.all("#models .card strong")]
+    check("no two cards have one name", len(set(titles)) == len(titles) > 4, titles)
     accessible(page, "empty")
     page.drop("cat.jpg", "image/jpeg", (REPOSITORY / "samples" / "cat.jpg").read_bytes())
     check("a dropped picture is shown", len(page.all("#chosen li img")) == 1)
@@ -322,6 +327,63 @@ def a_token(page, program):
     page.open()
 
 
+class Proxy(http.server.BaseHTTPRequestHandler):
+    """What stands at https://example.org/enlarge/: takes the path off or leaves it on. A subclass sets `behind`."""
+
+    protocol_version, behind, leave = "HTTP/1.1", None, False
+
+    def forward(self):
+        path = self.path if self.leave else self.path.removeprefix("/enlarge") or "/"
+        if not self.path.startswith("/enlarge/"):
+            return self.send_error(404)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        there = http.client.HTTPConnection("127.0.0.1", self.behind.port)
+        there.request(self.command, path, body, {k: v for k, v in self.headers.items() if k != "Connection"})
+        answer = there.getresponse()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name not in ("Transfer-Encoding", "Connection", "Date"):
+                self.send_header(name, value)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        try:
+            while more := answer.read1(65536):
+                self.wfile.write(more)
+        except OSError:
+            there.close()
+        self.close_connection = True
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = forward
+
+    def log_message(self, *_):
+        pass
+
+
+def behind_a_proxy(page, program):
+    """Under a path, taken off by the proxy or left on: everything is found there, and nothing is asked elsewhere."""
+    for leave in (False, True):
+        with Server(program, *(["--prefix", "/enlarge"] if leave else [])) as server:
+            kind = type("Its", (Proxy,), {"behind": server, "leave": leave})
+            with http.server.ThreadingHTTPServer(("127.0.0.1", 0), kind) as proxy:
+                proxy.daemon_threads = True
+                threading.Thread(target=proxy.serve_forever, daemon=True).start()
+                page.driver.get("about:blank")
+                page.driver.get_log("browser")
+                page.driver.get(f"http://127.0.0.1:{proxy.server_address[1]}/enlarge/")
+                how = "left on" if leave else "taken off"
+                check(f"path {how}: the page is there", until(lambda: page.all("#models .card"), 20))
+                page.drop("under-a-path.png", "image/png", png(40, 30))
+                page.one("#start").click()
+                check(f"path {how}: a picture is enlarged", page.ended("under-a-path.png"))
+                check(f"path {how}: and compared", shown(page, "under-a-path.png"))
+                link = page.button("under-a-path.png", "Download").get_attribute("href")
+                check(f"path {how}: the download lies under it", "/enlarge/v1/jobs/" in link, link)
+                errors = [e["message"] for e in page.driver.get_log("browser") if e["level"] == "SEVERE"]
+                check(f"path {how}: nothing is missing", not errors, errors)
+                page.driver.get("about:blank")
+                proxy.shutdown()
+
+
 def a_part(page):
     page.drop("part.png", "image/png", png(300, 200))
     page.one("#preview").click()
@@ -418,10 +480,16 @@ def small_and_dark(page):
         "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
     )
     page.driver.refresh()
-    until(lambda: page.all("#jobs li.done"))
+    until(lambda: page.all("#jobs li.done") and page.all("#models .card"))
     wide = page.js("return document.documentElement.scrollWidth")
     check("nothing sticks out at 360 pixels", wide <= 360, wide)
     page.shot("phone-light")
+    accessible(page, "phone")
+    page.media(prefers_color_scheme="dark")
+    for name in ("models", "jobs"):
+        page.js("document.getElementById(arguments[0]).scrollIntoView({behavior: 'instant'})", name)
+        page.shot(f"phone-{name}-dark")
+    page.media(prefers_color_scheme="light")
     page.button("cat.jpg", "Compare").click()
     check("nor in the viewer", page.js("return document.getElementById('viewer').scrollWidth") <= 360)
     page.shot("phone-compare")
@@ -520,6 +588,7 @@ def main():
             ]
             check("the browser complains of nothing", not errors, errors)
             a_token(page, o.program)
+            behind_a_proxy(page, o.program)
         except Exception as error:  # noqa: BLE001
             page.shot("failed")
             check(f"the test goes through: {error!r}", False)

@@ -32,11 +32,13 @@ def png(width, height, colour=None):
     return png_of(width, height, zlib.compress(rows))
 
 
-def png_of(width, height, data):
+def png_of(width, height, data, colours=2):
+    """Of rows that are packed already; `colours` as PNG numbers them: 2 for RGB, 6 with alpha."""
+
     def chunk(kind, body):
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, 8, colours, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 

@@ -9,6 +9,7 @@ import concurrent.futures
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import struct
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 from client import Server, check, finish, png, png_of, png_size, ppm_pixels, until
 
@@ -83,6 +85,13 @@ def pictures(server):
     check("the network that suits", answer.status == 200 and answer.headers.get("enlarge-model") == "fine-x4", answer)
     answer = server.ask("POST", FAST, iter([small[:20], small[20:]]), {"Transfer-Encoding": "chunked"})
     check("in chunks", answer.status == 200, answer)
+    solid = png_of(2, 2, zlib.compress(b"\0" + b"\x10\x20\x30\xff" * 2 + b"\0" + b"\x40\x50\x60\xff" * 2), 6)
+    answer = server.post(FAST + "&format=jpg", solid)
+    same = answer.status == 200 and answer.body == by_the_program(solid, "-m", "swift-x2", ending="jpg")
+    check("transparency that hides nothing: a JPEG, the program's", same, answer)
+    glass = png_of(2, 1, zlib.compress(b"\0" + b"\x10\x20\x30\x7f" * 2), 6)
+    answer = server.post(FAST + "&format=jpg", glass)
+    check("what would be lost is refused", answer.status >= 400 and answer.says("background"), answer)
 
 
 def refusals(server):
@@ -199,6 +208,24 @@ def others(server):
         answer.status == 403 and "access-control-allow-origin" not in answer.headers,
         answer,
     )
+
+
+def absolute(server):
+    """Addresses with the server's name before them, as clients write them who take this for a proxy."""
+    for target, host, status in (
+        ("http://localhost/v1/models?x=http://a", "localhost", 200),
+        ("http://localhost:4848/healthz", "evil.example", 200),  # what the line says counts
+        ("HTTP://127.0.0.1", "localhost", 200),
+        ("http://localhost?a=b", "localhost", 200),
+        ("http://evil.example/healthz", "localhost", 421),
+        ("http:///healthz", "localhost", 421),
+        ("http://localhost@evil.example/healthz", "localhost", 421),
+        ("ftp://localhost/healthz", "localhost", 404),
+    ):
+        with server.socket() as s:
+            s.sendall(f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            said = s.recv(4096).split(b"\r\n")[0].decode()
+        check(f"GET {target}: {status}", f" {status} " in said, said)
 
 
 def smuggling(server):
@@ -338,6 +365,30 @@ def crashes():
         check("and costs nobody else", waiting.result().status == 200, waiting.result())
 
 
+def memory():
+    """What a worker may take is bounded; a picture beyond it costs itself at most, and the next has all again."""
+    with Server(PROGRAM) as server:
+        server.post(FAST, png(8, 8))
+        bound = lambda pid: resource.prlimit(pid, resource.RLIMIT_DATA)
+        (first,) = server.workers()
+        with open("/proc/meminfo", encoding="ascii") as file:
+            free = next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemTotal"))
+        soft, hard = bound(first)
+        check("a worker's memory is bounded", 1 << 30 <= soft == hard, (soft, hard))
+        check("below the machine's", soft < max(free, 2 << 30), (soft, free))
+        with open(f"/proc/{first}/status", encoding="ascii") as file:
+            there = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmData"))
+        resource.prlimit(first, resource.RLIMIT_DATA, (there + (8 << 20),) * 2)
+        answer = server.post(FAST, png(2000, 1500))
+        good = answer.status == 413 and answer.json["error"]["code"] == "memory"
+        check("a picture beyond it: a sentence, or another try", good or answer.status == 200, answer)
+        check("by another worker", until(lambda: first not in server.workers(), 10), server.workers())
+        answer = server.post(FAST, png(2000, 1500))
+        check("which has all of it", answer.status == 200 and png_size(answer.body) == (4000, 3000), answer)
+        (second,) = server.workers()
+        check("and its own bound", bound(second)[0] >= 1 << 30, bound(second))
+
+
 def patience():
     with Server(PROGRAM, "--patience", "1") as server:
         sockets = []
@@ -426,12 +477,14 @@ def main():
         pictures(server)
         refusals(server)
         others(server)
+        absolute(server)
         smuggling(server)
         rest(server)
     limits()
     tokens()
     crowd()
     crashes()
+    memory()
     patience()
     return finish()
 

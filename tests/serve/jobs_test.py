@@ -219,6 +219,61 @@ def archive(server):
     server.ask("DELETE", "/v1/jobs/half-2")
 
 
+class Ranges(io.RawIOBase):
+    """What lies at an address, read in parts."""
+
+    def __init__(self, server, path):
+        self.server, self.path, self.at = server, path, 0
+        answer = server.get(path, Range="bytes=0-0")
+        self.size = int(answer.headers["content-range"].split("/")[1])
+
+    def seekable(self):
+        return True
+
+    def tell(self):
+        return self.at
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        self.at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.size}[whence]
+        return self.at
+
+    def read(self, size=-1):
+        end = self.size if size < 0 else min(self.size, self.at + size)
+        if end <= self.at:
+            return b""
+        part = self.server.get(self.path, Range=f"bytes={self.at}-{end - 1}")
+        self.at += len(part.body)
+        return part.body
+
+
+def large_archive():
+    """Results of more than 4 GiB in one archive, and behind them: Zip64."""
+    large = (4 << 30) + 12345
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(PROGRAM, data=folder)
+        server.start()
+        for name in ("large", "after"):
+            put(server, name, png(16, 8), FAST)
+            check(f"{name} is done", ended(server, name)["state"] == "done")
+        server.stop()
+        with contextlib.closing(sqlite3.connect(server.data / "jobs.sqlite")) as table, table:
+            number, body = table.execute("SELECT number, body FROM jobs WHERE id = 'large'").fetchone()
+            body = json.dumps({**json.loads(body), "output_bytes": large})
+            table.execute("UPDATE jobs SET body = ? WHERE number = ?", (body, number))
+        os.truncate(server.data / "jobs" / str(number) / "output.png", large)
+        server.start()
+        file = Ranges(server, "/v1/archive")
+        check("it is as long as it is", file.size > large, file.size)
+        with zipfile.ZipFile(file) as packed:
+            first, second = packed.infolist()
+            check("a size of more than 32 bits", (first.file_size, first.compress_size) == (large, large), first)
+            check("a place of more than 32 bits", second.header_offset > large, second)
+            check("what lies there", packed.read(second) == server.get("/v1/jobs/after/output").body)
+            with packed.open(first) as entry:
+                check("and before", entry.read(8) == b"\x89PNG\r\n\x1a\n")
+        server.stop()
+
+
 def events(server):
     all_jobs = Stream(server, "/v1/events")
     check("all jobs", until(lambda: len(all_jobs.events) >= 2), all_jobs.events)
@@ -417,6 +472,14 @@ def film(folder):
     return path.read_bytes()
 
 
+def animation(folder):
+    """A GIF of 30 frames: by its first bytes a picture."""
+    path = pathlib.Path(folder) / "moving.gif"
+    words = ["-f", "lavfi", "-i", "testsrc2=size=96x64:rate=15", "-t", "2", str(path)]
+    subprocess.run(["ffmpeg", "-v", "error", *words], check=True)
+    return path.read_bytes()
+
+
 def kills():
     """The server killed in the middle: every job is done in the end, and a film goes on from its segments."""
     with tempfile.TemporaryDirectory() as folder:
@@ -501,9 +564,21 @@ def beside_a_film():
         states = [server.get(f"/v1/jobs/{name}").json["state"] for name in ("film", "next-film")]
         check("while the film goes on", states == ["running", "queued"], states)
         check("by a process of its own", len(server.workers()) == 2, server.workers())
+        moving = animation(folder)
+        put(server, "animation", moving, SLOW)
+        put(server, "dropped", moving, SLOW)
+        server.ask("POST", "/v1/jobs/dropped/cancel")
+        put(server, "picture-2", png(24, 16), FAST)
+        check("an animation does not hold pictures up", ended(server, "picture-2")["state"] == "done")
+        check("and waits as films do", until(lambda: server.get("/v1/jobs/animation").json["state"] == "queued", 10))
+        check("or is cancelled", ended(server, "dropped")["state"] == "cancelled")
+        server.ask("DELETE", "/v1/jobs/animation")
+        put(server, "short", moving, FAST)
         server.ask("DELETE", "/v1/jobs/next-film")
         server.ask("DELETE", "/v1/jobs/film")
         check("which ends with the film", until(lambda: len(server.workers()) == 1, 30), server.workers())
+        short = ended(server, "short")
+        check("then the animation is done", short["state"] == "done" and short["output"]["frames"] == 30, short)
 
 
 def folders():
@@ -585,6 +660,7 @@ def main():
         tus(server)
     kills()
     beside_a_film()
+    large_archive()
     folders()
     keeping()
     full()

@@ -213,6 +213,8 @@ def extras(server):
             answer.status == status and answer.json.get("detail"),
             answer,
         )
+    long = server.ask("POST", "/sdapi/v1/extra-single-image", b"", {"Content-Length": str(10**12)})
+    check("too long: as A1111's clients read it", long.status == 413 and "bytes" in long.json["detail"], long)
     check("no JSON", server.post("/sdapi/v1/extra-single-image", "{", **JSON).status == 400)
     check("deep JSON", server.post("/sdapi/v1/extra-single-image", "[" * 100000, **JSON).status == 400)
     colours = [(250, 10, 10), (10, 250, 10), (10, 10, 250)]
@@ -379,7 +381,24 @@ def progress(server):
     check("afterwards nothing is", get()["progress"] == 0, get())
 
 
+def refused_outside():
+    """What is refused before the request is looked at has those clients' form as well."""
+    with Server(PROGRAM, ENLARGE_TOKEN="a-token-of-the-test-0123") as server:
+        for method, path, status in (
+            ("GET", "/v2/models/swift-x2", 401),
+            ("POST", "/v2/models/swift-x2/infer", 401),
+            ("GET", "/v2/nothing", 404),
+            ("DELETE", "/v2/models/swift-x2/infer", 405),
+            ("GET", "/sdapi/v1/upscalers", 401),
+        ):
+            said = server.ask(method, path)
+            text = isinstance(said.json["error"], str) and said.json["detail"] == said.json["error"]
+            check(f"{method} {path}: {status}, in those clients' form", said.status == status and text, said)
+        check("others have ours", server.get("/v1/models").json["error"]["code"] == "token")
+
+
 def main():
+    refused_outside()
     with Server(PROGRAM) as server:
         document(server)
         page_files(server)

@@ -261,10 +261,13 @@ MHD_Result Exchange::head(const char* method) {
     request_.method = method;
     state_.phase(connection_, Connection::Phase::busy);
     MHD_get_connection_values(connection_, MHD_HEADER_KIND, collect, &request_.headers);
-    const auto question = url_.find('?');
-    auto path = percent_decoded(std::string_view(url_).substr(0, question), false);
-    auto query = parse_query(question == std::string::npos ? "" : std::string_view(url_).substr(question + 1));
+    const Target target = split_target(url_);
+    if (target.host) request_.headers["host"] = *target.host;  // RFC 9112, 3.2.2: whatever the header says
+    const auto question = std::min(target.address.find('?'), target.address.size());
+    auto path = percent_decoded(target.address.substr(0, question), false);
+    auto query = parse_query(target.address.substr(std::min(question + 1, target.address.size())));
     if (!path || !query) return refuse(error_response(400, "argument", "the address cannot be decoded"));
+    if (path->empty()) *path = "/";
     const std::string& prefix = state_.options.prefix;
     if (!prefix.empty() && *path == prefix) return refuse(Response{.status = 308}.with("Location", prefix + "/"));
     if (!prefix.empty() && path->starts_with(prefix) && (*path)[prefix.size()] == '/') path->erase(0, prefix.size());
@@ -429,6 +432,7 @@ MHD_Result Exchange::send(Answer given) {
 
 MHD_Result Exchange::answer(Response response) {
     answered_ = true;
+    if (response.status >= 400 && state_.options.reword) state_.options.reword(request_.path, response);
     state_.count(route_ ? route_->pattern : "none", response.status);
     if (response.feed) state_.wait_for(connection_, response.feed);
     MHD_Response* made_response = made(state_, connection_, response);

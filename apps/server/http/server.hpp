@@ -26,6 +26,8 @@ struct HttpOptions {
     std::int64_t big_text_bytes = 0;    // of bodies in memory of routes that carry pictures in JSON
     std::int64_t memory_bytes = 0;      // of all bodies in memory together
     int connections = 512;
+    // Failures in the words of other protocols: gets the path and what would be answered.
+    std::function<void(const std::string& path, Response& failure)> reword;
     // Patience, in seconds: for a request's head, and for 1 KiB of body or answer a second on average.
     int head_s = 20, rate_window_s = 30;
 };

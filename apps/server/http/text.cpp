@@ -132,6 +132,16 @@ std::optional<Params> parse_query(std::string_view text) {
     return result;
 }
 
+Target split_target(std::string_view text) {
+    const auto scheme = text.find("://");
+    if (scheme == std::string_view::npos) return {std::nullopt, text};
+    const std::string kind = lower(text.substr(0, scheme));
+    if (kind != "http" && kind != "https") return {std::nullopt, text};
+    text.remove_prefix(scheme + 3);
+    const auto end = std::min(text.find_first_of("/?"), text.size());
+    return {text.substr(0, end), text.substr(end)};
+}
+
 std::string_view without_port(std::string_view host) {
     if (host.starts_with('[')) {
         const auto end = host.find(']');

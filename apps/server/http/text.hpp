@@ -23,6 +23,14 @@ std::string percent_encoded(std::string_view text);
 // "a=1&b=two%20words". Nothing when a part cannot be decoded or there are more than 64 parts.
 std::optional<Params> parse_query(std::string_view text);
 
+// What a request line asks for: "/v1?a=b", or with the server's name before it, "http://a.example:80/v1?a=b", as
+// clients write who take this for a proxy.
+struct Target {
+    std::optional<std::string_view> host;
+    std::string_view address;
+};
+Target split_target(std::string_view text);
+
 // Whether a Host header names this machine (localhost, an address in figures) or one of `names`, with any port: what no
 // page of another site can be called, whatever a name server says.
 bool host_allowed(std::string_view host, const std::vector<std::string>& names);

@@ -291,6 +291,7 @@ void Jobs::heard(std::int64_t number, const Said& said) {
         return change(number, "remark", false, [&](Job& job) {
             if (job.remarks.size() < 32) job.remarks.push_back(said.text);
         });
+    if (said.event == film) return change(number, "state", true, [](Job& job) { job.state = JobState::queued; });
     ended_(said);
     change(number, "state", true, [&](Job& job) {
         job.ended = now_seconds();

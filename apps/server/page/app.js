@@ -139,8 +139,9 @@ async function loadModels() {
   const sample = (name) => `models/${encodeURIComponent(name)}/sample`;
   const cards = [card("", "Let enlarge choose", "What suits the kind of file and the size.", sample(list.default))];
   for (const { kind, title, purpose } of KINDS) cards.push(card(`for ${kind}`, title, purpose, `kinds/${kind}/sample`, kind));
+  const ofKind = (model) => model.built_in && KINDS.some(({ kind }) => model.name.startsWith(`${kind}-`));
   for (const model of models)  // of each built-in one card
-    if (!model.name.includes("-wdn-") && !(model.built_in && model.scale !== 4))
+    if (!model.name.includes("-wdn-") && !(model.built_in && model.scale !== 4) && !ofKind(model))
       cards.push(card(model.name, model.title ?? model.name, model.purpose ?? "", sample(model.name)));
   $("models").replaceChildren(...cards);
   $("models").querySelector("input").checked = true;

@@ -67,6 +67,7 @@ HttpOptions http_options(const ServeOptions& options) {
     http.big_text_bytes = std::min<std::int64_t>(options.upload_bytes / 3 * 4 + 65536, std::int64_t{256} << 20);
     http.memory_bytes = std::int64_t{1} << 30;
     http.head_s = http.rate_window_s = options.patience_s;
+    http.reword = reword_for_clients;
     return http;
 }
 

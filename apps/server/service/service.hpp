@@ -110,6 +110,9 @@ private:
     std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 
+// Failures at the addresses of other servers as their clients read them.
+void reword_for_clients(const std::string& path, Response& failure);
+
 // What /v1/models says; `samples` adds where the pictures of the page are.
 json models_json();
 

@@ -24,17 +24,6 @@ using enlarge::Errc;
 using enlarge::Error;
 using enlarge::Result;
 
-// As those clients read it.
-Response detail(const Response& error) {
-    const json said = json::parse(error.body, nullptr, false);
-    Response response = error;
-    if (said.is_object() && said.contains("error"))
-        response.body =
-            dumped({{"detail", said["error"].value("message", "")}, {"error", said["error"].value("message", "")}}) +
-            "\n";
-    return response;
-}
-
 Result<std::string> file_of(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     std::ostringstream bytes;
@@ -97,7 +86,7 @@ std::string file_of(const InferRequest& tensor) {
 Response tensor_response(const InferRequest& shape, const std::string& model, const std::string& file) {
     int width = 0, height = 0;
     std::string pixels;
-    if (!pnm_pixels(file, width, height, pixels)) return detail(error_response(500, "io", "the result cannot be read"));
+    if (!pnm_pixels(file, width, height, pixels)) return error_response(500, "io", "the result cannot be read");
     json sides = json::array({height, width, shape.channels});
     if (shape.floats) {
         sides = json::array({shape.channels, height, width});
@@ -134,10 +123,18 @@ json tensor_of(bool floats) {
 bool is_version(const std::string& version) { return version.empty() || version == "1" || version == "2"; }
 
 Response no_such_version() {
-    return detail(error_response(404, "not_found", "there are versions 1 (UINT8) and 2 (FP32) of it"));
+    return error_response(404, "not_found", "there are versions 1 (UINT8) and 2 (FP32) of it");
 }
 
 }  // namespace
+
+void reword_for_clients(const std::string& path, Response& failure) {
+    if (path != "/v2" && !path.starts_with("/v2/") && !path.starts_with("/sdapi/")) return;
+    const json said = json::parse(failure.body, nullptr, false);
+    if (!said.is_object() || !said.contains("error") || !said["error"].is_object()) return;
+    const std::string message = said["error"].value("message", "");
+    failure.body = dumped({{"detail", message}, {"error", message}}) + "\n";
+}
 
 bool Service::write_temporary(const std::string& path, std::string_view bytes) {
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -155,14 +152,14 @@ bool Service::write_temporary(const std::string& path, std::string_view bytes) {
 
 Answer Service::extras(Request& request, bool several) {
     auto wanted = parse_extras(request.body, several);
-    if (!wanted) return detail(error_response(wanted.error()));
+    if (!wanted) return error_response(wanted.error());
     const auto batch = std::make_shared<Batch>();
     batch->results.resize(wanted->pictures.size());
     batch->finished.resize(wanted->pictures.size());
     const auto later = std::make_shared<Later>();
     const auto done = [batch, later, several](std::size_t index, const Response* failed, std::string result) {
         const std::lock_guard lock(batch->mutex);
-        if (failed && batch->failed.status == 0) batch->failed = detail(*failed);
+        if (failed && batch->failed.status == 0) batch->failed = *failed;
         batch->results[index] = std::move(result);
         batch->finished[index] = true;
         if (batch->left() > 0) return;
@@ -180,10 +177,16 @@ Answer Service::extras(Request& request, bool several) {
         batches_.push_back(batch);
     }
     std::vector<std::int64_t> ids(wanted->pictures.size());
+    const auto stop = [this](const std::vector<std::int64_t>& those) {
+        for (const std::int64_t id : those)
+            if (id != 0) pool_->cancel(id);
+    };
     for (std::size_t i = 0; i < wanted->pictures.size(); ++i) {
         const std::string input = temporary("body");
-        if (!write_temporary(input, wanted->pictures[i].bytes))
-            return detail(error_response(507, "io", "the picture cannot be stored"));
+        if (!write_temporary(input, wanted->pictures[i].bytes)) {
+            stop(ids);
+            return error_response(507, "io", "the picture cannot be stored");
+        }
         const auto answered = enlarge_later(
             input, wanted->pictures[i].name, wanted->options,
             [done, i](const Said&, const std::string& path, const std::string&) {
@@ -198,10 +201,7 @@ Answer Service::extras(Request& request, bool several) {
         const std::lock_guard lock(batch->mutex);
         batch->ids = ids;
     }
-    later->gone = [this, ids] {
-        for (const std::int64_t id : ids)
-            if (id != 0) pool_->cancel(id);
-    };
+    later->gone = [stop, ids] { stop(ids); };
     return later;
 }
 
@@ -280,7 +280,7 @@ Answer Service::infer_alive(Request&) {
 
 Answer Service::infer_model(Request& request) {
     const auto name = usable_model(request.part("model"));
-    if (!name) return detail(error_response(name.error()));
+    if (!name) return error_response(name.error());
     const std::string version = request.part("version");
     if (!is_version(version)) return no_such_version();
     if (request.path.ends_with("/ready")) return json_response(200, {{"name", *name}, {"ready", true}});
@@ -293,19 +293,19 @@ Answer Service::infer_model(Request& request) {
 
 Answer Service::infer(Request& request) {
     const auto name = usable_model(request.part("model"));
-    if (!name) return detail(error_response(name.error()));
+    if (!name) return error_response(name.error());
     const std::string version = request.part("version"), head = request.header("inference-header-content-length");
     if (!is_version(version)) return no_such_version();
     const auto head_bytes = head.empty() ? std::optional<std::int64_t>(-1) : whole_number(head);
     if (!head_bytes)
-        return detail(error_response(400, "argument", "Inference-Header-Content-Length should be a number"));
+        return error_response(400, "argument", "Inference-Header-Content-Length should be a number");
     const auto wanted = parse_infer(request.body, *head_bytes);
-    if (!wanted) return detail(error_response(wanted.error()));
+    if (!wanted) return error_response(wanted.error());
     if (!version.empty() && (version == "2") != wanted->floats)
-        return detail(error_response(400, "argument", "version 1 takes UINT8, version 2 takes FP32"));
+        return error_response(400, "argument", "version 1 takes UINT8, version 2 takes FP32");
     const std::string input = temporary("body");
     if (!write_temporary(input, file_of(*wanted)))
-        return detail(error_response(507, "io", "the tensor cannot be stored"));
+        return error_response(507, "io", "the tensor cannot be stored");
     Params options = wanted->options;
     options.insert(options.end(),
                    {{"model", *name}, {"format", wanted->floats ? "pfm" : "ppm"}, {"provenance", "0"}});
@@ -316,9 +316,9 @@ Answer Service::infer(Request& request) {
         input, "tensor", options,
         [later, shape, model = *name](const Said&, const std::string& path, const std::string&) {
             const auto file = file_of(path);
-            later->fulfil(file ? tensor_response(shape, model, *file) : detail(error_response(file.error())));
+            later->fulfil(file ? tensor_response(shape, model, *file) : error_response(file.error()));
         },
-        [later](const Response& failed) { later->fulfil(detail(failed)); });
+        [later](const Response& failed) { later->fulfil(failed); });
     later->gone = [this, id = started.id] { pool_->cancel(id); };
     return later;
 }

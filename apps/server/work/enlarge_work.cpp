@@ -96,6 +96,23 @@ struct PictureJob {
     std::unique_ptr<enlarge::RowSource> flat;
 };
 
+// What transparency is laid on: what was asked for; anything where it hides nothing and the format has none; else
+// nothing. Before the picture's rows are read.
+Result<std::optional<enlarge::Background>> background_for(Picture& picture, PictureFormat format,
+                                                          const Options& options) {
+    using Laid = std::optional<enlarge::Background>;
+    if (picture.info().format.channels % 2 != 0) return Laid();
+    if (options.background.empty()) {
+        if (enlarge::format_info(format).alpha) return Laid();
+        const auto opaque = picture.opaque();
+        if (!opaque) return opaque.error();
+        return *opaque ? Laid(enlarge::Background()) : Laid();
+    }
+    const auto background = parse_background(options.background);
+    if (!background) return background.error();
+    return Laid(*background);
+}
+
 Result<PictureJob> open_picture(const Work& work, const Options& options) {
     enlarge::ReadOptions read{
         .page = options.page - 1, .allow_damaged = options.allow_damaged, .memory_bytes = work.memory_bytes};
@@ -105,11 +122,11 @@ Result<PictureJob> open_picture(const Work& work, const Options& options) {
     const auto format = output_format(options, picture->info());
     if (!format) return format.error();
     PictureJob job{std::move(picture).value(), *format, nullptr, nullptr};
-    job.rows = &job.picture.rows();
-    if (options.background.empty() || job.picture.info().format.channels % 2 != 0) return job;
-    const auto background = parse_background(options.background);
+    const auto background = background_for(job.picture, *format, options);
     if (!background) return background.error();
-    job.flat = enlarge::flatten(*job.rows, *background);
+    job.rows = &job.picture.rows();
+    if (!*background) return job;
+    job.flat = enlarge::flatten(*job.rows, **background);
     job.rows = job.flat.get();
     return job;
 }
@@ -230,7 +247,9 @@ Result<Said> enlarge_work(const Work& work, Networks& networks, const enlarge::C
     const auto options = parse_options(work.options);
     if (!options) return options.error();
     if (auto going = cancel.check(); !going) return std::move(going).error();
-    auto done = is_film(work, *options) ? enlarge_film(work, *options, networks, cancel, tell)
+    const bool film = is_film(work, *options);
+    if (film && work.stills) return Said{.event = Said::Event::film};
+    auto done = film ? enlarge_film(work, *options, networks, cancel, tell)
                                         : enlarge_picture(work, *options, networks, cancel, tell);
     if (!done || !work.checksum) return done;
     const auto sum = crc32_of_file(work.output + "." + done->extension);

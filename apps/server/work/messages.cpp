@@ -15,7 +15,7 @@ using json = nlohmann::json;
 
 constexpr std::array kCodes{"internal", "argument", "not_found", "io",      "exists",  "format",   "unsupported",
                             "limit",    "memory",   "device",    "network", "numeric", "cancelled"};
-constexpr std::array kEvents{"ready", "progress", "remark", "done", "failed"};
+constexpr std::array kEvents{"ready", "progress", "remark", "done", "failed", "film"};
 constexpr std::size_t kLongestLine = 1 << 20;
 
 template <std::size_t N>
@@ -38,6 +38,7 @@ std::string to_line(const Work& w) {
                    {"name", w.name},
                    {"options", w.options},
                    {"moving", w.moving},
+                   {"stills", w.stills},
                    {"demuxer", w.demuxer},
                    {"max_pixels", w.max_pixels},
                    {"memory_bytes", w.memory_bytes},
@@ -55,6 +56,7 @@ std::optional<Work> work_of(const std::string& line) {
     w.name = v.value("name", w.name);
     w.options = v.value("options", w.options);
     w.moving = v.value("moving", w.moving);
+    w.stills = v.value("stills", w.stills);
     w.demuxer = v.value("demuxer", w.demuxer);
     w.max_pixels = v.value("max_pixels", w.max_pixels);
     w.memory_bytes = v.value("memory_bytes", w.memory_bytes);
@@ -81,7 +83,8 @@ std::string to_line(const Said& s) {
     return dumped(v);
 }
 
-std::optional<Said> said_of(const std::string& line) {
+// A worker may be anything by now: a value of another type is none of ours either.
+std::optional<Said> said_of(const std::string& line) try {
     const json v = json::parse(line, nullptr, false);
     if (!v.is_object() || !v.contains("event")) return std::nullopt;
     Said s;
@@ -99,6 +102,8 @@ std::optional<Said> said_of(const std::string& line) {
     s.seconds = v.value("seconds", s.seconds);
     s.checksum = v.value("checksum", s.checksum);
     return s;
+} catch (const json::exception&) {
+    return std::nullopt;
 }
 
 bool LineReader::read_some(int fd, const std::function<void(const std::string&)>& take) {

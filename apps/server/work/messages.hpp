@@ -19,7 +19,8 @@ struct Work {
     std::string output;  // where the result goes, without its ending
     std::string name;    // what the client calls it, for messages
     Params options;
-    bool moving = false;  // of Kind
+    bool moving = false;   // of Kind; or a worker found it to be an animation
+    bool stills = false;   // animations are not wanted here: Event::film is the answer to them
     std::string demuxer;
     std::int64_t max_pixels = 0;  // of picture or frame, before and after
     std::int64_t memory_bytes = 0;
@@ -32,7 +33,7 @@ std::optional<Work> work_of(const std::string& line);
 
 // Worker to server. Which of the parts are there depends on `event`.
 struct Said {
-    enum class Event { ready, progress, remark, done, failed } event = Event::ready;
+    enum class Event { ready, progress, remark, done, failed, film } event = Event::ready;
     std::int64_t id = 0;
     double fraction = 0, seconds_left = -1;        // progress; seconds_left negative: not known
     std::string text;                              // remark; failed: the sentence; ready: the device

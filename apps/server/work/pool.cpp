@@ -198,6 +198,21 @@ void Pool::finished(Minder& minder, double seconds, bool counts) {
     if (minder.film) changed_.notify_all();
 }
 
+void Pool::put_back(Minder& minder) {
+    const std::shared_ptr<Task> task = minder.current;
+    task->said({.event = Said::Event::film, .id = task->work.id});
+    bool cancelled = false;
+    {
+        const std::lock_guard lock(mutex_);
+        minder.current = nullptr;
+        cancelled = minder.cancelled;
+        task->work.moving = true;
+        if (!cancelled) queue_.push_front(task);
+        changed_.notify_all();
+    }
+    if (cancelled) task->said(failure(task->work.id, Errc::cancelled, "cancelled before it began"));
+}
+
 void Pool::advance(Minder& minder, const Said& said) {
     const std::lock_guard lock(mutex_);
     minder.progress = {said.fraction, said.seconds_left};
@@ -236,6 +251,7 @@ bool Pool::attempt(Minder& minder, Task& task, double& furthest, std::string& wh
         if (!child.start(options_.program, minder.device, options_.threads)) return why = child.end(), false;
     }
     task.started();
+    task.work.stills = minder.beside != nullptr;
     bool over = !write_line(child.socket(), to_line(task.work)), told = false;
     const auto began = Clock::now();
     Clock::time_point asked;
@@ -244,7 +260,8 @@ bool Pool::attempt(Minder& minder, Task& task, double& furthest, std::string& wh
     const auto take_line = [&](const std::string& line) {
         const auto said = said_of(line);
         if (!said || said->id != task.work.id || said->event == Said::Event::ready || answered) return;
-        if (said->event == Said::Event::done || said->event == Said::Event::failed) {
+        if (said->event == Said::Event::done || said->event == Said::Event::failed ||
+            (said->event == Said::Event::film && task.work.stills)) {
             last = *said;
             answered = true;
             return;
@@ -284,6 +301,7 @@ bool Pool::attempt(Minder& minder, Task& task, double& furthest, std::string& wh
         why = child.end();
         return false;
     }
+    if (last.event == Said::Event::film) return put_back(minder), true;
     if (last.code == Errc::memory && last.event == Said::Event::failed) child.end();  // the next begins with all of it
     finished(minder, since(began), last.event == Said::Event::done);
     task.said(last);

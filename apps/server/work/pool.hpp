@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A bounded queue of work and one worker process per device, each minded by a thread that starts it again when it dies.
 // A film keeps its worker for hours. Where `beside_films` is set, pictures do not wait for its end: a second process of
-// that device, which is there only while the first is at a film, takes them.
+// that device, which is there only while the first is at a film, takes them. What turns out to be an animation there
+// goes back into the queue, as a film.
 #pragma once
 
 #include <atomic>
@@ -32,7 +33,8 @@ struct PoolOptions {
 struct Task {
     Work work;
     // Called by a thread of the pool, nothing locked: progress and remarks; exactly one of done and failed as the last,
-    // unless the pool is stopped before. `started` comes first, again when the work begins anew after a crash.
+    // unless the pool is stopped before. `started` comes first, again when the work begins anew: after a crash, or
+    // after `film`, when it waits once more, for a worker that may keep it.
     std::function<void()> started;
     std::function<void(const Said&)> said;
 };
@@ -79,6 +81,7 @@ private:
     [[nodiscard]] std::deque<std::shared_ptr<Task>>::iterator next_for(const Minder& minder);
     [[nodiscard]] bool only_pictures_go_on() const;  // all devices are at films
     void finished(Minder& minder, double seconds, bool counts);
+    void put_back(Minder& minder);
     void advance(Minder& minder, const Said& said);
     // One attempt; false when the worker died under it.
     bool attempt(Minder& minder, Task& task, double& furthest, std::string& why);
