@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C interface: frames of video in memory.
+#include <unistd.h>
+
 #include "api/c_interface.hpp"
 #include "api/frame_stream.hpp"
 
@@ -14,9 +16,18 @@ using namespace enlarge::c;
 
 struct enlarge_stream {
     std::unique_ptr<enlarge::FrameStream> stream;
+    pid_t maker = getpid();  // where its thread is
 };
 
 namespace {
+
+Result<void> check_stream(const enlarge_stream* stream) {
+    if (!stream) return null_argument("stream");
+    if (stream->maker != getpid())
+        return Error{Errc::argument, "the stream was made before this process was forked, and its thread is not here; "
+                                     "make another one"};
+    return {};
+}
 
 Error wrong(const char* name, const std::string& what) { return {Errc::argument, std::string(name) + ": " + what}; }
 
@@ -141,12 +152,16 @@ enlarge_status enlarge_stream_create(enlarge_context* ctx, const enlarge_engine*
         return {};
     });
 }
-void enlarge_stream_destroy(enlarge_stream* stream) { delete stream; }
+void enlarge_stream_destroy(enlarge_stream* stream) {
+    // In a fork nobody would wake: what the thread waits with stays.
+    if (stream && stream->maker != getpid()) static_cast<void>(stream->stream.release());
+    delete stream;
+}
 
 enlarge_status enlarge_stream_submit(enlarge_context* ctx, enlarge_stream* stream, const enlarge_frame* in,
                                      const enlarge_frame* out, void* user) {
     return guarded(ctx, [&]() -> Result<void> {
-        if (!stream) return null_argument("stream");
+        TRY(check_stream(stream));
         TRY(const auto from, view_of<enlarge::FrameView>(in, "in"));
         TRY(const auto to, view_of<enlarge::MutableFrameView>(out, "out"));
         return stream->stream->submit(from, to, user);
@@ -156,7 +171,7 @@ enlarge_status enlarge_stream_submit(enlarge_context* ctx, enlarge_stream* strea
 enlarge_status enlarge_stream_next(enlarge_context* ctx, enlarge_stream* stream, double seconds,
                                    enlarge_frame_done* done) {
     return guarded(ctx, [&]() -> Result<void> {
-        if (!stream) return null_argument("stream");
+        TRY(check_stream(stream));
         if (!done) return null_argument("done");
         TRY(known_part(done, "done"));
         enlarge_frame_done to{};
@@ -175,7 +190,7 @@ enlarge_status enlarge_stream_next(enlarge_context* ctx, enlarge_stream* stream,
 
 enlarge_status enlarge_stream_flush(enlarge_context* ctx, enlarge_stream* stream) {
     return guarded(ctx, [&]() -> Result<void> {
-        if (!stream) return null_argument("stream");
+        TRY(check_stream(stream));
         stream->stream->flush();
         return {};
     });

@@ -110,6 +110,7 @@ struct ThreadPool::State {
         }
     }
 
+    const pid_t maker = getpid();  // where the threads are
     std::mutex mutex;
     std::deque<Worker> workers;  // they do not move
     std::vector<Worker*> idle;
@@ -117,7 +118,10 @@ struct ThreadPool::State {
 };
 
 ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>(threads > 0 ? threads : usable_cores())) {}
-ThreadPool::~ThreadPool() = default;
+ThreadPool::~ThreadPool() {
+    // In a fork there are no threads to wait for: what they sleep in can neither be woken nor freed.
+    if (state_->maker != getpid()) static_cast<void>(state_.release());
+}
 
 int ThreadPool::size() const { return static_cast<int>(state_->workers.size()) + 1; }
 

@@ -21,7 +21,7 @@ Result<Input> Input::file(const std::string& path) {
     }
     struct stat info = {};
     if (::fstat(input.fd_, &info) != 0) return Error{Errc::io, std::string("cannot read: ") + std::strerror(errno)};
-    if (S_ISDIR(info.st_mode)) return Error{Errc::argument, "is a folder; add -r to enlarge what is in it"};
+    if (S_ISDIR(info.st_mode)) return Error{Errc::argument, "is a folder; a picture file was expected"};
     if (!S_ISREG(info.st_mode)) return Error{Errc::unsupported, "is not a regular file; use - to read from a pipe"};
     input.size_ = info.st_size;
     return input;

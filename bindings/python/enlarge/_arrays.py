@@ -92,13 +92,15 @@ class Pixels:
         self._type(kind, buffer.itemsize, f"format '{text}'")
         self.address, self.readonly = buffer.buf or 0, bool(buffer.readonly)
         self.shape = tuple(buffer.shape[i] for i in range(buffer.ndim))
-        self.strides = tuple(buffer.strides[i] for i in range(buffer.ndim))
+        self.strides = (tuple(buffer.strides[i] for i in range(buffer.ndim)) if buffer.strides  # ctypes gives none
+                        else _contiguous(self.shape, buffer.itemsize))
 
     def _read_interface(self, interface: dict[str, Any]) -> None:
         text = interface["typestr"]
         if text[0] in "<>" and (text[0] == "<") != (sys.byteorder == "little") and text[2:] != "1":
             raise ArgumentError(f"an array of {text} in the other byte order; {_EXPECTED}")
-        self._type(text[1], int(text[2:]), text.lstrip("|<>="))
+        size = int(text[2:]) if text[2:].isdigit() else 0  # "|O" and "<M8[s]" have none
+        self._type(text[1], size, text.lstrip("|<>="))
         data = interface.get("data")
         if isinstance(data, tuple):
             self.address, self.readonly = data
@@ -118,7 +120,13 @@ class Pixels:
             self._check_device(device)
         if getattr(array, "requires_grad", False):
             array = array.detach()
-        capsule = array.__dlpack__()
+        if _is_tensor(array) and array.is_neg():  # the sign is in the tensor, not in memory
+            array, self.readonly = array.resolve_neg(), True
+            self._keeps.append(array)
+        try:
+            capsule = array.__dlpack__()
+        except (BufferError, RuntimeError) as error:  # sparse, quantized
+            raise ArgumentError(f"{self._what} has no pixels in memory: {error}") from None
         self._keeps.append(capsule)  # frees the tensor with itself
         tensor = ctypes.cast(_capsule_pointer(capsule, b"dltensor"), ctypes.POINTER(_DLTensor)).contents
         self._check_device(tensor.device_type)
@@ -198,8 +206,9 @@ def pixels_of(array: Any, planar: bool) -> Pixels:
         return pixels
     if _is_tensor(array):
         return Pixels(array.contiguous(), planar)
-    if type(array).__module__.split(".")[0] == "numpy":
-        return Pixels(sys.modules["numpy"].ascontiguousarray(array), planar)
+    module = sys.modules.get("numpy")
+    if module is not None and isinstance(array, module.ndarray):
+        return Pixels(module.ascontiguousarray(array), planar)
     raise ArgumentError(f"an array of shape {pixels.shape} with strides {pixels.strides}: its samples have gaps "
                         "between them; make a contiguous copy")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Optional
 
 from . import _library as c
+from ._errors import ArgumentError
 
 
 class Cancellation:
@@ -19,4 +20,6 @@ class Cancellation:
 
 
 def cancellation_handle(cancel: Optional[Cancellation]) -> Optional[int]:
+    if cancel is not None and not isinstance(cancel, Cancellation):
+        raise ArgumentError(f"cancel is {cancel!r}; expected a Cancellation")
     return None if cancel is None else cancel._handle.value

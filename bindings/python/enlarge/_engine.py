@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 from typing import Any, Callable, Optional, Union
 
 from . import _library as c
@@ -16,9 +17,19 @@ from ._models import PRECISIONS, Model, device_of
 ProgressCall = Callable[[float], Any]
 
 
+def _two_sides(size: Any) -> "tuple[int, int]":
+    try:
+        width, height = (operator.index(side) for side in size)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"size {size!r}; expected two whole numbers, width and height") from None
+    if not (0 <= width < 1 << 31 and 0 <= height < 1 << 31):
+        raise ArgumentError(f"size {size!r}; expected sides from 0 to 2147483647")
+    return width, height
+
+
 def size_fields(scale: Optional[float], size: Optional["tuple[int, int]"], fit: bool) -> "dict[str, Any]":
-    width, height = size if size is not None else (0, 0)
-    return {"scale": 0.0 if scale is None else float(scale), "width": width, "height": height, "fit": int(fit)}
+    width, height = (0, 0) if size is None else _two_sides(size)
+    return {"scale": 0.0 if scale is None else float(scale), "width": width, "height": height, "fit": int(bool(fit))}
 
 
 class Engine:
@@ -42,16 +53,16 @@ class Engine:
         if alpha not in ("network", "lanczos"):
             raise ArgumentError(f"alpha '{alpha}'; expected network or lanczos")
         self.model = model if isinstance(model, Model) else Model.open(model)
-        folder = c.text_call("cache_folder") if cache is None else cache
+        folder = c.path_bytes(c.text_call("cache_folder") if cache is None else cache)
         # Kept with the engine, whose threads call it.
         self._log = c.Log(0)
         if log is not None:
             tell = log
             self._log = c.Log(lambda _, level, code, text: tell(code.decode(), text.decode("utf-8", "replace")))
         options = c.Options(
-            device=device.encode(), precision=PRECISIONS.index(precision), threads=threads, memory_bytes=memory_bytes,
-            tile=tile, tta=int(tta), alpha=int(alpha == "lanczos"), cache_folder=folder.encode() or None,
-            plain=1.0 - strength, log=self._log, max_pixels=max_pixels, max_side=max_side)
+            device=c.text_bytes("device", device), precision=PRECISIONS.index(precision), threads=threads,
+            memory_bytes=memory_bytes, tile=tile, tta=int(tta), alpha=int(alpha == "lanczos"),
+            cache_folder=folder or None, plain=1.0 - strength, log=self._log, max_pixels=max_pixels, max_side=max_side)
         self._handle = c.made("engine_create", "engine_destroy", self.model._handle.value, ctypes.byref(options))
         self._idle: "list[c.Handle]" = []
         info, where = c.EngineInfo(), c.DeviceInfo()
@@ -67,8 +78,8 @@ class Engine:
                     to: "Optional[tuple[int, int]]" = None, fit: bool = True) -> "tuple[int, int]":
         """(width, height) of the result for a picture of `size`."""
         width, height = ctypes.c_int32(), ctypes.c_int32()
-        wanted = size_fields(scale, to, fit)
-        c.call("output_size", self.model._handle.value, size[0], size[1], wanted["scale"], wanted["width"],
+        wanted, (from_width, from_height) = size_fields(scale, to, fit), _two_sides(size)
+        c.call("output_size", self.model._handle.value, from_width, from_height, wanted["scale"], wanted["width"],
                wanted["height"], wanted["fit"], ctypes.byref(width), ctypes.byref(height))
         return width.value, height.value
 

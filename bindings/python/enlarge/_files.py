@@ -99,9 +99,9 @@ def upscale_file(input: Path, output: Path, model: Union[Engine, Model, str, Non
     call = c.Call(progress=tell, cancellation=cancellation_handle(cancel))
     told = _notice(notice)
     options = c.PictureOptions(
-        format=c.optional_bytes(format), quality=quality, lossless=int(lossless), overwrite=int(overwrite), page=page,
-        allow_damaged=int(allow_damaged), no_provenance=int(not provenance), background=c.optional_bytes(background),
-        notice=told, **size_fields(scale, size, fit))
+        format=c.optional_bytes("format", format), quality=quality, lossless=int(lossless), overwrite=int(overwrite),
+        page=page, allow_damaged=int(allow_damaged), no_provenance=int(not provenance),
+        background=c.optional_bytes("background", background), notice=told, **size_fields(scale, size, fit))
     report = c.FileReport()
     session = engine._session()
     watched.call("picture_file", session.value, c.path_bytes(input), c.path_bytes(output), ctypes.byref(options),
@@ -182,13 +182,13 @@ def _video_fields(given: "Mapping[str, Any]") -> "dict[str, Any]":
     fields: "dict[str, Any]" = {}
     for name, value in given.items():
         if name in _VIDEO_TEXTS:
-            fields[name] = c.optional_bytes(value)
+            fields[name] = c.optional_bytes(name, value)
         elif name in _VIDEO_NUMBERS:
             fields[name] = value
         elif name in _VIDEO_SWITCHES:
             fields[name] = int(value)
         elif name in _VIDEO_PAIRS:
-            fields[name] = "\n".join(f"{key}={one}" for key, one in value.items()).encode()
+            fields[name] = c.text_bytes(name, "\n".join(f"{key}={one}" for key, one in value.items()))
         elif name in ("deinterlace", "reuse"):
             fields["no_" + name] = int(not value)
         elif name == "crf":

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import os
 import pathlib
+import signal
 import threading
 from ctypes import (CFUNCTYPE, POINTER, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_size_t, c_ssize_t,
                     c_void_p)
@@ -23,6 +24,9 @@ class _Sized(ctypes.Structure):
             raise error_of(2, f"unknown option {unknown[0]}")
         super().__init__(**values)
         self.size = ctypes.sizeof(self)
+        for name, value in values.items():  # ctypes cuts numbers off
+            if isinstance(value, int) and isinstance(getattr(self, name), int) and getattr(self, name) != value:
+                raise error_of(2, f"{name} is {value}; that is more than the library can count")
 
 
 Progress = CFUNCTYPE(c_int, c_void_p, c_double)
@@ -253,7 +257,10 @@ def _context() -> int:
 def call(name: str, *arguments: Any) -> None:
     """Calls enlarge_<name> with this thread's context; raises the Error of its status."""
     context = _context()
-    status = getattr(library, "enlarge_" + name)(context, *arguments)
+    try:
+        status = getattr(library, "enlarge_" + name)(context, *arguments)
+    except ctypes.ArgumentError as error:  # a number where a text is expected
+        raise error_of(2, f"{name.replace('_', ' ')}: {error}") from None
     if status:
         raise error_of(status, library.enlarge_error(context).decode("utf-8", "replace"))
 
@@ -283,12 +290,51 @@ def made(name: str, destroy: str, *arguments: Any) -> Handle:
     return Handle(handle.value, destroy)
 
 
+def _c_text(text: bytes) -> bytes:
+    if b"\0" in text:
+        raise error_of(2, f"{text.decode('utf-8', 'replace')!r} has a zero byte in it")
+    return text
+
+
 def path_bytes(path: "str | bytes | os.PathLike[Any]") -> bytes:
-    return os.fsencode(path)
+    return _c_text(os.fsencode(path))
 
 
-def optional_bytes(text: Optional[str]) -> Optional[bytes]:
-    return None if text is None else text.encode()
+def text_bytes(what: str, text: Any) -> bytes:
+    if not isinstance(text, str):
+        raise error_of(2, f"{what} is {text!r}; expected a text")
+    return _c_text(text.encode())
+
+
+def optional_bytes(what: str, text: Optional[str]) -> Optional[bytes]:
+    return None if text is None else text_bytes(what, text)
+
+
+class _Signals:
+    """While a call runs, what handlers of signals raise (Ctrl-C: KeyboardInterrupt) is kept for whoever watches it:
+    Python runs them as a callback begins, where C code cannot pass on what they raise."""
+
+    _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+
+    def __init__(self, watched: "Watched") -> None:
+        self._watched = watched
+        self._old: "list[tuple[int, Any]]" = []
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is not threading.main_thread():  # where alone Python runs them
+            return
+        for number in self._NUMBERS:
+            handler = signal.getsignal(number)
+            if callable(handler):
+                self._old.append((number, handler))
+                signal.signal(number, self._keeping(handler))
+
+    def _keeping(self, handler: Callable[[int, Any], Any]) -> Callable[[int, Any], None]:
+        return lambda number, frame: self._watched.keep(lambda: handler(number, frame))
+
+    def __exit__(self, *_: Any) -> None:
+        for number, handler in self._old:
+            signal.signal(number, handler)
 
 
 class Watched:
@@ -296,6 +342,12 @@ class Watched:
 
     def __init__(self) -> None:
         self.raised: Optional[BaseException] = None
+
+    def keep(self, work: Callable[[], Any]) -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: B902 - raised when the call has ended
+            self.raised = error
 
     def ask(self, question: Callable[[], Any]) -> bool:
         """Whether to go on: not after False, nor after anything was raised."""
@@ -307,7 +359,8 @@ class Watched:
 
     def call(self, name: str, *arguments: Any) -> None:
         try:
-            call(name, *arguments)
+            with _Signals(self):
+                call(name, *arguments)
         except Error:
             if self.raised is None:
                 raise

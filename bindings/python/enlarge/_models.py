@@ -10,6 +10,7 @@ from typing import Any, Callable, Optional, Union
 
 from . import _library as c
 from ._cancel import Cancellation, cancellation_handle
+from ._errors import ArgumentError
 
 
 class Model:
@@ -44,7 +45,10 @@ class Model:
     def read(data: bytes, name: str = "model", **limits: int) -> "Model":
         """A weight file in memory (.pth, .safetensors, .onnx). `name` is for messages."""
         bounds = c.ModelLimits(**limits)
-        return Model(c.made("model_read_within", "model_close", data, len(data), name.encode(), ctypes.byref(bounds)))
+        if not isinstance(data, bytes):
+            raise ArgumentError(f"a weight file is {type(data).__name__}; expected bytes")
+        return Model(c.made("model_read_within", "model_close", data, len(data), c.text_bytes("name", name),
+                            ctypes.byref(bounds)))
 
     def blend(self, other: "Model", share: float) -> "Model":
         """(1 - share) of this and share of the other, tensor by tensor; both of the same family and sizes."""
@@ -103,8 +107,8 @@ def models(text: str = "", *, family: str = "", scale: int = 0, commercial: bool
     found: list[PublicModel] = []
     watched = c.Watched()
     visit = c.VisitModel(lambda _, model: watched.ask(lambda: found.append(_public(model.contents))) and None)
-    query = c.ModelQuery(text=text.encode(), family=family.encode(), scale=scale, commercial=int(commercial),
-                         runs=int(runs))
+    query = c.ModelQuery(text=c.text_bytes("text", text), family=c.text_bytes("family", family), scale=scale,
+                         commercial=int(commercial), runs=int(runs))
     watched.call("visit_models", ctypes.byref(query), visit, None)
     return found
 
@@ -140,7 +144,7 @@ def pull(name: str, *, progress: Optional[Callable[[int, int], Any]] = None,
     watched = c.Watched()
     path = ctypes.c_char_p()
     told = c.PullProgress(lambda _, done, total: int(watched.ask(lambda: progress(done, total) if progress else None)))
-    watched.call("model_pull", name.encode(), told, None, cancellation_handle(cancel), ctypes.byref(path))
+    watched.call("model_pull", c.text_bytes("name", name), told, None, cancellation_handle(cancel), ctypes.byref(path))
     return (path.value or b"").decode("utf-8", "surrogateescape")
 
 

@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures in memory: the bits of the command line, every kind of array, what is refused."""
 import ctypes
+import os
+import pathlib
+import signal
+import subprocess
+import sys
 import threading
 
 import enlarge
@@ -94,6 +99,27 @@ def test_buffers_and_dlpack_without_numpy_in_between(engine):
     assert numpy.array_equal(numpy.asarray(engine.upscale(LikePillow())), big)
 
 
+def test_arrays_of_ctypes_and_subclasses(engine):
+    small = photo((8, 9, 3))
+    big = engine.upscale(small)
+    plain = (ctypes.c_uint8 * 3 * 9 * 8).from_buffer_copy(small.tobytes())  # a buffer without strides
+    assert numpy.array_equal(numpy.asarray(engine.upscale(plain)), big)
+
+    class Own(numpy.ndarray):
+        pass
+
+    mirrored = small.view(Own)[:, ::-1]
+    assert numpy.array_equal(engine.upscale(mirrored), engine.upscale(numpy.asarray(mirrored).copy()))
+
+
+def test_a_number_that_is_none_is_said(engine):
+    for value in (numpy.nan, numpy.inf):
+        small = photo((8, 9, 3), numpy.float32)
+        small[3, 4, 1] = value
+        with pytest.raises(enlarge.NumericError, match="not a number or infinite"):
+            engine.upscale(small)
+
+
 def test_tensors_come_back_as_tensors(engine):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     small = photo((8, 9, 3), numpy.float32)
@@ -108,7 +134,10 @@ def test_tensors_come_back_as_tensors(engine):
     assert half.dtype == torch.float16 and (half.float() - big).abs().max() < 3e-3
     own = torch.empty_like(big)
     assert engine.upscale(floats.contiguous(), layout="chw", out=own) is own and torch.equal(own, big)
-    for wrong, text in ((floats.double(), "float64"), (floats.bfloat16(), "bfloat16"),
+    negative = torch._neg_view(floats)
+    assert torch.equal(engine.upscale(negative, layout="chw"), engine.upscale(-floats, layout="chw"))
+    for wrong, text in ((floats.double(), "float64"), (floats[0].to_sparse(), "has no pixels in memory"),
+                        (floats.bfloat16(), "bfloat16"),
                         (floats.to("meta"), "no pixels can be read")):
         with pytest.raises(enlarge.ArgumentError, match=text):
             engine.upscale(wrong, layout="chw")
@@ -131,6 +160,9 @@ def test_sizes(engine):
     (numpy.zeros((4, 4, 5), numpy.uint8), r"shape \(4, 4, 5\); expected \(height, width\) or"),
     (numpy.zeros((2, 4, 4, 3), numpy.uint8), r"shape \(2, 4, 4, 3\)"),
     (numpy.zeros((0, 4, 3), numpy.uint8), r"shape \(0, 4, 3\)"),
+    (numpy.zeros((4, 4), object), "an array of O; expected"),
+    (numpy.zeros((4, 4), "M8[s]"), r"an array of M8\[s\]; expected"),
+    (numpy.full((4, 4, 3), numpy.nan, numpy.float64), "an array of f8; expected"),
     ([[1, 2], [3, 4]], "list is no array"),
     (None, "NoneType is no array"),
 ])
@@ -145,6 +177,21 @@ def test_wrong_options_are_named(engine):
                     {"scale": 2, "out": numpy.empty((8, 8, 3), numpy.uint8)}):
         with pytest.raises(enlarge.ArgumentError):
             engine.upscale(small.astype(numpy.uint16) if "bits" in options else small, **options)
+    for options, text in (({"size": 5}, "size 5; expected two whole numbers"),
+                          ({"size": (2.5, 4)}, "expected two whole numbers"),
+                          ({"size": (1 << 31, 4)}, "expected sides from 0"), ({"size": (-1, 4)}, "expected sides from"),
+                          ({"cancel": 3}, "cancel is 3; expected a Cancellation")):
+        with pytest.raises(enlarge.ArgumentError, match=text):
+            engine.upscale(small, **options)
+    for options, text in (({"threads": 1 << 40}, "threads is 1099511627776"), ({"device": None}, "device is None"),
+                          ({"device": "cpu\0"}, "zero byte")):
+        with pytest.raises(enlarge.ArgumentError, match=text):
+            enlarge.Engine("swift-x2", **options)
+    for wrong, text in (("swift-x2\0.pth", "zero byte"), ("", "no model is named")):
+        with pytest.raises(enlarge.Error, match=text):
+            enlarge.Model.open(wrong)
+    with pytest.raises(enlarge.ArgumentError, match="is bytearray; expected bytes"):
+        enlarge.Model.read(bytearray(8))
     readonly = numpy.empty((8, 8, 3), numpy.uint8)
     readonly.flags.writeable = False
     with pytest.raises(enlarge.ArgumentError, match="cannot be written"):
@@ -183,6 +230,55 @@ def test_progress_stopping_and_what_a_callback_raises(engine):
     with pytest.raises(enlarge.CancelledError, match="stopped by the caller"):
         engine.upscale(small, cancel=stop)
     assert engine.upscale(small).shape == (128, 128, 3)
+
+
+def test_what_a_handler_of_a_signal_raises_stops_the_call(engine, capfd):
+    large = photo((600, 600, 3), numpy.float32)
+    for number, handler, kind in ((signal.SIGALRM, lambda *_: 1 / 0, ZeroDivisionError),
+                                  (signal.SIGALRM, signal.default_int_handler, KeyboardInterrupt)):
+        before = signal.signal(number, handler)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            with pytest.raises(kind):
+                while True:
+                    engine.upscale(large)
+            assert signal.getsignal(number) is handler
+        finally:
+            signal.signal(number, before)
+    assert "ignored" not in capfd.readouterr().err
+
+
+FORK = """
+import os, sys
+import enlarge
+
+engine = enlarge.Engine("swift-x2", device="cpu", threads=3)
+small = memoryview(bytes(range(192))).cast("B", (8, 8, 3))
+big = engine.upscale(small).tobytes()
+stream = enlarge.FrameStream(engine, enlarge.FrameKind("grey", 8, 8))
+frame = [memoryview(bytes(64)).cast("B", (8, 8))]
+list(stream.upscale([frame]))
+child = os.fork()
+if child == 0:
+    assert engine.upscale(small).tobytes() == big
+    for use in (stream.flush, lambda: stream.submit(frame)):
+        try:
+            use()
+            sys.exit(2)
+        except enlarge.ArgumentError as error:
+            assert "forked" in str(error), error
+    assert len(list(enlarge.FrameStream(engine, stream.kind).upscale([frame]))) == 1
+    stream.close()
+    del stream, engine
+    sys.exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_fork_goes_on_with_the_engine_and_ends():
+    where = pathlib.Path(enlarge.__file__).parents[1]
+    environment = dict(os.environ, PYTHONPATH=str(where))
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True, timeout=120, env=environment)
 
 
 def test_structs_are_those_of_the_header(source):
