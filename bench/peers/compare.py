@@ -1,38 +1,62 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""enlarge and its peers on one network and size, in turns: compare.py --model FILE.pth [--size 320x180] [--rounds 5].
+"""enlarge and its peers on networks, in turns: compare.py MODEL[:WxH] ... [--python FOLDER/bin/python] [--rounds 5].
 
-Every round runs each contender once, a few frames each, so that a noisy minute hits all alike. Prints the median and the
-least time of each over all rounds, its largest memory, and how many times faster enlarge is than the fastest peer. A peer
-that is not installed is left out and named. PyTorch wants --python (Debian: /usr/bin/python3 with python3-torch); ONNX
-Runtime wants node and onnxruntime-node in --ort (a folder with node_modules); its file is made by `enlarge export`;
-oneDNN wants g++ and Debian's libdnnl-dev, and runs Compact networks only."""
+MODEL: a weight file or a built-in network's name (320x180). Every round runs each contender once, a few frames each, so
+that a noisy minute hits all alike. Prints the machine and a Markdown table of the medians and the least times over all
+rounds, and how many times faster enlarge is than the fastest peer; --chart draws the medians as an SVG file. Refuses
+where another program uses the processor. A peer that fails or is not installed is left out and named.
+
+Peers: ncnn, OpenVINO, ONNX Runtime and PyTorch (as it is, and compiled) from `bench/peers/install FOLDER`; their files
+are made by `enlarge export`, ncnn's from that by pnnx. oneDNN by g++ and Debian's libdnnl-dev, Compact networks only.
+PyTorch knows Compact and Real-ESRGAN's RRDB in .pth files. All of them with fp32 numbers and every other setting as it
+is by default, but OpenVINO's hint for latency."""
 import argparse
 import json
 import os
+import pathlib
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+HERE = pathlib.Path(__file__).resolve().parent
+BUSY = 0.05  # of the processor, used by others
 
 
-def run(command, env=None):
-    done = subprocess.run(command, capture_output=True, text=True, env=env)
+def run(command, env=None, cwd=None):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, env=env, cwd=cwd)
     if done.returncode:
-        raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}")
+        raise RuntimeError((done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1])
     return done
 
 
-def ours(arguments, precision):
+def busy(seconds=1.0):
+    """The share of all processors that is in use."""
+    def read():
+        numbers = list(map(int, pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:9]))
+        return sum(numbers), numbers[3] + numbers[4]
+    (all_0, idle_0), _, (all_1, idle_1) = read(), time.sleep(seconds), read()
+    return 1 - (idle_1 - idle_0) / max(all_1 - all_0, 1)
+
+
+def machine(threads, enlarge):
+    text = pathlib.Path("/proc/cpuinfo").read_text()
+    name = re.search(r"model name\s*: (.*)", text)
+    family, model = (re.search(rf"{what}\s*: (\d+)", text) for what in ("cpu family", "model"))
+    isa = json.loads(run([enlarge, "bench", "--size", "32x32", "--runs", "1", "--json"]).stdout.splitlines()[0])["isa"]
+    number = f"family {family[1]}, model {model[1]}" if family and model else "unknown"
+    return f"{name[1] if name else 'processor'} ({number}), {os.cpu_count()} cores, {isa}, {threads} threads"
+
+
+def ours(options, model, size, precision):
     def measure():
-        out = run([arguments.enlarge, "bench", "-m", arguments.model, "--size", arguments.size, "--precision", precision,
-                   "--threads", str(arguments.threads), "--runs", str(arguments.runs), "--device", "cpu", "--json"]).stdout
-        result = json.loads(out)
-        # One number a round that stands for its frames: the median; the least is kept beside it.
-        return [result["median_ms"]], result["min_ms"], result["peak_memory_bytes"]
+        out = run([options.enlarge, "bench", "-m", model, "--size", size, "--precision", precision, "--threads",
+                   options.threads, "--runs", options.runs, "--device", "cpu", "--json"]).stdout
+        result = json.loads(out.splitlines()[0])
+        return result["median_ms"], result["min_ms"], result["peak_memory_bytes"]
     return measure
 
 
@@ -41,69 +65,131 @@ def peer(command, env=None):
         done = run(command, env)
         times = [float(line) for line in done.stdout.split()]
         memory = re.search(r"maxrss (\d+)", done.stderr)
-        return [statistics.median(times)], min(times), int(memory.group(1)) if memory else 0
+        return statistics.median(times), min(times), int(memory.group(1)) if memory else 0
     return measure
 
 
+def onednn(options, model, width, height, scratch):
+    info = json.loads(run([options.enlarge, "models", "info", model, "--json"]).stdout)
+    if info["family"] != "Compact":
+        raise RuntimeError("runs Compact networks only")
+    program = scratch / "onednn"
+    if not program.exists():
+        run(["g++", "-O3", "-march=native", "-fopenmp", "-std=c++20", HERE / "onednn.cpp", "-ldnnl", "-o", program])
+    return peer([program, info["features"], info["blocks"] + 2, info["scale"], width, height, options.runs],
+                {**os.environ, "OMP_NUM_THREADS": str(options.threads)})
+
+
+def contenders_of(options, model, size, scratch):
+    width, height = size.split("x")
+    at = [width, height, options.threads, options.runs]
+    found = {f"enlarge {p}": ours(options, model, size, p) for p in options.precisions.split(",")}
+
+    def add(name, make):
+        try:
+            found[name] = make()
+        except (RuntimeError, FileNotFoundError, KeyError) as error:
+            print(f"left out: {name}: {error}", file=sys.stderr)
+
+    onnx = scratch / f"{len(list(scratch.iterdir()))}.onnx"
+    add("oneDNN", lambda: onednn(options, model, width, height, scratch))
+    run([options.enlarge, "export", model, "-o", onnx])
+
+    def ncnn():
+        run([options.python.parent / "pnnx", onnx, f"inputshape=[1,3,{height},{width}]f32", "fp16=0"], cwd=scratch)
+        return peer([options.python, HERE / "peer.py", "ncnn", onnx.with_suffix(".ncnn.param"), *at])
+    if options.python:
+        add("ncnn", ncnn)
+        for name, kind in (("OpenVINO", "openvino"), ("ONNX Runtime", "onnxruntime")):
+            found[name] = peer([options.python, HERE / "peer.py", kind, onnx, *at])
+    if options.python and model.endswith(".pth"):
+        found["PyTorch"] = peer([options.python, HERE / "pytorch_cpu.py", model, *at])
+        found["PyTorch compiled"] = peer([options.python, HERE / "pytorch_cpu.py", model, *at, "compile"])
+    return found
+
+
+def measure_all(options, model, size):
+    """{name: (median, least, memory)}"""
+    with tempfile.TemporaryDirectory() as folder:
+        contenders = contenders_of(options, model, size, pathlib.Path(folder))
+        times, least, memory = {}, {}, {}
+        for _ in range(options.rounds):
+            for name, measure in list(contenders.items()):
+                try:
+                    middle, best, most = measure()
+                except (RuntimeError, FileNotFoundError) as error:
+                    print(f"left out: {name}: {error}", file=sys.stderr)
+                    del contenders[name]
+                    continue
+                times.setdefault(name, []).append(middle)
+                least[name] = min(best, least.get(name, best))
+                memory[name] = max(most, memory.get(name, 0))
+    return {name: (statistics.median(times[name]), least[name], memory[name]) for name in contenders}
+
+
+def table(results):
+    """Lines of Markdown: a network in a row, a contender in a column."""
+    names = list(dict.fromkeys(name for found in results.values() for name in found))
+    mine = [name for name in names if name.startswith("enlarge")]
+    lines = ["| median (least), ms | " + " | ".join(names) + " | times the fastest peer |",
+             "|---|" + "---|" * (len(names) + 1)]
+    for what, found in results.items():
+        others = [name for name in found if name not in mine]
+        fastest = min(others, key=lambda name: found[name][0], default=None)
+        cells = [f"{found[n][0]:.0f} ({found[n][1]:.0f})" if n in found else "–" for n in names]
+        if fastest:
+            cells = [f"**{c}**" if n == fastest else c for n, c in zip(names, cells)]
+        ratios = " / ".join(f"{found[fastest][0] / found[n][0]:.2f}" for n in mine if n in found) if fastest else "–"
+        lines.append(f"| {what} | " + " | ".join(cells) + f" | {ratios} |")
+    return lines
+
+
+def chart(results, said, path):
+    """Bars of medians, shorter is better, one group for each network."""
+    rows, y = [], 30
+    for what, found in results.items():
+        longest = max(value[0] for value in found.values())
+        rows.append(f'<text x="10" y="{y}" font-weight="bold">{what}</text>')
+        for name, (median, _, _) in sorted(found.items(), key=lambda item: item[1][0]):
+            y += 22
+            width = 380 * median / longest
+            colour = "#1668b8" if name.startswith("enlarge") else "#9aa5b1"
+            rows += [f'<text x="150" y="{y}" text-anchor="end">{name}</text>',
+                     f'<rect x="158" y="{y - 12}" width="{width:.0f}" height="15" fill="{colour}"/>',
+                     f'<text x="{164 + width:.0f}" y="{y}">{median:.0f} ms</text>']
+        y += 34
+    rows.append(f'<text x="10" y="{y}" font-size="11" fill="#555">{said}; medians, shorter is better</text>')
+    pathlib.Path(path).write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 {y + 14}" font-family="sans-serif" font-size="13">\n'
+        f'<rect width="640" height="{y + 14}" fill="#fff"/>\n<g fill="#222">\n' + "\n".join(rows) + "\n</g>\n</svg>\n",
+        encoding="utf-8")
+
+
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", metavar="MODEL[:WxH]")
     parser.add_argument("--enlarge", default="build/release/bin/enlarge")
-    parser.add_argument("--model", required=True, help="a .pth file (Compact or Real-ESRGAN RRDB)")
-    parser.add_argument("--size", default="320x180")
+    parser.add_argument("--python", type=pathlib.Path, help="of the peers' virtual environment")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--precisions", default="fp32,fp16,int16,auto")
-    parser.add_argument("--python", default="/usr/bin/python3")
-    parser.add_argument("--ort", default=os.environ.get("ORT_HOME", HERE))
-    arguments = parser.parse_args()
-    width, height = arguments.size.split("x")
-
-    scratch = tempfile.TemporaryDirectory()
-    onnx = os.path.join(scratch.name, "network.onnx")
-    size = [width, height, str(arguments.threads), str(arguments.runs)]
-    contenders = {f"enlarge {p}": ours(arguments, p) for p in arguments.precisions.split(",")}
-    try:
-        run([arguments.enlarge, "export", arguments.model, "-o", onnx])
-        contenders["ONNX Runtime"] = peer(["node", os.path.join(HERE, "onnxruntime.mjs"), onnx, *size],
-                                          {**os.environ, "ORT_HOME": arguments.ort})
-    except (RuntimeError, FileNotFoundError) as error:
-        print(f"left out: ONNX Runtime: {error}", file=sys.stderr)
-    try:
-        info = json.loads(run([arguments.enlarge, "models", "info", arguments.model, "--json"]).stdout)
-        if info["family"] != "Compact":
-            raise RuntimeError("runs Compact networks only")
-        program = os.path.join(scratch.name, "onednn")
-        run(["g++", "-O3", "-march=native", "-fopenmp", "-std=c++20", os.path.join(HERE, "onednn.cpp"), "-ldnnl", "-o", program])
-        shape = [str(info["features"]), str(info["blocks"] + 2), str(info["scale"])]
-        contenders["oneDNN"] = peer([program, *shape, width, height, str(arguments.runs)],
-                                    {**os.environ, "OMP_NUM_THREADS": str(arguments.threads)})
-    except (RuntimeError, FileNotFoundError) as error:
-        print(f"left out: oneDNN: {error}", file=sys.stderr)
-    contenders["PyTorch"] = peer([arguments.python, os.path.join(HERE, "pytorch_cpu.py"), arguments.model, *size])
-
-    times, least, memory = {}, {}, {}
-    for _ in range(arguments.rounds):
-        for name, measure in list(contenders.items()):
-            try:
-                found, best, peak = measure()
-            except (RuntimeError, FileNotFoundError) as error:
-                print(f"left out: {name}: {error}", file=sys.stderr)
-                del contenders[name]
-                continue
-            times.setdefault(name, []).extend(found)
-            least[name] = min(best, least.get(name, best))
-            memory[name] = max(peak, memory.get(name, 0))
-    peers = [name for name in times if not name.startswith("enlarge")]
-    fastest = min((statistics.median(times[name]) for name in peers), default=None)
-    fastest_least = min((least[name] for name in peers), default=None)
-    print(f"{os.path.basename(arguments.model)} {arguments.size}, {arguments.threads} threads, {arguments.rounds} rounds")
-    for name, found in times.items():
-        median = statistics.median(found)
-        ratio = ""
-        if fastest and name.startswith("enlarge"):
-            ratio = f"  {fastest / median:5.2f} x the fastest peer (by least times {fastest_least / least[name]:.2f})"
-        print(f"{name:16} median {median:8.1f} ms  least {least[name]:8.1f} ms  {memory[name] / 1048576:6.0f} MiB{ratio}")
+    parser.add_argument("--precisions", default="fp32,auto")
+    parser.add_argument("--chart", metavar="FILE.svg")
+    parser.add_argument("--busy", action="store_true", help="measure although other programs run")
+    options = parser.parse_args()
+    used = busy()
+    if used > BUSY and not options.busy:
+        sys.exit(f"compare.py: {100 * used:.0f} % of the processor is in use by others; stop them, or give --busy")
+    results = {}
+    for item in options.models:
+        model, _, size = item.partition(":")
+        results[f"{pathlib.Path(model).stem} {size or '320x180'}"] = measure_all(options, model, size or "320x180")
+    said = machine(options.threads, options.enlarge)
+    print(f"{said}; {options.rounds} rounds of {options.runs} frames\n")
+    print("\n".join(table(results)))
+    if options.chart:
+        chart(results, said, options.chart)
 
 
-main()
+if __name__ == "__main__":
+    main()

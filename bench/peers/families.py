@@ -11,7 +11,7 @@ least time counts, and the most memory. A peer that fails on a file, or is not i
 JSON file of rows, to which those of this run are added; --into: the table of all rows replaces what is between the
 lines `<!-- families -->` and `<!-- /families -->` of a Markdown file.
 
-Peers: `python3 -m venv .venv && .venv/bin/pip install onnxruntime openvino`; PyTorch with spandrel by --torch-python.
+Peers: `bench/peers/install .venv`; PyTorch with spandrel by --torch-python.
 ONNX files are made by `enlarge export`."""
 import argparse
 import json

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""One peer on one network: peer.py onnxruntime|openvino|torch FILE WIDTH HEIGHT THREADS RUNS [CHANNELS]; prints
-milliseconds, one run a line, after one that warms up. FILE is ONNX, for torch a weight file that spandrel reads.
+"""One peer on one network: peer.py ncnn|onnxruntime|openvino|torch FILE WIDTH HEIGHT THREADS RUNS [CHANNELS]; prints
+milliseconds, one run a line, after one that warms up. FILE is ONNX, for ncnn a .param with its .bin beside it,
+for torch a weight file that spandrel reads.
 Floats in and out; conversions are not counted. Settings to each one's advantage: ONNX Runtime with all its rewriting,
 OpenVINO with its latency hint and in fp32 (it would take bf16 where a processor has it), PyTorch in inference
 mode."""
@@ -37,6 +38,25 @@ def openvino_peer(path, threads, shape):
     return lambda picture: request.infer({0: picture})[0]
 
 
+def ncnn_peer(path, threads):
+    """As its users run it, fp32 sums of fp16 storage off where that is slower: every option at its default but fp16."""
+    import ncnn
+
+    net = ncnn.Net()
+    net.opt.num_threads = threads
+    net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
+    net.load_param(path)
+    net.load_model(path.removesuffix(".param") + ".bin")
+    source, result = net.input_names()[0], net.output_names()[0]
+
+    def run(picture):
+        with net.create_extractor() as extractor:
+            extractor.input(source, ncnn.Mat(picture[0]))
+            return numpy.array(extractor.extract(result)[1])
+
+    return run
+
+
 def torch_peer(path, threads):
     import torch
 
@@ -63,7 +83,9 @@ def main():
     kind, path, (width, height, threads, runs) = sys.argv[1], sys.argv[2], map(int, sys.argv[3:7])
     channels = int(sys.argv[7]) if len(sys.argv) > 7 else 3
     picture = numpy.random.default_rng(1).random((1, channels, height, width), dtype=numpy.float32)
-    if kind == "onnxruntime":
+    if kind == "ncnn":
+        run = ncnn_peer(path, threads)
+    elif kind == "onnxruntime":
         run = onnxruntime_peer(path, threads)
     elif kind == "openvino":
         run = openvino_peer(path, threads, picture.shape)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""PyTorch (oneDNN inside) on the same network: pytorch_cpu.py FILE.pth WIDTH HEIGHT THREADS RUNS; prints milliseconds, one
-run a line. Knows Compact and Real-ESRGAN's RRDB. Floats in and out; conversions are not counted."""
+"""PyTorch (oneDNN inside) on the same network: pytorch_cpu.py FILE.pth WIDTH HEIGHT THREADS RUNS [compile]; prints
+milliseconds, one run a line. Knows Compact and Real-ESRGAN's RRDB. Floats in and out; conversions are not counted.
+Channels last, which oneDNN likes best; compiled for the one size."""
 import sys
 
 import torch
@@ -74,8 +75,10 @@ def main():
     weights = weights.get("params_ema", weights.get("params", weights))
     net = (Rrdb if "conv_first.weight" in weights else Compact)(weights)
     net.load_state_dict({key: value.float() for key, value in weights.items()})
-    net.eval()
-    x = torch.rand(1, 3, height, width)
+    net = net.eval().to(memory_format=torch.channels_last)
+    x = torch.rand(1, 3, height, width).to(memory_format=torch.channels_last)
+    if "compile" in sys.argv[6:]:
+        net = torch.compile(net, dynamic=False)
     with torch.inference_mode():
         report(lambda: net(x), runs)
 
