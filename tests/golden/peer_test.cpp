@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exported networks run by ONNX Runtime, against the reference backend and the golden files. Needs ONNX Runtime for
-// Python, or node and the npm package onnxruntime-node:
+// Exported networks run by ONNX Runtime, against the reference backend and the golden files. Needs it for Python:
 //   python3 -m venv /tmp/ort && /tmp/ort/bin/pip install onnxruntime numpy
 //   ENLARGE_ONNXRUNTIME=/tmp/ort/bin/python ctest -L golden
-//   mkdir /tmp/ort && cd /tmp/ort && npm install --ignore-scripts onnxruntime-node
-//   ENLARGE_ONNXRUNTIME=/tmp/ort ctest -L golden
 #include <unistd.h>
 
 #include <cstring>
@@ -36,10 +33,9 @@ protected:
         file.half = half;
         write("model.onnx", must(write_onnx(graph, file)));
         write("in.f32", {reinterpret_cast<const char*>(in.values.data()), in.values.size() * sizeof(float)});
-        const std::string runtime = std::getenv("ENLARGE_ONNXRUNTIME"), script = test::source_folder() + "/tests/golden/run_onnx.";
-        const bool python = !std::filesystem::is_directory(runtime);
-        const std::string command = (python ? runtime + " " + script + "py " : "node " + script + "js ") +
-                                    (folder_ / "model.onnx").string() + " " + (folder_ / "in.f32").string() + " " +
+        const std::string command = std::string(std::getenv("ENLARGE_ONNXRUNTIME")) + " " + test::source_folder() +
+                                    "/tests/golden/run_onnx.py " + (folder_ / "model.onnx").string() + " " +
+                                    (folder_ / "in.f32").string() + " " +
                                     std::to_string(in.channels) + " " + std::to_string(in.size.height) + " " +
                                     std::to_string(in.size.width) + " " + (folder_ / "out.f32").string();
         std::filesystem::remove(folder_ / "out.f32");
