@@ -74,7 +74,7 @@ Choice choose(Kind kind, Use use, double factor) {
     choice.model = default_model(use, factor);
     switch (kind) {
         case Kind::photo:
-            if (!video) choice.denoise = 0.5;
+            if (!video) choice.denoise = 0.75;  // half leaves the blocks of an old JPEG
             choice.strength = 0.85;
             break;
         case Kind::drawing: choice.model = best_of({"drawing" + scale, "realesr-animevideov3", choice.model}); break;
