@@ -106,6 +106,8 @@ def refusals(server):
         ("model=../fine-x4", 404, "no model"),
         ("model=fine-x4.safetensors", 404, "no model"),
         ("for=anime", 400, "for"),
+        ("for=a%07%1b%5b31m%ff", 400, "'a__[31m_'"),
+        ("precision=%1b%5b2J", 400, "'_[2J'"),
         ("format=exe", 400, "format"),
         ("background=%23zzzzzz", 400, "background"),
         ("page=2", 0, ""),
@@ -150,6 +152,9 @@ def refusals(server):
     check("HEAD", server.ask("HEAD", "/healthz").status == 200)
     body, headers = form([], [("a", "a.png", small), ("b", "b.png", small)])
     check("two files in a form", server.ask("POST", FAST, body, headers).status == 400)
+    body, headers = form([], [("a", "a.png", small), ("b", "b.png", bytes(3 << 20))])
+    answer = server.ask("POST", FAST, body, headers)
+    check("also where the second is large", answer.status == 400 and answer.says("two files"), answer)
     check("half a form", server.ask("POST", FAST, body[:200], headers).status in (400, 415, 422))
 
 

@@ -11,7 +11,7 @@
 namespace serve {
 namespace {
 
-constexpr std::int64_t kDrained = 1 << 20;     // of a body that nobody wants: so that its client reads the answer
+constexpr std::int64_t kDrained = 1 << 20;     // beyond what is taken: so that its client reads the answer
 constexpr std::size_t kFieldBytes = 64 << 10;  // of all fields of a form
 
 MHD_Result collect(void* target, enum MHD_ValueKind, const char* key, const char* value) {
@@ -371,16 +371,15 @@ MHD_Result Exchange::body(const char* data, std::size_t* size) {
         refusal_ = error_response(
             413, "limit",
             "the body has more than " + std::to_string(most()) + " bytes, which is the most that is taken here");
-        refused_at_ = taken_;
     }
-    if (refusal_) return taken_ - refused_at_ <= kDrained ? MHD_YES : MHD_NO;
+    // The library takes no answer before the body's end, so what a client may send is read to that: it hears why.
+    if (refusal_) return taken_ <= (route_ ? most() : 0) + kDrained ? MHD_YES : MHD_NO;
     if (form_) {
         if (MHD_post_process(form_, data, count) == MHD_NO && !refusal_)
             refusal_ = error_response(400, "format", "the form cannot be read");
     } else {
         store(data, count);
     }
-    if (refusal_) refused_at_ = taken_;
     return MHD_YES;
 }
 

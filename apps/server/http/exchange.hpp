@@ -87,7 +87,7 @@ private:
     const Route* route_ = nullptr;
     std::optional<Response> refusal_;  // instead of the handler's answer, once the rest of the body has come
     std::string url_;
-    std::int64_t declared_ = -1, taken_ = 0, refused_at_ = 0, held_ = 0;
+    std::int64_t declared_ = -1, taken_ = 0, held_ = 0;
     std::size_t held_field_bytes_ = 0;
     bool begun_ = false, answered_ = false;
     int file_ = -1;

@@ -103,10 +103,14 @@ Result<void> put_size(const std::string& text, enlarge::OutputSize& target) {
 }
 
 Result<void> put_kind(const std::string& text, std::string& target) {
-    const auto kind = enlarge::parse_kind(text);
+    const auto kind = enlarge::parse_kind(safe_name(text));  // which is in its message
     if (!kind) return Error{Errc::argument, "for: " + kind.error().message};
     target = enlarge::kind_name(*kind);
     return {};
+}
+
+Result<void> put_precision(const std::string& text, enlarge::Precision& target) {
+    return put(enlarge::parse_precision(safe_name(text)), target);
 }
 
 Result<void> put_background(const std::string& text, std::string& target) {
@@ -143,7 +147,7 @@ const std::map<std::string, Put, std::less<>>& table() {
              return put_word("cover", v, o.cover, {"crop", "whole"});
          }},
         {"tta", [](Options& o, const std::string& v) { return put(truth("tta", v), o.tta); }},
-        {"precision", [](Options& o, const std::string& v) { return put(enlarge::parse_precision(v), o.precision); }},
+        {"precision", [](Options& o, const std::string& v) { return put_precision(v, o.precision); }},
         {"alpha", [](Options& o, const std::string& v) { return put_alpha(v, o.alpha); }},
         {"format", [](Options& o, const std::string& v) { return put_format(v, o.format); }},
         {"quality", [](Options& o, const std::string& v) { return put(whole("quality", v, 1, 100), o.quality); }},
