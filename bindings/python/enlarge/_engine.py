@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import operator
+import os
 from typing import Any, Callable, Optional, Union
 
 from . import _library as c
@@ -35,8 +36,8 @@ def size_fields(scale: Optional[float], size: Optional["tuple[int, int]"], fit: 
 class Engine:
     """A model compiled for a device. Any number of threads may use it; calls release the GIL."""
 
-    def __init__(self, model: Union[Model, str], *, device: str = "auto", precision: str = "auto", threads: int = 0,
-                 memory_bytes: int = 0, tile: int = 0, tta: bool = False, alpha: str = "network",
+    def __init__(self, model: "Union[Model, str, os.PathLike[str]]", *, device: str = "auto", precision: str = "auto",
+                 threads: int = 0, memory_bytes: int = 0, tile: int = 0, tta: bool = False, alpha: str = "network",
                  strength: float = 1.0, max_pixels: int = 0, max_side: int = 0, cache: Optional[str] = None,
                  log: Optional[Callable[[str, str], Any]] = None) -> None:
         """Compiles the model, which may take seconds.

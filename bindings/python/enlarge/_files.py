@@ -67,7 +67,7 @@ def is_video_file(path: Path) -> bool:
     return bool(c.library.enlarge_is_video_file(c.path_bytes(path)))
 
 
-def _engine(model: Union[Engine, Model, str, None], video: bool, factor: Optional[float]) -> Engine:
+def _engine(model: Union[Engine, Model, Path, None], video: bool, factor: Optional[float]) -> Engine:
     if isinstance(model, Engine):
         return model
     return Engine(model if model is not None else c.text_call("default_model", int(video), float(factor or 0)))
@@ -80,7 +80,7 @@ def _notice(notice: Optional[NoticeCall]) -> Any:
     return c.Log(lambda _, level, code, text: tell(code.decode(), text.decode("utf-8", "replace")))
 
 
-def upscale_file(input: Path, output: Path, model: Union[Engine, Model, str, None] = None, *,
+def upscale_file(input: Path, output: Path, model: Union[Engine, Model, Path, None] = None, *,
                  scale: Optional[float] = None, size: "Optional[tuple[int, int]]" = None, fit: bool = True,
                  overwrite: bool = False, format: Optional[str] = None, quality: int = 0, lossless: bool = False,
                  page: int = 0, allow_damaged: bool = False, provenance: bool = True,
@@ -88,7 +88,7 @@ def upscale_file(input: Path, output: Path, model: Union[Engine, Model, str, Non
                  cancel: Optional[Cancellation] = None, notice: Optional[NoticeCall] = None) -> FileReport:
     """Enlarges a picture file, with its metadata and colours, as the command line does.
 
-    model: an Engine (kept by callers that do more than one file), a Model, a name, or None for the default.
+    model: an Engine (kept by callers that do more than one file), a Model, a name, a path, or None for the default.
     scale, size, fit, progress, cancel: as Engine.upscale. quality: 1 to 100 of lossy formats. page: from 1.
     background: "#rrggbb" behind what is transparent. provenance: records the network's name in the picture.
     Raises NotFoundError, ExistsError, FormatError, UnsupportedError, LimitError, IoError, CancelledError.
@@ -200,7 +200,7 @@ def _video_fields(given: "Mapping[str, Any]") -> "dict[str, Any]":
     return fields
 
 
-def upscale_video(input: Path, output: Path, model: Union[Engine, Model, str, None] = None, *,
+def upscale_video(input: Path, output: Path, model: Union[Engine, Model, Path, None] = None, *,
                   scale: Optional[float] = None, size: "Optional[tuple[int, int]]" = None, fit: bool = True,
                   overwrite: bool = False, cancel: Optional[Cancellation] = None,
                   notice: Optional[NoticeCall] = None, **options: Any) -> Video:
