@@ -7,7 +7,9 @@
 #   bench/gpu_first.sh run [FOLDER]        on the computer with the GPU: writes FOLDER/gpu.json and FOLDER/gpu.log
 #
 # Here and there may be the same computer. There needs an NVIDIA driver, and python3 with PyTorch for the comparison.
-# SIZES, RUNS, PRECISIONS, DEVICE and STEPS ("tests sanitizer ours pytorch") change what is done.
+# SIZES, RUNS, PRECISIONS, DEVICE and STEPS ("tests sanitizer ours pytorch vulkan") change what is done. The Vulkan step
+# needs a Vulkan driver alone (STEPS=vulkan, with VULKAN=vulkan:N for another than the best); ncnn networks (both files) among the
+# models are also run by ncnn, where Python has it.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 build=${BUILD:-build/release}
@@ -16,11 +18,14 @@ bundle=.gpu
 if [ "${1:-}" = bundle ]; then
     shift
     set -e
-    cmake --build "$build" --target gpu_first cuda_gpu
+    cmake --build "$build" --target gpu_first
+    programs=("$build/bench/gpu_first")
+    # Not in builds without CUDA, which have the Vulkan step alone.
+    if cmake --build "$build" --target cuda_gpu; then programs+=("$build/tests/cuda/cuda_gpu"); fi
     rm -rf $bundle
     mkdir -p $bundle/lib $bundle/models
-    cp "$build/bench/gpu_first" "$build/tests/cuda/cuda_gpu" $bundle/
-    for library in $(ldd $bundle/gpu_first $bundle/cuda_gpu | awk '$3 ~ /^\// {print $3}' | sort -u); do
+    cp "${programs[@]}" $bundle/
+    for library in $(ldd "${programs[@]}" | awk '$3 ~ /^\// {print $3}' | sort -u); do
         case $(basename "$library") in
             libc.so*|libm.so*|libpthread*|libdl.so*|librt.so*|ld-linux*) ;;  # the target's own are newer or as new
             *) cp -L "$library" $bundle/lib/ ;;
@@ -35,7 +40,7 @@ fi
 out=${2:-.}
 mkdir -p "$out"
 log=$out/gpu.log
-steps=${STEPS:-tests sanitizer ours pytorch}
+steps=${STEPS:-tests sanitizer ours pytorch vulkan}
 device=${DEVICE:-cuda:0}
 sizes=${SIZES:-1280x720,1920x1080}
 : > "$log"
@@ -81,6 +86,23 @@ step ours 360 bash -c ours
 # 4. Faster? The same networks in PyTorch, then ours once more: a card that is warm is slower.
 step pytorch 420 python3 bench/peers/pytorch_cuda.py --size "${sizes%%,*}" --json "$out/pytorch.json"
 case " $steps " in *" pytorch "*) NO_RRDB=1 step ours 180 bash -c ours ;; esac
+# 5. The same networks on Vulkan, in fp32, and ncnn's side by side.
+on_vulkan() {
+    local models=() size=${sizes%%,*} failed=0
+    for model in $bundle/models/*; do [ -f "$model" ] && [ "${model##*.}" != bin ] && models+=("$model"); done
+    set -o pipefail
+    $mine $bundle/gpu_first "${VULKAN:-vulkan}" "${RUNS:-30}" "$size" fp32 swift-x4 "${models[@]}" | tee -a "$out/ours.jsonl" || failed=1
+    for model in "${models[@]}"; do
+        [ "${model##*.}" = param ] || continue
+        for how in fp32 ""; do
+            echo "ncnn ${how:-fp16} ${model##*/} $size, ms a run:"
+            python3 bench/peers/ncnn_vulkan.py "$model" "${size%x*}" "${size#*x}" "${RUNS:-30}" $how
+        done
+    done
+    return $failed
+}
+export -f on_vulkan
+step vulkan 300 bash -c on_vulkan
 
 python3 - "$out" "$lines" << 'PYTHON'
 import json, os, sys

@@ -140,10 +140,11 @@ Result<void> measure_gpu(const Graph& graph, const Program& program, Session& se
     if (rate.ok()) result.video_fps = *rate;
     else if (rate.error().code != Errc::unsupported && rate.error().code != Errc::memory) return rate.error();
     result.device_memory_bytes = program.peak_device_bytes();
-    TRY(const Ceiling ceiling, program.measure_ceiling());
-    result.peak_gflops = ceiling.gflops;
-    result.peak_fraction = result.gflops / ceiling.gflops;
-    result.copy_gigabytes = ceiling.copy_gigabytes;
+    const auto ceiling = program.measure_ceiling();
+    if (!ceiling.ok()) return ceiling.error().code == Errc::unsupported ? Result<void>() : ceiling.error();
+    result.peak_gflops = ceiling->gflops;
+    result.peak_fraction = result.gflops / ceiling->gflops;
+    result.copy_gigabytes = ceiling->copy_gigabytes;
     return {};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fake_device.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace enlarge::test {
@@ -89,6 +90,8 @@ VKAPI_ATTR void VKAPI_CALL copy(VkCommandBuffer commands, VkBuffer from, VkBuffe
 VKAPI_ATTR VkResult VKAPI_CALL allocate(VkDevice device, const VkMemoryAllocateInfo* info,
                                         const VkAllocationCallbacks* callbacks, VkDeviceMemory* memory) {
     if (fake().strikes("vkAllocateMemory")) return fake().failure;
+    fake().largest_asked = std::max(fake().largest_asked, info->allocationSize);
+    if (fake().largest_block && info->allocationSize > fake().largest_block) return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     VkMemoryAllocateInfo real = *info;
     if (fake().two_heaps) real.memoryTypeIndex = 0;
     const VkResult made = fake().real.vkAllocateMemory(device, &real, callbacks, memory);
@@ -118,6 +121,10 @@ VKAPI_ATTR void VKAPI_CALL features(VkPhysicalDevice device, VkPhysicalDeviceFea
 }
 VKAPI_ATTR void VKAPI_CALL memory(VkPhysicalDevice device, VkPhysicalDeviceMemoryProperties2* all) {
     fake().real_instance.vkGetPhysicalDeviceMemoryProperties2(device, all);
+    for (auto* one = static_cast<VkBaseOutStructure*>(all->pNext); one; one = one->pNext)
+        if (one->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT)
+            for (VkDeviceSize& bytes : reinterpret_cast<VkPhysicalDeviceMemoryBudgetPropertiesEXT*>(one)->heapBudget)
+                bytes = fake().free_bytes;
     if (!fake().two_heaps) return;
     VkPhysicalDeviceMemoryProperties& m = all->memoryProperties;
     m.memoryHeapCount = m.memoryTypeCount = 2;
@@ -127,6 +134,16 @@ VKAPI_ATTR void VKAPI_CALL memory(VkPhysicalDevice device, VkPhysicalDeviceMemor
     m.memoryTypes[1] = {VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT, 1};
 }
 
+VKAPI_ATTR VkResult VKAPI_CALL extensions(VkPhysicalDevice device, const char* layer, std::uint32_t* count,
+                                          VkExtensionProperties* all) {
+    const std::uint32_t room = *count;
+    const VkResult made = fake().real_instance.vkEnumerateDeviceExtensionProperties(device, layer, count, all);
+    if (fake().free_bytes == 0 || made != VK_SUCCESS) return made;
+    if (all && *count < room) all[*count] = {VK_EXT_MEMORY_BUDGET_EXTENSION_NAME, 1};
+    ++*count;
+    return made;
+}
+
 }  // namespace
 
 void FakeDevice::instance(vulkan::InstanceFunctions& vk) {
@@ -134,6 +151,7 @@ void FakeDevice::instance(vulkan::InstanceFunctions& vk) {
     vk.vkGetPhysicalDeviceProperties2 = properties;
     vk.vkGetPhysicalDeviceFeatures2 = features;
     vk.vkGetPhysicalDeviceMemoryProperties2 = memory;
+    vk.vkEnumerateDeviceExtensionProperties = extensions;
 }
 
 void FakeDevice::device(vulkan::DeviceFunctions& vk) {

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "backend/vulkan/functions.hpp"
+#include "backend/vulkan/vulkan.hpp"
 
 namespace enlarge::test {
 
@@ -27,6 +29,9 @@ struct FakeDevice final : vulkan::Interposer {
     // What the device is made to say.
     std::function<void(VkPhysicalDeviceLimits&)> limits;
     bool no_half = false, no_timeline = false, two_heaps = false;
+    VkDeviceSize largest_block = 0;  // larger ones fail; 0: none does
+    VkDeviceSize free_bytes = 0;     // as VK_EXT_memory_budget tells; 0: it does not
+    VkDeviceSize largest_asked = 0;  // of all blocks asked for
     bool does_nothing = false;   // dispatches are dropped
     bool skips_items = false;    // the last of each dispatch are
 
@@ -48,5 +53,13 @@ struct FakeDevice final : vulkan::Interposer {
     vulkan::InstanceFunctions real_instance;
     vulkan::DeviceFunctions real;
 };
+
+// A backend on that device, which must outlive it.
+inline std::unique_ptr<Backend> vulkan_with(FakeDevice& device, bool self_check = false) {
+    vulkan::BackendOptions options;
+    options.interposer = &device;
+    options.self_check = self_check;
+    return vulkan::make_backend(options);
+}
 
 }  // namespace enlarge::test

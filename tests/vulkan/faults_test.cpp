@@ -28,13 +28,6 @@ const Graph& small_network() {
     return graph;
 }
 
-std::unique_ptr<Backend> backend_on(FakeDevice& device, bool self_check = false) {
-    vulkan::BackendOptions options;
-    options.interposer = &device;
-    options.self_check = self_check;
-    return vulkan::make_backend(options);
-}
-
 Result<FloatPicture> enlarged(const Backend& backend, const Graph& graph, FloatPicture picture,
                               const CompileOptions& options = {}) {
     TRY(const auto program, backend.compile(graph, options));
@@ -55,7 +48,7 @@ TEST(vulkan_faults, lack_of_memory_at_any_call_is_an_error_and_the_next_try_work
     std::set<std::string> functions;
     for (int call = 0;; ++call) {
         FakeDevice device;
-        const auto backend = backend_on(device);
+        const auto backend = test::vulkan_with(device);
         device.fail_at = call;
         const auto first = enlarged(*backend, small_network(), picture());
         if (device.failed.empty()) {
@@ -82,7 +75,7 @@ TEST(vulkan_faults, a_device_lost_anywhere_is_one_sentence_and_is_opened_anew) {
     for (const char* function : {"vkQueueSubmit", "vkWaitSemaphores"})
         for (int call = 0;; ++call) {
             FakeDevice device;
-            const auto backend = backend_on(device);
+            const auto backend = test::vulkan_with(device);
             device.only = function;
             device.fail_at = call;
             device.failure = VK_ERROR_DEVICE_LOST;
@@ -126,7 +119,7 @@ TEST(vulkan_faults, devices_that_can_less_give_the_same_picture) {
     for (const Case& one : cases) {
         FakeDevice device;
         one.make(device);
-        const auto backend = backend_on(device);
+        const auto backend = test::vulkan_with(device);
         for (const Graph* graph : {&small_network(), &normed}) {
             const auto got = enlarged(*backend, *graph, picture());
             ASSERT_TRUE(got.ok()) << one.name << ": " << got.error().message;
@@ -140,7 +133,7 @@ TEST(vulkan_faults, devices_that_can_too_little_say_so) {
     ENLARGE_NEEDS_VULKAN();
     FakeDevice device;
     device.limits = [](VkPhysicalDeviceLimits& l) { l.maxPerStageDescriptorStorageBuffers = 4; };
-    const auto backend = backend_on(device);
+    const auto backend = test::vulkan_with(device);
     const auto devices = backend->probe();
     EXPECT_FALSE(devices.at(0).usable);
     EXPECT_EQ(devices.at(0).detail, "4 buffers for a kernel; 7 are needed");
@@ -155,7 +148,7 @@ TEST(vulkan_faults, small_bindings_cut_tiles) {
     const auto run = [](std::uint32_t range) {
         FakeDevice device;
         device.limits = [range](VkPhysicalDeviceLimits& l) { l.maxStorageBufferRange = range; };
-        const auto backend = backend_on(device);
+        const auto backend = test::vulkan_with(device);
         const auto graph = std::make_shared<const Graph>(small_network());
         const std::shared_ptr<const Program> program = test::must(backend->compile(*graph, {}));
         const auto engine = std::make_shared<NetworkEngine>(graph, *backend, CompileOptions{}, program);
@@ -171,11 +164,45 @@ TEST(vulkan_faults, small_bindings_cut_tiles) {
     EXPECT_TRUE(test::same_bits(whole, cut));
 }
 
+// Blocks of more than this fail, as on a card whose memory others hold: tiles are cut in two, and the bits stay.
+TEST(vulkan_faults, lack_of_memory_for_large_blocks_cuts_tiles) {
+    ENLARGE_NEEDS_VULKAN();
+    const auto run = [](VkDeviceSize most) {
+        FakeDevice device;
+        device.largest_block = most;
+        const auto backend = test::vulkan_with(device);
+        const auto graph = std::make_shared<const Graph>(small_network());
+        const std::shared_ptr<const Program> program = test::must(backend->compile(*graph, {}));
+        const auto engine = std::make_shared<NetworkEngine>(graph, *backend, CompileOptions{}, program);
+        FloatPicture in = test::random_picture(6, 3, {64, 48}), out(3, {128, 96});
+        Enlarger enlarger(engine, {});
+        const UpscaleReport report = test::must(enlarger.run(in.view(), out.view(), {}));
+        return std::pair(out, report.tiles);
+    };
+    const auto [whole, tiles] = run(0);
+    const auto [cut, more_tiles] = run(150'000);
+    EXPECT_EQ(tiles, 1);
+    EXPECT_GT(more_tiles, 1);
+    EXPECT_TRUE(test::same_bits(whole, cut));
+}
+
+// A device that says how much of its memory is free is asked for no more.
+TEST(vulkan_faults, tiles_fit_what_the_driver_says_is_free) {
+    ENLARGE_NEEDS_VULKAN();
+    FakeDevice device;
+    device.free_bytes = 300'000;
+    const auto backend = test::vulkan_with(device);
+    const auto program = test::must(backend->compile(small_network(), {}));
+    EXPECT_LT(program->memory_bytes({32, 32}), 300'000);
+    EXPECT_GT(program->memory_bytes({512, 512}), std::int64_t{1} << 40) << "more than there is";
+    EXPECT_LE(device.largest_asked, 300'000U);
+}
+
 // What a frame of a film gets when the device is lost under it; a picture gets the error.
 TEST(vulkan_faults, films_go_on_with_the_processor_when_the_device_is_lost) {
     ENLARGE_NEEDS_VULKAN();
     FakeDevice device;
-    const auto backend = backend_on(device);
+    const auto backend = test::vulkan_with(device);
     const auto graph = std::make_shared<const Graph>(small_network());
     const std::shared_ptr<const Program> program = test::must(backend->compile(*graph, {}));
     const auto engine = std::make_shared<NetworkEngine>(graph, *backend, CompileOptions{}, program);
@@ -195,7 +222,7 @@ TEST(vulkan_faults, films_go_on_with_the_processor_when_the_device_is_lost) {
 TEST(vulkan_faults, black_tiles_are_computed_again_on_the_processor) {
     ENLARGE_NEEDS_VULKAN();
     FakeDevice device;
-    const auto backend = backend_on(device);
+    const auto backend = test::vulkan_with(device);
     device.does_nothing = true;
     std::vector<std::string> said;
     set_log_sink([&](LogLevel, const Notice& line) {
@@ -213,7 +240,7 @@ TEST(vulkan_faults, black_tiles_are_computed_again_on_the_processor) {
 TEST(vulkan_faults, black_pictures_stay_with_the_device) {
     ENLARGE_NEEDS_VULKAN();
     FakeDevice device;
-    const auto backend = backend_on(device);
+    const auto backend = test::vulkan_with(device);
     device.does_nothing = true;
     const auto got = enlarged(*backend, small_network(), FloatPicture(3, {12, 8}));
     ASSERT_TRUE(got.ok()) << got.error().message;
@@ -235,7 +262,7 @@ TEST(vulkan_faults, a_device_that_computes_wrongly_is_refused_and_that_is_kept) 
     {
         FakeDevice device;
         device.skips_items = true;
-        const auto backend = backend_on(device, true);
+        const auto backend = test::vulkan_with(device, true);
         const auto program = backend->compile(small_network(), options);
         ASSERT_FALSE(program.ok());
         EXPECT_EQ(program.error().code, Errc::device);
@@ -244,15 +271,15 @@ TEST(vulkan_faults, a_device_that_computes_wrongly_is_refused_and_that_is_kept) 
     }
     ASSERT_EQ(files(".check").size(), 1U);
     FakeDevice device;  // a good one, but the verdict stands
-    EXPECT_FALSE(backend_on(device, true)->compile(small_network(), options).ok());
+    EXPECT_FALSE(test::vulkan_with(device, true)->compile(small_network(), options).ok());
     std::ofstream(files(".check")[0]) << "enlarge-vulkan-check 1\nnonsense";
-    EXPECT_TRUE(backend_on(device, true)->compile(small_network(), options).ok()) << "a damaged verdict";
-    EXPECT_TRUE(backend_on(device, true)->compile(small_network(), options).ok()) << "a good verdict that was kept";
+    EXPECT_TRUE(test::vulkan_with(device, true)->compile(small_network(), options).ok()) << "a damaged verdict";
+    EXPECT_TRUE(test::vulkan_with(device, true)->compile(small_network(), options).ok()) << "a kept one";
     // Kernels are kept too; what is damaged is not shown to the driver.
     ASSERT_EQ(files(".pipelines").size(), 1U);
     const fs::path kept = files(".pipelines")[0];
     fs::resize_file(kept, fs::file_size(kept) - 3);
-    EXPECT_TRUE(backend_on(device, true)->compile(small_network(), options).ok());
+    EXPECT_TRUE(test::vulkan_with(device, true)->compile(small_network(), options).ok());
     fs::remove_all(folder);
 }
 

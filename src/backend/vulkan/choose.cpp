@@ -22,14 +22,27 @@ bool is_conv3(const tensors::ConvTensor& p) {
            p.out_height == p.height && p.out_width == p.width && p.channels >= kChunk && p.out_channels >= kChunk;
 }
 
+Choice by_winograd(const tensors::ConvTensor& p, const Facts& facts) {
+    const WinogradShape shape = winograd_shape(facts.limits);
+    const std::int64_t tiles = std::int64_t{(p.width + 15) / 16} * ((p.height + 15) / 16);
+    const auto outs = static_cast<int>(shape.outs);
+    const std::int64_t items = tiles * ((p.out_channels + outs - 1) / outs);
+    return {"tensor_winograd", static_cast<std::uint64_t>(items), 36.0 * 16 * outs * p.channels, true};
+}
+
 }  // namespace
 
-Choice choose_kernel(const tensors::Call& call, const Facts& facts) {
+Choice choose_kernel(tensors::Call& call, const Facts& facts, const Winograd& winograd, tensors::Address weights) {
     Choice plain{call.kernel, static_cast<std::uint64_t>(call.items), static_cast<double>(call.work),
                  std::string_view(call.kernel) == "tensor_groups"};
     if (std::string_view(call.kernel) != "tensor_conv") return plain;
     tensors::ConvTensor p;
     std::memcpy(&p, call.parameters.data(), sizeof p);
+    if (const auto it = winograd.weights.find(p.weights - weights); is_conv3(p) && it != winograd.weights.end()) {
+        p.weights = weights + it->second;
+        std::memcpy(call.parameters.data(), &p, sizeof p);
+        return by_winograd(p, facts);
+    }
     const std::uint32_t threads = facts.threads();
     if (!is_conv3(p) || facts.limits.maxComputeSharedMemorySize < shared_bytes(threads)) return plain;
     const int channels = static_cast<int>(threads / 8);

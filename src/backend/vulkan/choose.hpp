@@ -7,6 +7,7 @@
 
 #include "backend/tensors/lower.hpp"
 #include "backend/vulkan/facts.hpp"
+#include "backend/vulkan/winograd.hpp"
 
 namespace enlarge::vulkan {
 
@@ -16,6 +17,7 @@ struct Choice {
     double work = 1;      // of an item, in steps of innermost loops
     bool groups = false;  // a work group computes an item, else a thread
 };
-Choice choose_kernel(const tensors::Call& call, const Facts& facts);
+// Where the call's weights are among the transformed ones, its parameters are made to name those.
+Choice choose_kernel(tensors::Call& call, const Facts& facts, const Winograd& winograd, tensors::Address weights);
 
 }  // namespace enlarge::vulkan

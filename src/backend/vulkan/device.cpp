@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "backend/vulkan/kernels.hpp"
+#include "backend/vulkan/winograd.hpp"
 #include "base/log.hpp"
 #include "base/own_file.hpp"
 #include "base/version.hpp"
@@ -208,9 +209,13 @@ Result<VkPipeline> Device::kernel(std::string_view name) {
     module_info.pCode = source->code.data();
     VkShaderModule module = VK_NULL_HANDLE;
     TRY(check(vk.vkCreateShaderModule(device_, &module_info, nullptr, &module), "loading a kernel"));
-    const std::uint32_t threads = facts_.threads();
-    const VkSpecializationMapEntry entry{0, 0, sizeof threads};
-    const VkSpecializationInfo special{1, &entry, sizeof threads, &threads};
+    // The number of threads; Winograd's kernel has more numbers of its own (shaders/tensor_winograd.comp).
+    WinogradShape shape{facts_.threads()};
+    const bool winograd = name == "tensor_winograd";
+    if (winograd) shape = winograd_shape(facts_.limits);
+    const std::uint32_t numbers[] = {shape.threads, shape.outs, shape.chunk};
+    const VkSpecializationMapEntry entries[] = {{0, 0, 4}, {1, 4, 4}, {2, 8, 4}};
+    const VkSpecializationInfo special{winograd ? 3U : 1U, entries, sizeof numbers, numbers};
     VkComputePipelineCreateInfo info{VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO};
     info.stage = {VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO};
     info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;

@@ -15,6 +15,7 @@ namespace enlarge::vulkan {
     X(tensor_move, 2)              \
     X(tensor_conv, 4)              \
     X(tensor_conv3, 4)             \
+    X(tensor_winograd, 4)          \
     X(tensor_dynamic_conv, 3)      \
     X(tensor_product, 4)           \
     X(tensor_lines, 4)             \

@@ -29,7 +29,7 @@ private:
     std::shared_ptr<const Shared> shared_;
 };
 
-ProgramInfo info_of(const Device& device, const Graph& graph) {
+ProgramInfo info_of(const Device& device, const Graph& graph, const Winograd& winograd) {
     ProgramInfo info;
     const int step = graph.size_multiple();
     const auto radius = graph.receptive_radius();
@@ -41,6 +41,10 @@ ProgramInfo info_of(const Device& device, const Graph& graph) {
     info.alignment = step;
     info.precision = Precision::fp32;
     info.description = "vulkan " + device.facts().name + ", fp32, node by node";
+    if (winograd.weights.empty()) return info;
+    info.halo = winograd.halo;
+    info.alignment = winograd.alignment;
+    info.description += ", Winograd F(4x4,3x3)";
     return info;
 }
 
@@ -103,13 +107,15 @@ Result<std::unique_ptr<Program>> make_program(std::shared_ptr<Device> device, co
     shared->device = std::move(device);
     shared->graph = graph;
     shared->constants.add(graph);
-    shared->info = info_of(*shared->device, graph);
+    shared->winograd = add_winograd(graph, shared->device->facts(), shared->constants);
+    shared->info = info_of(*shared->device, graph, shared->winograd);
     shared->pool = pool;
     const auto& values = shared->constants.values;
     const std::uint64_t range = shared->device->facts().limits.maxStorageBufferRange - 256;
     std::uint64_t most = 0;
     for (const Node& node : graph.nodes())
         std::visit([&](const auto& op) { most = std::max(most, largest(op)); }, node.op);
+    if (!shared->winograd.weights.empty()) most *= 4;  // 36 numbers for 9
     if (most > range)
         return Error{Errc::unsupported, shared->device->facts().name + ": " + std::to_string(most) +
                                             " bytes of weights in one layer; at most " + std::to_string(range) +

@@ -10,6 +10,7 @@
 #include "backend/backend.hpp"
 #include "backend/tensors/lower.hpp"
 #include "backend/vulkan/device.hpp"
+#include "backend/vulkan/winograd.hpp"
 
 namespace enlarge::vulkan {
 
@@ -22,6 +23,7 @@ struct Shared {
     Graph graph;
     ProgramInfo info;
     tensors::Constants constants;
+    Winograd winograd;
     Buffer weights;
 
     // Why a tile with this plan cannot run here, as Errc::memory: the tile is cut in two then.

@@ -2,6 +2,7 @@
 #include "backend/vulkan/session.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 
@@ -48,7 +49,10 @@ public:
         auto* const planes = reinterpret_cast<float*>(staging_.data());
         reference::load_planes(job.in, planes);
         const bool light = std::any_of(planes, planes + bytes_of(0) / sizeof(float), [](float v) { return v != 0; });
+        const auto began = std::chrono::steady_clock::now();
         TRY(compute(job));
+        if (timed_)
+            network_ms_ += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
         const int scale = shared_->info.scale;
         const Size size{job.in.size.width * scale, job.in.size.height * scale};
         const Rect core{job.core.x * scale, job.core.y * scale, job.core.width * scale, job.core.height * scale};
@@ -59,6 +63,13 @@ public:
         reference::store_planes(planes, size, core, job.out);
         return report;
     }
+
+    // The network with the way to the device and back: all that happens while the processor waits.
+    void time_stages(bool on) override {
+        timed_ = on;
+        network_ms_ = 0;
+    }
+    [[nodiscard]] std::vector<StageTime> stage_times() const override { return {{"network", network_ms_}}; }
 
 private:
     [[nodiscard]] std::uint64_t bytes_of(std::size_t node) const {
@@ -122,7 +133,7 @@ private:
     Result<Prepared> prepare_call(tensors::Call& call, std::uint64_t parameters_at) {
         const DeviceFunctions& vk = device_->vk;
         Prepared made{};
-        made.choice = choose_kernel(call, device_->facts());
+        made.choice = choose_kernel(call, device_->facts(), shared_->winograd, kWeights);
         TRY(made.pipeline, device_->kernel(made.choice.kernel));
         const VkDescriptorSetLayout layout = device_->set_layout();
         VkDescriptorSetAllocateInfo info{VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO};
@@ -134,7 +145,7 @@ private:
         std::array<VkDescriptorBufferInfo, kMostTensors + 1> buffers;
         buffers.fill({shared_->weights.handle(), 0, 256});
         buffers[0] = {parameters_.handle(), parameters_at, kBlock};
-        for (std::size_t i = 0; i < static_cast<std::size_t>(addresses_of(call.kernel)); ++i) {
+        for (std::size_t i = 0; i < static_cast<std::size_t>(addresses_of(made.choice.kernel)); ++i) {
             tensors::Address address = 0;
             std::byte* const where = call.parameters.data() + i * sizeof address;
             std::memcpy(&address, where, sizeof address);
@@ -285,6 +296,8 @@ private:
     VkDescriptorPool sets_ = VK_NULL_HANDLE;
     tensors::Plan plan_;
     Size size_{0, 0}, continued_{0, 0};
+    bool timed_ = false;
+    double network_ms_ = 0;
     std::vector<Prepared> calls_;
     double budget_ = kFirstBudget;  // steps of innermost loops that one submit holds
 };

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// ConvTensor of backend/tensors/params.hpp as in tensor_conv3.comp, by Winograd's F(4x4, 3x3): a quarter of the
+// multiplications. `weights` are transformed (winograd.cpp): fours of channels of the result x channels x 36 places.
+// A work group gives 16x16 pixels, 16 blocks of 4x4, of kOut channels. Of kChunk channels at a time the transformed
+// pixels and weights lie in shared memory; a thread sums one of the 36 places for 8 blocks and 8 channels in registers.
+// Sums run over the channels in their order, whatever kChunk is. Blocks begin at multiples of 4 of the tile.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "tensor.glsl"
+
+layout(constant_id = 1) const int kOut = 32;
+layout(constant_id = 2) const int kChunk = 4;
+
+layout(set = 0, binding = 0, std430) readonly buffer Parameters {
+    uvec2 in_at, out_at, weights_at, bias_at;
+    int channels, height, width, out_channels, out_height, out_width;
+    int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, groups, top, left;
+    int transposed;
+} p;
+TENSOR(1, source)
+TENSOR(2, result)
+layout(set = 0, binding = 3, std430) readonly buffer Transformed { vec4 weights[]; };
+TENSOR(4, bias)
+
+const int kPlaces = 36, kBlocks = 16, kFours = kOut / 4;
+const int kPixels = kChunk * kBlocks / 4 * kPlaces;  // fours of transformed pixels; the weights come after them
+const int kInputs = kPixels + kChunk * kFours * kPlaces, kSums = 2 * kBlocks * kPlaces;
+const int kMost = kInputs > kSums ? kInputs : kSums;
+shared vec4 pool[kMost];
+
+// The rows of B transposed times six numbers.
+void transform_six(inout float d[6]) {
+    const float a = d[0], b = d[1], c = d[2], e = d[3], f = d[4], g = d[5];
+    d[0] = 4.0 * a - 5.0 * c + f;
+    d[1] = f + e - 4.0 * (b + c);
+    d[2] = f - e + 4.0 * (b - c);
+    d[3] = f - c + 2.0 * (e - b);
+    d[4] = f - c - 2.0 * (e - b);
+    d[5] = 4.0 * b - 5.0 * e + g;
+}
+
+float pixel_at(int channel, int y, int x) {
+    if (channel >= p.channels || y < 0 || x < 0 || y >= p.height || x >= p.width) return 0.0;
+    return source[p.in_at.x + uint((channel * p.height + y) * p.width + x)];
+}
+
+// pool[(channel * 4 + block / 4) * 36 + place][block % 4]
+void load_pixels(int chunk, int x0, int y0) {
+    for (int i = int(gl_LocalInvocationID.x); i < kChunk * kBlocks; i += int(gl_WorkGroupSize.x)) {
+        const int block = i % kBlocks, c = i / kBlocks;
+        const int x = x0 + block % 4 * 4 - 1, y = y0 + block / 4 * 4 - 1;
+        float d[36];
+        for (int v = 0; v < 6; ++v) {
+            float row[6];
+            for (int u = 0; u < 6; ++u) row[u] = pixel_at(chunk + c, y + v, x + u);
+            transform_six(row);
+            for (int u = 0; u < 6; ++u) d[v * 6 + u] = row[u];
+        }
+        const int at = (c * (kBlocks / 4) + block / 4) * kPlaces;
+        for (int u = 0; u < 6; ++u) {
+            float column[6];
+            for (int v = 0; v < 6; ++v) column[v] = d[v * 6 + u];
+            transform_six(column);
+            for (int v = 0; v < 6; ++v) pool[at + v * 6 + u][block % 4] = column[v];
+        }
+    }
+}
+
+// pool[kPixels + (channel * kFours + four) * 36 + place]
+void load_weights(int chunk, int first_out) {
+    for (int i = int(gl_LocalInvocationID.x); i < kChunk * kFours * kPlaces; i += int(gl_WorkGroupSize.x)) {
+        const int place = i % kPlaces, four = i / kPlaces % kFours, c = i / kPlaces / kFours;
+        const bool there = chunk + c < p.channels && first_out + 4 * four < p.out_channels;
+        const int at = ((first_out / 4 + four) * p.channels + chunk + c) * kPlaces + place;
+        pool[kPixels + i] = there ? weights[p.weights_at.x / 4 + uint(at)] : vec4(0.0);
+    }
+}
+
+// The rows of A transposed times six numbers.
+void gather_six(float a, float b, float c, float d, float e, float f, out float r[4]) {
+    const float plus = b + c, minus = b - c, wide = d + e, apart = d - e;
+    r[0] = a + plus + wide;
+    r[1] = minus + 2.0 * apart;
+    r[2] = plus + 4.0 * wide;
+    r[3] = minus + 8.0 * apart + f;
+}
+
+float sum_at(int block, int channel, int place) {
+    return pool[(block * 2 + channel / 4) * kPlaces + place][channel % 4];
+}
+
+// From the sums of eight channels, pool[(block * 2 + four) * 36 + place], to pixels.
+void store(int first_out, int x0, int y0) {
+    for (int i = int(gl_LocalInvocationID.x); i < kBlocks * 8; i += int(gl_WorkGroupSize.x)) {
+        const int channel = i % 8, block = i / 8, o = first_out + channel;
+        if (o >= p.out_channels) continue;
+        float part[24];  // four rows of six
+        for (int u = 0; u < 6; ++u) {
+            float r[4];
+            gather_six(sum_at(block, channel, u), sum_at(block, channel, 6 + u), sum_at(block, channel, 12 + u),
+                       sum_at(block, channel, 18 + u), sum_at(block, channel, 24 + u),
+                       sum_at(block, channel, 30 + u), r);
+            for (int v = 0; v < 4; ++v) part[v * 6 + u] = r[v];
+        }
+        const float more = p.bias_at.y != 0 ? bias[p.bias_at.x + uint(o)] : 0.0;
+        const int x = x0 + block % 4 * 4, y = y0 + block / 4 * 4;
+        for (int v = 0; v < 4; ++v) {
+            float r[4];
+            const int k = v * 6;
+            gather_six(part[k], part[k + 1], part[k + 2], part[k + 3], part[k + 4], part[k + 5], r);
+            for (int u = 0; u < 4; ++u)
+                if (x + u < p.out_width && y + v < p.out_height)
+                    result[p.out_at.x + uint((o * p.out_height + y + v) * p.out_width + x + u)] = r[u] + more;
+        }
+    }
+}
+
+void main() {
+    const int tiles_x = (p.out_width + 15) / 16, tiles_y = (p.out_height + 15) / 16;
+    // This thread's place, its half of the blocks, its eighth channels.
+    const int thread = int(gl_LocalInvocationID.x), place = thread % kPlaces, half_of = thread / kPlaces % 2;
+    const int eight = thread / kPlaces / 2;
+    for (uint item = range.first + gl_WorkGroupID.x; item < range.end; item += gl_NumWorkGroups.x) {
+        const int tile = int(item) % (tiles_x * tiles_y), first_out = int(item) / (tiles_x * tiles_y) * kOut;
+        const int x0 = tile % tiles_x * 16, y0 = tile / tiles_x * 16;
+        vec4 low[8], high[8];  // of eight blocks, channels 0..3 and 4..7 of this thread's eight
+        for (int i = 0; i < 8; ++i) low[i] = high[i] = vec4(0.0);
+        for (int chunk = 0; chunk < p.channels; chunk += kChunk) {
+            barrier();
+            load_pixels(chunk, x0, y0);
+            load_weights(chunk, first_out);
+            barrier();
+            for (int c = 0; c < kChunk; ++c) {
+                const int own = (c * 4 + half_of * 2) * kPlaces + place;
+                const int factors = kPixels + (c * kFours + eight * 2) * kPlaces + place;
+                const vec4 a = pool[own], b = pool[own + kPlaces];
+                const vec4 f = pool[factors], g = pool[factors + kPlaces];
+                for (int i = 0; i < 4; ++i) {
+                    low[i] += f * a[i];
+                    high[i] += g * a[i];
+                    low[4 + i] += f * b[i];
+                    high[4 + i] += g * b[i];
+                }
+            }
+        }
+        for (int turn = 0; turn < kOut / 8; ++turn) {
+            barrier();
+            if (eight == turn)
+                for (int i = 0; i < 8; ++i) {
+                    const int at = (half_of * 8 + i) * 2 * kPlaces + place;
+                    pool[at] = low[i];
+                    pool[at + kPlaces] = high[i];
+                }
+            barrier();
+            store(first_out + 8 * turn, x0, y0);
+        }
+    }
+}

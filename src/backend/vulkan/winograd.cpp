@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/vulkan/winograd.hpp"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <vector>
+
+#include "backend/backend.hpp"
+#include "graph/traits.hpp"
+
+namespace enlarge::vulkan {
+namespace {
+
+constexpr int kBlock = 4, kPlaces = 36;
+constexpr int kLeastIn = 16, kLeastOut = 24;  // channels: with fewer, transforms cost more than they save
+constexpr int kWidestHalo = 160;
+constexpr int kMostAlignment = 64;
+
+// Of a work group's 16 blocks: `chunk` channels of pixels and weights, at least the sums of eight channels.
+std::uint32_t shared_bytes(const WinogradShape& shape) {
+    return 16 * kPlaces * std::max(shape.chunk * (4 + shape.outs / 4), 32U);
+}
+
+bool suits(const Node& node) {
+    const auto* conv = node.as<op::Conv2d>();
+    if (!conv || conv->same_kernel() != 3 || !conv->weights) return false;
+    const auto out = static_cast<std::int64_t>(node.channels);
+    const auto in = static_cast<std::int64_t>(conv->weights->size()) / (9 * std::max<std::int64_t>(out, 1));
+    return in >= kLeastIn && out >= kLeastOut;
+}
+
+// The least multiple of `step` pixels of the picture that are whole blocks of the node's; 0: too many.
+int alignment_of(const Node& node, int step) {
+    const Extent& rows = node.shape[1];
+    const Extent& columns = node.shape[2];
+    if (rows.h <= 0 || rows.h != columns.w || rows.den != columns.den || rows.w != 0 || rows.area != 0 || rows.floor)
+        return 0;
+    for (int pixels = step; pixels <= kMostAlignment; pixels += step)
+        if (rows.h * pixels % (kBlock * rows.den) == 0) return pixels;
+    return 0;
+}
+
+// As Graph::receptive_radius(), with nodes that compute whole blocks.
+std::int64_t reach_of(const Graph& graph, const std::vector<bool>& blocks, std::int64_t pixel, bool rows) {
+    const std::vector<Node>& nodes = graph.nodes();
+    std::vector<Interval> need(nodes.size());
+    need.back() = {pixel * graph.scale(), (pixel + 1) * graph.scale() - 1};
+    std::int64_t reach = 0;
+    for (std::size_t i = nodes.size(); i-- > 0;) {
+        if (need[i].empty()) continue;
+        if (nodes[i].is<op::Input>()) reach = std::max({reach, pixel - need[i].first, need[i].last - pixel});
+        for (std::size_t k = 0; k < nodes[i].inputs.size(); ++k) {
+            const auto from = static_cast<std::size_t>(nodes[i].inputs[k]);
+            if (nodes[from].shape.size() != 3) continue;
+            const Reads reads = traits(nodes[i].op).reads(nodes[i].op, k);
+            ReadWindow window = rows ? reads.rows : reads.columns;
+            if (blocks[i]) window.block = kBlock;
+            need[from].add(read(need[i], window));
+        }
+    }
+    return reach;
+}
+
+// G g G transposed, in double precision.
+std::array<float, kPlaces> transformed(const float* g) {
+    constexpr double a = 1.0 / 6, b = 1.0 / 24, c = 1.0 / 12;
+    constexpr double to[6][3] = {{1.0 / 4, 0, 0}, {-a, -a, -a}, {-a, a, -a}, {b, c, a}, {b, -c, a}, {0, 0, 1}};
+    std::array<float, kPlaces> all{};
+    for (int v = 0; v < 6; ++v)
+        for (int u = 0; u < 6; ++u) {
+            double sum = 0;
+            for (int i = 0; i < 3; ++i)
+                for (int k = 0; k < 3; ++k) sum += to[v][i] * to[u][k] * static_cast<double>(g[3 * i + k]);
+            all[static_cast<std::size_t>(6 * v + u)] = static_cast<float>(sum);
+        }
+    return all;
+}
+
+// Fours of outputs x inputs x 36 places x the four.
+void append(const Values& weights, std::size_t out, std::vector<float>& values) {
+    const std::size_t in = weights->size() / (9 * out), first = values.size();
+    values.resize(first + (out + 3) / 4 * 4 * in * kPlaces);
+    for (std::size_t o = 0; o < out; ++o)
+        for (std::size_t c = 0; c < in; ++c) {
+            const auto places = transformed(weights->data() + (o * in + c) * 9);
+            for (std::size_t k = 0; k < kPlaces; ++k)
+                values[first + ((o / 4 * in + c) * kPlaces + k) * 4 + o % 4] = places[k];
+        }
+}
+
+}  // namespace
+
+WinogradShape winograd_shape(const VkPhysicalDeviceLimits& limits) {
+    const std::uint32_t most = std::min(limits.maxComputeWorkGroupInvocations, limits.maxComputeWorkGroupSize[0]);
+    for (const WinogradShape& shape :
+         {WinogradShape{288, 32, 6}, WinogradShape{288, 32, 4}, WinogradShape{144, 16, 6}, WinogradShape{144, 16, 4}})
+        if (shape.threads <= most && shared_bytes(shape) <= limits.maxComputeSharedMemorySize) return shape;
+    return {};
+}
+
+Winograd add_winograd(const Graph& graph, const Facts& facts, tensors::Constants& constants) {
+    Winograd made;
+    if (winograd_shape(facts.limits).threads == 0) return made;
+    const std::vector<Node>& nodes = graph.nodes();
+    const bool tiles = graph.receptive_radius().has_value();
+    std::vector<bool> blocks(nodes.size());
+    int alignment = graph.size_multiple();
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+        if (!suits(nodes[i])) continue;
+        const int own = tiles ? alignment_of(nodes[i], graph.size_multiple()) : alignment;
+        const int together = own ? std::lcm(alignment, own) : kMostAlignment + 1;
+        if (together > kMostAlignment) return made;
+        blocks[i] = true;
+        alignment = together;
+    }
+    std::int64_t halo = 0;
+    for (std::int64_t pixel = 0; tiles && pixel < alignment; ++pixel)
+        for (const bool rows : {true, false}) halo = std::max(halo, reach_of(graph, blocks, pixel, rows));
+    if (halo > kWidestHalo) return made;
+    made.halo = tiles ? static_cast<int>((halo + alignment - 1) / alignment * alignment) : kWholePicture;
+    made.alignment = alignment;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+        if (!blocks[i]) continue;
+        const Values& weights = nodes[i].as<op::Conv2d>()->weights;
+        if (made.weights.emplace(constants.places.at(weights->data()), constants.values.size() * sizeof(float)).second)
+            append(weights, static_cast<std::size_t>(nodes[i].channels), constants.values);
+    }
+    return made;
+}
+
+}  // namespace enlarge::vulkan

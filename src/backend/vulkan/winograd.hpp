@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which 3x3 convolutions of a network run by Winograd's F(4x4, 3x3) (shaders/tensor_winograd.comp), and what follows
+// for tiles: a block of 4x4 pixels rounds all of its 6x6 inputs together, so tiles begin at multiples of blocks and need
+// a wider halo for the same bits.
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "backend/tensors/lower.hpp"
+#include "backend/vulkan/facts.hpp"
+
+namespace enlarge::vulkan {
+
+// How the kernel is made for a device; no threads: it has too little shared memory, or too small work groups.
+struct WinogradShape {
+    std::uint32_t threads = 0, outs = 0, chunk = 0;
+};
+WinogradShape winograd_shape(const VkPhysicalDeviceLimits& limits);
+
+struct Winograd {
+    // From where weights begin in the constants to where they do transformed, in bytes. Empty: it is not used.
+    std::map<std::uint64_t, std::uint64_t> weights;
+    int halo = 0, alignment = 1;  // as ProgramInfo's
+};
+
+// Puts transformed weights behind the constants of a network. It is left alone where the halo would be too wide to pay:
+// by what the network is, never by the picture.
+Winograd add_winograd(const Graph& graph, const Facts& facts, tensors::Constants& constants);
+
+}  // namespace enlarge::vulkan
