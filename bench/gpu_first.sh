@@ -8,8 +8,8 @@
 #
 # Here and there may be the same computer. There needs an NVIDIA driver, and python3 with PyTorch for the comparison.
 # SIZES, RUNS, PRECISIONS, DEVICE and STEPS ("tests sanitizer ours pytorch vulkan") change what is done. The Vulkan step
-# needs a Vulkan driver alone (STEPS=vulkan, with VULKAN=vulkan:N for another than the best); ncnn networks (both files) among the
-# models are also run by ncnn, where Python has it.
+# needs a Vulkan driver alone (STEPS=vulkan, with VULKAN=vulkan:N for another than the best); ncnn networks (both files)
+# among the models are also run by ncnn, where Python has it.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 build=${BUILD:-build/release}
@@ -91,7 +91,8 @@ on_vulkan() {
     local models=() size=${sizes%%,*} failed=0
     for model in $bundle/models/*; do [ -f "$model" ] && [ "${model##*.}" != bin ] && models+=("$model"); done
     set -o pipefail
-    $mine $bundle/gpu_first "${VULKAN:-vulkan}" "${RUNS:-30}" "$size" fp32 swift-x4 "${models[@]}" | tee -a "$out/ours.jsonl" || failed=1
+    $mine $bundle/gpu_first "${VULKAN:-vulkan}" "${RUNS:-30}" "$size" fp32 swift-x4 "${models[@]}" |
+        tee -a "$out/ours.jsonl" || failed=1
     for model in "${models[@]}"; do
         [ "${model##*.}" = param ] || continue
         for how in fp32 ""; do

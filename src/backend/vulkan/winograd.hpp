@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which 3x3 convolutions of a network run by Winograd's F(4x4, 3x3) (shaders/tensor_winograd.comp), and what follows
-// for tiles: a block of 4x4 pixels rounds all of its 6x6 inputs together, so tiles begin at multiples of blocks and need
-// a wider halo for the same bits.
+// for tiles: a block of 4x4 pixels rounds all of its 6x6 inputs together, so tiles begin at multiples of blocks and
+// need a wider halo for the same bits.
 #pragma once
 
 #include <cstdint>
