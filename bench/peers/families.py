@@ -53,7 +53,8 @@ def read_pfm(path):
 
 
 def check(options, weights, folder, scratch):
-    """The largest error over the folder's pictures, and whether a picture in small tiles has the same bits."""
+    """The largest error over the folder's pictures, in parts of the largest value where that is above 1, and whether a
+    picture in small tiles has the same bits."""
     worst, same = 0.0, True
     for source in sorted(folder.glob("input_?.npy")):
         picture, expected = numpy.load(source), numpy.load(source.with_name(source.name.replace("input", "output")))
@@ -63,7 +64,7 @@ def check(options, weights, folder, scratch):
             run([options.enlarge, scratch / "in.pfm", "-m", weights, "-o", scratch / "out.pfm", "--force",
                  "--precision", "fp32", "--device", "cpu", *extra])
             made.append(read_pfm(scratch / "out.pfm"))
-        worst = max(worst, float(numpy.abs(made[0] - expected).max()))
+        worst = max(worst, float(numpy.abs(made[0] - expected).max() / max(1, numpy.abs(expected).max())))
         same = same and made[0].tobytes() == made[1].tobytes()
     return worst, same
 
