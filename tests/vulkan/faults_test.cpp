@@ -142,20 +142,25 @@ TEST(vulkan_faults, devices_that_can_too_little_say_so) {
     EXPECT_EQ(program.error().code, Errc::device);
 }
 
+// What a device makes of a picture, and of how many tiles.
+std::pair<FloatPicture, std::int64_t> enlarged_on(FakeDevice& device) {
+    const auto backend = test::vulkan_with(device);
+    const auto graph = std::make_shared<const Graph>(small_network());
+    const std::shared_ptr<const Program> program = test::must(backend->compile(*graph, {}));
+    const auto engine = std::make_shared<NetworkEngine>(graph, *backend, CompileOptions{}, program);
+    FloatPicture in = test::random_picture(6, 3, {64, 48}), out(3, {128, 96});
+    Enlarger enlarger(engine, {});
+    const UpscaleReport report = test::must(enlarger.run(in.view(), out.view(), {}));
+    return {out, report.tiles};
+}
+
 // Tiles whose tensors no binding holds are cut in two, and the bits stay.
 TEST(vulkan_faults, small_bindings_cut_tiles) {
     ENLARGE_NEEDS_VULKAN();
     const auto run = [](std::uint32_t range) {
         FakeDevice device;
         device.limits = [range](VkPhysicalDeviceLimits& l) { l.maxStorageBufferRange = range; };
-        const auto backend = test::vulkan_with(device);
-        const auto graph = std::make_shared<const Graph>(small_network());
-        const std::shared_ptr<const Program> program = test::must(backend->compile(*graph, {}));
-        const auto engine = std::make_shared<NetworkEngine>(graph, *backend, CompileOptions{}, program);
-        FloatPicture in = test::random_picture(6, 3, {64, 48}), out(3, {128, 96});
-        Enlarger enlarger(engine, {});
-        const UpscaleReport report = test::must(enlarger.run(in.view(), out.view(), {}));
-        return std::pair(out, report.tiles);
+        return enlarged_on(device);
     };
     const auto [whole, tiles] = run(1U << 27);
     const auto [cut, more_tiles] = run(1U << 15);
@@ -170,14 +175,7 @@ TEST(vulkan_faults, lack_of_memory_for_large_blocks_cuts_tiles) {
     const auto run = [](VkDeviceSize most) {
         FakeDevice device;
         device.largest_block = most;
-        const auto backend = test::vulkan_with(device);
-        const auto graph = std::make_shared<const Graph>(small_network());
-        const std::shared_ptr<const Program> program = test::must(backend->compile(*graph, {}));
-        const auto engine = std::make_shared<NetworkEngine>(graph, *backend, CompileOptions{}, program);
-        FloatPicture in = test::random_picture(6, 3, {64, 48}), out(3, {128, 96});
-        Enlarger enlarger(engine, {});
-        const UpscaleReport report = test::must(enlarger.run(in.view(), out.view(), {}));
-        return std::pair(out, report.tiles);
+        return enlarged_on(device);
     };
     const auto [whole, tiles] = run(0);
     const auto [cut, more_tiles] = run(150'000);

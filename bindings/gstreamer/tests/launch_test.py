@@ -14,21 +14,15 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "tests" / "support"))
+from checks import check, finish  # noqa: E402
+
 plugin, program, inspected = (pathlib.Path(argument).resolve() for argument in sys.argv[1:4])
 source = pathlib.Path(__file__).resolve().parents[3]
 data = pathlib.Path(os.environ.get("ENLARGE_TEST_DATA") or "/nowhere")
 work = pathlib.Path(tempfile.mkdtemp(prefix="enlarge-gst-"))
 # What GStreamer knows about plugins is kept beside this build's own.
 os.environ.update(GST_PLUGIN_PATH=str(plugin.parent), GST_REGISTRY=str(plugin.parent / "registry.bin"))
-checks = failures = 0
-
-
-def check(what, good, why=""):
-    global checks, failures
-    checks += 1
-    if not good:
-        failures += 1
-        print(f"FAILED: {what}: {why}")
 
 
 def launch(*words):
@@ -195,5 +189,4 @@ try:
         check_real_clips()
 finally:
     shutil.rmtree(work)
-print(f"{checks} checks, {failures} failures")
-sys.exit(1 if failures else 0)
+sys.exit(finish())
