@@ -11,7 +11,7 @@ namespace enlarge {
 namespace {
 
 constexpr std::size_t kMostParts = 64;  // of a concatenation that is made of others
-constexpr std::int64_t kMostExpanded = std::int64_t{1} << 24;
+constexpr std::int64_t kMostExpanded = std::int64_t{1} << 26;
 constexpr int kMostDepth = 8;  // of sums and products that are looked through
 
 bool nearly(double a, double b) {

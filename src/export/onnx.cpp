@@ -4,6 +4,8 @@
 #include "export/onnx.hpp"
 
 #include <bit>
+#include <functional>
+#include <string_view>
 #include <type_traits>
 
 #include "base/half.hpp"
@@ -16,6 +18,7 @@ namespace onnx_export {
 namespace {
 
 constexpr int kIrVersion = 8, kOpset = 17;
+constexpr std::size_t kLookedUp = 4096;  // bytes of a tensor that may have been written before
 constexpr std::size_t kMostBytes = (std::size_t{1} << 31) - 1;
 
 static_assert(std::endian::native == std::endian::little, "raw_data is little-endian");
@@ -106,18 +109,35 @@ void OnnxWriter::node(const std::string& type, const std::vector<std::string>& i
 
 std::string OnnxWriter::constant(const std::string& name, const Integers& shape, const std::vector<float>& values,
                                  bool half) {
+    std::vector<std::uint16_t> halves;
+    if (half)
+        for (const float value : values) halves.push_back(float_to_half(value));
+    const auto view = [](const auto& numbers) {
+        return std::string_view(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(numbers[0]));
+    };
+    const std::string_view bytes = half ? view(halves) : view(values);
+    Large own{name, shape, half, 0};
+    const std::size_t hash = bytes.size() < kLookedUp ? 0 : std::hash<std::string_view>()(bytes);
+    if (const Large* same = hash == 0 ? nullptr : written_before(own, hash, bytes)) return same->name;
     ProtobufWriter tensor;
     for (const std::int64_t side : shape) tensor.integer(1, side);
-    tensor.integer(2, half ? kTypeHalf : kTypeFloat).bytes(8, name);
-    if (half) {
-        std::vector<std::uint16_t> halves;
-        for (const float value : values) halves.push_back(float_to_half(value));
-        tensor.bytes(9, {reinterpret_cast<const char*>(halves.data()), halves.size() * sizeof(std::uint16_t)});
-    } else {
-        tensor.bytes(9, {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)});
-    }
+    tensor.integer(2, half ? kTypeHalf : kTypeFloat).bytes(8, name).bytes(9, bytes);
     written_.message(5, tensor);
+    own.end = written_.data().size();  // their bytes are the last
+    if (hash != 0) large_.emplace(hash, std::move(own));
     return name;
+}
+
+// Layers that share a filter have it once in the file.
+const OnnxWriter::Large* OnnxWriter::written_before(const Large& own, std::size_t hash, std::string_view bytes) const {
+    const auto [first, last] = large_.equal_range(hash);
+    for (auto it = first; it != last; ++it) {
+        const Large& other = it->second;
+        if (other.shape == own.shape && other.half == own.half &&
+            std::string_view(written_.data()).substr(other.end - bytes.size(), bytes.size()) == bytes)
+            return &other;
+    }
+    return nullptr;
 }
 
 std::string OnnxWriter::whole_numbers(const std::string& name, const Integers& values) {

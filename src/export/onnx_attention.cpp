@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention as what it is made of: pictures taken apart into windows of tokens, two products of matrices with a softmax
 // between them, and put together again. The number of windows is computed from the picture's sides.
+#include <bit>
+#include <optional>
+
 #include "export/onnx_operation.hpp"
 
 namespace enlarge::onnx_export {
@@ -56,28 +59,59 @@ std::string OnnxOperation::attended(const std::string& q, const std::string& k, 
     return step("MatMul", {step("Softmax", {scores}, {integer("axis", -1)}), v});
 }
 
-std::string OnnxOperation::full_bias(const Values& values, std::int64_t heads, std::int64_t tokens,
-                                     std::int64_t others) {
-    return values ? constant("bias", {heads, tokens, others}, *values) : "";
+// Biases of all pairs as a table by offset, (heads, rows, columns), where that is what they are: files of HAT and
+// OmniSR hold one, and all pairs are up to a thousand times as much.
+static std::optional<std::vector<float>> table_of(const std::vector<float>& bias, std::int64_t heads, Size window,
+                                                  Size keys) {
+    const std::int64_t rows = window.height + keys.height - 1, columns = window.width + keys.width - 1;
+    const std::int64_t tokens = window.height * window.width, others = keys.height * keys.width;
+    std::vector<float> table(static_cast<std::size_t>(heads * rows * columns));
+    std::vector<bool> seen(table.size(), false);
+    std::size_t place = 0;
+    for (std::int64_t head = 0; head < heads; ++head)
+        for (std::int64_t i = 0; i < tokens; ++i)
+            for (std::int64_t j = 0; j < others; ++j, ++place) {
+                const std::int64_t row = i / window.width - j / keys.width + keys.height - 1,
+                                   column = i % window.width - j % keys.width + keys.width - 1;
+                const auto at = static_cast<std::size_t>((head * rows + row) * columns + column);
+                if (seen[at] && std::bit_cast<std::uint32_t>(table[at]) != std::bit_cast<std::uint32_t>(bias[place]))
+                    return {};
+                seen[at] = true;
+                table[at] = bias[place];
+            }
+    return table;
 }
 
-// The table as it is, and for each pair of places the number to be looked up, which windows of one size share.
-std::string OnnxOperation::bias_by_offset(const Values& table, std::int64_t heads, Size window, Size keys) {
+std::string OnnxOperation::bias(const Values& values, std::int64_t heads, Size window, Size keys) {
+    if (!values) return "";
+    const std::int64_t tokens = window.height * window.width, others = keys.height * keys.width;
+    if (values.count() != heads * tokens * others) return bias_by_offset(*values, heads, window, keys);
+    const auto table = table_of(*values, heads, window, keys);
+    return table ? bias_by_offset(*table, heads, window, keys) : constant("bias", {heads, tokens, others}, *values);
+}
+
+// The table as it is, and for each pair of places the number to be looked up, which windows of one size share: where a
+// token is in the table, less where the one is that it is paired with.
+std::string OnnxOperation::bias_by_offset(const std::vector<float>& table, std::int64_t heads, Size window, Size keys) {
     const std::int64_t rows = window.height + keys.height - 1, columns = window.width + keys.width - 1;
     const std::string key = "offsets_" + std::to_string(window.height) + "x" + std::to_string(window.width) + "_" +
                             std::to_string(keys.height) + "x" + std::to_string(keys.width);
-    const std::string places = to.once(key, [&] {
+    const auto places_in = [&](Size size, std::int64_t first) {
         Integers all;
-        for (int i = 0; i < window.height * window.width; ++i)
-            for (int j = 0; j < keys.height * keys.width; ++j) {
-                const std::int64_t row = i / window.width - j / keys.width + keys.height - 1;
-                all.push_back(row * columns + i % window.width - j % keys.width + keys.width - 1);
-            }
-        return to.whole_numbers(key, all);
+        for (int i = 0; i < size.height * size.width; ++i)
+            all.push_back(first + i / size.width * columns + i % size.width);
+        return all;
+    };
+    const std::string places = to.once(key, [&] {
+        const std::string own = to.whole_numbers(key + ".own",
+                                                 places_in(window, (keys.height - 1) * columns + keys.width - 1)),
+                          other = to.whole_numbers(key + ".other", places_in(keys, 0));
+        to.node("Unsqueeze", {own, number_everywhere(1)}, key + "_own");
+        to.node("Sub", {key + "_own", other}, key);
+        return key;
     });
-    const std::string flat = constant("table", {heads, rows * columns}, *table);
-    return shaped(step("Gather", {flat, places}, {integer("axis", 1)}),
-                  {heads, Side(window.height * window.width), Side(keys.height * keys.width)});
+    const std::string flat = constant("table", {heads, rows * columns}, table);
+    return step("Gather", {flat, places}, {integer("axis", 1)});
 }
 
 // A picture of one channel that says which pixels a roll brought from the opposite edge: 1 more from the top, 2 more
@@ -110,7 +144,8 @@ std::string OnnxOperation::unit_vectors(const std::string& from, double epsilon)
 
 void OnnxOperation::operator()(const op::WindowAttention& op) {
     using Beyond = op::WindowAttention::Beyond;
-    const std::int64_t all = channels(), size = all / op.heads, count = std::int64_t{op.window_h} * op.window_w;
+    const std::int64_t all = channels(), size = all / op.heads;
+    const Size window{op.window_w, op.window_h};
     std::string from = in[0];
     const std::string rows = side_of(from, 2), columns = side_of(from, 3);
     const bool continued = op.beyond != Beyond::nothing;
@@ -138,14 +173,10 @@ void OnnxOperation::operator()(const op::WindowAttention& op) {
             return mask(label, windows, label, windows);
         });
     }
-    const bool full = op.bias.count() == op.heads * count * count;
-    const std::string bias =
-        !op.bias || full ? full_bias(op.bias, op.heads, count, count)
-                         : bias_by_offset(op.bias, op.heads, {op.window_w, op.window_h}, {op.window_w, op.window_h});
-    const std::string mixed =
-        attended(tokens(slice(from, 1, 0, all), windows, op.heads, size, false),
-                 tokens(slice(from, 1, all, 2 * all), windows, op.heads, size, true),
-                 tokens(slice(from, 1, 2 * all, 3 * all), windows, op.heads, size, false), op.scale, bias, masked);
+    const std::string mixed = attended(tokens(slice(from, 1, 0, all), windows, op.heads, size, false),
+                                       tokens(slice(from, 1, all, 2 * all), windows, op.heads, size, true),
+                                       tokens(slice(from, 1, 2 * all, 3 * all), windows, op.heads, size, false),
+                                       op.scale, bias(op.bias, op.heads, window, window), masked);
     std::string made = picture_of(mixed, windows, op.heads, size, false);
     if (shifted) made = rolled(made, op.shift_h, op.shift_w);
     if (continued) made = slice(slice(made, 2, 0, rows), 3, 0, columns);
@@ -153,13 +184,14 @@ void OnnxOperation::operator()(const op::WindowAttention& op) {
 }
 
 void OnnxOperation::operator()(const op::GridAttention& op) {
-    const std::int64_t all = channels(), size = all / op.heads, count = std::int64_t{op.window_h} * op.window_w;
+    const std::int64_t all = channels(), size = all / op.heads;
+    const Size window{op.window_w, op.window_h};
     Windows windows = windows_of(in[0], op.window_h, op.window_w);
     windows.scattered = true;
     const std::string mixed = attended(tokens(slice(in[0], 1, 0, all), windows, op.heads, size, false),
                                        tokens(slice(in[0], 1, all, 2 * all), windows, op.heads, size, true),
                                        tokens(slice(in[0], 1, 2 * all, 3 * all), windows, op.heads, size, false),
-                                       op.scale, full_bias(op.bias, op.heads, count, count), "");
+                                       op.scale, bias(op.bias, op.heads, window, window), "");
     result("Identity", {picture_of(mixed, windows, op.heads, size, false)});
 }
 
@@ -197,7 +229,7 @@ void OnnxOperation::operator()(const op::OverlapAttention& op) {
     const std::string mixed = attended(tokens(in[0], windows, op.heads, size, false),
                                        tokens(slice(wide, 1, 0, all), keys, op.heads, size, true),
                                        tokens(slice(wide, 1, all, 2 * all), keys, op.heads, size, false), op.scale,
-                                       full_bias(op.bias, op.heads, w * w, o * o), "");
+                                       bias(op.bias, op.heads, {op.window, op.window}, {op.overlap, op.overlap}), "");
     result("Identity", {picture_of(mixed, windows, op.heads, size, false)});
 }
 
@@ -213,15 +245,12 @@ void OnnxOperation::operator()(const op::CrossAttention& op) {
                       v = rolled(in[2], -key_h, -key_w);
     const Windows windows = windows_of(q, op.window_h, op.window_w);
     Windows keys = windows_of(k, op.key_h, op.key_w);
-    std::string masked, bias;
+    std::string masked;
     if (shifted) masked = mask(labels(q, op.shift_h, op.shift_w), windows, labels(k, key_h, key_w), keys);
-    const std::int64_t count = std::int64_t{op.window_h} * op.window_w, others = std::int64_t{op.key_h} * op.key_w;
-    if (op.bias)
-        bias = op.bias.count() == op.heads * count * others
-                   ? full_bias(op.bias, op.heads, count, others)
-                   : bias_by_offset(op.bias, op.heads, {op.window_w, op.window_h}, {op.key_w, op.key_h});
-    const std::string mixed = attended(tokens(q, windows, op.heads, size, false), tokens(k, keys, op.heads, size, true),
-                                       tokens(v, keys, op.heads, to_size, false), op.scale, bias, masked);
+    const std::string mixed =
+        attended(tokens(q, windows, op.heads, size, false), tokens(k, keys, op.heads, size, true),
+                 tokens(v, keys, op.heads, to_size, false), op.scale,
+                 bias(op.bias, op.heads, {op.window_w, op.window_h}, {op.key_w, op.key_h}), masked);
     result("Identity", {rolled(picture_of(mixed, windows, op.heads, to_size, false), op.shift_h, op.shift_w)});
 }
 

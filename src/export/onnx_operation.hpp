@@ -116,8 +116,9 @@ struct OnnxOperation {
     // softmax(scale * q k + bias + mask) v; empty names: none.
     std::string attended(const std::string& q, const std::string& k, const std::string& v, float scale,
                          const std::string& bias, const std::string& mask);
-    std::string full_bias(const Values& values, std::int64_t heads, std::int64_t tokens, std::int64_t others);
-    std::string bias_by_offset(const Values& table, std::int64_t heads, Size window, Size keys);
+    // Biases of all pairs, or a table by offset; without any, an empty name. What fits a table is written as one.
+    std::string bias(const Values& values, std::int64_t heads, Size window, Size keys);
+    std::string bias_by_offset(const std::vector<float>& table, std::int64_t heads, Size window, Size keys);
     std::string labels(const std::string& picture, std::int64_t rows, std::int64_t columns);
     std::string mask(const std::string& labels, const Windows& own, const std::string& of_keys, const Windows& keys);
     std::string unit_vectors(const std::string& from, double epsilon);

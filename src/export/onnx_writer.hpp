@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -54,7 +56,7 @@ public:
               const std::vector<Attribute>& attributes = {}) {
         node(type, inputs, std::vector<std::string>{output}, attributes);
     }
-    // An initialiser; its name. Always float when `half` is false.
+    // An initialiser; its name, or that of one that is the same. Always float when `half` is false.
     std::string constant(const std::string& name, const Integers& shape, const std::vector<float>& values, bool half);
     // The same of whole numbers in a row.
     std::string whole_numbers(const std::string& name, const Integers& values);
@@ -76,6 +78,15 @@ private:
         bool half = false;
     };
 
+    // A tensor of many numbers, and where it ends in what is written.
+    struct Large {
+        std::string name;
+        Integers shape;
+        bool half = false;
+        std::size_t end = 0;
+    };
+
+    [[nodiscard]] const Large* written_before(const Large& own, std::size_t hash, std::string_view bytes) const;
     std::string in_precision(int i, bool half);
     [[nodiscard]] bool precision_of(const Node& n) const;
     void emit(std::size_t index);
@@ -96,6 +107,7 @@ private:
     std::vector<Value> values_;
     std::set<std::string> casts_;
     std::map<std::string, std::string> shared_;
+    std::unordered_multimap<std::size_t, Large> large_;  // by a hash of their bytes
     ProtobufWriter written_;
 };
 

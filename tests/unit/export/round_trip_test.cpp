@@ -27,6 +27,21 @@ Values numbers(std::uint64_t seed, std::size_t count, float low = -0.5F, float h
     return make_values(random.floats(count, low, high));
 }
 
+// Biases of all pairs that depend on the difference of their places alone.
+Values by_offset(std::uint64_t seed, int heads, Size window, Size keys) {
+    const int rows = window.height + keys.height - 1, columns = window.width + keys.width - 1;
+    const Values table = numbers(seed, static_cast<std::size_t>(heads * rows * columns));
+    std::vector<float> all;
+    for (int head = 0; head < heads; ++head)
+        for (int i = 0; i < window.height * window.width; ++i)
+            for (int j = 0; j < keys.height * keys.width; ++j) {
+                const int row = i / window.width - j / keys.width + keys.height - 1,
+                          column = i % window.width - j % keys.width + keys.width - 1;
+                all.push_back((*table)[static_cast<std::size_t>((head * rows + row) * columns + column)]);
+            }
+    return make_values(std::move(all));
+}
+
 // A network whose middle is what `add` makes of a picture of 12 channels: another picture.
 struct Case {
     const char* name;
@@ -77,6 +92,7 @@ std::vector<Case> attentions() {
         attention(op::WindowAttention{2, 8, 4, 0, 2, 0.3F, {}}),
         attention(op::GridAttention{3, 4, 2, 0.5F, numbers(22, 3 * 64)}),
         attention(op::GridAttention{1, 2, 2, 0.5F, {}}),
+        attention(op::GridAttention{3, 4, 2, 0.5F, by_offset(22, 3, {2, 4}, {2, 4})}),
         attention(op::ChannelAttention{2, 0, 1e-12F, numbers(23, 2, 0.5F, 2)}),
         attention(op::ChannelAttention{3, 4, 1e-12F, numbers(24, 3, 0.5F, 2)}),
         {"overlap_attention",
@@ -84,6 +100,12 @@ std::vector<Case> attentions() {
              const op::OverlapAttention op{2, 4, 6, 0.5F, numbers(25, 2 * 16 * 36)}, far{2, 2, 8, 0.5F, numbers(26, 2 * 4 * 64)};
              const int near = b.append(op, {b.conv(x, kChannels, 1), b.conv(x, 2 * kChannels, 1)});
              return b.append(far, {near, b.conv(x, 2 * kChannels, 1)});
+         },
+         false},
+        {"overlap_attention",
+         [](auto& b, int x) {
+             const op::OverlapAttention op{2, 4, 6, 0.5F, by_offset(27, 2, {4, 4}, {6, 6})};
+             return b.append(op, {b.conv(x, kChannels, 1), b.conv(x, 2 * kChannels, 1)});
          },
          false},
         crossed(cross(0, false)),
@@ -120,6 +142,7 @@ std::vector<Case> cases() {
          }},
         plain(op::PixelShuffle{2}),
         {"pixel_unshuffle", [](auto& b, int x) { return b.pixel_shuffle(b.pixel_unshuffle(x, 2), 4); }},
+        {"pixel_unshuffle", [](auto& b, int x) { return b.pixel_shuffle(b.pixel_unshuffle(x, 4), 4); }},  // many
         plain(op::UpsampleNearest{3}),
         plain(op::ScaleShift{twelve, others}),
         {"span_gate", [](auto& b, int x) { return b.span_gate(b.conv(x, kChannels), x); }},
@@ -300,6 +323,33 @@ TEST(round_trip, every_operation_that_onnx_can_say_computes_the_same_when_read_a
         EXPECT_LE(off, 1e-5F * largest) << wanted.name;
         EXPECT_TRUE(!wanted.same_graph || same_network(graph, again->graph)) << wanted.name << ": " << again->variant;
     }
+}
+
+TEST(round_trip, files_hold_what_the_weights_do_and_not_what_follows_from_shapes) {
+    const auto bytes = [](const std::function<int(NetworkBuilder&, int)>& add) {
+        return must(write_onnx(network({"", add, false}))).size();
+    };
+    const std::size_t nothing = bytes([](NetworkBuilder&, int x) { return x; });
+    // 6 MB as a convolution that picks.
+    const auto moving = [](NetworkBuilder& b, int x) { return b.pixel_shuffle(b.pixel_unshuffle(x, 12), 12); };
+    EXPECT_LE(bytes(moving), nothing + 4000);
+    // 256 x 256 pairs for each head: 786 kB as they are.
+    const auto attending = [&](const Values& bias) {
+        return bytes([&](NetworkBuilder& b, int x) {
+            return b.append(op::GridAttention{3, 16, 16, 0.5F, bias}, {b.conv(x, 3 * kChannels, 1)});
+        });
+    };
+    EXPECT_LE(attending(by_offset(30, 3, {16, 16}, {16, 16})), nothing + 30000);
+    EXPECT_GE(attending(numbers(31, std::size_t{3} * 256 * 256)), nothing + 786432);
+    // One filter of two layers.
+    const Values filter = numbers(32, kChannels * kChannels * 81), shift = numbers(33, kChannels);
+    const auto twice = [&](const Values& other) {
+        return bytes([&](NetworkBuilder& b, int x) {
+            const int first = b.append(op::Conv2d{9, 9, 1, 1, 1, 1, 1, 4, 4, 4, 4, filter, shift}, {x});
+            return b.append(op::Conv2d{9, 9, 1, 1, 1, 1, 1, 4, 4, 4, 4, other, shift}, {first});
+        });
+    };
+    EXPECT_LE(twice(make_values(*filter)) + 46000, twice(numbers(34, kChannels * kChannels * 81)));
 }
 
 TEST(round_trip, no_operation_is_left_out) {
