@@ -246,7 +246,7 @@ TEST_F(onnx_layers, a_network_without_padding_is_given_more_of_the_picture) {
 
 TEST_F(onnx_layers, do_not_let_a_small_file_grow) {
     conv("x", "0", 3, 60000);
-    for (int i = 0; i < 300; ++i) constant(node("PRelu", {std::to_string(i)}, std::to_string(i + 1)), 1, {1}, {0.1F}, false);
+    for (int i = 0; i < 1200; ++i) constant(node("PRelu", {std::to_string(i)}, std::to_string(i + 1)), 1, {1}, {0.1F}, false);
     const auto grown = recognise(file_);
     ASSERT_FALSE(grown.ok());
     EXPECT_EQ(grown.error().code, Errc::limit) << grown.error().message;
