@@ -3,7 +3,7 @@
 """Every family's files against what their authors' programs make, and against ONNX Runtime, OpenVINO and PyTorch.
 
 Usage: families.py [FILE[:WxH] ...] [--golden FOLDER] [--only FAMILY ...] [--rounds 2] [--runs 3] [--results FILE]
-                   [--into FILE]
+                   [--authors FOLDER] [--into FILE]
 
 FILE: weights; their speed is measured at WxH (64x64). --golden: a folder of FAMILY/VARIANT with weights.*,
 input_N.npy and output_N.npy (CHW float32): those are checked too. Contenders take turns in each round; of each the
@@ -12,7 +12,9 @@ JSON file of rows, to which those of this run are added; --into: the table of al
 lines `<!-- families -->` and `<!-- /families -->` of a Markdown file.
 
 Peers: `bench/peers/install .venv`; PyTorch with spandrel by --torch-python.
-ONNX files are made by `enlarge export`."""
+ONNX files are made by `enlarge export`; with --authors they come from the authors' module, by authors.py with
+--torch-python into FOLDER (kept there: making them takes minutes), and OpenVINO runs both what it traced itself and
+the ONNX file, the faster of which counts."""
 import argparse
 import json
 import os
@@ -78,16 +80,30 @@ def contenders(options, weights, size, channels, scratch):
         result = json.loads(done.stdout)
         return result["min_ms"], result["peak_memory_bytes"]
 
-    def peer(name):
+    def peer(name, file):
         def measure():
             python = options.torch_python if name == "torch" else options.python
-            file = weights if name == "torch" else scratch / "network.onnx"
             done = run([python, HERE / "peer.py", name, file, width, height, options.threads, options.runs, channels])
             return min(map(float, done.stdout.split())), int(re.search(r"maxrss (\d+)", done.stderr).group(1))
         return measure
 
-    run([options.enlarge, "export", weights, "-o", scratch / "network.onnx", "--force"])
-    return {"enlarge": ours, **{name: peer(name) for name in PEERS}}
+    made = networks(options, weights, size, scratch)
+    openvino = [peer("openvino", file) for file in made]
+    return {"enlarge": ours, "onnxruntime": peer("onnxruntime", made[0]), "torch": peer("torch", weights),
+            "openvino": lambda: min(once() for once in openvino)}
+
+
+def networks(options, weights, size, scratch):
+    """What peers run: an ONNX file, and of the authors' module what OpenVINO traced as well."""
+    if not options.authors:
+        run([options.enlarge, "export", weights, "-o", scratch / "network.onnx", "--force"])
+        return [scratch / "network.onnx"]
+    folder = options.authors / f"{pathlib.Path(weights).stem}-{size}"
+    made = [folder / "network.onnx", folder / "network.xml"]
+    if not all(file.exists() for file in made):
+        folder.mkdir(parents=True, exist_ok=True)
+        run([options.torch_python, HERE / "authors.py", weights, *size.split("x"), folder])
+    return made
 
 
 def measure(options, weights, size, channels, scratch):
@@ -153,6 +169,7 @@ def main():
     parser.add_argument("--python", default=".venv/bin/python")
     parser.add_argument("--torch-python", default=sys.executable)
     parser.add_argument("--results", type=pathlib.Path)
+    parser.add_argument("--authors", type=pathlib.Path, help="peers run the authors' module, kept in this folder")
     parser.add_argument("--into", type=pathlib.Path)
     options = parser.parse_args()
     rows = json.loads(options.results.read_text()) if options.results and options.results.exists() else []

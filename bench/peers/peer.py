@@ -57,9 +57,8 @@ def ncnn_peer(path, threads):
     return run
 
 
-def torch_peer(path, threads):
-    import torch
-
+def spandrel_network(path):
+    """The authors' module with the weights of a file, and how many channels it reads."""
     try:
         import torchvision  # noqa: F401
     except ImportError:  # spandrel wants names of it for networks that are not tried here
@@ -69,8 +68,15 @@ def torch_peer(path, threads):
         sys.modules["torchvision.transforms.functional"].rotate = None
     import spandrel
 
+    found = spandrel.ModelLoader("cpu").load_from_file(path)
+    return found.model.eval().float(), found.input_channels
+
+
+def torch_peer(path, threads):
+    import torch
+
     torch.set_num_threads(threads)
-    network = spandrel.ModelLoader("cpu").load_from_file(path).model.eval().float()
+    network, _ = spandrel_network(path)
 
     def run(picture):
         with torch.inference_mode():
@@ -94,4 +100,5 @@ def main():
     report(lambda: run(picture), runs)
 
 
-main()
+if __name__ == "__main__":
+    main()

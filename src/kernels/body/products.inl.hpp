@@ -71,10 +71,10 @@ void gemm(const float* a, int tiles, int k, const float* w, int group, float* m)
     product(a, k, tiles, k, w, group, m, std::ptrdiff_t{group} * kLanes);
 }
 
-// Sums of kTiles pixels, beside each other in `sums`.
+// acc[v][p] = the sum of pixel first + p.
 template <int kVectors, int kTiles, class In>
-ENLARGE_NOINLINE void conv_tile(const Taps<In>& in, std::ptrdiff_t first, const float* w, float* sums) {
-    vf acc[kVectors][kTiles];
+ENLARGE_FORCE_INLINE void conv_sums(const Taps<In>& in, std::ptrdiff_t first, const float* w,
+                                    vf (&acc)[kVectors][kTiles]) {
     ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p) acc[v][p] = set1(0.0F);
 #pragma GCC unroll 1
     for (int y = 0; y < in.height; ++y)
@@ -83,8 +83,37 @@ ENLARGE_NOINLINE void conv_tile(const Taps<In>& in, std::ptrdiff_t first, const 
             accumulate(acc, in.rows[y] + first * in.step + r * in.run_step, in.step, in.length, w, 128);
             w += std::ptrdiff_t{in.length} * kVectors * kWidth;
         }
+}
+
+// Sums of kTiles pixels, beside each other in `sums`.
+template <int kVectors, int kTiles, class In>
+ENLARGE_NOINLINE void conv_tile(const Taps<In>& in, std::ptrdiff_t first, const float* w, float* sums) {
+    vf acc[kVectors][kTiles];
+    conv_sums(in, first, w, acc);
     ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p)
         ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) store(sums + (p * kVectors + v) * kWidth, acc[v][p]);
+}
+
+// The same to the end while the sums are in registers: a slope, then kResiduals of the epilogue's residuals.
+template <int kVectors, int kTiles, int kResiduals>
+ENLARGE_NOINLINE void conv_tile_to_end(const Taps<float>& in, std::ptrdiff_t first, const float* w, const Epilogue& e,
+                                       const Target<float>& to) {
+    vf acc[kVectors][kTiles];
+    conv_sums(in, first, w, acc);
+    ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) {
+        const vf bias = load(e.bias + v * kWidth), slope = load(e.slope + v * kWidth);
+        float* out = to.out[0] + first * to.stride + v * kWidth;
+        const float* from = kResiduals ? to.residual[0][0] + first * to.residual_stride[0] + v * kWidth : out;
+        ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p) {
+            vf y = prelu(acc[v][p] + bias, slope);
+            if constexpr (kResiduals == 1) {
+                y = fma(set1(e.mix[0]), load(from), set1(e.keep[0]) * y);
+                from += to.residual_stride[0];
+            }
+            store(out, y);
+            out += to.stride;
+        }
+    }
 }
 
 template <int kKind, class Out>
@@ -98,28 +127,51 @@ void finish_pixels(const float* sums, int first, int n, int channels, const Epil
     }
 }
 
-template <int kVectors, class In, class Out>
-void conv_group(const Taps<In>& in, const float* w, const Epilogue& e, const Target<Out>& to) {
-    constexpr int kMost = kPixels<kVectors>;
-    alignas(64) float sums[kMost * kVectors * kWidth];
-    for (int x = 0; x < to.width;) {
-        const int n = to.width - x < kMost ? to.width - x : kMost;
-        const auto run = [&]<int kTiles>(auto&& self) ENLARGE_INLINE -> void {
+// Calls run.operator()<n>(first) for all pixels, n at a time.
+template <int kMost, class Run>
+ENLARGE_FORCE_INLINE void for_tiles(int pixels, const Run& run) {
+    for (int x = 0; x < pixels;) {
+        const int n = pixels - x < kMost ? pixels - x : kMost;
+        const auto some = [&]<int kTiles>(auto&& self) ENLARGE_INLINE -> void {
             if constexpr (kTiles > 0) {
-                if (n == kTiles) return conv_tile<kVectors, kTiles>(in, x, w, sums);
+                if (n == kTiles) return run.template operator()<kTiles>(x);
                 self.template operator()<kTiles - 1>(self);
             }
         };
-        run.template operator()<kMost>(run);
-        constexpr int kChannels = kVectors * kWidth;
-        switch (kind_of(e)) {
-            case 0: finish_pixels<0>(sums, x, n, kChannels, e, to); break;
-            case 1: finish_pixels<1>(sums, x, n, kChannels, e, to); break;
-            case 2: finish_pixels<2>(sums, x, n, kChannels, e, to); break;
-            default: finish_pixels<3>(sums, x, n, kChannels, e, to); break;
-        }
+        some.template operator()<kMost>(some);
         x += n;
     }
+}
+
+template <int kVectors, int kResiduals>
+void conv_group_to_end(const Taps<float>& in, const float* w, const Epilogue& e, const Target<float>& to) {
+    for_tiles<kPixels<kVectors>>(to.width, [&]<int kTiles>(int x) ENLARGE_INLINE {
+        conv_tile_to_end<kVectors, kTiles, kResiduals>(in, x, w, e, to);
+    });
+}
+
+template <class In, class Out>
+constexpr bool kAreFloats = false;
+template <>
+constexpr bool kAreFloats<float, float> = true;
+
+template <int kVectors, class In, class Out>
+void conv_group(const Taps<In>& in, const float* w, const Epilogue& e, const Target<Out>& to) {
+    if constexpr (kAreFloats<In, Out>) {
+        if (kind_of(e) == 0) return conv_group_to_end<kVectors, 0>(in, w, e, to);
+        if (kind_of(e) == 1 && e.residuals == 1) return conv_group_to_end<kVectors, 1>(in, w, e, to);
+    }
+    alignas(64) float sums[kPixels<kVectors> * kVectors * kWidth];
+    for_tiles<kPixels<kVectors>>(to.width, [&]<int kTiles>(int x) ENLARGE_INLINE {
+        constexpr int kChannels = kVectors * kWidth;
+        conv_tile<kVectors, kTiles>(in, x, w, sums);
+        switch (kind_of(e)) {
+            case 0: finish_pixels<0>(sums, x, kTiles, kChannels, e, to); break;
+            case 1: finish_pixels<1>(sums, x, kTiles, kChannels, e, to); break;
+            case 2: finish_pixels<2>(sums, x, kTiles, kChannels, e, to); break;
+            default: finish_pixels<3>(sums, x, kTiles, kChannels, e, to); break;
+        }
+    });
 }
 
 template <class In, class Out>

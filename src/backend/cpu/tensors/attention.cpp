@@ -29,8 +29,7 @@ struct Shape {
     int heads, size;
     std::ptrdiff_t key;
     float scale;
-    int places;                      // of keys
-    const std::vector<float>* bias;  // (heads, places of keys, places of queries, padded to whole strips)
+    const AttentionBias* bias;
 };
 
 class Attention {
@@ -55,7 +54,8 @@ public:
         if (together) copy_keys(group, 0, channels, memory.rows);
         for (int head = 0; head < shape_.heads; ++head) {
             if (!together) copy_keys(group, std::ptrdiff_t{head} * shape_.size, shape_.size, memory.rows);
-            attend(group, head, memory.rows + (together ? head * shape_.size : 0), of, memory);
+            const float* const keys_of_head = memory.rows + (together ? head * shape_.size : 0);
+            attend(group, head, keys_of_head, keys_of_head + keys * of, of, memory);
         }
     }
 
@@ -67,31 +67,34 @@ private:
         std::vector<const float*> bias;  // by key
     };
 
-    // Of each key `count` channels from `first` on, then as many of its value.
+    // Of each key `count` channels from `first` on; after all of them as many of each value.
     void copy_keys(const Group& group, std::ptrdiff_t first, int count, float* to) const {
         const auto bytes = static_cast<std::size_t>(count) * sizeof(float);
+        float* values = to + static_cast<std::ptrdiff_t>(group.keys.size()) * count;
         const std::ptrdiff_t channels = std::ptrdiff_t{shape_.heads} * shape_.size;
         for (const Group::Key& key : group.keys) {
             if (key.pixel) {
                 std::memcpy(to, key.pixel + shape_.key + first, bytes);
-                std::memcpy(to + count, key.pixel + shape_.key + channels + first, bytes);
+                std::memcpy(values, key.pixel + shape_.key + channels + first, bytes);
             } else {
-                std::memset(to, 0, 2 * bytes);
+                std::memset(to, 0, bytes);
+                std::memset(values, 0, bytes);
             }
-            to += 2 * count;
+            to += count;
+            values += count;
         }
     }
 
-    void attend(const Group& group, int head, const float* keys, int of, Memory& memory) const {
-        const std::ptrdiff_t stride = round_up(static_cast<int>(group.queries.size()), strip_);
-        const float* const table = shape_.bias->data() + head * shape_.places * stride;
-        for (std::size_t j = 0; j < group.keys.size(); ++j) memory.bias[j] = table + group.keys[j].place * stride;
-        const auto places = static_cast<int>(group.queries.size());
-        for (int first = 0; first < places; first += strip_) {
+    void attend(const Group& group, int head, const float* keys, const float* values, int of, Memory& memory) const {
+        const AttentionBias& bias = *shape_.bias;
+        const float* const table = bias.values.data() + head * bias.head_floats;
+        for (std::size_t j = 0; j < group.keys.size(); ++j)
+            memory.bias[j] = table + bias.key[static_cast<std::size_t>(group.keys[j].place)];
+        for (std::size_t strip = 0; strip < bias.strip.size(); ++strip) {
+            const int first = static_cast<int>(strip) * strip_;
             if (!take(group, head, first, memory.q)) continue;
-            kernels_.attention_f32(memory.q, keys, keys + of, 2 * std::ptrdiff_t{of},
-                                   static_cast<int>(group.keys.size()), shape_.size, memory.bias.data(), first,
-                                   memory.scores, memory.out);
+            kernels_.attention_f32(memory.q, keys, values, of, static_cast<int>(group.keys.size()), shape_.size,
+                                   memory.bias.data(), bias.strip[strip], memory.scores, memory.out);
             put(group, head, first, memory.out);
         }
     }
@@ -135,9 +138,9 @@ int mirrored(int i, int n) {
 void clear_padding(const Tensor& out, int y, int x) { std::fill(out.pixel(y, x) + out.channels(), out.pixel(y, x) + out.padded(), 0.0F); }
 
 // Queries, keys and values are channels of one picture, one third each.
-Shape thirds(const Compute& c, int heads, float scale, int places) {
+Shape thirds(const Compute& c, int heads, float scale) {
     const int channels = c.out.channels();
-    return {heads, channels / heads, channels, scale, places, &c.step.bias};
+    return {heads, channels / heads, channels, scale, &c.step.bias};
 }
 
 }  // namespace
@@ -148,7 +151,7 @@ void Compute::operator()(const op::WindowAttention& op) const {
     const int unit = op.beyond == Beyond::nothing ? 1 : op.unit;
     const int height = round_up(out.height(), unit), width = round_up(out.width(), unit);
     const int down = height / h + before_h, across = width / w + before_w;
-    const Attention attention(kernels(), thirds(*this, op.heads, op.scale, h * w));
+    const Attention attention(kernels(), thirds(*this, op.heads, op.scale));
     parallel(std::int64_t{down} * across, [&](std::int64_t i, Scratch& scratch) {
         const int top = (static_cast<int>(i) / across - before_h) * h + op.shift_h,
                   left = (static_cast<int>(i) % across - before_w) * w + op.shift_w;
@@ -173,7 +176,7 @@ void Compute::operator()(const op::WindowAttention& op) const {
 
 void Compute::operator()(const op::GridAttention& op) const {
     const int h = op.window_h, w = op.window_w, step_y = out.height() / h, step_x = out.width() / w;
-    const Attention attention(kernels(), thirds(*this, op.heads, op.scale, h * w));
+    const Attention attention(kernels(), thirds(*this, op.heads, op.scale));
     parallel(std::int64_t{step_y} * step_x, [&](std::int64_t i, Scratch& scratch) {
         Group group;
         for (int place = 0; place < h * w; ++place) {
@@ -188,7 +191,7 @@ void Compute::operator()(const op::GridAttention& op) const {
 
 void Compute::operator()(const op::OverlapAttention& op) const {
     const int w = op.window, o = op.overlap, beyond = (o - w) / 2, across = out.width() / w, channels = out.channels();
-    const Attention attention(kernels(), {op.heads, channels / op.heads, 0, op.scale, o * o, &step.bias});
+    const Attention attention(kernels(), {op.heads, channels / op.heads, 0, op.scale, &step.bias});
     parallel(std::int64_t{out.height() / w} * across, [&](std::int64_t i, Scratch& scratch) {
         const int top = static_cast<int>(i) / across * w, left = static_cast<int>(i) % across * w;
         Group group;

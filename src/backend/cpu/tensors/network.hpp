@@ -41,6 +41,14 @@ struct Convolution {
     std::optional<Map> map;    // what follows number by number
 };
 
+// What is added to an attention's scores, as KernelTable::attention_f32 wants it: of a head and a strip of queries, key
+// j's numbers begin at values + head * head_floats + key[place of j] + strip[index of the strip].
+struct AttentionBias {
+    std::vector<float> values;
+    std::ptrdiff_t head_floats = 0;
+    std::vector<std::ptrdiff_t> key, strip;
+};
+
 // What is computed at once: a node, or a convolution with what follows it.
 struct Step {
     int node = 0;       // whose result it is
@@ -50,7 +58,7 @@ struct Step {
     int grid = 0;                // of channel attention between pixels so far apart: plan/grids.hpp
     std::optional<Convolution> convolution;
     std::vector<float> scale, shift;  // of norms and scales: padded
-    std::vector<float> bias;          // of attention: (heads, keys, queries) with queries padded to whole strips
+    AttentionBias bias;               // of attention
 };
 
 // Queries that KernelTable::attention_f32 takes at a time.

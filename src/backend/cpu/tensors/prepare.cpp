@@ -4,6 +4,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "backend/cpu/tensors/attention_bias.hpp"
 #include "backend/cpu/tensors/session.hpp"
 #include "backend/cpu/tensors/together.hpp"
 #include "graph/traits.hpp"
@@ -161,39 +162,17 @@ private:
         if (const auto* op = what.as<op::InstanceNorm>()) numbers(op->scale, op->shift);
         if (const auto* op = what.as<op::ScaleShift>()) numbers(op->scale, op->shift);
         if (const auto* op = what.as<op::Prelu>()) numbers(op->slopes, {});
+        const int strip = attention_strip(kernels_);
         if (const auto* op = what.as<op::WindowAttention>()) {
-            const int tokens = op->window_h * op->window_w;
-            step.bias = attention_bias(op->bias, op->heads, tokens, tokens, op->window_h, op->window_w);
+            const Places window{op->window_h, op->window_w};
+            step.bias = attention_bias(op->bias, op->heads, window, window, strip);
         }
         if (const auto* op = what.as<op::GridAttention>()) {
-            const int tokens = op->window_h * op->window_w;
-            step.bias = attention_bias(op->bias, op->heads, tokens, tokens, 0, 0);
+            const Places window{op->window_h, op->window_w};
+            step.bias = attention_bias(op->bias, op->heads, window, window, strip);
         }
         if (const auto* op = what.as<op::OverlapAttention>())
-            step.bias = attention_bias(op->bias, op->heads, op->window * op->window, op->overlap * op->overlap, 0, 0);
-    }
-
-    // (heads, keys, queries), queries padded to whole strips. A table by offset is spread out.
-    [[nodiscard]] std::vector<float> attention_bias(const Values& bias, int heads, int queries, int keys, int h, int w) const {
-        const int width = round_up(queries, attention_strip(kernels_));
-        std::vector<float> all(
-            static_cast<std::size_t>(heads) * static_cast<std::size_t>(keys) * static_cast<std::size_t>(width), 0.0F);
-        const bool full = bias.count() == std::int64_t{heads} * queries * keys;
-        const auto of = [&](int head, int i, int j) {
-            if (full)
-                return (*bias)[(static_cast<std::size_t>(head) * static_cast<std::size_t>(queries) +
-                                static_cast<std::size_t>(i)) *
-                                   static_cast<std::size_t>(keys) +
-                               static_cast<std::size_t>(j)];
-            const int row = i / w - j / w + h - 1, column = i % w - j % w + w - 1;
-            return (*bias)[static_cast<std::size_t>((head * (2 * h - 1) + row) * (2 * w - 1) + column)];
-        };
-        for (int head = 0; bias && head < heads; ++head)
-            for (int j = 0; j < keys; ++j) {
-                float* const to = all.data() + (std::ptrdiff_t{head} * keys + j) * width;
-                for (int i = 0; i < queries; ++i) to[i] = of(head, i, j);
-            }
-        return all;
+            step.bias = attention_bias(op->bias, op->heads, {op->window, op->window}, {op->overlap, op->overlap}, strip);
     }
 
     Convolution convolution(const Node& what, const Chain* chain) {
