@@ -108,6 +108,10 @@ VKAPI_ATTR void VKAPI_CALL properties(VkPhysicalDevice device, VkPhysicalDeviceP
     fake().real_instance.vkGetPhysicalDeviceProperties2(device, all);
     if (fake().limits) fake().limits(all->properties.limits);
 }
+VKAPI_ATTR void VKAPI_CALL old_properties(VkPhysicalDevice device, VkPhysicalDeviceProperties* all) {
+    fake().real_instance.vkGetPhysicalDeviceProperties(device, all);
+    if (fake().graphics_card) all->deviceType = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+}
 VKAPI_ATTR void VKAPI_CALL features(VkPhysicalDevice device, VkPhysicalDeviceFeatures2* all) {
     fake().real_instance.vkGetPhysicalDeviceFeatures2(device, all);
     for (auto* one = static_cast<VkBaseOutStructure*>(all->pNext); one; one = one->pNext) {
@@ -149,6 +153,7 @@ VKAPI_ATTR VkResult VKAPI_CALL extensions(VkPhysicalDevice device, const char* l
 void FakeDevice::instance(vulkan::InstanceFunctions& vk) {
     real_instance = vk;
     vk.vkGetPhysicalDeviceProperties2 = properties;
+    vk.vkGetPhysicalDeviceProperties = old_properties;
     vk.vkGetPhysicalDeviceFeatures2 = features;
     vk.vkGetPhysicalDeviceMemoryProperties2 = memory;
     vk.vkEnumerateDeviceExtensionProperties = extensions;

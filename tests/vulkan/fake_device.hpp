@@ -29,6 +29,7 @@ struct FakeDevice final : vulkan::Interposer {
     // What the device is made to say.
     std::function<void(VkPhysicalDeviceLimits&)> limits;
     bool no_half = false, no_timeline = false, two_heaps = false;
+    bool graphics_card = false;      // not software
     VkDeviceSize largest_block = 0;  // larger ones fail; 0: none does
     VkDeviceSize free_bytes = 0;     // as VK_EXT_memory_budget tells; 0: it does not
     VkDeviceSize largest_asked = 0;  // of all blocks asked for

@@ -136,7 +136,7 @@ TEST(vulkan_faults, devices_that_can_too_little_say_so) {
     const auto backend = test::vulkan_with(device);
     const auto devices = backend->probe();
     EXPECT_FALSE(devices.at(0).usable);
-    EXPECT_EQ(devices.at(0).detail, "4 buffers for a kernel; 7 are needed");
+    EXPECT_EQ(devices.at(0).detail, "4 buffers for a kernel; 8 are needed");
     const auto program = backend->compile(small_network(), {});
     ASSERT_FALSE(program.ok());
     EXPECT_EQ(program.error().code, Errc::device);

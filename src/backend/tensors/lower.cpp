@@ -61,6 +61,13 @@ struct Lower {
     Address scratch;
     Size continued;  // of the first input, where that is the operand
     std::vector<Call>& calls;
+    // What is computed with a convolution: null for nothing.
+    bool fused = false;
+    const std::vector<Node>& nodes;
+    const ConvEnd* end = nullptr;
+    const Sides* conv = nullptr;       // of the convolution's own result
+    std::vector<Address> residuals;
+    Address picture = 0;
 
     // `work`: steps of the innermost loop for each item.
     template <class Parameters>
@@ -163,22 +170,57 @@ struct Lower {
     // ---- the operations ----
 
     void operator()(const op::Input&) const {}
-    void operator()(const op::Conv2d& op) const {
-        return add("tensor_conv",
-                   ConvTensor{in[0].at,      out.at,       numbers(op.weights), numbers(op.bias),   side(a()[0]),
-                              side(a()[1]),  side(a()[2]), side(out.sides[0]),  side(out.sides[1]), side(out.sides[2]),
-                              op.kernel_h,   op.kernel_w,  op.stride_h,         op.stride_w,        op.dilation_h,
-                              op.dilation_w, op.groups,    op.pad_top,          op.pad_left,        0},
-                   count(), a()[0] / op.groups * op.kernel_h * op.kernel_w);
+    template <class Op>
+    [[nodiscard]] ConvTensor conv_tensor(const Op& op, bool transposed) const {
+        const Sides& to = conv ? *conv : out.sides;
+        return {in[0].at,     out.at,        numbers(op.weights), numbers(op.bias), side(a()[0]),   side(a()[1]),
+                side(a()[2]), side(to[0]),   side(to[1]),         side(to[2]),      op.kernel_h,    op.kernel_w,
+                op.stride_h,  op.stride_w,   op.dilation_h,       op.dilation_w,    op.groups,      op.pad_top,
+                op.pad_left,  transposed};
     }
-    void operator()(const op::ConvTranspose2d& op) const {
-        return add("tensor_conv",
-                   ConvTensor{in[0].at,      out.at,       numbers(op.weights), numbers(op.bias),   side(a()[0]),
-                              side(a()[1]),  side(a()[2]), side(out.sides[0]),  side(out.sides[1]), side(out.sides[2]),
-                              op.kernel_h,   op.kernel_w,  op.stride_h,         op.stride_w,        op.dilation_h,
-                              op.dilation_w, op.groups,    op.pad_top,          op.pad_left,        1},
-                   count(), a()[0] / op.groups * op.kernel_h * op.kernel_w);
+    template <class Op>
+    void convolution(const Op& op, bool transposed) const {
+        const ConvTensor p = conv_tensor(op, transposed);
+        const std::int64_t work = a()[0] / op.groups * op.kernel_h * op.kernel_w;
+        if (!fused) return add("tensor_conv", p, count(), work);
+        FusedConv all{};
+        std::memcpy(&all, &p, 4 * sizeof p.in);
+        std::memcpy(&all.channels, &p.channels, sizeof p - 4 * sizeof p.in);
+        all.kind = -1;
+        all.shuffle = 1;
+        if (end) finish(all);
+        return add("tensor_conv", all, count(), work);
     }
+    void finish(FusedConv& p) const {
+        const Chain& chain = end->chain;
+        if (chain.activation >= 0) std::visit(Activation{*this, p}, nodes[static_cast<std::size_t>(chain.activation)].op);
+        p.gate = chain.gate;
+        p.shuffle = end->shuffle;
+        p.repeats = end->adds_input;
+        if (!residuals.empty()) p.a = residuals[0];
+        if (residuals.size() > 1) p.b = residuals[1];
+        if (!chain.keep.empty()) p.keep_a = chain.keep[0], p.mix_a = chain.mix[0];
+        if (chain.keep.size() > 1) p.keep_b = chain.keep[1], p.mix_b = chain.mix[1];
+        if (end->adds_input) p.b = picture;
+    }
+    struct Activation {
+        const Lower& lower;
+        FusedConv& p;
+        void set(int kind, float low = 0, float high = 0) const { p.kind = kind, p.low = low, p.high = high; }
+        void operator()(const op::Prelu& op) const { set(kMapPrelu), p.slopes = lower.numbers(op.slopes); }
+        void operator()(const op::LeakyRelu& op) const { set(kMapLeakyRelu, op.slope); }
+        void operator()(const op::Silu&) const { set(kMapSilu); }
+        void operator()(const op::Gelu& op) const { set(op.tanh_form ? kMapGeluTanh : kMapGelu); }
+        void operator()(const op::Mish&) const { set(kMapMish); }
+        void operator()(const op::Sigmoid&) const { set(kMapSigmoid); }
+        void operator()(const op::HardSwish&) const { set(kMapHardSwish); }
+        void operator()(const op::Tanh&) const { set(kMapTanh); }
+        void operator()(const op::Clamp& op) const { set(kMapClamp, op.low, op.high); }
+        template <class Other>
+        void operator()(const Other&) const {}  // fuse.cpp takes no other
+    };
+    void operator()(const op::Conv2d& op) const { return convolution(op, false); }
+    void operator()(const op::ConvTranspose2d& op) const { return convolution(op, true); }
     void operator()(const op::DynamicConv2d& op) const {
         const Sides& k = in[1].sides;
         const int kernels = side(k[0]) / (op.kernel * op.kernel);
@@ -406,14 +448,19 @@ Address Constants::address(Address base, const Values& numbers) const {
     return numbers ? base + places.at(numbers->data()) : 0;
 }
 
-Result<Plan> plan_tensors(const Graph& graph, Size picture) {
+Result<Plan> plan_tensors(const Graph& graph, Size picture, const Fusion& fusion) {
     const std::vector<Node>& nodes = graph.nodes();
     Plan plan;
     std::vector<int> last(nodes.size());
     for (std::size_t i = 0; i < nodes.size(); ++i) {
-        last[i] = static_cast<int>(i);
-        for (const int from : nodes[i].inputs) last[static_cast<std::size_t>(from)] = static_cast<int>(i);
+        last[i] = std::max(last[i], static_cast<int>(i));
+        for (const int from : nodes[i].inputs) {
+            int& use = last[static_cast<std::size_t>(from)];
+            use = std::max(use, fusion.turn_of(i));
+        }
     }
+    for (const auto& [node, end] : fusion.ends)
+        if (end.adds_input) last[0] = std::max(last[0], node);
     std::vector<Lifetime> lifetimes;
     std::int64_t all = 0;
     for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -425,7 +472,8 @@ Result<Plan> plan_tensors(const Graph& graph, Size picture) {
             return Error{Errc::unsupported,
                          "a tensor of " + std::to_string(sides->size()) + " sides; at most 8 are possible on GPUs"};
         const int now = static_cast<int>(i), end = i + 1 == nodes.size() ? now : last[i];
-        lifetimes.push_back({count_of(*sides), now, end});
+        const bool placed = fusion.turn_of(i) == now;
+        lifetimes.push_back({placed ? count_of(*sides) : 0, now, end});
         lifetimes.push_back({scratch_of(nodes[i], *sides), now, now});
         plan.largest = std::max({plan.largest, lifetimes.back().size, count_of(*sides)});
         all += lifetimes.back().size + count_of(*sides);
@@ -442,15 +490,24 @@ Result<Plan> plan_tensors(const Graph& graph, Size picture) {
 }
 
 std::vector<Call> calls_of(const Graph& graph, const Plan& plan, const Constants& constants, Address weights,
-                           Address memory, Size continued) {
+                           Address memory, Size continued, const Fusion& fusion) {
     std::vector<Call> calls;
     const auto tensor = [&](std::size_t i) { return Tensor{memory + plan.place[i], plan.sides[i]}; };
     for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
-        const Node& node = graph.nodes()[i];
+        if (fusion.turn_of(i) != static_cast<int>(i)) continue;
+        const auto it = fusion.ends.find(static_cast<int>(i));
+        const ConvEnd* const end = it == fusion.ends.end() ? nullptr : &it->second;
+        const std::size_t own = end ? static_cast<std::size_t>(end->chain.conv) : i;
+        const Node& node = graph.nodes()[own];
         std::vector<Tensor> in;
         for (const int from : node.inputs) in.push_back(tensor(static_cast<std::size_t>(from)));
         const Size rest = !node.inputs.empty() && node.inputs[0] == 0 ? continued : Size{0, 0};
-        std::visit(Lower{constants, weights, std::move(in), tensor(i), memory + plan.scratch[i], rest, calls}, node.op);
+        Lower lower{constants, weights, std::move(in), tensor(i), memory + plan.scratch[i], rest, calls,
+                    !fusion.turn.empty(), graph.nodes(), end, &plan.sides[own], {}, memory + plan.place[0]};
+        if (end)
+            for (const int from : end->chain.residuals)
+                lower.residuals.push_back(memory + plan.place[static_cast<std::size_t>(from)]);
+        std::visit(lower, node.op);
     }
     return calls;
 }

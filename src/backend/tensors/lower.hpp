@@ -9,6 +9,7 @@
 #include <map>
 #include <vector>
 
+#include "backend/tensors/fuse.hpp"
 #include "base/result.hpp"
 #include "graph/graph.hpp"
 
@@ -35,7 +36,8 @@ struct Plan {
     std::int64_t largest = 0;  // numbers of the largest tensor or scratch
 };
 // Fails with Errc::argument when the picture is too small for the network, Errc::memory when no GPU could hold it.
-Result<Plan> plan_tensors(const Graph& graph, Size picture);
+// `fusion`: nodes that have no turn of their own have no place either.
+Result<Plan> plan_tensors(const Graph& graph, Size picture, const Fusion& fusion = {});
 
 // One call of a kernel: `items` results or lines or groups of them that may be computed in any order, each in about
 // `work` steps. "tensor_groups" computes an item with a whole block of threads, every other kernel with one thread.
@@ -45,8 +47,8 @@ struct Call {
     std::array<std::byte, 640> parameters{};  // the struct of params.hpp that the kernel takes
 };
 
-// The calls of all nodes, in order.
+// The calls of all nodes, in order. With a fusion, the one of the plan, convolutions have the parameters of FusedConv.
 std::vector<Call> calls_of(const Graph& graph, const Plan& plan, const Constants& constants, Address weights,
-                           Address memory, Size continued);
+                           Address memory, Size continued, const Fusion& fusion = {});
 
 }  // namespace enlarge::tensors

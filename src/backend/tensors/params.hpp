@@ -47,6 +47,20 @@ struct ConvTensor {
     int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, groups, top, left;
     int transposed;
 };
+// The same with what follows it (fuse.hpp): the bias; an activation of MapKind, or none (-1); with `gate` SpanGate with
+// `a`; else keep * v + mix * a, then the same with `b`. Channel c * f * f + i * f + j then becomes pixel (f * y + i,
+// f * x + j) of channel c, to which, with `repeats`, pixel (y, x) of channel c of `b` is added.
+struct FusedConv {
+    std::uint64_t in, out, weights, bias, slopes, a, b;
+    int channels, height, width, out_channels, out_height, out_width;
+    int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, groups, top, left;
+    int transposed;
+    int kind;
+    float low, high;
+    int gate;
+    float keep_a, mix_a, keep_b, mix_b;
+    int shuffle, repeats;
+};
 struct DynamicConv {
     std::uint64_t in, kernels, out;
     int channels, height, width, kernel, groups, kernel_rows, kernel_columns;

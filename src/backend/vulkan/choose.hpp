@@ -7,6 +7,7 @@
 
 #include "backend/tensors/lower.hpp"
 #include "backend/vulkan/facts.hpp"
+#include "backend/vulkan/kernels.hpp"
 #include "backend/vulkan/winograd.hpp"
 
 namespace enlarge::vulkan {
@@ -16,8 +17,11 @@ struct Choice {
     std::uint64_t items = 0;
     double work = 1;      // of an item, in steps of innermost loops
     bool groups = false;  // a work group computes an item, else a thread
+    Form form{};
 };
-// Where the call's weights are among the transformed ones, its parameters are made to name those.
-Choice choose_kernel(tensors::Call& call, const Facts& facts, const Winograd& winograd, tensors::Address weights);
+// Where the call's weights are among the transformed ones, its parameters are made to name those. `half`: tensors hold
+// half precision.
+Choice choose_kernel(tensors::Call& call, const Facts& facts, const Winograd& winograd, tensors::Address weights,
+                     bool half);
 
 }  // namespace enlarge::vulkan

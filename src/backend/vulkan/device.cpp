@@ -5,8 +5,6 @@
 #include <array>
 #include <cstring>
 
-#include "backend/vulkan/kernels.hpp"
-#include "backend/vulkan/winograd.hpp"
 #include "base/log.hpp"
 #include "base/own_file.hpp"
 #include "base/version.hpp"
@@ -199,23 +197,21 @@ Device::~Device() {
     if (vk.vkDestroyDevice) vk.vkDestroyDevice(device_, nullptr);
 }
 
-Result<VkPipeline> Device::kernel(std::string_view name) {
+Result<VkPipeline> Device::kernel(std::string_view name, const Form& form) {
     const std::lock_guard lock(pipelines_mutex_);
-    if (const auto it = pipelines_.find(name); it != pipelines_.end()) return it->second;
-    const Kernel* const source = find_kernel(name);
-    if (!source) return Error{Errc::internal, "Vulkan: no kernel " + std::string(name)};
+    const std::pair<std::string, Form> key{name, form};
+    if (const auto it = pipelines_.find(key); it != pipelines_.end()) return it->second;
+    const Kernel* const source = find_kernel(name, form.half);
+    if (!source) return Error{Errc::internal, "Vulkan: no kernel " + key.first + (form.half ? " in fp16" : "")};
     VkShaderModuleCreateInfo module_info{VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO};
     module_info.codeSize = source->code.size_bytes();
     module_info.pCode = source->code.data();
     VkShaderModule module = VK_NULL_HANDLE;
     TRY(check(vk.vkCreateShaderModule(device_, &module_info, nullptr, &module), "loading a kernel"));
-    // The number of threads; Winograd's kernel has more numbers of its own (shaders/tensor_winograd.comp).
-    WinogradShape shape{facts_.threads()};
-    const bool winograd = name == "tensor_winograd";
-    if (winograd) shape = winograd_shape(facts_.limits);
-    const std::uint32_t numbers[] = {shape.threads, shape.outs, shape.chunk};
-    const VkSpecializationMapEntry entries[] = {{0, 0, 4}, {1, 4, 4}, {2, 8, 4}};
-    const VkSpecializationInfo special{winograd ? 3U : 1U, entries, sizeof numbers, numbers};
+    // A kernel has some of them at least.
+    const std::uint32_t numbers[] = {form.threads, form.outs, form.chunk, static_cast<std::uint32_t>(form.activation)};
+    const VkSpecializationMapEntry entries[] = {{0, 0, 4}, {1, 4, 4}, {2, 8, 4}, {3, 12, 4}};
+    const VkSpecializationInfo special{4, entries, sizeof numbers, numbers};
     VkComputePipelineCreateInfo info{VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO};
     info.stage = {VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO};
     info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
@@ -227,7 +223,7 @@ Result<VkPipeline> Device::kernel(std::string_view name) {
     const VkResult made = vk.vkCreateComputePipelines(device_, cache_, 1, &info, nullptr, &pipeline);
     vk.vkDestroyShaderModule(device_, module, nullptr);
     TRY(check(made, "compiling a kernel"));
-    pipelines_.emplace(name, pipeline);
+    pipelines_.emplace(key, pipeline);
     new_pipelines_ = true;
     return pipeline;
 }

@@ -9,14 +9,16 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backend/vulkan/facts.hpp"
+#include "backend/vulkan/kernels.hpp"
 
 namespace enlarge::vulkan {
 
 // Tensors that one kernel can see; the parameters come in a binding before them.
-inline constexpr int kMostTensors = 6;
+inline constexpr int kMostTensors = 7;
 
 class Device;
 
@@ -72,7 +74,7 @@ public:
     [[nodiscard]] bool timeline() const { return facts_.timeline && vk.vkWaitSemaphores != nullptr; }
 
     // The kernel of that name (kernels.hpp), made when first asked for.
-    Result<VkPipeline> kernel(std::string_view name);
+    Result<VkPipeline> kernel(std::string_view name, const Form& form);
 
     // Errors as sentences that name the device. A device that was lost is remembered: nothing more is asked of it.
     Result<void> check(VkResult result, const char* doing);
@@ -99,7 +101,7 @@ private:
     VkPipelineCache cache_ = VK_NULL_HANDLE;
     std::string cache_file_;
     std::mutex pipelines_mutex_;
-    std::map<std::string, VkPipeline, std::less<>> pipelines_;
+    std::map<std::pair<std::string, Form>, VkPipeline> pipelines_;
     bool new_pipelines_ = false;
     std::atomic<bool> lost_{false};
 };

@@ -8,8 +8,8 @@
 namespace enlarge::vulkan {
 namespace {
 
-// Six tensors and the parameters of a kernel.
-constexpr std::uint32_t kBindings = 7;
+// Seven tensors and the parameters of a kernel.
+constexpr std::uint32_t kBindings = 8;
 
 bool has(const std::vector<VkExtensionProperties>& all, const char* name) {
     return std::any_of(all.begin(), all.end(), [&](const auto& one) { return !std::strcmp(one.extensionName, name); });

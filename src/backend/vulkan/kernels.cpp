@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/vulkan/kernels.hpp"
 
+#include <string>
+
 #include "backend/vulkan/kernel_data.hpp"
 
 namespace enlarge::vulkan {
 
-const Kernel* find_kernel(std::string_view name) {
+const Kernel* find_kernel(std::string_view name, bool half) {
+    const std::string wanted = std::string(name) + (half ? "_half" : "");
     for (const Kernel& kernel : kernel_data())
-        if (kernel.name == name) return &kernel;
+        if (kernel.name == wanted) return &kernel;
     return nullptr;
 }
 

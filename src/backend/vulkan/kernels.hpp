@@ -2,6 +2,7 @@
 // The kernels of this build, as SPIR-V, and how many addresses stand first in the parameters of each.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -13,9 +14,9 @@ namespace enlarge::vulkan {
     X(tensor_map, 4)               \
     X(tensor_pair, 3)              \
     X(tensor_move, 2)              \
-    X(tensor_conv, 4)              \
-    X(tensor_conv3, 4)             \
-    X(tensor_winograd, 4)          \
+    X(tensor_conv, 7)              \
+    X(tensor_conv3, 7)             \
+    X(tensor_winograd, 7)          \
     X(tensor_dynamic_conv, 3)      \
     X(tensor_product, 4)           \
     X(tensor_lines, 4)             \
@@ -28,14 +29,25 @@ namespace enlarge::vulkan {
     X(tensor_edge, 2)              \
     X(tensor_attend, 6)            \
     X(tensor_channel_scores, 3)    \
-    X(tensor_channel_mix, 3)
+    X(tensor_channel_mix, 3)       \
+    X(picture_in, 3)               \
+    X(picture_out, 3)
 
 struct Kernel {
     std::string_view name;
     std::span<const std::uint32_t> code;
 };
-// Null for a name that no kernel has.
-const Kernel* find_kernel(std::string_view name);
+
+// How a kernel is compiled: the numbers of threads and what else it leaves open (constant_id in the shaders).
+struct Form {
+    std::uint32_t threads = 0, outs = 0, chunk = 0;
+    std::int32_t activation = -1;  // a MapKind
+    bool half = false;             // tensors hold half precision
+    auto operator<=>(const Form&) const = default;
+};
+
+// Null for a name that no kernel has, or not in half precision.
+const Kernel* find_kernel(std::string_view name, bool half = false);
 // 0 for a name that no kernel has.
 int addresses_of(std::string_view name);
 

@@ -11,25 +11,7 @@
 namespace enlarge::vulkan {
 namespace {
 
-class VulkanProgram final : public Program {
-public:
-    explicit VulkanProgram(std::shared_ptr<const Shared> shared) : shared_(std::move(shared)) {}
-    [[nodiscard]] const ProgramInfo& info() const override { return shared_->info; }
-    // More than any memory where the device cannot hold the tile, so that a smaller one is chosen.
-    [[nodiscard]] std::int64_t memory_bytes(Size tile) const override {
-        constexpr std::int64_t too_much = std::int64_t{1} << 50;
-        const auto plan = tensors::plan_tensors(shared_->graph, tile);
-        if (!plan.ok()) return plan.error().code == Errc::memory ? too_much : 0;
-        return shared_->holds(*plan).ok() ? static_cast<std::int64_t>(plan->bytes) : too_much;
-    }
-    Result<std::unique_ptr<Session>> session() const override { return make_session(shared_); }
-    [[nodiscard]] std::int64_t peak_device_bytes() const override { return shared_->device->most_bytes.load(); }
-
-private:
-    std::shared_ptr<const Shared> shared_;
-};
-
-ProgramInfo info_of(const Device& device, const Graph& graph, const Winograd& winograd) {
+ProgramInfo info_of(const Device& device, const Graph& graph, const Winograd& winograd, bool half) {
     ProgramInfo info;
     const int step = graph.size_multiple();
     const auto radius = graph.receptive_radius();
@@ -39,14 +21,17 @@ ProgramInfo info_of(const Device& device, const Graph& graph, const Winograd& wi
     // A halo that is cut to the multiple must still hold what a pixel sees.
     info.halo = radius ? (*radius + step - 1) / step * step : kWholePicture;
     info.alignment = step;
-    info.precision = Precision::fp32;
-    info.description = "vulkan " + device.facts().name + ", fp32, node by node";
+    info.precision = half ? Precision::fp16 : Precision::fp32;
+    info.description = "vulkan " + device.facts().name + (half ? ", fp16 with fp32 sums" : ", fp32") + ", node by node";
     if (winograd.weights.empty()) return info;
     info.halo = winograd.halo;
     info.alignment = winograd.alignment;
     info.description += ", Winograd F(4x4,3x3)";
     return info;
 }
+
+template <class Op, class... Ops>
+constexpr bool is_one_of = (std::is_same_v<Op, Ops> || ...);
 
 // Bytes of the most numbers that one field of an operation has.
 template <class Op>
@@ -59,7 +44,38 @@ std::uint64_t largest(const Op& op) {
     return most;
 }
 
+// Whether all that this operation's kernels do is to move numbers, or to compute each from a few in single precision.
+bool in_half(const Node& node) {
+    return std::visit(
+        [](const auto& op) {
+            using Op = std::decay_t<decltype(op)>;
+            return is_one_of<Op, op::Input, op::Conv2d, op::ConvTranspose2d, op::DynamicConv2d, op::Prelu,
+                             op::ScaleShift, op::LeakyRelu, op::Silu, op::Gelu, op::Mish, op::Sigmoid, op::HardSwish,
+                             op::Tanh, op::Clamp, op::Add, op::Multiply, op::Maximum, op::SpanGate, op::LayerNorm,
+                             op::RmsNorm, op::GroupNorm, op::InstanceNorm, op::GlobalMean, op::AveragePool,
+                             op::MaxPool, op::Resize, op::UpsampleNearest, op::Pad, op::Crop, op::Roll, op::Slice,
+                             op::Concat, op::Reshape, op::Transpose, op::PixelShuffle, op::PixelUnshuffle>;
+        },
+        node.op);
+}
+
 }  // namespace
+
+std::string no_half(const Graph& graph, const Facts& facts) {
+    if (!facts.half_storage) return facts.name + " has no 16-bit storage";
+    for (const Node& node : graph.nodes())
+        if (!in_half(node)) return "its " + std::string(node.name()) + " is computed in fp32 only";
+    return {};
+}
+
+std::int64_t VulkanProgram::memory_bytes(Size tile) const {
+    constexpr std::int64_t too_much = std::int64_t{1} << 50;
+    const auto plan = shared_->plan(tile);
+    if (!plan.ok()) return plan.error().code == Errc::memory ? too_much : 0;
+    return shared_->holds(*plan).ok() ? static_cast<std::int64_t>(shared_->bytes(*plan)) : too_much;
+}
+
+Result<std::unique_ptr<Session>> VulkanProgram::session() const { return make_session(shared_); }
 
 Result<void> Shared::holds(const tensors::Plan& plan) const {
     const Facts& facts = device->facts();
@@ -75,12 +91,13 @@ Result<void> Shared::holds(const tensors::Plan& plan) const {
     const auto largest = static_cast<std::uint64_t>(plan.largest);
     const std::uint64_t most = std::min<std::uint64_t>(range / sizeof(float), std::numeric_limits<std::int32_t>::max());
     if (largest > most) return too_large("a tensor of " + std::to_string(largest) + " numbers", most);
-    if (facts.largest_allocation && plan.bytes > facts.largest_allocation)
-        return too_large("a block of " + std::to_string(plan.bytes) + " bytes", facts.largest_allocation);
+    const std::uint64_t block = bytes(plan);
+    if (facts.largest_allocation && block > facts.largest_allocation)
+        return too_large("a block of " + std::to_string(block) + " bytes", facts.largest_allocation);
     const std::uint64_t budget = budget_of(device->instance(), facts);
     const std::uint64_t mine = static_cast<std::uint64_t>(device->bytes.load());
     const std::uint64_t room = budget ? budget + mine : facts.memory_bytes();
-    if (plan.bytes > room) return too_large("a block of " + std::to_string(plan.bytes) + " bytes", room);
+    if (block > room) return too_large("a block of " + std::to_string(block) + " bytes", room);
     return {};
 }
 
@@ -95,7 +112,8 @@ Result<const Program*> Shared::on_cpu() const {
     return static_cast<const Program*>(cpu.get());
 }
 
-Result<std::unique_ptr<Program>> make_program(std::shared_ptr<Device> device, const Graph& graph, ThreadPool* pool) {
+Result<std::unique_ptr<VulkanProgram>> make_program(std::shared_ptr<Device> device, const Graph& graph,
+                                                    ThreadPool* pool, bool half) {
     TRY(graph.validate());
     if (graph.inputs() != 1)
         return Error{Errc::unsupported,
@@ -107,8 +125,10 @@ Result<std::unique_ptr<Program>> make_program(std::shared_ptr<Device> device, co
     shared->device = std::move(device);
     shared->graph = graph;
     shared->constants.add(graph);
+    shared->fusion = tensors::fuse(graph);
     shared->winograd = add_winograd(graph, shared->device->facts(), shared->constants);
-    shared->info = info_of(*shared->device, graph, shared->winograd);
+    shared->half = half;
+    shared->info = info_of(*shared->device, graph, shared->winograd, half);
     shared->pool = pool;
     const auto& values = shared->constants.values;
     const std::uint64_t range = shared->device->facts().limits.maxStorageBufferRange - 256;
@@ -123,7 +143,7 @@ Result<std::unique_ptr<Program>> make_program(std::shared_ptr<Device> device, co
     TRY(shared->weights,
         Buffer::create(shared->device, std::max<std::size_t>(values.size() * sizeof(float), 256), Buffer::Use::device));
     TRY(upload(shared->device, shared->weights, values.data(), values.size() * sizeof(float)));
-    return std::unique_ptr<Program>(std::make_unique<VulkanProgram>(std::move(shared)));
+    return std::make_unique<VulkanProgram>(std::move(shared));
 }
 
 }  // namespace enlarge::vulkan

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A network on a Vulkan device, node by node in fp32 with the plain kernels, and its sessions.
+// A network on a Vulkan device, call by call, and its sessions.
 #pragma once
 
 #include <functional>
@@ -23,8 +23,15 @@ struct Shared {
     Graph graph;
     ProgramInfo info;
     tensors::Constants constants;
+    tensors::Fusion fusion;
     Winograd winograd;
     Buffer weights;
+    bool half = false;  // tensors hold half precision
+
+    // Of a number of a tensor, in bytes; plans count in floats.
+    [[nodiscard]] std::uint64_t unit() const { return half ? 2 : 4; }
+    [[nodiscard]] std::uint64_t bytes(const tensors::Plan& plan) const { return plan.bytes / 4 * unit(); }
+    [[nodiscard]] Result<tensors::Plan> plan(Size tile) const { return tensors::plan_tensors(graph, tile, fusion); }
 
     // Why a tile with this plan cannot run here, as Errc::memory: the tile is cut in two then.
     [[nodiscard]] Result<void> holds(const tensors::Plan& plan) const;
@@ -36,7 +43,28 @@ struct Shared {
     mutable bool said_zero = false;
 };
 
-// Fails with Errc::unsupported for networks that are no picture in, picture out.
-Result<std::unique_ptr<Program>> make_program(std::shared_ptr<Device> device, const Graph& graph, ThreadPool* pool);
+class VulkanProgram final : public Program {
+public:
+    explicit VulkanProgram(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+    [[nodiscard]] const ProgramInfo& info() const override { return shared_->info; }
+    // More than any memory where the device cannot hold the tile, so that a smaller one is chosen.
+    [[nodiscard]] std::int64_t memory_bytes(Size tile) const override;
+    Result<std::unique_ptr<Session>> session() const override;
+    [[nodiscard]] std::int64_t peak_device_bytes() const override { return shared_->device->most_bytes.load(); }
+    // Before anyone else has the program: how far it was from fp32, in dB.
+    void measured(double psnr) { shared_->info.calibration_psnr = psnr; }
+
+private:
+    std::shared_ptr<Shared> shared_;
+};
+
+// Why this network is not computed in half precision on this device; empty: it can be. Tensors that hold places in other
+// tensors, or sums as they go, need more bits.
+std::string no_half(const Graph& graph, const Facts& facts);
+
+// Fails with Errc::unsupported for networks that are no picture in, picture out. `half`: tensors in half precision, sums
+// in single precision; only where no_half() is empty.
+Result<std::unique_ptr<VulkanProgram>> make_program(std::shared_ptr<Device> device, const Graph& graph,
+                                                    ThreadPool* pool, bool half);
 
 }  // namespace enlarge::vulkan

@@ -15,9 +15,10 @@
 namespace enlarge::vulkan {
 namespace {
 
-constexpr int kVersion = 2;        // raised whenever the picture, the bound or the kernels change
+constexpr int kVersion = 3;        // raised whenever the picture, the bound or the kernels change
 constexpr double kBound = 1e-3;    // a quarter of a step of 8 bits; sums in another order differ by a hundredth of it
-constexpr int kSide = 24, kTimedSide = 96;
+constexpr double kHalfDb = 58, kHalfLargest = 1.0 / 255, kSamePsnr = 120;
+constexpr int kSide = 24, kHalfSide = 48, kTimedSide = 96;
 
 // Gradients, edges and texture.
 Image check_picture(const ProgramInfo& info, int wanted) {
@@ -59,19 +60,26 @@ Result<Outcome> enlarged(const Program& program, int side, int runs) {
     return outcome;
 }
 
-double difference_of(const Image& truth, const Image& got) {
-    double most = 0, largest = 1;
+void compare(const Image& truth, const Image& got, Verdict& verdict) {
+    double most = 0, largest = 1, squares = 0;
+    const Size size = truth.size();
     for (int c = 0; c < truth.format().channels; ++c)
-        for (int y = 0; y < truth.size().height; ++y) {
+        for (int y = 0; y < size.height; ++y) {
             const auto* a = reinterpret_cast<const float*>(truth.view().row(c, y));
             const auto* b = reinterpret_cast<const float*>(got.view().row(c, y));
-            for (int x = 0; x < truth.size().width; ++x) {
+            for (int x = 0; x < size.width; ++x) {
                 const double d = std::fabs(static_cast<double>(a[x]) - static_cast<double>(b[x]));
                 most = d > most || std::isnan(d) ? d : most;
                 largest = std::max(largest, std::fabs(static_cast<double>(a[x])));
+                const double seen = std::fabs(static_cast<double>(std::clamp(a[x], 0.0F, 1.0F)) -
+                                              static_cast<double>(std::clamp(b[x], 0.0F, 1.0F)));
+                verdict.largest = std::max(verdict.largest, seen);
+                squares += seen * seen;
             }
         }
-    return most / largest;
+    verdict.difference = most / largest;
+    const double mean = squares / (static_cast<double>(size.width) * size.height * truth.format().channels);
+    verdict.psnr = mean > 0 ? std::min(kSamePsnr, -10 * std::log10(mean)) : kSamePsnr;
 }
 
 std::string hex(std::uint64_t number) {
@@ -88,11 +96,14 @@ std::uint64_t fnv(const std::string& text) {
 
 }  // namespace
 
-bool Verdict::good() const { return finite && difference <= kBound; }
+bool Verdict::good(Precision precision) const {
+    if (precision == Precision::fp32) return finite && difference <= kBound;
+    return finite && psnr >= kHalfDb && largest <= kHalfLargest;
+}
 
-std::string verdict_name(const Graph& graph, const Facts& facts) {
+std::string verdict_name(const Graph& graph, const Facts& facts, Precision precision) {
     std::string whose = facts.name + "\n" + facts.driver + "\n" + std::to_string(facts.driver_version) + "\n" +
-                        enlarge::version() + "\n" + std::to_string(kVersion);
+                        enlarge::version() + "\n" + std::to_string(kVersion) + std::string(precision_name(precision));
     whose.append(reinterpret_cast<const char*>(facts.device_uuid), VK_UUID_SIZE);
     whose.append(reinterpret_cast<const char*>(facts.driver_uuid), VK_UUID_SIZE);
     const GraphHash network = hash(graph);
@@ -107,9 +118,9 @@ std::optional<Verdict> load_verdict(const std::string& folder, const std::string
     std::string first, whose, end;
     Verdict verdict;
     int version = 0;
-    in >> first >> version >> whose >> verdict.finite >> verdict.difference;
+    in >> first >> version >> whose >> verdict.finite >> verdict.difference >> verdict.psnr >> verdict.largest;
     in >> verdict.device_ms >> verdict.cpu_ms >> end;
-    const bool sane = verdict.difference >= 0 && verdict.device_ms >= 0 && verdict.cpu_ms >= 0;
+    const bool sane = verdict.difference >= 0 && verdict.psnr >= 0 && verdict.largest >= 0 && verdict.device_ms >= 0 && verdict.cpu_ms >= 0;
     if (!in || first != "enlarge-vulkan-check" || version != kVersion || whose != name || end != "end") return {};
     if (!sane) return {};
     return verdict;
@@ -120,7 +131,8 @@ void store_verdict(const std::string& folder, const std::string& name, const Ver
     std::ostringstream out;
     out.precision(17);
     out << "enlarge-vulkan-check " << kVersion << "\n" << name << "\n" << verdict.finite << " " << verdict.difference
-        << " " << verdict.device_ms << " " << verdict.cpu_ms << "\nend\n";
+        << " " << verdict.psnr << " "
+        << verdict.largest << " " << verdict.device_ms << " " << verdict.cpu_ms << "\nend\n";
     write_own_file(folder + "/vulkan-" + name + ".check", out.str());
 }
 
@@ -129,12 +141,14 @@ Result<Verdict> judge(const Graph& graph, const Program& program, ThreadPool* po
     exact.precision = Precision::fp32;
     exact.pool = pool;
     TRY(const auto cpu, cpu_backend().compile(graph, exact));
-    TRY(const Outcome truth, enlarged(*cpu, kSide, 1));
-    TRY(const Outcome got, enlarged(program, kSide, 1));
+    const Precision precision = program.info().precision;
+    const int side = precision == Precision::fp32 ? kSide : kHalfSide;
+    TRY(const Outcome truth, enlarged(*cpu, side, 1));
+    TRY(const Outcome got, enlarged(program, side, 1));
     Verdict verdict;
     verdict.finite = got.finite || !truth.finite;
-    verdict.difference = truth.finite && got.finite ? difference_of(truth.picture, got.picture) : 0;
-    if (!timed || !verdict.good()) return verdict;
+    if (truth.finite && got.finite) compare(truth.picture, got.picture, verdict);
+    if (!timed || !verdict.good(precision)) return verdict;
     CompileOptions fastest = exact;
     fastest.precision = Precision::automatic;
     TRY(const auto rival, cpu_backend().compile(graph, fastest));

@@ -13,13 +13,16 @@ namespace enlarge::vulkan {
 
 struct Verdict {
     double difference = 0;        // the largest, relative to the largest value of the result where that is beyond 1
+    double psnr = 0;              // of the picture within 0..1, in dB
+    double largest = 0;           // difference there
     bool finite = true;           // no NaN where the processor has none
     double device_ms = 0, cpu_ms = 0;  // for the same picture; 0: not measured
-    [[nodiscard]] bool good() const;
+    // Within what fp32 may differ by, or fp16 (see Precision).
+    [[nodiscard]] bool good(Precision precision) const;
 };
 
-// The name of a verdict: the network, the device, its driver and our version.
-std::string verdict_name(const Graph& graph, const Facts& facts);
+// The name of a verdict: the network, how it is computed, the device, its driver and our version.
+std::string verdict_name(const Graph& graph, const Facts& facts, Precision precision);
 
 // Nothing where there is none, or it is damaged.
 std::optional<Verdict> load_verdict(const std::string& folder, const std::string& name);

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <cstring>
 
-#include "backend/reference/pixels.hpp"
 #include "backend/vulkan/choose.hpp"
 #include "backend/vulkan/kernels.hpp"
+#include "backend/vulkan/picture.hpp"
 #include "base/log.hpp"
 
 namespace enlarge::vulkan {
@@ -18,6 +18,8 @@ constexpr std::uint64_t kUploadPiece = std::uint64_t{16} << 20;
 constexpr std::uint64_t kBlock = 768;  // of one call's parameters: a multiple of every alignment that drivers ask for
 // Which block an address is in; the bytes within it are below.
 constexpr tensors::Address kWeights = tensors::Address{1} << 60, kMemory = tensors::Address{2} << 60;
+constexpr tensors::Address kStaging = tensors::Address{3} << 60, kFlags = tensors::Address{4} << 60;
+constexpr std::uint64_t kFlagBytes = 256;  // two words that say what was seen, at the beginning of staging too
 // Submits should take about this long, in seconds: a desktop that shares the device stays smooth.
 constexpr double kSubmitSeconds = 0.02;
 constexpr double kFirstBudget = 1e8, kLeastBudget = 1e6, kMostBudget = 1e13;
@@ -45,23 +47,19 @@ public:
         TRY(enlarge::check(job, shared_->info));
         if (job.progress && *job.progress && !(*job.progress)(0)) return Error{Errc::cancelled, "stopped"};
         TRY(commands_->wait());  // what a run that failed has left
-        TRY(prepare(job.in.size, job.continued));
-        auto* const planes = reinterpret_cast<float*>(staging_.data());
-        reference::load_planes(job.in, planes);
-        const bool light = std::any_of(planes, planes + bytes_of(0) / sizeof(float), [](float v) { return v != 0; });
+        TRY(prepare(job));
+        std::memset(staging_.data(), 0, kFlagBytes);
+        const bool light = pack_rows(job.in, staging_.data() + kFlagBytes);
         const auto began = std::chrono::steady_clock::now();
         TRY(compute(job));
         if (timed_)
             network_ms_ += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
-        const int scale = shared_->info.scale;
-        const Size size{job.in.size.width * scale, job.in.size.height * scale};
-        const Rect core{job.core.x * scale, job.core.y * scale, job.core.width * scale, job.core.height * scale};
-        TileReport report;
-        bool zero = true;
-        look_at(planes, size, core, report.finite, zero);
-        if (zero && light) return again_on_cpu(job);
-        reference::store_planes(planes, size, core, job.out);
-        return report;
+        std::uint32_t seen[2];  // not finite, not zero
+        std::memcpy(seen, staging_.data(), sizeof seen);
+        if (!seen[0] && !seen[1] && light) return again_on_cpu(job);
+        if (seen[1]) unpack_rows(staging_.data() + kFlagBytes, job.out);
+        else fill_black(job.out);
+        return TileReport{.finite = !seen[0]};
     }
 
     // The network with the way to the device and back: all that happens while the processor waits.
@@ -72,31 +70,45 @@ public:
     [[nodiscard]] std::vector<StageTime> stage_times() const override { return {{"network", network_ms_}}; }
 
 private:
-    [[nodiscard]] std::uint64_t bytes_of(std::size_t node) const {
-        std::uint64_t bytes = sizeof(float);
-        for (const std::int64_t side : plan_.sides[node]) bytes *= static_cast<std::uint64_t>(side);
-        return bytes;
-    }
+    // What calls are prepared for.
+    struct Kind {
+        Size size{0, 0}, continued{0, 0};
+        PixelFormat in, out;
+        Rect core;
+        bool operator==(const Kind&) const = default;
+    };
 
-    // Everything for pictures of this size, kept until there is another.
-    Result<void> prepare(Size size, Size continued) {
-        if (size == size_ && continued == continued_ && !calls_.empty()) return {};
+    // Everything for tiles of this kind, kept until there is another.
+    Result<void> prepare(const TileJob& job) {
+        const Kind kind{job.in.size, job.continued, job.in.format, job.out.format, job.core};
+        if (kind == kind_ && !calls_.empty()) return {};
         calls_.clear();
-        TRY(plan_, tensors::plan_tensors(shared_->graph, size));
+        TRY(plan_, shared_->plan(kind.size));
         TRY(shared_->holds(plan_));
-        if (plan_.bytes > memory_.bytes()) {
+        if (shared_->bytes(plan_) > memory_.bytes()) {
             memory_ = Buffer();  // freed first: old and new need not fit at the same time
-            TRY(memory_, Buffer::create(device_, plan_.bytes, Buffer::Use::device));
+            TRY(memory_, Buffer::create(device_, shared_->bytes(plan_), Buffer::Use::device));
         }
-        const std::uint64_t staged = std::max(bytes_of(0), bytes_of(plan_.sides.size() - 1));
+        const PixelFormat written = written_format(kind.out);
+        const std::uint64_t staged =
+            kFlagBytes + std::max(packed_bytes(kind.in, kind.size), packed_bytes(written, job.out.size));
         if (staged > staging_.bytes()) {
             staging_ = Buffer();
             TRY(staging_, Buffer::create(device_, staged, Buffer::Use::host));
         }
-        TRY(prepare_calls(
-            tensors::calls_of(shared_->graph, plan_, shared_->constants, kWeights, kMemory, continued)));
-        size_ = size;
-        continued_ = continued;
+        if (!flags_.bytes()) {
+            TRY(flags_, Buffer::create(device_, kFlagBytes, Buffer::Use::device));
+        }
+        const int scale = shared_->info.scale;
+        const Size large{kind.size.width * scale, kind.size.height * scale};
+        const Rect core{job.core.x * scale, job.core.y * scale, job.core.width * scale, job.core.height * scale};
+        const tensors::Address words = kStaging + kFlagBytes;
+        auto calls = tensors::calls_of(shared_->graph, plan_, shared_->constants, kWeights, kMemory, kind.continued,
+                                       shared_->fusion);
+        calls.insert(calls.begin(), picture_in(kind.in, kind.size, words, kMemory + plan_.place[0], kFlags));
+        calls.push_back(picture_out(kind.out, large, core, words, kMemory + plan_.place.back(), kFlags));
+        TRY(prepare_calls(std::move(calls)));
+        kind_ = kind;
         return {};
     }
 
@@ -133,8 +145,8 @@ private:
     Result<Prepared> prepare_call(tensors::Call& call, std::uint64_t parameters_at) {
         const DeviceFunctions& vk = device_->vk;
         Prepared made{};
-        made.choice = choose_kernel(call, device_->facts(), shared_->winograd, kWeights);
-        TRY(made.pipeline, device_->kernel(made.choice.kernel));
+        made.choice = choose_kernel(call, device_->facts(), shared_->winograd, kWeights, shared_->half);
+        TRY(made.pipeline, device_->kernel(made.choice.kernel, made.choice.form));
         const VkDescriptorSetLayout layout = device_->set_layout();
         VkDescriptorSetAllocateInfo info{VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO};
         info.descriptorPool = sets_;
@@ -150,8 +162,9 @@ private:
             std::byte* const where = call.parameters.data() + i * sizeof address;
             std::memcpy(&address, where, sizeof address);
             if (address == 0) continue;
-            buffers[i + 1] = binding_of(address);
-            const std::uint64_t place[] = {(in_block(address) - buffers[i + 1].offset) / sizeof(float) | 1ULL << 32};
+            const Block block = block_of(address);
+            buffers[i + 1] = binding_of(block);
+            const std::uint64_t place[] = {(block.at - buffers[i + 1].offset) / block.unit | 1ULL << 32};
             std::memcpy(where, place, sizeof place);
         }
         std::array<VkWriteDescriptorSet, kMostTensors + 1> writes{};
@@ -168,21 +181,32 @@ private:
         return made;
     }
 
-    static std::uint64_t in_block(tensors::Address address) { return address & (kWeights - 1); }
-    [[nodiscard]] VkDescriptorBufferInfo binding_of(tensors::Address address) const {
-        const Buffer& block = address >= kMemory ? memory_ : shared_->weights;
+    // Where an address is: in which buffer, at which byte; and the bytes of a number there.
+    struct Block {
+        const Buffer& buffer;
+        std::uint64_t at, unit;
+    };
+    [[nodiscard]] Block block_of(tensors::Address address) const {
+        const std::uint64_t at = address & (kWeights - 1);
+        switch (address - at) {
+            case kWeights: return {shared_->weights, at, sizeof(float)};
+            case kMemory: return {memory_, at / sizeof(float) * shared_->unit(), shared_->unit()};
+            case kStaging: return {staging_, at, sizeof(std::uint32_t)};
+            default: return {flags_, at, sizeof(std::uint32_t)};
+        }
+    }
+    [[nodiscard]] VkDescriptorBufferInfo binding_of(const Block& block) const {
         const VkPhysicalDeviceLimits& limits = device_->facts().limits;
         const std::uint64_t unit = std::max<std::uint64_t>(limits.minStorageBufferOffsetAlignment, 4);
-        const std::uint64_t first = in_block(address) / unit * unit;
-        return {block.handle(), first,
-                std::min<std::uint64_t>(block.bytes() - first, limits.maxStorageBufferRange / 4 * 4)};
+        const std::uint64_t first = block.at / unit * unit;
+        return {block.buffer.handle(), first,
+                std::min<std::uint64_t>(block.buffer.bytes() - first, limits.maxStorageBufferRange / 4 * 4)};
     }
 
     // ---- running ----
 
     Result<void> compute(const TileJob& job) {
         TRY(VkCommandBuffer buffer, commands_->begin());
-        copy(buffer, staging_.handle(), 0, memory_.handle(), plan_.place[0], bytes_of(0));
         double all = 0, done = 0, room = budget_;
         for (const Prepared& call : calls_) all += call.choice.work * static_cast<double>(call.choice.items);
         for (const Prepared& call : calls_) {
@@ -204,8 +228,8 @@ private:
             }
         }
         commands_->barrier(buffer);
-        const std::size_t last = plan_.sides.size() - 1;
-        copy(buffer, memory_.handle(), plan_.place[last], staging_.handle(), 0, bytes_of(last));
+        const VkBufferCopy region{0, 0, 2 * sizeof(std::uint32_t)};
+        device_->vk.vkCmdCopyBuffer(buffer, flags_.handle(), staging_.handle(), 1, &region);
         to_host(buffer);
         TRY(commands_->submit());
         return commands_->wait();
@@ -235,7 +259,7 @@ private:
 
     // As many items as there is room for, from `first`. Returns how many.
     std::uint64_t dispatch(VkCommandBuffer buffer, const Prepared& call, std::uint64_t first, double room) {
-        const std::uint64_t threads = call.choice.groups ? 1 : device_->facts().threads();
+        const std::uint64_t threads = call.choice.groups ? 1 : call.choice.form.threads;
         const std::uint64_t most =
             threads * std::min<std::uint32_t>(device_->facts().limits.maxComputeWorkGroupCount[0], 1U << 20);
         const double fit = std::max(1.0, std::min(room / call.choice.work, 1e15));
@@ -248,31 +272,16 @@ private:
         return count;
     }
 
-    void copy(VkCommandBuffer buffer, VkBuffer from, std::uint64_t from_at, VkBuffer to, std::uint64_t to_at,
-              std::uint64_t bytes) const {
-        const VkBufferCopy region{from_at, to_at, bytes};
-        device_->vk.vkCmdCopyBuffer(buffer, from, to, 1, &region);
-    }
     void to_host(VkCommandBuffer buffer) const {
         VkMemoryBarrier memory{VK_STRUCTURE_TYPE_MEMORY_BARRIER};
-        memory.srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT;
+        memory.srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT | VK_ACCESS_SHADER_WRITE_BIT;
         memory.dstAccessMask = VK_ACCESS_HOST_READ_BIT;
-        device_->vk.vkCmdPipelineBarrier(buffer, VK_PIPELINE_STAGE_TRANSFER_BIT, VK_PIPELINE_STAGE_HOST_BIT, 0, 1,
-                                         &memory, 0, nullptr, 0, nullptr);
+        constexpr VkPipelineStageFlags from = VK_PIPELINE_STAGE_TRANSFER_BIT | VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
+        device_->vk.vkCmdPipelineBarrier(buffer, from, VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &memory, 0, nullptr, 0,
+                                         nullptr);
     }
 
     // ---- what came back ----
-
-    void look_at(const float* planes, Size size, const Rect& core, bool& finite, bool& zero) const {
-        for (std::int64_t c = 0; c < shared_->info.channels; ++c)
-            for (int y = core.y; y < core.bottom(); ++y) {
-                const float* row = planes + (c * size.height + y) * size.width;
-                for (int x = core.x; x < core.right(); ++x) {
-                    finite = finite && std::isfinite(row[x]);
-                    zero = zero && row[x] == 0.0F;
-                }
-            }
-    }
 
     // A tile of nothing but zeros is what broken drivers give, and seldom what a network makes of a picture.
     Result<TileReport> again_on_cpu(const TileJob& job) {
@@ -292,10 +301,10 @@ private:
     std::shared_ptr<const Shared> shared_;
     std::shared_ptr<Device> device_;
     std::unique_ptr<Commands> commands_;
-    Buffer memory_, staging_, parameters_;
+    Buffer memory_, staging_, flags_, parameters_;
     VkDescriptorPool sets_ = VK_NULL_HANDLE;
     tensors::Plan plan_;
-    Size size_{0, 0}, continued_{0, 0};
+    Kind kind_;
     bool timed_ = false;
     double network_ms_ = 0;
     std::vector<Prepared> calls_;

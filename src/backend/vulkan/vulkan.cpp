@@ -42,9 +42,10 @@ public:
     }
 
     Result<std::unique_ptr<Program>> compile(const Graph& graph, const CompileOptions& options) const override {
-        if (options.precision != Precision::automatic && options.precision != Precision::fp32)
-            return Error{Errc::unsupported, "Vulkan has no precision " +
-                                                std::string(precision_name(options.precision)) + "; it has fp32"};
+        const Precision wanted = options.precision;
+        if (wanted == Precision::int16 || wanted == Precision::int8)
+            return Error{Errc::unsupported, "Vulkan has no precision " + std::string(precision_name(wanted)) +
+                                                "; it has fp32 and fp16"};
         TRY(const auto listed, list());
         const int index = options.device >= 0 ? options.device : best_device(listed);
         if (index < 0) return Error{Errc::device, listed[0].name + ": " + listed[0].refusal};
@@ -54,10 +55,9 @@ public:
         const Facts& facts = listed[static_cast<std::size_t>(index)];
         if (!facts.refusal.empty()) return Error{Errc::device, facts.name + ": " + facts.refusal};
         TRY(auto device, open(facts, index, options.cache_folder));
-        TRY(auto program, make_program(device, graph, options.pool));
-        if (options_.self_check) TRY(check(graph, *program, facts, options));
+        TRY(auto program, choose(device, graph, options));
         device->store_pipelines();
-        return program;
+        return std::unique_ptr<Program>(std::move(program));
     }
 
     [[nodiscard]] bool has_hardware() const {
@@ -88,6 +88,27 @@ public:
     }
 
 private:
+    // Half precision where it was asked for; where nothing was, on devices that gain by it if this network keeps the
+    // gate there. Otherwise single precision, which is compared with the processor's.
+    Result<std::unique_ptr<VulkanProgram>> choose(const std::shared_ptr<Device>& device, const Graph& graph,
+                                                  const CompileOptions& options) const {
+        const Facts& facts = device->facts();
+        const std::string why = no_half(graph, facts);
+        const bool asked = options.precision == Precision::fp16;
+        if (asked && !why.empty()) return Error{Errc::unsupported, "Vulkan: precision fp16: " + why};
+        const bool tried = options.precision == Precision::automatic && options_.self_check && !facts.software();
+        if (asked || (tried && why.empty())) {
+            TRY(auto half, make_program(device, graph, options.pool, true));
+            if (!options_.self_check) return half;
+            TRY(const Verdict verdict, verdict_of(graph, *half, facts, options, false));
+            half->measured(verdict.psnr);
+            if (asked || verdict.good(Precision::fp16)) return half;
+        }
+        TRY(auto program, make_program(device, graph, options.pool, false));
+        if (options_.self_check) TRY(check(graph, *program, facts, options));
+        return program;
+    }
+
     // Devices do not come and go while a program runs; reading all drivers takes a while.
     Result<std::vector<Facts>> list() const {
         const std::lock_guard lock(mutex_);
@@ -123,8 +144,9 @@ private:
         }
         info.usable = true;
         info.precisions = {Precision::fp32};
+        if (facts.half_storage) info.precisions.push_back(Precision::fp16);
         info.detail = "Vulkan " + facts.version_text() + ", " + facts.driver + "; rung " + rung_name(facts.rung()) +
-                      "; fp32 is used";
+                      (facts.half_storage ? "; fp32, fp16 with fp32 sums" : "; fp32");
         if (facts.software()) info.detail += "; software, never taken by auto";
         return info;
     }
@@ -132,7 +154,7 @@ private:
     // What is known of a network on a device, measured where it is not.
     Result<Verdict> verdict_of(const Graph& graph, const Program& program, const Facts& facts,
                                const CompileOptions& options, bool timed) const {
-        const std::string name = verdict_name(graph, facts);
+        const std::string name = verdict_name(graph, facts, program.info().precision);
         const std::lock_guard lock(verdicts_mutex_);
         auto it = verdicts_.find(name);
         if (it == verdicts_.end())
@@ -149,7 +171,7 @@ private:
     Result<void> check(const Graph& graph, const Program& program, const Facts& facts,
                        const CompileOptions& options) const {
         TRY(const Verdict verdict, verdict_of(graph, program, facts, options, false));
-        if (verdict.good()) return {};
+        if (verdict.good(Precision::fp32)) return {};
         return Error{Errc::device,
                      facts.name + " (" + facts.driver + ") does not compute this network right: a picture " +
                          (verdict.finite ? "differs by " + text_of(verdict.difference, 2) + " from the processor's"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all kernels on whole tensors share. Six tensors are bound at most, in the order of the addresses in the
+// What all kernels on whole tensors share. Seven tensors are bound at most, in the order of the addresses in the
 // parameters; the low half of an address is the number at which the tensor begins in its binding, the high half is 0
 // for a tensor that is not there. Numbers of 64 bits hold less than 2^31 here (session.cpp sees to that): only their low
 // half is read.
@@ -7,8 +7,20 @@ layout(local_size_x_id = 0, local_size_y = 1, local_size_z = 1) in;
 
 layout(push_constant) uniform Range { uint first, end; } range;  // the items of this dispatch
 
+// What tensors hold: kernels for half precision are compiled with ENLARGE_HALF. All sums are in 32 bits.
+#ifdef ENLARGE_HALF
+#extension GL_EXT_shader_16bit_storage : require
+#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
+#define REAL float16_t
+#else
+#define REAL float
+#endif
+
 #define TENSOR(binding_number, name) \
-    layout(set = 0, binding = binding_number, std430) buffer Tensor##binding_number { float name[]; };
+    layout(set = 0, binding = binding_number, std430) buffer Tensor##binding_number { REAL name[]; };
+// Numbers of the network.
+#define CONSTANTS(binding_number, name) \
+    layout(set = 0, binding = binding_number, std430) readonly buffer Constants##binding_number { float name[]; };
 
 // for (uint i of the items that this thread computes)
 #define ITEMS(i)                                                                   \

@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// ConvTensor of backend/tensors/params.hpp: what one output number sums; of a transposed convolution the taps that fall
+// FusedConv of backend/tensors/params.hpp: what one output number sums; of a transposed convolution the taps that fall
 // onto it.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "tensor.glsl"
+#include "conv.glsl"
 
-layout(set = 0, binding = 0, std430) readonly buffer Parameters {
-    uvec2 in_at, out_at, weights_at, bias_at;
-    int channels, height, width, out_channels, out_height, out_width;
-    int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, groups, top, left;
-    int transposed;
-} p;
-TENSOR(1, source)
-TENSOR(2, result)
-TENSOR(3, weights)
-TENSOR(4, bias)
+CONSTANTS(3, weights)
 
 void main() {
     const int plane = p.out_height * p.out_width, in_plane = p.height * p.width;
@@ -24,7 +16,7 @@ void main() {
         const int i = int(item), o = i / plane, pixel = i - o * plane, y = pixel / p.out_width,
                   x = pixel - y * p.out_width;
         const int first = o / out_group * in_group;
-        float sum = bias[p.bias_at.x + uint(o)];
+        float sum = bias_of(o);
         for (int v = 0; v < p.kernel_h; ++v) {
             int yy = y * p.stride_h + v * p.dilation_h - p.top;
             if (p.transposed != 0) {
@@ -46,12 +38,12 @@ void main() {
                                                                       : o * in_group * taps + tap);
                 uint from = p.in_at.x + uint((first * p.height + yy) * p.width + xx);
                 for (int c = 0; c < in_group; ++c) {
-                    sum += weights[weight] * source[from];
+                    sum += weights[weight] * float(source[from]);
                     weight += uint(weight_step);
                     from += uint(in_plane);
                 }
             }
         }
-        result[p.out_at.x + item] = sum;
+        finish(sum, o, y, x);
     }
 }

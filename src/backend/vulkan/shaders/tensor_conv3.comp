@@ -1,24 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// ConvTensor of backend/tensors/params.hpp where it is 3x3 with steps of one, padding of one and one group: most of
+// FusedConv of backend/tensors/params.hpp where it is 3x3 with steps of one, padding of one and one group: most of
 // what networks compute. A work group gives 32x8 pixels of as many channels as it has threads for eight pixels: of
-// eight input channels at a time the pixels and the weights lie in shared memory (20 KB with 256 threads), and a thread
-// sums four pixels of eight channels in registers. Every result sums in one order, wherever its tile begins.
+// kChunk input channels at a time the pixels and the weights lie in shared memory (20 KB with 256 threads and 8), and a
+// thread sums four pixels of eight channels in registers. Every result sums in one order, wherever its tile begins.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "tensor.glsl"
+#include "conv.glsl"
 
-layout(set = 0, binding = 0, std430) readonly buffer Parameters {
-    uvec2 in_at, out_at, weights_at, bias_at;
-    int channels, height, width, out_channels, out_height, out_width;
-    int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, groups, top, left;
-    int transposed;
-} p;
-TENSOR(1, source)
-TENSOR(2, result)
-TENSOR(3, weights)
-TENSOR(4, bias)
+CONSTANTS(3, weights)
 
-const int kWide = 32, kHigh = 8, kChunk = 8, kPitch = kWide + 2, kRows = kHigh + 2;
+layout(constant_id = 2) const int kChunk = 8;
+
+const int kWide = 32, kHigh = 8, kPitch = kWide + 2, kRows = kHigh + 2;
 const int kOut = int(gl_WorkGroupSize.x) / 8;  // channels of a work group: 8 for each 64 threads
 
 shared float pixels[kChunk * kRows * kPitch];
@@ -29,7 +23,7 @@ void load_pixels(int chunk, int x0, int y0) {
         const int c = i / (kRows * kPitch), rest = i - c * kRows * kPitch, row = rest / kPitch;
         const int y = y0 + row - 1, x = x0 + rest - row * kPitch - 1, channel = chunk + c;
         const bool inside = channel < p.channels && y >= 0 && x >= 0 && y < p.height && x < p.width;
-        pixels[i] = inside ? source[p.in_at.x + uint((channel * p.height + y) * p.width + x)] : 0.0;
+        pixels[i] = inside ? float(source[p.in_at.x + uint((channel * p.height + y) * p.width + x)]) : 0.0;
     }
 }
 
@@ -81,8 +75,7 @@ void main() {
             for (int k = 0; k < 8; ++k) {
                 const int x = x0 + own_x + i, o = first_out + part * 8 + k;
                 if (x >= p.out_width || y >= p.out_height || o >= p.out_channels) continue;
-                result[p.out_at.x + uint((o * p.out_height + y) * p.out_width + x)] =
-                    bias[p.bias_at.x + uint(o)] + (k < 4 ? low[i][k] : high[i][k - 4]);
+                finish(bias_of(o) + (k < 4 ? low[i][k] : high[i][k - 4]), o, y, x);
             }
     }
 }

@@ -22,9 +22,9 @@ void main() {
         for (int tap = 0; tap < taps; ++tap) {
             const int yy = y + tap / p.kernel - p.kernel / 2, xx = x + tap % p.kernel - p.kernel / 2;
             if (yy < 0 || xx < 0 || yy >= p.height || xx >= p.width) continue;
-            sum += kernels[p.kernels_at.x + uint((c / wide * taps + tap) * kernel_plane + place)] *
-                   source[p.in_at.x + uint(c * plane + yy * p.width + xx)];
+            sum += float(kernels[p.kernels_at.x + uint((c / wide * taps + tap) * kernel_plane + place)]) *
+                   float(source[p.in_at.x + uint(c * plane + yy * p.width + xx)]);
         }
-        result[p.out_at.x + item] = sum;
+        result[p.out_at.x + item] = REAL(sum);
     }
 }

@@ -20,8 +20,8 @@ void main() {
         const bool inside = y >= 0 && x >= 0 && y < p.height && x < p.width;
         float value = 0.0;
         if (inside || p.kind != kEdgeZeros)
-            value = source[p.in_at.x + uint((c * p.rows + edge_place(y, p.height, p.kind)) * p.pitch +
-                                            edge_place(x, p.width, p.kind))];
-        result[p.out_at.x + item] = value;
+            value = float(source[p.in_at.x + uint((c * p.rows + edge_place(y, p.height, p.kind)) * p.pitch +
+                                            edge_place(x, p.width, p.kind))]);
+        result[p.out_at.x + item] = REAL(value);
     }
 }

@@ -12,8 +12,8 @@ layout(set = 0, binding = 0, std430) readonly buffer Parameters {
 } p;
 TENSOR(1, source)
 TENSOR(2, result)
-TENSOR(3, scale)
-TENSOR(4, shift)
+CONSTANTS(3, scale)
+CONSTANTS(4, shift)
 
 shared float sums[gl_WorkGroupSize.x];
 
@@ -31,22 +31,22 @@ void main() {
     for (uint group = range.first + gl_WorkGroupID.x; group < range.end; group += gl_NumWorkGroups.x) {
         const uint from = p.in_at.x + group * size, to = p.out_at.x + group * size;
         float sum = 0.0;
-        for (uint i = own; i < size; i += step) sum += source[from + i];
+        for (uint i = own; i < size; i += step) sum += float(source[from + i]);
         const float mean = group_sum(sum) / float(size);
         if (p.mean != 0) {
-            if (own == 0) result[p.out_at.x + group] = mean;
+            if (own == 0) result[p.out_at.x + group] = REAL(mean);
             continue;
         }
         float squares = 0.0;
         for (uint i = own; i < size; i += step) {
-            const float d = source[from + i] - mean;
+            const float d = float(source[from + i]) - mean;
             squares += d * d;
         }
         const float factor = 1.0 / sqrt(group_sum(squares) / float(size) + p.epsilon);
         for (uint i = own; i < size; i += step) {
             const uint c = (group * size + i) / p.plane.x;
             result[to + i] =
-                (source[from + i] - mean) * factor * scale[p.scale_at.x + c] + shift[p.shift_at.x + c];
+                REAL((float(source[from + i]) - mean) * factor * scale[p.scale_at.x + c] + shift[p.shift_at.x + c]);
         }
     }
 }

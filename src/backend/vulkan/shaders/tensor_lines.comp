@@ -12,8 +12,8 @@ layout(set = 0, binding = 0, std430) readonly buffer Parameters {
 } p;
 TENSOR(1, source)
 TENSOR(2, result)
-TENSOR(3, scale)
-TENSOR(4, shift)
+CONSTANTS(3, scale)
+CONSTANTS(4, shift)
 
 const int kLayerNorm = 0, kRmsNorm = 1, kL2Norm = 2, kSoftmax = 3, kArgmax = 4;
 
@@ -23,10 +23,10 @@ void main() {
     ITEMS(line) {
         const uint start = line / inner * side * inner + line % inner, from = p.in_at.x + start,
                    to = p.out_at.x + start;
-        float sum = 0.0, squares = 0.0, largest = source[from];
+        float sum = 0.0, squares = 0.0, largest = float(source[from]);
         uint best = 0;
         for (uint i = 0; i < side; ++i) {
-            const float v = source[from + i * inner];
+            const float v = float(source[from + i * inner]);
             sum += v;
             squares += v * v;
             if (v > largest) {
@@ -35,7 +35,7 @@ void main() {
             }
         }
         if (p.kind == kArgmax) {
-            result[p.out_at.x + line] = float(best);
+            result[p.out_at.x + line] = REAL(float(best));
             continue;
         }
         float mean = 0.0, factor = 1.0;
@@ -43,7 +43,7 @@ void main() {
             mean = sum / count;
             float variance = 0.0;
             for (uint i = 0; i < side; ++i) {
-                const float d = source[from + i * inner] - mean;
+                const float d = float(source[from + i * inner]) - mean;
                 variance += d * d;
             }
             factor = 1.0 / sqrt(variance / count + p.epsilon);
@@ -52,14 +52,14 @@ void main() {
         if (p.kind == kL2Norm) factor = 1.0 / (sqrt(squares) < p.epsilon ? p.epsilon : sqrt(squares));
         if (p.kind == kSoftmax) {
             sum = 0.0;
-            for (uint i = 0; i < side; ++i) sum += exp(source[from + i * inner] - largest);
+            for (uint i = 0; i < side; ++i) sum += exp(float(source[from + i * inner]) - largest);
         }
         for (uint i = 0; i < side; ++i) {
-            const float x = source[from + i * inner];
+            const float x = float(source[from + i * inner]);
             float v = p.kind == kSoftmax ? exp(x - largest) / sum : (x - mean) * factor;
             if (p.scale_at.y != 0) v *= scale[p.scale_at.x + i];
             if (p.shift_at.y != 0) v += shift[p.shift_at.x + i];
-            result[to + i * inner] = v;
+            result[to + i * inner] = REAL(v);
         }
     }
 }

@@ -24,11 +24,11 @@ void main() {
             from_b += at * p.step_b[k].x;
             rest = next;
         }
-        const float a = left[p.a_at.x + from_a], b = right[p.b_at.x + from_b];
+        const float a = float(left[p.a_at.x + from_a]), b = float(right[p.b_at.x + from_b]);
         float v = p.alpha * a + p.beta * b;
         if (p.kind == 1) v = a * b;
         if (p.kind == 2) v = a > b || is_nan(a) ? a : b;
         if (p.kind == 3) v = (a + b) * (sigmoid_of(a) - 0.5);
-        result[p.out_at.x + i] = v;
+        result[p.out_at.x + i] = REAL(v);
     }
 }

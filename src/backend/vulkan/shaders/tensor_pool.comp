@@ -21,12 +21,12 @@ void main() {
         for (int tap = 0; tap < p.kernel * p.kernel; ++tap) {
             const int yy = y * p.stride - p.pad + tap / p.kernel, xx = x * p.stride - p.pad + tap % p.kernel;
             if (yy < 0 || xx < 0 || yy >= p.height || xx >= p.width) continue;
-            const float v = source[p.in_at.x + uint((c * p.height + yy) * p.width + xx)];
+            const float v = float(source[p.in_at.x + uint((c * p.height + yy) * p.width + xx)]);
             sum += v;
             largest = count == 0 || v > largest || is_nan(v) ? v : largest;
             ++count;
         }
         const float all = float(p.count_padding != 0 ? p.kernel * p.kernel : count);
-        result[p.out_at.x + item] = p.largest != 0 ? largest : sum / all;
+        result[p.out_at.x + item] = REAL(p.largest != 0 ? largest : sum / all);
     }
 }

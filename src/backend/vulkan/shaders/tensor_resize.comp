@@ -67,8 +67,8 @@ void main() {
             for (int b = 0; b < across.count; ++b) {
                 const int yy = clamp(down.first + a, 0, p.height - 1), xx = clamp(across.first + b, 0, p.width - 1);
                 sum += down.weight[a] * across.weight[b] *
-                       source[p.in_at.x + uint((c * p.height + yy) * p.width + xx)];
+                       float(source[p.in_at.x + uint((c * p.height + yy) * p.width + xx)]);
             }
-        result[p.out_at.x + item] = sum;
+        result[p.out_at.x + item] = REAL(sum);
     }
 }

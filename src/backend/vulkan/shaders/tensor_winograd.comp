@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ConvTensor of backend/tensors/params.hpp as in tensor_conv3.comp, by Winograd's F(4x4, 3x3): a quarter of the
+// FusedConv of backend/tensors/params.hpp as in tensor_conv3.comp, by Winograd's F(4x4, 3x3): a quarter of the
 // multiplications. `weights` are transformed (winograd.cpp): fours of channels of the result x channels x 36 places.
 // A work group gives 16x16 pixels, 16 blocks of 4x4, of kOut channels. Of kChunk channels at a time the transformed
 // pixels and weights lie in shared memory; a thread sums one of the 36 places for 8 blocks and 8 channels in registers.
@@ -7,20 +7,12 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "tensor.glsl"
+#include "conv.glsl"
 
 layout(constant_id = 1) const int kOut = 32;
 layout(constant_id = 2) const int kChunk = 4;
 
-layout(set = 0, binding = 0, std430) readonly buffer Parameters {
-    uvec2 in_at, out_at, weights_at, bias_at;
-    int channels, height, width, out_channels, out_height, out_width;
-    int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, groups, top, left;
-    int transposed;
-} p;
-TENSOR(1, source)
-TENSOR(2, result)
 layout(set = 0, binding = 3, std430) readonly buffer Transformed { vec4 weights[]; };
-TENSOR(4, bias)
 
 const int kPlaces = 36, kBlocks = 16, kFours = kOut / 4;
 const int kPixels = kChunk * kBlocks / 4 * kPlaces;  // fours of transformed pixels; the weights come after them
@@ -41,7 +33,7 @@ void transform_six(inout float d[6]) {
 
 float pixel_at(int channel, int y, int x) {
     if (channel >= p.channels || y < 0 || x < 0 || y >= p.height || x >= p.width) return 0.0;
-    return source[p.in_at.x + uint((channel * p.height + y) * p.width + x)];
+    return float(source[p.in_at.x + uint((channel * p.height + y) * p.width + x)]);
 }
 
 // pool[(channel * 4 + block / 4) * 36 + place][block % 4]
@@ -102,7 +94,7 @@ void store(int first_out, int x0, int y0) {
                        sum_at(block, channel, 30 + u), r);
             for (int v = 0; v < 4; ++v) part[v * 6 + u] = r[v];
         }
-        const float more = p.bias_at.y != 0 ? bias[p.bias_at.x + uint(o)] : 0.0;
+        const float more = bias_of(o);
         const int x = x0 + block % 4 * 4, y = y0 + block / 4 * 4;
         for (int v = 0; v < 4; ++v) {
             float r[4];
@@ -110,7 +102,7 @@ void store(int first_out, int x0, int y0) {
             gather_six(part[k], part[k + 1], part[k + 2], part[k + 3], part[k + 4], part[k + 5], r);
             for (int u = 0; u < 4; ++u)
                 if (x + u < p.out_width && y + v < p.out_height)
-                    result[p.out_at.x + uint((o * p.out_height + y + v) * p.out_width + x + u)] = r[u] + more;
+                    finish(r[u] + more, o, y + v, x + u);
         }
     }
 }
