@@ -63,10 +63,16 @@ void print_row(const enlarge::BenchResult& r, double open_ms) {
                 std::string(enlarge::precision_name(r.precision)).c_str(), r.threads, r.median_ms, r.min_ms, r.fps, r.gflops,
                 100 * r.peak_fraction, static_cast<double>(r.peak_memory_bytes) / 1048576.0, open_ms, r.load_ms, r.path.c_str());
     if (r.device_ms > 0) {
-        std::printf("    GPU: the network alone %.2f ms, %.1f frames/s, %.1f TFLOP/s of %.1f measured; ", r.device_ms, 1000 / r.device_ms,
-                    r.gflops / 1000, r.peak_gflops / 1000);
-        if (r.video_fps > 0) std::printf("NV12 from and to host memory %.1f frames/s (%.0f %%); ", r.video_fps, 0.1 * r.video_fps * r.device_ms);
-        std::printf("%.0f MiB of GPU memory; a large copy %.0f GB/s\n", static_cast<double>(r.device_memory_bytes) / 1048576.0, r.copy_gigabytes);
+        std::printf("    GPU: the network alone %.2f ms, %.1f frames/s, %.*f %s; ", r.device_ms, 1000 / r.device_ms,
+                    r.gflops < 100 ? 2 : 1, r.gflops < 100 ? r.gflops : r.gflops / 1000,
+                    r.gflops < 100 ? "GFLOP/s" : "TFLOP/s");
+        if (r.peak_gflops > 0) std::printf("%.1f TFLOP/s measured at most; ", r.peak_gflops / 1000);
+        if (r.video_fps > 0)
+            std::printf("NV12 from and to host memory %.1f frames/s (%.0f %%); ", r.video_fps,
+                        0.1 * r.video_fps * r.device_ms);
+        std::printf("%.0f MiB of GPU memory", static_cast<double>(r.device_memory_bytes) / 1048576.0);
+        if (r.copy_gigabytes > 0) std::printf("; a large copy %.0f GB/s", r.copy_gigabytes);
+        std::printf("\n");
     }
     if (!r.stages.empty()) {
         std::printf("    stages, ms:");

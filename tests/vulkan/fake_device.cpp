@@ -111,6 +111,24 @@ VKAPI_ATTR void VKAPI_CALL properties(VkPhysicalDevice device, VkPhysicalDeviceP
 VKAPI_ATTR void VKAPI_CALL old_properties(VkPhysicalDevice device, VkPhysicalDeviceProperties* all) {
     fake().real_instance.vkGetPhysicalDeviceProperties(device, all);
     if (fake().graphics_card) all->deviceType = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    if (fake().names_differ && fake().described++ % fake().devices > 0) std::strcpy(all->deviceName, "the second card");
+}
+VKAPI_ATTR VkResult VKAPI_CALL enumerate(VkInstance instance, std::uint32_t* count, VkPhysicalDevice* all) {
+    std::uint32_t one = 1;
+    VkPhysicalDevice device = VK_NULL_HANDLE;
+    const VkResult made = fake().real_instance.vkEnumeratePhysicalDevices(instance, &one, &device);
+    if (!all) *count = static_cast<std::uint32_t>(fake().devices);
+    else std::fill_n(all, *count, device);
+    return made == VK_INCOMPLETE ? VK_SUCCESS : made;
+}
+VKAPI_ATTR void VKAPI_CALL get_queue(VkDevice device, std::uint32_t family, std::uint32_t index, VkQueue* queue) {
+    fake().real.vkGetDeviceQueue(device, family, index, queue);
+    fake().device_of[*queue] = device;
+}
+VKAPI_ATTR VkResult VKAPI_CALL submit(VkQueue queue, std::uint32_t count, const VkSubmitInfo* infos, VkFence fence) {
+    if (fake().strikes("vkQueueSubmit")) return fake().failure;
+    fake().submitted.insert(fake().device_of[queue]);
+    return fake().real.vkQueueSubmit(queue, count, infos, fence);
 }
 VKAPI_ATTR void VKAPI_CALL features(VkPhysicalDevice device, VkPhysicalDeviceFeatures2* all) {
     fake().real_instance.vkGetPhysicalDeviceFeatures2(device, all);
@@ -154,6 +172,7 @@ void FakeDevice::instance(vulkan::InstanceFunctions& vk) {
     real_instance = vk;
     vk.vkGetPhysicalDeviceProperties2 = properties;
     vk.vkGetPhysicalDeviceProperties = old_properties;
+    if (devices > 1) vk.vkEnumeratePhysicalDevices = enumerate;
     vk.vkGetPhysicalDeviceFeatures2 = features;
     vk.vkGetPhysicalDeviceMemoryProperties2 = memory;
     vk.vkEnumerateDeviceExtensionProperties = extensions;
@@ -165,6 +184,9 @@ void FakeDevice::device(vulkan::DeviceFunctions& vk) {
     if (vk.function) wrap<name_##function, &vulkan::DeviceFunctions::function>(vk, vk.function);
     ENLARGE_FALLIBLE(ENLARGE_WRAP)
 #undef ENLARGE_WRAP
+    ++opened;
+    vk.vkGetDeviceQueue = get_queue;
+    vk.vkQueueSubmit = submit;
     vk.vkCmdDispatch = dispatch;
     vk.vkCmdPushConstants = push;
     vk.vkAllocateMemory = allocate;

@@ -30,6 +30,9 @@ struct FakeDevice final : vulkan::Interposer {
     std::function<void(VkPhysicalDeviceLimits&)> limits;
     bool no_half = false, no_timeline = false, two_heaps = false;
     bool graphics_card = false;      // not software
+    int devices = 1;                 // the one device that is there, so often
+    bool names_differ = false;       // "... second" is the other's
+    int opened = 0;                  // devices, so far
     VkDeviceSize largest_block = 0;  // larger ones fail; 0: none does
     VkDeviceSize free_bytes = 0;     // as VK_EXT_memory_budget tells; 0: it does not
     VkDeviceSize largest_asked = 0;  // of all blocks asked for
@@ -49,6 +52,9 @@ struct FakeDevice final : vulkan::Interposer {
         failed = function;
         return true;
     }
+    int described = 0;
+    std::set<VkDevice> submitted;  // devices that were given work
+    std::map<VkQueue, VkDevice> device_of;
     std::set<VkDeviceMemory> mapped;
     std::map<VkBuffer, VkDeviceMemory> memory_of;
     vulkan::InstanceFunctions real_instance;

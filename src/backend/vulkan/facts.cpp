@@ -197,6 +197,11 @@ Result<std::vector<Facts>> list_devices(const Instance& instance) {
     return all;
 }
 
+bool same_kind(const Facts& a, const Facts& b) {
+    return a.name == b.name && a.vendor == b.vendor && a.device == b.device && a.driver == b.driver &&
+           a.driver_version == b.driver_version && a.refusal == b.refusal;
+}
+
 std::uint64_t budget_of(const Instance& instance, const Facts& facts) {
     if (!facts.budget) return 0;
     VkPhysicalDeviceMemoryProperties2 memory{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2};

@@ -52,6 +52,9 @@ Facts facts_of(const Instance& instance, VkPhysicalDevice device);
 // All devices in the driver's order: their numbers are those of "vulkan:N".
 Result<std::vector<Facts>> list_devices(const Instance& instance);
 
+// Whether two devices give the same bits: the same card with the same driver.
+bool same_kind(const Facts& a, const Facts& b);
+
 // What of the device's memory is free for us now, in bytes; 0 where it does not say.
 std::uint64_t budget_of(const Instance& instance, const Facts& facts);
 

@@ -70,12 +70,16 @@ std::string no_half(const Graph& graph, const Facts& facts) {
 
 std::int64_t VulkanProgram::memory_bytes(Size tile) const {
     constexpr std::int64_t too_much = std::int64_t{1} << 50;
-    const auto plan = shared_->plan(tile);
+    const auto plan = first().plan(tile);
     if (!plan.ok()) return plan.error().code == Errc::memory ? too_much : 0;
-    return shared_->holds(*plan).ok() ? static_cast<std::int64_t>(shared_->bytes(*plan)) : too_much;
+    const auto holds = [&](const auto& shared) { return shared->holds(*plan).ok(); };
+    const bool all = std::all_of(all_.begin(), all_.end(), holds);
+    return all ? static_cast<std::int64_t>(first().bytes(*plan)) : too_much;
 }
 
-Result<std::unique_ptr<Session>> VulkanProgram::session() const { return make_session(shared_); }
+Result<std::unique_ptr<Session>> VulkanProgram::session() const {
+    return make_session(all_[next_.fetch_add(1) % all_.size()]);
+}
 
 Result<void> Shared::holds(const tensors::Plan& plan) const {
     const Facts& facts = device->facts();
@@ -112,15 +116,10 @@ Result<const Program*> Shared::on_cpu() const {
     return static_cast<const Program*>(cpu.get());
 }
 
-Result<std::unique_ptr<VulkanProgram>> make_program(std::shared_ptr<Device> device, const Graph& graph,
-                                                    ThreadPool* pool, bool half) {
-    TRY(graph.validate());
-    if (graph.inputs() != 1)
-        return Error{Errc::unsupported,
-                     "Vulkan: a network with " + std::to_string(graph.inputs()) + " inputs; one picture is expected"};
-    if (graph.output().channels != graph.input_channels())
-        return Error{Errc::unsupported, "Vulkan: a network from " + std::to_string(graph.input_channels()) + " to " +
-                                            std::to_string(graph.output().channels) + " channels"};
+namespace {
+
+Result<std::shared_ptr<Shared>> on_device(std::shared_ptr<Device> device, const Graph& graph, ThreadPool* pool,
+                                          bool half) {
     auto shared = std::make_shared<Shared>();
     shared->device = std::move(device);
     shared->graph = graph;
@@ -143,7 +142,27 @@ Result<std::unique_ptr<VulkanProgram>> make_program(std::shared_ptr<Device> devi
     TRY(shared->weights,
         Buffer::create(shared->device, std::max<std::size_t>(values.size() * sizeof(float), 256), Buffer::Use::device));
     TRY(upload(shared->device, shared->weights, values.data(), values.size() * sizeof(float)));
-    return std::make_unique<VulkanProgram>(std::move(shared));
+    return shared;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<VulkanProgram>> make_program(const Devices& devices, const Graph& graph, ThreadPool* pool,
+                                                    bool half) {
+    TRY(graph.validate());
+    if (graph.inputs() != 1)
+        return Error{Errc::unsupported,
+                     "Vulkan: a network with " + std::to_string(graph.inputs()) + " inputs; one picture is expected"};
+    if (graph.output().channels != graph.input_channels())
+        return Error{Errc::unsupported, "Vulkan: a network from " + std::to_string(graph.input_channels()) + " to " +
+                                            std::to_string(graph.output().channels) + " channels"};
+    std::vector<std::shared_ptr<Shared>> all;
+    for (const std::shared_ptr<Device>& device : devices) {
+        TRY(auto one, on_device(device, graph, pool, half));
+        all.push_back(std::move(one));
+    }
+    if (all.size() > 1) all.front()->info.description += ", on " + std::to_string(all.size()) + " devices";
+    return std::make_unique<VulkanProgram>(std::move(all));
 }
 
 }  // namespace enlarge::vulkan

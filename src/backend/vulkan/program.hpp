@@ -2,10 +2,12 @@
 // A network on a Vulkan device, call by call, and its sessions.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "backend/backend.hpp"
 #include "backend/tensors/lower.hpp"
@@ -45,17 +47,22 @@ struct Shared {
 
 class VulkanProgram final : public Program {
 public:
-    explicit VulkanProgram(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
-    [[nodiscard]] const ProgramInfo& info() const override { return shared_->info; }
-    // More than any memory where the device cannot hold the tile, so that a smaller one is chosen.
+    // One for each device; sessions take them in turn.
+    explicit VulkanProgram(std::vector<std::shared_ptr<Shared>> all) : all_(std::move(all)) {}
+    [[nodiscard]] const ProgramInfo& info() const override { return first().info; }
+    // More than any memory where a device cannot hold the tile, so that a smaller one is chosen.
     [[nodiscard]] std::int64_t memory_bytes(Size tile) const override;
     Result<std::unique_ptr<Session>> session() const override;
-    [[nodiscard]] std::int64_t peak_device_bytes() const override { return shared_->device->most_bytes.load(); }
+    [[nodiscard]] int devices() const override { return static_cast<int>(all_.size()); }
+    [[nodiscard]] std::int64_t peak_device_bytes() const override { return first().device->most_bytes.load(); }
+    [[nodiscard]] const Facts& facts() const { return first().device->facts(); }
     // Before anyone else has the program: how far it was from fp32, in dB.
-    void measured(double psnr) { shared_->info.calibration_psnr = psnr; }
+    void measured(double psnr) { first().info.calibration_psnr = psnr; }
 
 private:
-    std::shared_ptr<Shared> shared_;
+    [[nodiscard]] Shared& first() const { return *all_.front(); }
+    std::vector<std::shared_ptr<Shared>> all_;
+    mutable std::atomic<std::size_t> next_{0};
 };
 
 // Why this network is not computed in half precision on this device; empty: it can be. Tensors that hold places in other
@@ -63,8 +70,9 @@ private:
 std::string no_half(const Graph& graph, const Facts& facts);
 
 // Fails with Errc::unsupported for networks that are no picture in, picture out. `half`: tensors in half precision, sums
-// in single precision; only where no_half() is empty.
-Result<std::unique_ptr<VulkanProgram>> make_program(std::shared_ptr<Device> device, const Graph& graph,
-                                                    ThreadPool* pool, bool half);
+// in single precision; only where no_half() is empty. Devices of one kind only: their results have the same bits.
+using Devices = std::vector<std::shared_ptr<Device>>;
+Result<std::unique_ptr<VulkanProgram>> make_program(const Devices& devices, const Graph& graph, ThreadPool* pool,
+                                                    bool half);
 
 }  // namespace enlarge::vulkan

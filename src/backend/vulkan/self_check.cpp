@@ -148,6 +148,8 @@ Result<Verdict> judge(const Graph& graph, const Program& program, ThreadPool* po
     Verdict verdict;
     verdict.finite = got.finite || !truth.finite;
     if (truth.finite && got.finite) compare(truth.picture, got.picture, verdict);
+    // Pixels that were never written may be anything.
+    if (!std::isfinite(verdict.difference) || !std::isfinite(verdict.psnr)) verdict = {.finite = false};
     if (!timed || !verdict.good(precision)) return verdict;
     CompileOptions fastest = exact;
     fastest.precision = Precision::automatic;

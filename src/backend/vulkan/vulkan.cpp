@@ -47,16 +47,15 @@ public:
             return Error{Errc::unsupported, "Vulkan has no precision " + std::string(precision_name(wanted)) +
                                                 "; it has fp32 and fp16"};
         TRY(const auto listed, list());
-        const int index = options.device >= 0 ? options.device : best_device(listed);
+        const bool any = options.device < 0;
+        const int index = any ? fastest(listed, graph, options) : options.device;
         if (index < 0) return Error{Errc::device, listed[0].name + ": " + listed[0].refusal};
         if (index >= static_cast<int>(listed.size()))
             return Error{Errc::device, "there is no vulkan:" + std::to_string(index) + "; there are " +
                                            std::to_string(listed.size()) + " Vulkan devices, from vulkan:0 on"};
         const Facts& facts = listed[static_cast<std::size_t>(index)];
         if (!facts.refusal.empty()) return Error{Errc::device, facts.name + ": " + facts.refusal};
-        TRY(auto device, open(facts, index, options.cache_folder));
-        TRY(auto program, choose(device, graph, options));
-        device->store_pipelines();
+        TRY(auto program, make_on(index, any, listed, graph, options));
         return std::unique_ptr<Program>(std::move(program));
     }
 
@@ -67,9 +66,7 @@ public:
     }
 
     Result<void> worth_choosing(const Graph& graph, const Program& program, const CompileOptions& options) const {
-        TRY(const auto listed, list());
-        const int index = options.device >= 0 ? options.device : best_device(listed);
-        const Facts& facts = listed[static_cast<std::size_t>(index)];
+        const Facts& facts = static_cast<const VulkanProgram&>(program).facts();
         TRY(const Verdict verdict, verdict_of(graph, program, facts, options, true));
         if (verdict.device_ms <= verdict.cpu_ms) return {};
         return Error{Errc::unsupported, facts.name + " takes " + text_of(verdict.device_ms, 3) +
@@ -88,23 +85,73 @@ public:
     }
 
 private:
+    // On a device, with `twins` also on those of its kind: they share a job, and no frame shows which computed it.
+    Result<std::unique_ptr<VulkanProgram>> make_on(int index, bool twins, const std::vector<Facts>& listed,
+                                                   const Graph& graph, const CompileOptions& options) const {
+        const Facts& facts = listed[static_cast<std::size_t>(index)];
+        TRY(auto first, open(facts, index, options.cache_folder));
+        Devices devices{std::move(first)};
+        for (int i = 0; twins && i < static_cast<int>(listed.size()); ++i) {
+            const Facts& other = listed[static_cast<std::size_t>(i)];
+            if (i == index || !same_kind(facts, other)) continue;
+            auto twin = open(other, i, options.cache_folder);
+            if (twin.ok()) devices.push_back(*twin);
+            else log(LogLevel::notice, {"device-not-used", "vulkan:" + std::to_string(i) + " is left out: " +
+                                                               twin.error().message});
+        }
+        TRY(auto program, choose(devices, graph, options));
+        for (const auto& device : devices) device->store_pipelines();
+        return program;
+    }
+
+    // Of several kinds of cards the one that was measured to be the fastest with this network; else what is best by its
+    // looks.
+    int fastest(const std::vector<Facts>& listed, const Graph& graph, const CompileOptions& options) const {
+        const int best = best_device(listed);
+        std::vector<int> kinds;
+        for (int i = 0; i < static_cast<int>(listed.size()); ++i) {
+            const Facts& facts = listed[static_cast<std::size_t>(i)];
+            const auto known = [&](int k) { return same_kind(listed[static_cast<std::size_t>(k)], facts); };
+            if (facts.refusal.empty() && !facts.software() && std::none_of(kinds.begin(), kinds.end(), known))
+                kinds.push_back(i);
+        }
+        if (kinds.size() < 2 || !options_.self_check) return best;
+        int found = best;
+        double least = 0;
+        for (const int i : kinds) {
+            const Facts& facts = listed[static_cast<std::size_t>(i)];
+            const auto program = make_on(i, false, listed, graph, options);
+            const auto verdict = program.ok() ? verdict_of(graph, **program, facts, options, true)
+                                              : Result<Verdict>(program.error());
+            if (!verdict.ok()) {
+                log(LogLevel::notice, {"device-not-used", "vulkan:" + std::to_string(i) + " is left out: " +
+                                                              verdict.error().message});
+                continue;
+            }
+            if (least != 0 && verdict->device_ms >= least) continue;
+            found = i;
+            least = verdict->device_ms;
+        }
+        return found;
+    }
+
     // Half precision where it was asked for; where nothing was, on devices that gain by it if this network keeps the
     // gate there. Otherwise single precision, which is compared with the processor's.
-    Result<std::unique_ptr<VulkanProgram>> choose(const std::shared_ptr<Device>& device, const Graph& graph,
+    Result<std::unique_ptr<VulkanProgram>> choose(const Devices& devices, const Graph& graph,
                                                   const CompileOptions& options) const {
-        const Facts& facts = device->facts();
+        const Facts& facts = devices.front()->facts();
         const std::string why = no_half(graph, facts);
         const bool asked = options.precision == Precision::fp16;
         if (asked && !why.empty()) return Error{Errc::unsupported, "Vulkan: precision fp16: " + why};
         const bool tried = options.precision == Precision::automatic && options_.self_check && !facts.software();
         if (asked || (tried && why.empty())) {
-            TRY(auto half, make_program(device, graph, options.pool, true));
+            TRY(auto half, make_program(devices, graph, options.pool, true));
             if (!options_.self_check) return half;
             TRY(const Verdict verdict, verdict_of(graph, *half, facts, options, false));
             half->measured(verdict.psnr);
             if (asked || verdict.good(Precision::fp16)) return half;
         }
-        TRY(auto program, make_program(device, graph, options.pool, false));
+        TRY(auto program, make_program(devices, graph, options.pool, false));
         if (options_.self_check) TRY(check(graph, *program, facts, options));
         return program;
     }
