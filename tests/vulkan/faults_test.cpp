@@ -234,6 +234,18 @@ TEST(vulkan_faults, black_tiles_are_computed_again_on_the_processor) {
     EXPECT_NE(said[0].find("12x8"), std::string::npos) << said[0];
 }
 
+// The self-check sees what the device computes, not what is computed again for it.
+TEST(vulkan_faults, a_device_that_gives_black_pictures_is_refused) {
+    ENLARGE_NEEDS_VULKAN();
+    FakeDevice device;
+    const auto backend = test::vulkan_with(device, true);
+    device.does_nothing = true;
+    const auto program = backend->compile(small_network(), {});
+    ASSERT_FALSE(program.ok());
+    EXPECT_EQ(program.error().code, Errc::device);
+    EXPECT_NE(program.error().message.find("does not compute this network right"), std::string::npos);
+}
+
 // Black in and black out is right for many networks: the device's answer stands.
 TEST(vulkan_faults, black_pictures_stay_with_the_device) {
     ENLARGE_NEEDS_VULKAN();

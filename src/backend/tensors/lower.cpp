@@ -193,7 +193,8 @@ struct Lower {
     }
     void finish(FusedConv& p) const {
         const Chain& chain = end->chain;
-        if (chain.activation >= 0) std::visit(Activation{*this, p}, nodes[static_cast<std::size_t>(chain.activation)].op);
+        if (chain.activation >= 0)
+            std::visit(Activation{*this, p}, nodes[static_cast<std::size_t>(chain.activation)].op);
         p.gate = chain.gate;
         p.shuffle = end->shuffle;
         p.repeats = end->adds_input;

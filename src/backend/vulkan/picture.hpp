@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pictures on their way to and from a device: as the processor has them, but for rows that are whole words. Kernels turn
-// them into numbers and back, so that a picture of 8 bits is moved as 8 bits.
+// Pictures on their way to and from a device: as the processor has them, but for rows that are whole words. Kernels
+// turn them into numbers and back, so that a picture of 8 bits is moved as 8 bits.
 #pragma once
 
 #include "backend/tensors/lower.hpp"

@@ -40,6 +40,7 @@ struct Shared {
     // The same network on the processor, in fp32: for what the device does not compute.
     Result<const Program*> on_cpu() const;
     ThreadPool* pool = nullptr;
+    std::atomic<bool> accepted{false};  // see VulkanProgram::accept()
     mutable std::mutex mutex;
     mutable std::unique_ptr<Program> cpu;
     mutable bool said_zero = false;
@@ -58,6 +59,10 @@ public:
     [[nodiscard]] const Facts& facts() const { return first().device->facts(); }
     // Before anyone else has the program: how far it was from fp32, in dB.
     void measured(double psnr) { first().info.calibration_psnr = psnr; }
+    // It has been checked, or need not be: from now on tiles that come back black are computed again elsewhere.
+    void accept() {
+        for (const auto& shared : all_) shared->accepted = true;
+    }
 
 private:
     [[nodiscard]] Shared& first() const { return *all_.front(); }
@@ -65,12 +70,12 @@ private:
     mutable std::atomic<std::size_t> next_{0};
 };
 
-// Why this network is not computed in half precision on this device; empty: it can be. Tensors that hold places in other
-// tensors, or sums as they go, need more bits.
+// Why this network is not computed in half precision on this device; empty: it can be. Tensors that hold places in
+// other tensors, or sums as they go, need more bits.
 std::string no_half(const Graph& graph, const Facts& facts);
 
-// Fails with Errc::unsupported for networks that are no picture in, picture out. `half`: tensors in half precision, sums
-// in single precision; only where no_half() is empty. Devices of one kind only: their results have the same bits.
+// Fails with Errc::unsupported for networks that are no picture in, picture out. `half`: tensors in half precision,
+// sums in single precision; only where no_half() is empty. Devices of one kind only: their results have the same bits.
 using Devices = std::vector<std::shared_ptr<Device>>;
 Result<std::unique_ptr<VulkanProgram>> make_program(const Devices& devices, const Graph& graph, ThreadPool* pool,
                                                     bool half);

@@ -118,9 +118,10 @@ std::optional<Verdict> load_verdict(const std::string& folder, const std::string
     std::string first, whose, end;
     Verdict verdict;
     int version = 0;
-    in >> first >> version >> whose >> verdict.finite >> verdict.difference >> verdict.psnr >> verdict.largest;
-    in >> verdict.device_ms >> verdict.cpu_ms >> end;
-    const bool sane = verdict.difference >= 0 && verdict.psnr >= 0 && verdict.largest >= 0 && verdict.device_ms >= 0 && verdict.cpu_ms >= 0;
+    in >> first >> version >> whose >> verdict.finite >> verdict.difference >> verdict.psnr;
+    in >> verdict.largest >> verdict.device_ms >> verdict.cpu_ms >> end;
+    const bool sane = verdict.difference >= 0 && verdict.psnr >= 0 && verdict.largest >= 0 &&
+                      verdict.device_ms >= 0 && verdict.cpu_ms >= 0;
     if (!in || first != "enlarge-vulkan-check" || version != kVersion || whose != name || end != "end") return {};
     if (!sane) return {};
     return verdict;

@@ -56,7 +56,7 @@ public:
             network_ms_ += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
         std::uint32_t seen[2];  // not finite, not zero
         std::memcpy(seen, staging_.data(), sizeof seen);
-        if (!seen[0] && !seen[1] && light) return again_on_cpu(job);
+        if (!seen[0] && !seen[1] && light && shared_->accepted) return again_on_cpu(job);
         if (seen[1]) unpack_rows(staging_.data() + kFlagBytes, job.out);
         else fill_black(job.out);
         return TileReport{.finite = !seen[0]};

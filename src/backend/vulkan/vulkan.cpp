@@ -100,6 +100,7 @@ private:
                                                                twin.error().message});
         }
         TRY(auto program, choose(devices, graph, options));
+        program->accept();
         for (const auto& device : devices) device->store_pipelines();
         return program;
     }
