@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every training script needs: the network, weight files, MATLAB's imresize, quality measures."""
 import json
+import os
 import struct
 
 import numpy as np
@@ -78,6 +79,7 @@ def save_weights(path, weights, metadata):
         at += len(blob)
     text = json.dumps(header, separators=(',', ':')).encode()
     text += b' ' * (-(len(text) + 8) % 64)
+    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
     with open(path, 'wb') as f:
         f.write(struct.pack('<Q', len(text)) + text + b''.join(blobs))
 

@@ -5,6 +5,8 @@
   measure.py scores   FILE... --data DATA --engine enlarge --teacher realesr-general-x4v3.pth --keep DIR [--each] [--quick]
   measure.py faithful FILE... --data DATA
   measure.py guard    FILE... --data DATA
+  measure.py steady   FILE... --data DATA
+  measure.py legible  FILE... [--engine enlarge --teacher realesr-general-x4v3.pth]
   measure.py panel    FILE... (as scores) --pictures 0014.jpg:60,40,64,64 kodak:5:20,20,64,64 ... --out panel.png
   measure.py card     FILE --out comparison.jpg [--picture photo.jpg] [--engine ... --teacher ...]
   measure.py chart    FILE... (as scores) --out chart.svg
@@ -27,6 +29,10 @@ guard     hard: how far the mean of 3x3 input pixels moves, of 255, on 200 pictu
           photographs (not the seed that trains). flat: how far a picture of one colour moves, over greys and primaries;
           grey: how far from grey a grey picture may come; phase: the largest difference between two places within an
           enlarged pixel (a checkerboard)
+steady    four Kodak pictures reduced by 4, each as a still clip of eight noisy frames: mean difference of luma
+          between a frame and the next, of 255, and relative to Lanczos' (below 1 = flickers less than plain enlargement)
+legible   text of 8 and 10 pixels in up to six fonts, dark on light and light on dark, enlarged by 4 (x2: by 2 and plainly doubled)
+          and read by tesseract: share of the letters that are right
 chart     nearness to the teacher on the demo inputs against the time for a megapixel, by `engine bench` on this
           machine: run it with nothing else running
 readme    writes all of it between the marks of models/README.md
@@ -42,7 +48,7 @@ import tempfile
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 import synthetic
 from common import bicubic, lanczos, load_rgb, load_weights, luma, macs_per_input_pixel, model_from, psnr, run, shift, ssim
@@ -208,6 +214,80 @@ def guard(models, o):
     return table
 
 
+def still_clip(picture, sigma, codec, rng):
+    """Eight frames of a picture that does not move, each with noise of its own, as a codec leaves them."""
+    h, w, _ = picture.shape
+    frames = np.clip(np.round(picture + rng.normal(0, sigma, (8, h, w, 3))), 0, 255).astype(np.uint8)
+    form, tool = ['-f', 'rawvideo', '-pix_fmt', 'rgb24'], ['ffmpeg', '-v', 'error']
+    with tempfile.TemporaryDirectory() as work:
+        subprocess.run([*tool, *form, '-s', f'{w}x{h}', '-i', '-', *codec.split(), '-threads', '1', f'{work}/s.mkv'],
+                       input=frames.tobytes(), check=True)
+        raw = subprocess.run([*tool, '-i', f'{work}/s.mkv', *form, '-'], stdout=subprocess.PIPE, check=True).stdout
+    return np.frombuffer(raw, np.uint8).reshape(-1, h, w, 3)
+
+
+def steady(models, o):
+    rng, kinds = np.random.default_rng(7), {
+        'as taken, noise of 6': (6, '-c:v ffv1'), 'MPEG-4, noise of 8': (8, '-c:v mpeg4 -q:v 5'),
+        'H.264, noise of 8': (8, '-c:v libx264 -crf 23'), 'H.264, noise of 4': (4, '-c:v libx264 -crf 20')}
+    pictures = [bicubic(load_rgb(p)[:256, :384], 1, 4) for p in sorted(glob.glob(f'{o.data}/images/Kodak24/*.png'))[::6]]
+    clips = [[still_clip(p, *kind, rng) for p in pictures] for kind in kinds.values()]
+    difference = lambda f, these: np.mean([np.abs(np.diff([luma(f(x)) for x in clip], axis=0)).mean() for clip in these])
+    plain = {scale: [difference(Model('lanczos', scale), these) for these in clips] for scale in {m.scale for m in models}}
+    table = head('model', *kinds)
+    for m in models:
+        moved = [difference(m, these) for these in clips]
+        table.append(row(m.name, *(f'{d:.2f} ({d / p:.2f})' for d, p in zip(moved, plain[m.scale]))))
+    return table
+
+
+TEXT = ('Whoever reads these small letters without a lens', 'has good eyes, or a picture that was made larger.',
+        'Sixty zippers were quickly picked from the woven', 'jute bag; 1234567890 of them, by the judge\'s count.')
+
+
+def pages(size):
+    """Lines of text of `size` pixels, each page in a font of its own."""
+    fonts = [p for p in synthetic.find_fonts() if re.search(r'/(DejaVuSans|DejaVuSerif|DejaVuSans-Bold|DejaVuSansMono|'
+                                                            r'LiberationSans-Regular|FreeSans)[.]ttf$', p)]
+    for n, font in enumerate(sorted(fonts)):
+        paper, ink = ((255, 255, 255), (20, 20, 30)) if n % 2 == 0 else ((24, 32, 48), (235, 235, 225))
+        face = ImageFont.truetype(font, size)
+        page = Image.new('RGB', (20 + max(int(face.getlength(t)) for t in TEXT), 12 + 2 * size * len(TEXT)), paper)
+        for i, line in enumerate(TEXT):
+            ImageDraw.Draw(page).text((8, 6 + 2 * size * i), line, ink, face)
+        yield np.asarray(page)
+
+
+def read_by_machine(picture):
+    with tempfile.TemporaryDirectory() as work:
+        Image.fromarray(picture).save(f'{work}/p.png')
+        return subprocess.run(['tesseract', f'{work}/p.png', '-', '--psm', '6'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              check=True, text=True).stdout
+
+
+def share_right(got, want):
+    """1 - edit distance / length."""
+    got, want, before = ' '.join(got.split()), ' '.join(want), None
+    for i in range(len(got) + 1):
+        line = [i]
+        for j in range(1, len(want) + 1):
+            line.append(j if not i else min(line[-1] + 1, before[j] + 1, before[j - 1] + (got[i - 1] != want[j - 1])))
+        before = line if i else list(range(len(want) + 1))
+    return max(0, 1 - before[-1] / len(want))
+
+
+def legible(models, o):
+    sizes = {size: list(pages(size)) for size in (8, 10)}
+    table = head('model', *(f'{size} pixels' for size in sizes), 'worst page of 8')
+    teacher = [('teacher', lambda these: teach(o.engine, o.teacher, these), 4)] if o.teacher else []
+    for name, f, scale in [*teacher, *((f'{m.name} x{m.scale}' if not m.net else m.name, lambda these, m=m: map(m, these), m.scale)
+                                       for m in models)]:
+        right = {size: [share_right(read_by_machine(large.repeat(4 // scale, 0).repeat(4 // scale, 1)), TEXT) for large in f(these)]
+                 for size, these in sizes.items()}
+        table.append(row(name, *(f'{100 * np.mean(r):.0f} %' for r in right.values()), f'{100 * min(right[8]):.0f} %'))
+    return table
+
+
 def save(path, rows):
     Image.fromarray(np.concatenate(rows)).save(path, **({'quality': 90, 'subsampling': 0} if path.endswith('.jpg') else {}))
 
@@ -329,13 +409,16 @@ def readme(models, o):
                                          'sets': sets, 'each': True})
             parts += [*scores([Model('lanczos', scale)] + [m for m in those if m.scale == scale], mine), '']
     nearest = [m for m in models if m.name.startswith('faithful')]
-    parts += ['Nearness to the original, on clean reductions:', '', *faithful(nearest, o), '', 'Hard pictures and flat colours:', '', *guard(models, o)]
+    parts += ['Nearness to the original, on clean reductions:', '', *faithful(nearest, o), '', 'Hard pictures and flat colours:', '', *guard(models, o),
+              '', 'Stillness: difference of a frame from the next where nothing moves, and relative to Lanczos’:', '',
+              *steady([Model('lanczos')] + models, o), '', 'Small text, letters that a machine reads right:', '',
+              *legible([Model('lanczos')] + models, o)]
     open(o.out, 'w', encoding='utf-8').write(before + begin + '\n\n' + '\n'.join(parts) + '\n\n' + end + after)
 
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument('what', choices=['scores', 'faithful', 'guard', 'panel', 'card', 'chart', 'readme'])
+    a.add_argument('what', choices=['scores', 'faithful', 'guard', 'steady', 'legible', 'panel', 'card', 'chart', 'readme'])
     a.add_argument('files', nargs='+')
     a.add_argument('--data', default=os.environ.get('ENLARGE_TEST_DATA'))
     a.add_argument('--engine', default='enlarge')

@@ -77,14 +77,14 @@ def solved(inputs, targets, ridge=1e-6):
 
 
 def grams(inputs, wrong, share):
-    """(columns x columns, outputs x columns) of a 3x3 convolution's inputs, and of what is wrong with its outputs; each picture
-    counts with its share."""
+    """(columns x columns, outputs x columns) of a 3x3 convolution's inputs, and of what is wrong with its outputs; each picture,
+    or each place of it, counts with its share."""
     gram = cross = 0
     for x, e, w in zip(inputs.split(4), wrong.split(4), share.split(4)):
         w = w.sqrt()  # on both sides of a product
         columns = F.unfold(x, 3, padding=1)
         columns = torch.cat([columns, torch.ones_like(columns[:, :1])], 1)
-        columns = (columns * w[:, :, 0]).transpose(0, 1).flatten(1)
+        columns = (columns * w.flatten(2)).transpose(0, 1).flatten(1)
         gram = gram + (columns @ columns.T).double()
         cross = cross + ((e * w).transpose(0, 1).flatten(1) @ columns.T).double()
     return gram, cross, inputs.numel() // inputs.shape[1]
@@ -105,7 +105,8 @@ def settle(o):
     there, _, m = grams(features, features[:, :1], torch.ones(len(x), 1, 1, 1))
     on_flat = torch.cat([net.body[:-1](t) for t in flat.split(8)])
     on_hard = torch.cat([net.body[:-1](t) for t in hard_x.split(8)])
-    share = torch.ones(len(flat), 1, 1, 1)
+    share, ring = torch.ones(len(flat), 1, 1, 1), torch.full((1, 1, 40, 40), 4.0)
+    ring[:, :, 2:-2, 2:-2] = 1  # colours must hold along the borders too, of which there are few
     total = torch.zeros(last.weight.shape[0], last.weight[0].numel() + 1, dtype=torch.float64)  # from where it began
     for turn in range(o.turns):
         out = lambda f, t: (F.pixel_shuffle(last(f), net.scale) + F.interpolate(t, scale_factor=net.scale, mode='nearest')).clamp(0, 1)
@@ -123,7 +124,7 @@ def settle(o):
         if turn == o.turns - 1:
             return net.state_dict()
         share = (share * (torch.maximum(off, places) * 255 / 0.25).clamp(0.5, 3)).clamp(0.1, 100)  # the worst count most
-        a, p, n = grams(on_flat, F.pixel_unshuffle(wrong, net.scale), share)
+        a, p, n = grams(on_flat, F.pixel_unshuffle(wrong, net.scale), share * ring)
         those = [i for i, v in enumerate(moved) if v > 20]
         weights = torch.tensor([(moved[i] - 20) / 10 for i in those], dtype=torch.float32).view(-1, 1, 1, 1)
         b, q, k = grams(on_hard[those], F.pixel_unshuffle((large - sane)[those], net.scale), weights)

@@ -122,11 +122,21 @@ def charbonnier(d, eps):
     return (d * d + eps**2).sqrt().mean()
 
 
-def losses(got, want, o):
+def borders(d, way, scale):
+    """Of differences across (0) or down (1) those between two enlarged input pixels."""
+    return d[..., scale - 1::scale] if way == 0 else d[..., scale - 1::scale, :]
+
+
+def strengths(d, size):
+    return F.avg_pool2d(d.abs(), size, [max(1, n // 2) for n in size])
+
+
+def losses(got, want, o, scale):
     """Charbonnier; differences (edges in their places); strength of the differences around every place (as sharp as the
-    teacher even where the student cannot know the phase of a texture)."""
+    teacher even where the student cannot know the phase of a texture); both once more for the differences between enlarged
+    input pixels alone (no bricks)."""
     total = charbonnier(got - want, o.eps)
-    if o.grad or o.energy:
+    if o.grad or o.energy or o.brick:
         a = bands((got * LUMA).sum(1, keepdim=True))
         with torch.no_grad():
             b = bands((want * LUMA).sum(1, keepdim=True))
@@ -135,7 +145,11 @@ def losses(got, want, o):
                 total = total + o.grad / 4 * (p - q).abs().mean()
             if o.energy:  # windows of 8 pixels, every 4
                 n = 8 if i < 2 else 4
-                total = total + o.energy / 4 * (F.avg_pool2d(p.abs(), n, n // 2) - F.avg_pool2d(q.abs(), n, n // 2)).abs().mean()
+                total = total + o.energy / 4 * (strengths(p, [n, n]) - strengths(q, [n, n])).abs().mean()
+            if o.brick and i < 2:
+                p, q = borders(p, i, scale), borders(q, i, scale)
+                size = [8, 8 // scale] if i == 0 else [8 // scale, 8]
+                total = total + o.brick / 2 * ((p - q).abs().mean() + 4 * (strengths(p, size) - strengths(q, size)).abs().mean())
     return total
 
 
@@ -163,6 +177,7 @@ def main():
     a.add_argument('--eps', type=float, default=1e-3, help='Charbonnier constant: large is L2, small is L1')
     a.add_argument('--grad', type=float, default=0.5)
     a.add_argument('--energy', type=float, default=4.0)
+    a.add_argument('--brick', type=float, default=0, help='weight of differences between enlarged input pixels')
     a.add_argument('--flat', type=float, default=0.15, help='weight of the loss on four small pictures of one colour')
     a.add_argument('--hard', type=float, default=0.16, help='share of patches that no lens has softened')
     a.add_argument('--aliased', type=float, default=0.13, help='share of patches of drawings reduced without a filter')
@@ -202,7 +217,7 @@ def main():
             g['lr'], g['gain'] = learning_rate(step, o, t0), o.muon
         x, want = pairs.batch(o.batch)
         got, flat = net(x), pairs.flats(4)
-        loss = losses(got[:, :, m:-m, m:-m], want[:, :, m:-m, m:-m], o) if m else losses(got, want, o)
+        loss = losses(got[:, :, m:-m, m:-m], want[:, :, m:-m, m:-m], o, scale) if m else losses(got, want, o, scale)
         total += loss.item()
         if o.flat:
             wide = F.interpolate(flat, scale_factor=scale, mode='nearest')
