@@ -30,9 +30,9 @@ guard     hard: how far the mean of 3x3 input pixels moves, of 255, on 200 pictu
           grey: how far from grey a grey picture may come; phase: the largest difference between two places within an
           enlarged pixel (a checkerboard)
 steady    four Kodak pictures reduced by 4, each as a still clip of eight noisy frames: mean difference of luma
-          between a frame and the next, of 255, and relative to Lanczos' (below 1 = flickers less than plain enlargement)
-legible   text of 8 and 10 pixels in up to six fonts, dark on light and light on dark, enlarged by 4 (x2: by 2 and plainly doubled)
-          and read by tesseract: share of the letters that are right
+          between a frame and the next, of 255, and relative to Lanczos' (below 1 = flickers less than that)
+legible   text of 8 and 10 pixels in up to six fonts, dark on light and light on dark, enlarged by 4 (x2: by 2 and plainly
+          doubled) and read by tesseract: share of the letters that are right
 chart     nearness to the teacher on the demo inputs against the time for a megapixel, by `engine bench` on this
           machine: run it with nothing else running
 readme    writes all of it between the marks of models/README.md
@@ -230,10 +230,13 @@ def steady(models, o):
     rng, kinds = np.random.default_rng(7), {
         'as taken, noise of 6': (6, '-c:v ffv1'), 'MPEG-4, noise of 8': (8, '-c:v mpeg4 -q:v 5'),
         'H.264, noise of 8': (8, '-c:v libx264 -crf 23'), 'H.264, noise of 4': (4, '-c:v libx264 -crf 20')}
-    pictures = [bicubic(load_rgb(p)[:256, :384], 1, 4) for p in sorted(glob.glob(f'{o.data}/images/Kodak24/*.png'))[::6]]
+    photos = sorted(glob.glob(f'{o.data}/images/Kodak24/*.png'))[::6]
+    pictures = [bicubic(load_rgb(p)[:256, :384], 1, 4) for p in photos]
     clips = [[still_clip(p, *kind, rng) for p in pictures] for kind in kinds.values()]
-    difference = lambda f, these: np.mean([np.abs(np.diff([luma(f(x)) for x in clip], axis=0)).mean() for clip in these])
-    plain = {scale: [difference(Model('lanczos', scale), these) for these in clips] for scale in {m.scale for m in models}}
+    apart = lambda f, clip: np.abs(np.diff([luma(f(x)) for x in clip], axis=0)).mean()
+    difference = lambda f, these: np.mean([apart(f, clip) for clip in these])
+    scales = {m.scale for m in models}
+    plain = {scale: [difference(Model('lanczos', scale), these) for these in clips] for scale in scales}
     table = head('model', *kinds)
     for m in models:
         moved = [difference(m, these) for these in clips]
@@ -261,8 +264,8 @@ def pages(size):
 def read_by_machine(picture):
     with tempfile.TemporaryDirectory() as work:
         Image.fromarray(picture).save(f'{work}/p.png')
-        return subprocess.run(['tesseract', f'{work}/p.png', '-', '--psm', '6'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                              check=True, text=True).stdout
+        return subprocess.run(['tesseract', f'{work}/p.png', '-', '--psm', '6'], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, check=True, text=True).stdout
 
 
 def share_right(got, want):
@@ -279,10 +282,12 @@ def share_right(got, want):
 def legible(models, o):
     sizes = {size: list(pages(size)) for size in (8, 10)}
     table = head('model', *(f'{size} pixels' for size in sizes), 'worst page of 8')
-    teacher = [('teacher', lambda these: teach(o.engine, o.teacher, these), 4)] if o.teacher else []
-    for name, f, scale in [*teacher, *((f'{m.name} x{m.scale}' if not m.net else m.name, lambda these, m=m: map(m, these), m.scale)
-                                       for m in models)]:
-        right = {size: [share_right(read_by_machine(large.repeat(4 // scale, 0).repeat(4 // scale, 1)), TEXT) for large in f(these)]
+    ways = [(m.name, lambda these, m=m: map(m, these), 4 // m.scale) for m in models]
+    if o.teacher:
+        ways.insert(0, ('teacher', lambda these: teach(o.engine, o.teacher, these), 1))
+    for name, enlarged, more in ways:
+        wide = lambda large: large.repeat(more, 0).repeat(more, 1)
+        right = {size: [share_right(read_by_machine(wide(large)), TEXT) for large in enlarged(these)]
                  for size, these in sizes.items()}
         table.append(row(name, *(f'{100 * np.mean(r):.0f} %' for r in right.values()), f'{100 * min(right[8]):.0f} %'))
     return table
@@ -409,7 +414,8 @@ def readme(models, o):
                                          'sets': sets, 'each': True})
             parts += [*scores([Model('lanczos', scale)] + [m for m in those if m.scale == scale], mine), '']
     nearest = [m for m in models if m.name.startswith('faithful')]
-    parts += ['Nearness to the original, on clean reductions:', '', *faithful(nearest, o), '', 'Hard pictures and flat colours:', '', *guard(models, o),
+    parts += ['Nearness to the original, on clean reductions:', '', *faithful(nearest, o), '',
+              'Hard pictures and flat colours:', '', *guard(models, o),
               '', 'Stillness: difference of a frame from the next where nothing moves, and relative to Lanczos’:', '',
               *steady([Model('lanczos')] + models, o), '', 'Small text, letters that a machine reads right:', '',
               *legible([Model('lanczos')] + models, o)]
@@ -418,7 +424,8 @@ def readme(models, o):
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument('what', choices=['scores', 'faithful', 'guard', 'steady', 'legible', 'panel', 'card', 'chart', 'readme'])
+    jobs = ['scores', 'faithful', 'guard', 'steady', 'legible', 'panel', 'card', 'chart', 'readme']
+    a.add_argument('what', choices=jobs)
     a.add_argument('files', nargs='+')
     a.add_argument('--data', default=os.environ.get('ENLARGE_TEST_DATA'))
     a.add_argument('--engine', default='enlarge')

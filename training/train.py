@@ -149,7 +149,8 @@ def losses(got, want, o, scale):
             if o.brick and i < 2:
                 p, q = borders(p, i, scale), borders(q, i, scale)
                 size = [8, 8 // scale] if i == 0 else [8 // scale, 8]
-                total = total + o.brick / 2 * ((p - q).abs().mean() + 4 * (strengths(p, size) - strengths(q, size)).abs().mean())
+                apart = (p - q).abs().mean() + 4 * (strengths(p, size) - strengths(q, size)).abs().mean()
+                total = total + o.brick / 2 * apart
     return total
 
 
