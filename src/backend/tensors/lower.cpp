@@ -170,26 +170,31 @@ struct Lower {
     // ---- the operations ----
 
     void operator()(const op::Input&) const {}
-    template <class Op>
-    [[nodiscard]] ConvTensor conv_tensor(const Op& op, bool transposed) const {
+    // What ConvTensor and FusedConv have in common.
+    template <class Parameters, class Op>
+    [[nodiscard]] Parameters of_conv(const Op& op, bool transposed) const {
         const Sides& to = conv ? *conv : out.sides;
-        return {in[0].at,     out.at,        numbers(op.weights), numbers(op.bias), side(a()[0]),   side(a()[1]),
-                side(a()[2]), side(to[0]),   side(to[1]),         side(to[2]),      op.kernel_h,    op.kernel_w,
-                op.stride_h,  op.stride_w,   op.dilation_h,       op.dilation_w,    op.groups,      op.pad_top,
-                op.pad_left,  transposed};
+        Parameters p{};
+        p.in = in[0].at, p.out = out.at;
+        p.weights = numbers(op.weights), p.bias = numbers(op.bias);
+        p.channels = side(a()[0]), p.height = side(a()[1]), p.width = side(a()[2]);
+        p.out_channels = side(to[0]), p.out_height = side(to[1]), p.out_width = side(to[2]);
+        p.kernel_h = op.kernel_h, p.kernel_w = op.kernel_w;
+        p.stride_h = op.stride_h, p.stride_w = op.stride_w;
+        p.dilation_h = op.dilation_h, p.dilation_w = op.dilation_w;
+        p.groups = op.groups, p.top = op.pad_top, p.left = op.pad_left;
+        p.transposed = transposed;
+        return p;
     }
     template <class Op>
     void convolution(const Op& op, bool transposed) const {
-        const ConvTensor p = conv_tensor(op, transposed);
         const std::int64_t work = a()[0] / op.groups * op.kernel_h * op.kernel_w;
-        if (!fused) return add("tensor_conv", p, count(), work);
-        FusedConv all{};
-        std::memcpy(&all, &p, 4 * sizeof p.in);
-        std::memcpy(&all.channels, &p.channels, sizeof p - 4 * sizeof p.in);
-        all.kind = -1;
-        all.shuffle = 1;
-        if (end) finish(all);
-        return add("tensor_conv", all, count(), work);
+        if (!fused) return add("tensor_conv", of_conv<ConvTensor>(op, transposed), count(), work);
+        auto p = of_conv<FusedConv>(op, transposed);
+        p.kind = -1;
+        p.shuffle = 1;
+        if (end) finish(p);
+        return add("tensor_conv", p, count(), work);
     }
     void finish(FusedConv& p) const {
         const Chain& chain = end->chain;

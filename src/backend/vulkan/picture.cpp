@@ -15,7 +15,6 @@ std::size_t row_bytes(const PixelFormat& format, int width) {
            (format.planar ? 1U : format.channels);
 }
 int row_words(const PixelFormat& format, int width) { return static_cast<int>((row_bytes(format, width) + 3) / 4); }
-int planes(const PixelFormat& format) { return format.planar ? format.channels : 1; }
 
 PictureNumbers numbers(const PixelFormat& format, Size tensor, const Rect& core) {
     PictureNumbers p{};
@@ -30,7 +29,7 @@ PictureNumbers numbers(const PixelFormat& format, Size tensor, const Rect& core)
     p.floats = format.sample == SampleType::f16 || format.sample == SampleType::f32;
     p.planar = format.planar;
     p.row_words = row_words(format, core.width);
-    p.largest = p.floats ? 1.0F : static_cast<float>(max_value(format));
+    p.largest = static_cast<float>(max_value(format));
     return p;
 }
 
@@ -44,14 +43,14 @@ tensors::Call call_of(const char* kernel, const PictureNumbers& p, std::int64_t 
 
 std::uint64_t packed_bytes(const PixelFormat& format, Size size) {
     return std::uint64_t{4} * static_cast<std::uint64_t>(row_words(format, size.width)) *
-           static_cast<std::uint64_t>(size.height) * static_cast<std::uint64_t>(planes(format));
+           static_cast<std::uint64_t>(size.height) * static_cast<std::uint64_t>(plane_count(format));
 }
 
 bool pack_rows(const ImageView& in, std::byte* to) {
     const std::size_t bytes = row_bytes(in.format, in.size.width);
     const std::size_t step = std::size_t{4} * static_cast<std::size_t>(row_words(in.format, in.size.width));
     bool light = false;
-    for (int plane = 0; plane < planes(in.format); ++plane)
+    for (int plane = 0; plane < plane_count(in.format); ++plane)
         for (int y = 0; y < in.size.height; ++y, to += step) {
             std::memcpy(to, in.row(plane, y), bytes);
             light = light || std::any_of(to, to + bytes, [](std::byte b) { return b != std::byte{0}; });
@@ -63,7 +62,7 @@ void unpack_rows(const std::byte* from, const MutableImageView& out) {
     const PixelFormat packed = written_format(out.format);
     const std::size_t bytes = row_bytes(packed, out.size.width);
     const std::size_t step = std::size_t{4} * static_cast<std::size_t>(row_words(packed, out.size.width));
-    for (int plane = 0; plane < planes(packed); ++plane)
+    for (int plane = 0; plane < plane_count(packed); ++plane)
         for (int y = 0; y < out.size.height; ++y, from += step) {
             std::byte* const row = out.row(plane, y);
             if (packed == out.format) {
@@ -80,7 +79,7 @@ void unpack_rows(const std::byte* from, const MutableImageView& out) {
 }
 
 void fill_black(const MutableImageView& out) {
-    for (int plane = 0; plane < planes(out.format); ++plane)
+    for (int plane = 0; plane < plane_count(out.format); ++plane)
         for (int y = 0; y < out.size.height; ++y)
             std::memset(out.row(plane, y), 0, row_bytes(out.format, out.size.width));
 }
@@ -110,7 +109,7 @@ tensors::Call picture_out(const PixelFormat& format, Size size, const Rect& core
     p.words = words;
     p.tensor = tensor;
     p.flags = flags;
-    return call_of("picture_out", p, std::int64_t{p.row_words} * core.height * planes(written));
+    return call_of("picture_out", p, std::int64_t{p.row_words} * core.height * plane_count(written));
 }
 
 }  // namespace enlarge::vulkan
