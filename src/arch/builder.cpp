@@ -10,9 +10,23 @@
 
 namespace enlarge {
 
+namespace {
+
+thread_local NotFound* asked = nullptr;
+
+}  // namespace
+
+NotFound::NotFound() : outer_(asked) { asked = this; }
+NotFound::~NotFound() { asked = outer_; }
+
 const Tensor* find(const StateDict& weights, const std::string& name) {
     const auto found = weights.tensors.find(name);
-    return found == weights.tensors.end() ? nullptr : &found->second;
+    if (found != weights.tensors.end()) {
+        if (asked) asked->had.insert(name);
+        return &found->second;
+    }
+    if (asked) asked->names.insert(name);
+    return nullptr;
 }
 
 int dimension(const StateDict& weights, const std::string& name, std::size_t dim) {
@@ -44,16 +58,38 @@ int whole_scale(int values, int channels) {
     return 0;
 }
 
-Builder::Builder(const StateDict& weights, int channels) : weights_(weights) {
+Error misfit(const StateDict& weights, const std::string& what, const std::vector<std::string>& tensors) {
+    std::string found;
+    for (const std::string& name : tensors) {
+        const Tensor* tensor = find(weights, name);
+        if (!tensor) return {Errc::format, "tensor '" + name + "' is missing"};
+        found += (found.empty() ? ": tensor '" : ", tensor '") + name + "' is " + shape_text(tensor->shape);
+    }
+    return {Errc::unsupported, what + found};
+}
+
+Error no_scale(const StateDict& weights, const std::string& family, const std::string& first, int inputs,
+               const std::string& last, int outputs) {
+    return misfit(weights,
+                  family + " from " + std::to_string(inputs) + " channels to " + std::to_string(outputs) +
+                      " values per pixel, which is no whole scale",
+                  {first, last});
+}
+
+Builder::Builder(const StateDict& weights, int channels, const std::string& told_by) : weights_(weights) {
     if (channels != 1 && channels != 3 && channels != 4)
-        fail(Errc::unsupported, "a network for pictures of " + std::to_string(channels) +
-                                    " channels; only grey (1), RGB (3) and RGBA (4) are supported");
+        fail(misfit(weights,
+                    "a network for pictures of " + std::to_string(channels) +
+                        " channels; only grey (1), RGB (3) and RGBA (4) are supported",
+                    told_by.empty() ? std::vector<std::string>() : std::vector<std::string>{told_by}));
     else if (auto input = graph_.input(channels); !input.ok())
         error_ = input.error();
 }
 
-void Builder::fail(Errc code, const std::string& message) {
-    if (!error_) error_ = Error{code, message};
+void Builder::fail(Errc code, const std::string& message) { fail(Error{code, message}); }
+
+void Builder::fail(Error error) {
+    if (!error_) error_ = std::move(error);
 }
 
 bool Builder::expand(std::int64_t numbers) {
@@ -91,6 +127,7 @@ std::vector<float> Builder::take(const std::string& name, const std::vector<std:
         return {};
     }
     used_.insert(name);
+    last_ = name;
     return tensor->values;
 }
 
@@ -122,11 +159,19 @@ std::vector<int> Builder::take_list(const std::string& name, std::size_t count) 
     return list;
 }
 
+bool Builder::has_any(std::string_view ending) const {
+    return std::any_of(weights_.tensors.begin(), weights_.tensors.end(),
+                       [&](const auto& tensor) { return tensor.first.ends_with(ending); });
+}
+
 int Builder::append(Operation op, std::vector<int> from) {
     if (error_) return -1;
     auto index = graph_.add({std::move(op), std::move(from)});
     if (!index.ok()) {
         error_ = std::move(index).error();
+        if (const Tensor* tensor = find(weights_, last_))
+            error_->message +=
+                "; tensor '" + printable(last_) + "', the last before it, is " + shape_text(tensor->shape);
         return -1;
     }
     return *index;
@@ -267,8 +312,10 @@ Result<Graph> Builder::finish() {
                                            ") does not belong to this network; nothing was loaded"};
     TRY(graph_.validate());
     if (graph_.output().channels != graph_.input_channels())
-        return Error{Errc::unsupported, "a network from " + std::to_string(graph_.input_channels()) + " to " +
-                                            std::to_string(graph_.output().channels) + " channels"};
+        return misfit(weights_,
+                      "a network from " + std::to_string(graph_.input_channels()) + " to " +
+                          std::to_string(graph_.output().channels) + " channels",
+                      {last_});
     return std::move(graph_);
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "arch/arch.hpp"
@@ -14,6 +15,19 @@ namespace enlarge {
 
 // The tensor, or null.
 const Tensor* find(const StateDict& weights, const std::string& name);
+// While it lives, the names that find() was asked for on this thread and did not have: what a file lacks to be of a
+// family.
+class NotFound {
+public:
+    NotFound();
+    ~NotFound();
+    NotFound(const NotFound&) = delete;
+    NotFound& operator=(const NotFound&) = delete;
+    std::set<std::string> names, had;  // and those that it had
+
+private:
+    NotFound* outer_;
+};
 inline bool has(const StateDict& weights, const std::string& name) { return find(weights, name) != nullptr; }
 
 // Size of dimension `dim` of a tensor, or 0 when there is no such tensor or dimension, or it does not fit an int.
@@ -28,6 +42,15 @@ std::string shape_text(const std::vector<std::int64_t>& shape);
 // The whole scale at which `values` per pixel are scale x scale pixels of `channels` channels; 0 when there is none.
 int whole_scale(int values, int channels);
 
+// "`what`: tensor 'a' is 64x3x3x3, tensor 'b' is 12x64x3x3": sizes that these tensors tell and that do not fit. Where
+// one of them is not there, that is what is said.
+Error misfit(const StateDict& weights, const std::string& what, const std::vector<std::string>& tensors);
+
+// The same of a network that makes `outputs` of `inputs` channels where a whole scale squared times as many are
+// expected.
+Error no_scale(const StateDict& weights, const std::string& family, const std::string& first, int inputs,
+               const std::string& last, int outputs);
+
 // How a convolution's window moves. pad_h, pad_w -1: so that the size stays.
 struct ConvWindow {
     int kernel_h = 3, kernel_w = 3;
@@ -41,7 +64,8 @@ inline ConvWindow square(int kernel) { return {.kernel_h = kernel, .kernel_w = k
 
 class Builder {
 public:
-    Builder(const StateDict& weights, int channels);
+    // `told_by`: the tensor whose shape tells how many channels the pictures have.
+    Builder(const StateDict& weights, int channels, const std::string& told_by = {});
 
     // The values of tensor `name`, which must have this shape, be finite and no integers; marks it as used. Empty after
     // a failure.
@@ -53,6 +77,7 @@ public:
     bool expand(std::int64_t numbers);
     // Reports a failure of the family's own.
     void fail(Errc code, const std::string& message);
+    void fail(Error error);
 
     // name + ".weight" of shape out x channels x kernel x kernel and name + ".bias"; without bias it is zero.
     int conv(int from, const std::string& name, int out, int kernel = 3, bool bias = true);
@@ -105,6 +130,8 @@ public:
 
     // Whether the file has a tensor.
     [[nodiscard]] bool has(const std::string& name) const { return weights_.tensors.contains(name); }
+    // Whether any tensor's name ends so: what blocks have is the same for all of them.
+    [[nodiscard]] bool has_any(std::string_view ending) const;
     // Size of a dimension of a tensor; 0 as in enlarge::dimension().
     [[nodiscard]] int dim(const std::string& name, std::size_t of) const { return dimension(weights_, name, of); }
     // All numbers of a tensor of any shape that has as many; a failure otherwise.
@@ -124,6 +151,7 @@ public:
 private:
     const StateDict& weights_;
     std::set<std::string> used_;
+    std::string last_;  // of the tensors taken
     std::int64_t expanded_ = 0;
     Graph graph_;
     std::optional<Error> error_;

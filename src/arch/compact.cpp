@@ -41,10 +41,9 @@ Result<Network> build_compact(const StateDict& weights) {
     const int outputs = dimension(weights, body(last) + ".weight", 0);
     const int scale = channels > 0 ? static_cast<int>(std::lround(std::sqrt(outputs / channels))) : 0;
     if (scale < 1 || std::int64_t{scale} * scale * channels != outputs)
-        return Error{Errc::unsupported, "a Compact network from " + std::to_string(channels) + " channels to " +
-                                            std::to_string(outputs) + " values per pixel, which is no whole scale"};
+        return no_scale(weights, "a Compact network", "body.0.weight", channels, body(last) + ".weight", outputs);
 
-    Builder b(weights, channels);
+    Builder b(weights, channels, "body.0.weight");
     int x = 0;
     for (int i = 0; i < last; i += 2) x = b.prelu(b.conv(x, body(i), features), body(i + 1));
     x = b.pixel_shuffle(b.conv(x, body(last), outputs), scale);

@@ -35,8 +35,7 @@ int half_attention(Builder& b, int qkv, const std::string& name, int half, const
 
 int window_block(Builder& b, int x, const std::string& name, const Split& split, bool shifted) {
     const int features = b.channels(x);
-    const int qkv =
-        b.linear(b.layer_norm(x, name + "norm1"), name + "qkv", 3 * features, b.has(name + "qkv.bias"));
+    const int qkv = b.linear(b.layer_norm(x, name + "norm1"), name + "qkv", 3 * features, b.has_any("qkv.bias"));
     const Split turned{split.columns, split.rows};
     const int seen = b.concat({half_attention(b, qkv, name + "attns.0.", 0, split, shifted),
                                half_attention(b, qkv, name + "attns.1.", 1, turned, shifted)});

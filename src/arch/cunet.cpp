@@ -110,15 +110,16 @@ Result<Network> build_cunet(const StateDict& weights) {
         kind.final ? dimension(weights, "conv_final.weight", 0) / 4 : dimension(weights, "unet2.conv_bottom.weight", 0);
     kind.fast = kind.final && kind.inputs == 4 * kind.channels;
     if (!kind.fast && kind.inputs != kind.channels)
-        return Error{Errc::unsupported, "a Real-CUGAN network from " + to_string(kind.inputs) + " to " +
-                                            to_string(kind.channels) + " channels"};
+        return misfit(weights,
+                      "a network from " + to_string(kind.inputs) + " to " + to_string(kind.channels) + " channels",
+                      {"unet1.conv1.conv.0.weight", kind.final ? "conv_final.weight" : "unet2.conv_bottom.weight"});
     if (kind.kernel < 3 || kind.kernel > 5 || (kind.final && kind.kernel != 4))
         return Error{Errc::format, "tensor 'unet1.conv_bottom.weight' has a kernel of " + to_string(kind.kernel) +
                                        "; expected 3, 4 or 5"};
     // By how much the networks shrink the picture, on its own scale.
     const int border = kind.fast ? 38 : kind.final ? 19 : kind.kernel == 3 ? 28 : kind.kernel == 5 ? 14 : 18;
 
-    Builder b(weights, kind.channels);
+    Builder b(weights, kind.channels, kind.final ? "conv_final.weight" : "unet2.conv_bottom.weight");
     b.ignore("pro");
     int x = continued(b, 0, border, kind.waifu ? op::Pad::Mode::repeat : op::Pad::Mode::reflect);
     if (kind.pro) x = b.affine(x, kProScale, kProShift);
@@ -141,12 +142,12 @@ Result<Network> build_cunet(const StateDict& weights) {
 }
 
 bool is_upconv7(const StateDict& weights) {
-    return has(weights, "net.0.weight") && has(weights, "net.10.weight") && dimension(weights, "net.12.weight", 2) == 4;
+    return has(weights, "net.0.weight") && has(weights, "net.10.weight") && dimension(weights, "net.12.weight", 2) >= 4;
 }
 
 Result<Network> build_upconv7(const StateDict& weights) {
     const int channels = dimension(weights, "net.0.weight", 1);
-    Builder b(weights, channels);
+    Builder b(weights, channels, "net.0.weight");
     int x = continued(b, 0, 7, op::Pad::Mode::repeat);
     for (int i = 0; i <= 10; i += 2) x = active(b, shrinking(b, x, "net." + to_string(i)));
     b.conv_transpose(x, "net.12", channels, 4, 2, 3);

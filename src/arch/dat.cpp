@@ -26,8 +26,11 @@ int pixel_gate(Builder& b, int x, const std::string& name) {
 
 int attention(Builder& b, int x, const std::string& name, bool shifted) {
     const int features = b.channels(x);
-    const int qkv = b.linear(x, name + "qkv", 3 * features, b.has(name + "qkv.bias"));
+    const int qkv = b.linear(x, name + "qkv", 3 * features, b.has_any("qkv.bias"));
     const bool between_channels = b.has(name + "temperature");
+    if (!between_channels && !b.has(name + "attns.0.rpe_biases"))
+        b.fail(Errc::format, "tensors '" + name + "temperature' and '" + name +
+                                 "attns.0.rpe_biases' are missing; expected one of them");
     int seen = 0;
     if (between_channels) {
         const int heads = b.dim(name + "temperature", 0);
@@ -53,7 +56,8 @@ int attention(Builder& b, int x, const std::string& name, bool shifted) {
 }  // namespace
 
 bool is_dat(const StateDict& weights) {
-    return has(weights, "before_RG.1.weight") && !has(weights, "layers.0.blocks.0.gamma");
+    return has(weights, "before_RG.1.weight") && has(weights, "layers.0.blocks.0.attn.dwconv.0.weight") &&
+           !has(weights, "layers.0.blocks.0.gamma");
 }
 
 Result<Network> build_dat(const StateDict& weights) {

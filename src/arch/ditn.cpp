@@ -80,10 +80,8 @@ Result<Network> build_ditn(const StateDict& weights) {
     const int features = dimension(weights, "sft.weight", 0), channels = dimension(weights, "sft.weight", 1),
               outputs = dimension(weights, "upsample.0.weight", 0), scale = whole_scale(outputs, channels),
               groups = count_blocks(weights, "UFONE.", ".ITLs.0.attn.temperature");
-    Builder b(weights, channels);
-    if (scale < 1)
-        b.fail(Errc::unsupported, "a DITN network from " + to_string(channels) + " channels to " + to_string(outputs) +
-                                      " values per pixel, which is no whole scale");
+    Builder b(weights, channels, "sft.weight");
+    if (scale < 1) b.fail(no_scale(weights, "a DITN network", "sft.weight", channels, "upsample.0.weight", outputs));
     const int first = b.conv(0, "sft", features);
     int x = first;
     for (int g = 0; g < groups; ++g)

@@ -117,12 +117,12 @@ Result<Network> build_esc(const StateDict& weights) {
     const int features = dimension(weights, first + ".weight", 0), inputs = dimension(weights, first + ".weight", 1);
     const int unshuffle = whole_scale(inputs, 3), blocks = count_blocks(weights, "blocks.", ".ln_proj.weight");
     if (unshuffle < 1 || (unshuffle > 1) != folded)
-        return Error{Errc::unsupported, "an ESC network for " + to_string(inputs) + " values per pixel"};
+        return misfit(weights, "an ESC network for " + to_string(inputs) + " values per pixel", {first + ".weight"});
     Builder b(weights, 3);
     const MetaTail tail = read_meta_tail(b, "to_img.");
     if (!b.failed() && (tail.out != 3 || tail.scale % unshuffle != 0))
-        return Error{Errc::unsupported,
-                     "an ESC network from " + to_string(inputs) + " to " + to_string(tail.out) + " channels"};
+        return misfit(weights, "an ESC network from " + to_string(inputs) + " to " + to_string(tail.out) + " channels",
+                      {first + ".weight", "to_img.MetaUpsample"});
     Shared shared;
     shared.part = dimension(weights, "plk_filter", 0);
     shared.side = dimension(weights, "plk_filter", 2);

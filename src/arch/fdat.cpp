@@ -49,6 +49,9 @@ int channel_attention(Builder& b, int x, const std::string& name) {
 int block(Builder& b, int x, const std::string& name) {
     const int features = b.channels(x);
     const bool windows = b.has(name + "attn.bias");
+    if (!windows && !b.has(name + "attn.temp"))
+        b.fail(Errc::format,
+               "tensors '" + name + "attn.bias' and '" + name + "attn.temp' are missing; expected one of them");
     const int y = b.layer_norm(x, name + "n1");
     int seen = windows ? window_attention(b, y, name + "attn.") : channel_attention(b, y, name + "attn.");
     int beside = b.gelu(b.depthwise(y, name + "conv.0", 3, false));
@@ -84,12 +87,12 @@ Result<Network> build_fdat(const StateDict& weights) {
     const int groups = count_blocks(weights, "groups.", ".blocks.0.n1.weight");
     const int channels = folded ? 3 : inputs, unshuffle = whole_scale(inputs, channels);
     if (unshuffle < 1 || (unshuffle > 1) != folded)
-        return Error{Errc::unsupported, "an FDAT network for " + to_string(inputs) + " values per pixel"};
-    Builder b(weights, channels);
+        return misfit(weights, "an FDAT network for " + to_string(inputs) + " values per pixel", {first + ".weight"});
+    Builder b(weights, channels, first + ".weight");
     const MetaTail tail = read_meta_tail(b, "upsampler.");
     if (!b.failed() && (tail.out != channels || tail.scale % unshuffle != 0))
-        return Error{Errc::unsupported,
-                     "an FDAT network from " + to_string(inputs) + " to " + to_string(tail.out) + " channels"};
+        return misfit(weights, "an FDAT network from " + to_string(inputs) + " to " + to_string(tail.out) + " channels",
+                      {first + ".weight", "upsampler.MetaUpsample"});
     const int start = b.conv(b.pixel_unshuffle(0, unshuffle), first, features);
     int x = start;
     std::string blocks;

@@ -163,12 +163,14 @@ Result<void> check(const Layout& layout, int features) {
     const int unit = std::max(layout.rows, layout.columns);
     const bool whole = layout.rows % layout.anchor == 0 && layout.columns % layout.anchor == 0 &&
                        unit % layout.rows == 0 && unit % layout.columns == 0 && unit % layout.window == 0;
-    if (layout.rows < layout.anchor || layout.columns < layout.anchor || !whole || features % 2 != 0)
+    if (features % 2 != 0)
+        return Error{Errc::unsupported,
+                     "tensor 'conv_first.weight' makes " + to_string(features) + " channels; expected an even number"};
+    if (layout.rows < layout.anchor || layout.columns < layout.anchor || !whole)
         return Error{Errc::unsupported, "a GRL network with windows of " + to_string(layout.window) +
                                             " pixels, stripes of " + to_string(layout.rows) + "x" +
                                             to_string(layout.columns) + ", a " + to_string(layout.anchor) +
-                                            "th for anchors and " + to_string(features) +
-                                            " features, which do not fit together"};
+                                            "th for anchors, which do not fit together"};
     return {};
 }
 

@@ -35,7 +35,7 @@ int mixed_filters(Builder& b, int x, const std::string& name) {
 int gated(Builder& b, int x, const std::string& name) {
     const int features = b.channels(x), wide = b.dim(name + "fc1.weight", 0), hidden = wide / 2;
     if (hidden < features) {
-        b.fail(Errc::format, "'" + name + "fc1' makes " + to_string(wide) + " of " + to_string(features) +
+        b.fail(Errc::format, "tensor '" + name + "fc1.weight' makes " + to_string(wide) + " of " + to_string(features) +
                                  " channels; expected at least twice as many");
         return -1;
     }
@@ -58,7 +58,7 @@ Result<Network> build_moesr(const StateDict& weights) {
               channels = dimension(weights, "in_to_dim.weight", 1);
     const int groups = count_blocks(weights, "blocks.", ".blocks.0.gamma"),
               blocks = count_blocks(weights, "blocks.0.blocks.", ".gamma");
-    Builder b(weights, channels);
+    Builder b(weights, channels, "in_to_dim.weight");
     const MetaTail tail = read_meta_tail(b, "upscale.");
     const int first = b.conv(0, "in_to_dim", features);
     int x = first;

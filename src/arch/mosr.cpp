@@ -58,7 +58,7 @@ Result<Network> build_mosr(const StateDict& weights) {
     const int features = dimension(weights, "gblocks.0.weight", 0),
               channels = dimension(weights, "gblocks.0.weight", 1);
     const int blocks = count_blocks(weights, "gblocks.", ".fc1.weight", 1);
-    Builder b(weights, channels);
+    Builder b(weights, channels, "gblocks.0.weight");
     int x = b.conv(0, "gblocks.0", features);
     for (int i = 1; i <= blocks; ++i) x = block(b, x, "gblocks." + to_string(i));
     const auto after = [&](int index) { return "gblocks." + to_string(blocks + index); };
@@ -80,8 +80,8 @@ Result<Network> build_mosr(const StateDict& weights) {
             eight ? dimension(weights, "upsampler.in_to_k.weight", 0) / 8 : dimension(weights, "upsampler.0.weight", 0);
         const int scale = whole_scale(outputs, channels);
         if (scale < 1)
-            b.fail(Errc::unsupported, "a MoSR network from " + to_string(channels) + " channels to " +
-                                          to_string(outputs) + " values per pixel, which is no whole scale");
+            b.fail(no_scale(weights, "a MoSR network", "gblocks.0.weight", channels,
+                            eight ? "upsampler.in_to_k.weight" : "upsampler.0.weight", outputs));
         if (eight) tail = "mean of eight pixel shuffles";
         b.pixel_shuffle(eight ? mean_of_eight(b, x, outputs) : b.conv(x, "upsampler.0", outputs), scale);
     }

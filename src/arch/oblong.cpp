@@ -103,8 +103,8 @@ int oblong_attention(Builder& b, int qkv, const std::string& name, int half, boo
     const Split split = split_of(b.weights(), name + "rpe_biases");
     const int features = b.channels(qkv) / 6;
     if (split.rows < 1) {
-        b.fail(Errc::format,
-               "tensor '" + name + "rpe_biases' is no list of offsets within a window of at most 64 pixels");
+        b.fail(
+            misfit(b.weights(), "offsets that are none within a window of at most 64 pixels", {name + "rpe_biases"}));
         return -1;
     }
     b.take(name + "rpe_biases", {(2 * split.rows - 1) * (2 * split.columns - 1), 2});
@@ -124,7 +124,8 @@ int gated_layers(Builder& b, int x, const std::string& name) {
     const int features = b.channels(x), wide = b.dim(name + "fc1.weight", 0);
     x = b.gelu(b.linear(x, name + "fc1", wide));
     if (wide % 2 != 0)
-        b.fail(Errc::format, "'" + name + "fc1' makes " + to_string(wide) + " channels; expected an even number");
+        b.fail(Errc::format,
+               "tensor '" + name + "fc1.weight' makes " + to_string(wide) + " channels; expected an even number");
     const int gate =
         b.depthwise(b.layer_norm(b.channels_of(x, wide / 2, wide / 2), name + "sg.norm"), name + "sg.conv", 3);
     return b.linear(b.multiply(b.channels_of(x, 0, wide / 2), gate), name + "fc2", features);

@@ -150,10 +150,8 @@ Result<Network> build_omnisr(const StateDict& weights) {
     const std::string table = "residual_layer.0.residual_layer.0.layer.2.fn.rel_pos_bias.weight";
     const bool tables = has(weights, table);
     const int side = tables ? window_of_table(dimension(weights, table, 0)) : kWindowWithoutTable;
-    Builder b(weights, channels);
-    if (scale < 1)
-        b.fail(Errc::unsupported, "an OmniSR network from " + to_string(channels) + " channels to " +
-                                      to_string(outputs) + " values per pixel, which is no whole scale");
+    Builder b(weights, channels, "input.weight");
+    if (scale < 1) b.fail(no_scale(weights, "an OmniSR network", "input.weight", channels, "up.0.weight", outputs));
     if (side < 2 || side % 2 != 0 || side > 32)
         b.fail(Errc::unsupported, "tensor '" + table + "' is for windows of " + to_string(side) +
                                       " pixels; expected an even number up to 32");

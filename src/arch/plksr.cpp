@@ -119,14 +119,13 @@ Result<Network> build_plksr(const StateDict& weights) {
     const int last = last_convolution(weights), outputs = dimension(weights, feats(last) + "weight", 0);
     const int scale = whole_scale(outputs, channels);
     if (scale < 1)
-        return Error{Errc::unsupported, "a PLKSR network from " + to_string(channels) + " channels to " +
-                                            to_string(outputs) + " values per pixel, which is no whole scale"};
+        return no_scale(weights, "a PLKSR network", "feats.0.weight", channels, feats(last) + "weight", outputs);
     if (last != blocks + 1 && last != blocks + 2)
         return Error{Errc::format, "tensor '" + feats(last) + "weight' follows " + to_string(blocks) +
                                        " blocks; expected '" + feats(blocks + 1) + "weight' or '" + feats(blocks + 2) +
                                        "weight'"};
 
-    Builder b(weights, channels);
+    Builder b(weights, channels, "feats.0.weight");
     int x = b.conv(0, "feats.0", features);
     for (int i = 1; i <= blocks; ++i) x = block(b, x, feats(i), kind);
     x = b.conv(x, "feats." + to_string(last), outputs);

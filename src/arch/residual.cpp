@@ -16,11 +16,6 @@ using std::to_string;
 constexpr float kMean[3] = {0.4488F, 0.4371F, 0.4040F};  // of the pictures that these were trained with
 constexpr float kRange = 255;
 
-Error no_scale(const char* family, int inputs, int outputs) {
-    return {Errc::unsupported, std::string("a ") + family + " network from " + to_string(inputs) + " to " +
-                                   to_string(outputs) + " channels"};
-}
-
 // (x - mean) * range and its inverse; no mean for pictures of one channel.
 int normalised(Builder& b, int x, bool back) {
     const auto channels = static_cast<std::size_t>(b.channels(x));
@@ -61,14 +56,16 @@ Result<Network> framed(const StateDict& weights, const std::string& family, std:
     const Head head = head_of(weights);
     int scale = 1;
     const int inputs = dimension(weights, head.name + ".weight", 1);
-    if (head.unshuffle < 1 || (head.unshuffle > 1) != (head.name == "head.1"))
-        return no_scale(family.c_str(), inputs, head.channels);
-    Builder b(weights, head.channels);
+    const Error folds =
+        misfit(weights, "a network from " + to_string(inputs) + " to " + to_string(head.channels) + " channels",
+               {head.name + ".weight", "tail.1.weight"});
+    if (head.unshuffle < 1 || (head.unshuffle > 1) != (head.name == "head.1")) return folds;
+    Builder b(weights, head.channels, "tail.1.weight");
     const bool mean = has(weights, "sub_mean.weight");
     const int in = mean ? shifted(b, b.affine(0, kRange, 0), "sub_mean") : 0;
     const int first = b.conv(b.pixel_unshuffle(in, head.unshuffle), head.name, head.features);
     int x = shuffle_chain(b, b.add(body(b, first), first), "tail.0.", scale);
-    if (scale % std::max(head.unshuffle, 1) != 0) return no_scale(family.c_str(), inputs, head.channels);
+    if (scale % std::max(head.unshuffle, 1) != 0) return folds;
     x = b.conv(x, "tail.1", head.channels);
     if (mean) b.affine(shifted(b, x, "add_mean"), 1 / kRange, 0);
     std::string variant = mean ? "with mean" : "no mean";
@@ -134,7 +131,7 @@ Result<Network> build_edsr(const StateDict& weights) {
               channels = dimension(weights, "conv_first.weight", 1),
               blocks = count_blocks(weights, "body.", ".conv1.weight");
     int scale = 1;
-    Builder b(weights, channels);
+    Builder b(weights, channels, "conv_first.weight");
     const int first = b.conv(normalised(b, 0, false), "conv_first", features);
     int x = first;
     for (int i = 0; i < blocks; ++i) {
@@ -155,7 +152,7 @@ Result<Network> build_srresnet(const StateDict& weights) {
     const int features = dimension(weights, "conv_first.weight", 0),
               channels = dimension(weights, "conv_first.weight", 1),
               blocks = count_blocks(weights, "body.", ".conv1.weight");
-    Builder b(weights, channels);
+    Builder b(weights, channels, "conv_first.weight");
     int x = b.leaky_relu(b.conv(0, "conv_first", features), kSlope);
     for (int i = 0; i < blocks; ++i) {
         const std::string name = "body." + to_string(i);
@@ -165,7 +162,8 @@ Result<Network> build_srresnet(const StateDict& weights) {
     for (int up = 1; has(weights, "upconv" + to_string(up) + ".weight"); ++up) {
         const std::string name = "upconv" + to_string(up);
         const int out = dimension(weights, name + ".weight", 0), factor = whole_scale(out, features);
-        if (factor < 2 || scale > 64) return no_scale("MSRResNet", features, out);
+        if (factor < 2 || scale > 64)
+            return no_scale(weights, "an MSRResNet network", "conv_first.weight", features, name + ".weight", out);
         x = b.leaky_relu(b.pixel_shuffle(b.conv(x, name, out), factor), kSlope);
         scale *= factor;
     }
@@ -184,11 +182,14 @@ Result<Network> build_artcnn(const StateDict& weights) {
               blocks = count_blocks(weights, "res_block.", ".conv.0.0.weight"),
               outputs = dimension(weights, "depth_to_space.upscale.0.weight", 0),
               scale = whole_scale(outputs, channels);
-    if (scale < 1) return no_scale("ArtCNN", channels, outputs);
+    if (scale < 1)
+        return no_scale(weights, "an ArtCNN network", "conv0.weight", channels, "depth_to_space.upscale.0.weight",
+                        outputs);
     if (kernel % 2 == 0)
-        return Error{Errc::unsupported,
-                     "an ArtCNN network with kernels of " + to_string(kernel) + " pixels; expected an odd number"};
-    Builder b(weights, channels);
+        return misfit(weights,
+                      "an ArtCNN network with kernels of " + to_string(kernel) + " pixels; expected an odd number",
+                      {"conv0.weight"});
+    Builder b(weights, channels, "conv0.weight");
     const auto conv = [&](int from, const std::string& name, int out) {
         return b.conv(from, name, out, square(kernel));
     };

@@ -24,7 +24,7 @@ int local_attention(Builder& b, int x, const std::string& name, bool shifted) {
     if (features % 2 != 0)
         b.fail(Errc::format, "tensor '" + name + "qkv.weight' is for " + to_string(features) +
                                  " channels; expected an even number");
-    const int qkv = b.linear(x, name + "qkv", 3 * features, b.has(name + "qkv.bias"));
+    const int qkv = b.linear(x, name + "qkv", 3 * features, b.has_any("qkv.bias"));
     const int seen = b.concat({oblong_attention(b, qkv, name + "attns.0.", 0, shifted),
                                oblong_attention(b, qkv, name + "attns.1.", 1, shifted)});
     const int beside = b.depthwise(b.channels_of(qkv, 2 * features, features), name + "get_v", 3);
@@ -44,7 +44,7 @@ int attention_to_few(Builder& b, int x, const std::string& name, int heads) {
     for (int time = 0; time < 2; ++time) few = b.conv(few, name + "reduction1", features, quarter);
     few = b.conv(b.depthwise(few, name + "dwconv", 3), name + "conv", narrow, 1);
     few = b.gelu(b.layer_norm(few, name + "norm_act.0"));
-    const bool bias = b.has(name + "q.bias");
+    const bool bias = b.has_any(".q.bias");
     const int q = b.linear(x, name + "q", narrow, bias), k = b.linear(few, name + "k", narrow, bias);
     int v = b.linear(few, name + "v", features, bias);
     v = b.add(v, b.depthwise(v, name + "cpe", 3));
@@ -62,6 +62,9 @@ int heads_of(Builder& b, const std::string& layer, int features) {
 int block(Builder& b, int x, const std::string& name, bool shifted, int heads) {
     const int y = b.layer_norm(x, name + "norm1");
     const bool local = b.has(name + "attn.qkv.weight");
+    if (!local && !b.has(name + "attn.reduction1.weight"))
+        b.fail(Errc::format, "tensors '" + name + "attn.qkv.weight' and '" + name +
+                                 "attn.reduction1.weight' are missing; expected one of them");
     const int seen = local ? local_attention(b, y, name + "attn.", shifted)
                            : attention_to_few(b, y, name + "attn.", heads);
     const int z = b.add(x, seen);

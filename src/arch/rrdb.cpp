@@ -115,11 +115,15 @@ Result<Sizes> sizes_of(const StateDict& weights, const Keys& keys) {
         if (inputs == outputs * factor * factor) sizes.unshuffle = factor;
     sizes.channels = outputs;
     if (inputs != outputs * sizes.unshuffle * sizes.unshuffle)
-        return Error{Errc::unsupported, "an RRDB network from " + to_string(inputs) + " to " + to_string(outputs) +
-                                            " channels; expected as many, or 4 or 16 times as many inputs"};
+        return misfit(weights,
+                      "an RRDB network from " + to_string(inputs) + " to " + to_string(outputs) +
+                          " channels; expected as many, or 4 or 16 times as many inputs",
+                      {first, last});
     if ((1 << sizes.ups) < sizes.unshuffle)
-        return Error{Errc::unsupported, "an RRDB network that makes pictures smaller (" + to_string(1 << sizes.ups) +
-                                            " after a pixel unshuffle by " + to_string(sizes.unshuffle) + ")"};
+        return misfit(weights,
+                      "an RRDB network that makes pictures smaller (" + to_string(1 << sizes.ups) +
+                          " after a pixel unshuffle by " + to_string(sizes.unshuffle) + ")",
+                      {first, last});
     return sizes;
 }
 

@@ -75,8 +75,8 @@ int width_of(Builder& b, const std::string& name) {
 int block(Builder& b, int x, const std::string& name) {
     const int features = b.channels(x), wide = width_of(b, name + ".fc1"), hidden = wide / 2;
     if (hidden < features) {
-        b.fail(Errc::format, "'" + name + ".fc1' makes " + to_string(wide) + " of " + to_string(features) +
-                                 " channels; expected at least twice as many");
+        b.fail(Errc::format, "the tensors of '" + name + ".fc1' make " + to_string(wide) + " of " +
+                                 to_string(features) + " channels; expected at least twice as many");
         return -1;
     }
     const int y = repconv(b, norm(b, x, name + ".norm"), name + ".fc1", wide);
@@ -102,8 +102,7 @@ Result<Network> build_rtmosr(const StateDict& weights) {
     const int unshuffle = whole_scale(inputs, 3);
     const int outputs = dimension(weights, "to_img.0" + key, 0), scale = whole_scale(outputs, 3);
     if (unshuffle < 1 || scale < 1 || scale % unshuffle != 0 || (unshuffle > 1) != blocked)
-        return Error{Errc::unsupported, "a RTMoSR network from " + to_string(inputs) + " channels to " +
-                                            to_string(outputs) + " values per pixel, which is no whole scale"};
+        return no_scale(weights, "a RTMoSR network", head + key, inputs, "to_img.0" + key, outputs);
     const int blocks = count_blocks(weights, "body.", ".norm.scale");
     Builder b(weights, 3);
     int x = repconv(b, b.pixel_unshuffle(0, unshuffle), head, features);

@@ -32,16 +32,18 @@ Result<Network> build_span(const StateDict& weights) {
     const std::string suffix = slim ? ".c1_r.eval_conv.weight" : ".c1_r.sk.weight";
     const int blocks = count_blocks(weights, "block_", suffix, 1);
     const int joined = dimension(weights, "conv_cat.weight", 0), outputs = dimension(weights, "upsampler.0.weight", 0);
+    const std::string first_name = slim ? "conv_1.eval_conv.weight" : "conv_1.sk.weight";
     std::int64_t scale = 1;
     while (channels > 0 && scale * scale * channels < outputs) ++scale;
     if (scale * scale * channels != outputs)
-        return Error{Errc::unsupported, "a SPAN network from " + std::to_string(channels) + " channels to " +
-                                            std::to_string(outputs) + " values per pixel, which is no whole scale"};
+        return no_scale(weights, "a SPAN network", first_name, channels, "upsampler.0.weight", outputs);
     if (norm && channels != 3)
-        return Error{Errc::unsupported, "a SPAN network for pictures of " + std::to_string(channels) +
-                                            " channels that subtracts an RGB mean"};
+        return misfit(
+            weights,
+            "a SPAN network for pictures of " + std::to_string(channels) + " channels that subtracts an RGB mean",
+            {first_name});
 
-    Builder b(weights, channels);
+    Builder b(weights, channels, first_name);
     b.ignore("no_norm");
     if (norm && has(weights, "mean")) {  // programs keep it as a tensor; it is no parameter, so state dicts do not
         const std::vector<float> mean = b.take("mean", {1, 3, 1, 1});

@@ -18,11 +18,6 @@ int nearest(Builder& b, const StateDict& weights, int channels) {
     return b.conv(0, "conv_near", dimension(weights, "conv_near.weight", 0), window, false);
 }
 
-Error no_scale(const std::string& family, int channels, int outputs) {
-    return {Errc::unsupported, "a " + family + " network from " + to_string(channels) + " channels to " +
-                                   to_string(outputs) + " values per pixel, which is no whole scale"};
-}
-
 }  // namespace
 
 bool is_spanf(const StateDict& weights) {
@@ -33,9 +28,11 @@ Result<Network> build_spanf(const StateDict& weights) {
     const int features = dimension(weights, "block_1.c1_r.eval_conv.weight", 0),
               channels = dimension(weights, "block_1.c1_r.eval_conv.weight", 1),
               outputs = dimension(weights, "conv_2.eval_conv.weight", 0), scale = whole_scale(outputs, channels);
-    if (scale < 1) return no_scale("SPANF", channels, outputs);
+    if (scale < 1)
+        return no_scale(weights, "a SPANF network", "block_1.c1_r.eval_conv.weight", channels,
+                        "conv_2.eval_conv.weight", outputs);
     const int blocks = count_blocks(weights, "block_", ".c1_r.eval_conv.weight", 1);
-    Builder b(weights, channels);
+    Builder b(weights, channels, "block_1.c1_r.eval_conv.weight");
     const int near = nearest(b, weights, channels);
     int x = 0, first = 0;
     for (int i = 1; i <= blocks; ++i) {
@@ -59,13 +56,14 @@ Result<Network> build_spanv2(const StateDict& weights) {
     const int features = dimension(weights, "block_1.c1.conv.weight", 0),
               channels = dimension(weights, "block_1.c1.conv.weight", 1),
               outputs = dimension(weights, "pointwise_conv.weight", 0), scale = whole_scale(outputs, channels);
-    if (scale < 1) return no_scale("SPANV2", channels, outputs);
+    if (scale < 1)
+        return no_scale(weights, "a SPANV2 network", "block_1.c1.conv.weight", channels, "pointwise_conv.weight",
+                        outputs);
     const int blocks = count_blocks(weights, "block_", ".c1.conv.weight", 1);
-    Builder b(weights, channels);
+    Builder b(weights, channels, "block_1.c1.conv.weight");
     const int near = nearest(b, weights, channels);
-    const auto conv = [&](int from, const std::string& name) {
-        return b.conv(from, name, features, 3, b.has(name + ".bias"));
-    };
+    const bool biases = b.has_any(".conv.bias") || b.has_any("wise_conv.bias");
+    const auto conv = [&](int from, const std::string& name) { return b.conv(from, name, features, 3, biases); };
     int x = 0;
     for (int i = 1; i <= blocks; ++i) {
         const std::string name = block_name(i);
@@ -76,10 +74,9 @@ Result<Network> build_spanv2(const StateDict& weights) {
             x = b.relu(y);
     }
     x = b.concat({near, x});
-    x = b.depthwise(x, "depthwise_conv", 3, b.has("depthwise_conv.bias"));
-    b.pixel_shuffle(b.conv(x, "pointwise_conv", outputs, 1, b.has("pointwise_conv.bias")), scale);
-    return b.network("SPANV2", has(weights, "depthwise_conv.bias") ? "with biases" : "no biases",
-                     {{"features", features}, {"blocks", blocks}});
+    x = b.depthwise(x, "depthwise_conv", 3, biases);
+    b.pixel_shuffle(b.conv(x, "pointwise_conv", outputs, 1, biases), scale);
+    return b.network("SPANV2", biases ? "with biases" : "no biases", {{"features", features}, {"blocks", blocks}});
 }
 
 bool is_spanf3(const StateDict& weights) {
@@ -93,9 +90,8 @@ Result<Network> build_spanf3(const StateDict& weights) {
     const int features = dimension(weights, head + key, 0), inputs = dimension(weights, head + key, 1),
               outputs = dimension(weights, "to_pixel" + key, 0), scale = whole_scale(outputs, 3),
               unshuffle = whole_scale(inputs, 3);
-    if (scale < 1) return no_scale("SPANF3", 3, outputs);
-    if (unshuffle < 1 || scale % unshuffle != 0 || (unshuffle > 1 && !blocked))
-        return no_scale("SPANF3", inputs, outputs);
+    if (scale < 1 || unshuffle < 1 || scale % unshuffle != 0 || (unshuffle > 1 && !blocked))
+        return no_scale(weights, "a SPANF3 network", head + key, inputs, "to_pixel" + key, outputs);
     const int blocks = count_blocks(weights, "block_", ".att_conv.weight", 1);
     Builder b(weights, 3);
     const int first = conv3xc(b, b.pixel_unshuffle(0, unshuffle), head, features);

@@ -41,7 +41,7 @@ Result<Network> build_spanplus(const StateDict& weights) {
     const std::string head = slim ? "feats.0.eval_conv.weight" : "feats.0.sk.weight";
     const std::string end = slim ? ".c1_r.eval_conv.weight" : ".c1_r.sk.weight";
     const int features = dimension(weights, head, 0), channels = dimension(weights, head, 1);
-    Builder b(weights, channels);
+    Builder b(weights, channels, head);
     int x = conv3xc(b, 0, "feats.0", features);
     std::string blocks;
     for (int i = 1; has(weights, "feats." + std::to_string(i) + ".conv_cat.weight"); ++i) {
@@ -61,9 +61,7 @@ Result<Network> build_spanplus(const StateDict& weights) {
         dysample(b, x, "upsampler.", scale, 4, channels);
     } else {
         const int outputs = dimension(weights, "upsampler.0.weight", 0), scale = whole_scale(outputs, channels);
-        if (scale < 1)
-            b.fail(Errc::unsupported, "a SPANPlus network from " + std::to_string(channels) + " channels to " +
-                                          std::to_string(outputs) + " values per pixel, which is no whole scale");
+        if (scale < 1) b.fail(no_scale(weights, "a SPANPlus network", head, channels, "upsampler.0.weight", outputs));
         b.pixel_shuffle(b.conv(x, "upsampler.0", outputs), scale);
     }
     return b.network("SPANPlus", tail + (slim ? ", slim" : ""), {{"features", features}, {"blocks", blocks}});

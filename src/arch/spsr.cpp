@@ -75,10 +75,11 @@ Result<Network> build_spsr(const StateDict& weights) {
             has(weights, "b_module." + to_string(3 * n + 2) + ".weight"))
             ups = n;
     if (blocks < 20)
-        return Error{Errc::unsupported,
-                     "an SPSR network of " + to_string(blocks) + " blocks; at least 20 are expected"};
+        return Error{Errc::unsupported, "an SPSR network of " + to_string(blocks) +
+                                            " blocks; at least 20 are expected, and tensor 'model.1.sub." +
+                                            to_string(blocks) + ".RDB1.conv1.0.weight' is missing"};
     if (ups > 6) return Error{Errc::unsupported, "an SPSR network that doubles more than 6 times"};
-    Builder b(weights, channels);
+    Builder b(weights, channels, "model.0.weight");
     const auto conv = [&](int from, const std::string& name, int out) { return b.conv(from, name, out); };
     const auto up = [&](int x, const std::string& name, int first) {
         for (int i = 0; i < ups; ++i)

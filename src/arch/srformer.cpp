@@ -43,7 +43,7 @@ int attention(Builder& b, int x, const std::string& name, int shift) {
         return -1;
     }
     b.ignore(name + "aligned_relative_position_index");
-    const bool biased = b.has(name + "q.bias");
+    const bool biased = b.has_any(".q.bias");
     const int queries = b.linear(x, name + "q", features, biased);
     // Keys and values, a quarter of the channels of four pixels: channels of the same pixel stay together.
     const Extent rows = Extent::rows(1, 2), columns = Extent::columns(1, 2);

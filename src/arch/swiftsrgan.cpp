@@ -31,7 +31,7 @@ Result<Network> build_swiftsrgan(const StateDict& weights) {
     if (ups > 6)
         return Error{Errc::unsupported,
                      "a Swift-SRGAN network that doubles " + std::to_string(ups) + " times; at most 6 are supported"};
-    Builder b(weights, channels);
+    Builder b(weights, channels, "initial.cnn.depthwise.weight");
     const int first = b.prelu(separable(b, 0, "initial.cnn", features), "initial.act");
     int x = first;
     for (int i = 0; i < blocks; ++i) {

@@ -56,7 +56,7 @@ int overlapping_block(Builder& b, int x, const std::string& name, int side) {
                                  "; expected a number squared times a divisor of " + to_string(features));
         return -1;
     }
-    const int qkv = b.linear(b.layer_norm(x, name + "norm1"), name + "qkv", 3 * features, b.has(name + "qkv.bias"));
+    const int qkv = b.linear(b.layer_norm(x, name + "norm1"), name + "qkv", 3 * features, b.has_any("qkv.bias"));
     op::OverlapAttention op{.heads = heads, .window = side, .overlap = overlap};
     op.scale = 1 / std::sqrt(static_cast<float>(features / heads));
     op.bias = make_values(overlap_bias(b, table, side, overlap, heads));

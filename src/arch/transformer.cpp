@@ -99,7 +99,7 @@ int swin_attention(Builder& b, int x, const std::string& name, int shift) {
     op::WindowAttention op{.heads = heads, .window_h = side, .window_w = side, .shift_h = shift, .shift_w = shift};
     op.scale = 1 / std::sqrt(static_cast<float>(features / heads));
     op.bias = make_values(bias_table(b, table, side, heads));
-    x = b.linear(x, name + "qkv", 3 * features, b.has(name + "qkv.bias"));
+    x = b.linear(x, name + "qkv", 3 * features, b.has_any("qkv.bias"));
     return b.linear(b.append(std::move(op), {x}), name + "proj", features);
 }
 
@@ -152,8 +152,8 @@ SwinTail swin_tail(Builder& b, int x, int normal, const SwinHead& head) {
         const int outputs = b.dim(head.upsample + "0.weight", 0);
         tail.scale = whole_scale(outputs, channels);
         if (tail.scale < 1)
-            b.fail(Errc::unsupported, "a network from " + to_string(channels) + " channels to " + to_string(outputs) +
-                                          " values per pixel, which is no whole scale");
+            b.fail(no_scale(b.weights(), "a network", head.name + ".weight", channels, head.upsample + "0.weight",
+                            outputs));
         x = b.pixel_shuffle(b.conv(x, head.upsample + "0", outputs), tail.scale);
     } else {
         tail.name = "same size";
@@ -180,10 +180,11 @@ Result<Network> swin_frame(const StateDict& weights, const std::string& family, 
                            const std::string& embedding, std::vector<Fact> facts,
                            const std::function<int(Builder&, int)>& groups) {
     if (head.unshuffle < 1)
-        return Error{Errc::unsupported, "a " + family + " network for " +
-                                            to_string(dimension(weights, head.name + ".weight", 1)) +
-                                            " values per pixel of " + to_string(head.channels) + " channels"};
-    Builder b(weights, head.channels);
+        return misfit(weights,
+                      "a network for " + to_string(dimension(weights, head.name + ".weight", 1)) +
+                          " values per pixel of " + to_string(head.channels) + " channels",
+                      {head.name + ".weight"});
+    Builder b(weights, head.channels, head.name == "conv_first" ? "conv_first.weight" : "conv_last.weight");
     const int normal = normalised(b, 0, head, false);
     const int first = b.conv(b.pixel_unshuffle(normal, head.unshuffle), head.name, head.features);
     int x = b.has(embedding + ".weight") ? b.layer_norm(first, embedding) : first;
