@@ -593,6 +593,26 @@ Result<int> GraphMaker::pad(int x, op::Pad what) {
     return put(what, {x});
 }
 
+Result<int> GraphMaker::repeat(int x, int axis, int times) {
+    constexpr int kMostTimes = 256;
+    if (times == 1) return x;
+    if (times < 1 || times > kMostTimes)
+        return Error{Errc::unsupported, "a tensor that is repeated " + std::to_string(times) + " times"};
+    const auto along = axis_from_front(x, axis);
+    // Each channel of a picture so many times: a convolution that only picks is faster than copies of rows.
+    const Shape own = shape(x);
+    if (own.size() == 4 && own[1] == Extent(1) && along == 1 && own[0].constant()) {
+        const std::int64_t channels = own[0].fixed, all = channels * times;
+        TRY(expand(all * channels));
+        TRY(const int picture, reshape(x, {own[0], own[2], own[3]}));
+        std::vector<float> pick(static_cast<std::size_t>(all * channels));
+        for (std::int64_t i = 0; i < all; ++i) pick[static_cast<std::size_t>(i * channels + i / times)] = 1;
+        TRY(const int made, put(op::Conv2d{.weights = make_values(std::move(pick)), .bias = many(all, 0)}, {picture}));
+        return reshape(made, {own[0], times, own[2], own[3]});
+    }
+    return put(op::Concat{static_cast<int>(along)}, std::vector<int>(static_cast<std::size_t>(times), x));
+}
+
 Result<int> GraphMaker::matmul(int a, int b) {
     op::MatMul product;
     if (const auto* turn = node(b).as<op::Transpose>()) {

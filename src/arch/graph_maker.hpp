@@ -39,6 +39,8 @@ public:
     // Begin and end as in op::Slice.
     Result<int> slice(int x, int axis, int begin, int end, int step);
     Result<int> pad(int x, op::Pad what);
+    // All of it so many times along an axis, one behind the other.
+    Result<int> repeat(int x, int axis, int times);
     Result<int> matmul(int a, int b);
     // Weights (out, in); bias may be empty.
     Result<int> linear(int x, Values weights, Values bias);

@@ -20,6 +20,7 @@ Result<bool> folded(OnnxNode& n) {
     if (n.count() == 0 || n.layer.outputs.size() != 1) return false;
     input.number = [&](const char* key, double otherwise) { return n.number(key, otherwise); };
     input.list = [&](const char* key) { return n.list(key); };
+    TRY(n.make.expand(fold_work(input)));
     auto result = fold(input, n.to.multiple);
     if (!result) return false;
     TRY(Known numbers, std::move(*result));
@@ -30,6 +31,8 @@ Result<bool> folded(OnnxNode& n) {
 Result<void> add_operator(OnnxNode& n) {
     if (n.layer.outputs.empty()) return malformed("no output");
     TRY(n.read_operands());
+    TRY(const bool counted, add_counted(n));
+    if (counted) return {};
     TRY(const bool done, folded(n));
     if (done) return {};
     for (const std::span<const Rule> rules : {number_rules(), picture_rules(), move_rules()})

@@ -74,6 +74,11 @@ Error Importer::missing(const Value& value) {
             return unsupported("a quotient that is no part of a normalisation").within(value.layer);
         case Form::length:
             return unsupported("a length that is no part of a normalisation").within(value.layer);
+        case Form::flag:
+            return unsupported("a comparison that is no part of a choice").within(value.layer);
+        case Form::counted:
+        case Form::grid:
+            return unsupported("numbers up to a size that is not known").within(value.layer);
         case Form::expanded:
             return unsupported("a tensor that is repeated for other than arithmetic").within(value.layer);
         default:

@@ -35,6 +35,9 @@ public:
             tanh_softplus,
             expanded,  // the node, repeated to `shape`
             length,    // of the node's vectors along `axis`, at least `least`
+            counted,   // whole numbers `first`, first + 1, ... along `axis` of `shape`; of which only that is known: -1
+            flag,      // factor * node + shift, both of which are only ever 0 and 1
+            grid,      // a list of places: innermost the numbers of `counts`
         } form = Form::node;
         int node = -1;
         Shape shape;  // as the file has it
@@ -42,6 +45,8 @@ public:
         double factor = 1, shift = 0;
         int axis = 0;
         double least = 0;
+        Extent first;
+        std::vector<Value> counts = {};
         std::string layer;  // that computes it, for messages
         bool used = false;
     };

@@ -99,6 +99,16 @@ std::vector<std::size_t> spread(const Sides& from, const Sides& sides) {
     return places;
 }
 
+// a / b, a number where one size is a multiple of the other.
+std::optional<Extent> ratio(const Extent& a, const Extent& b) {
+    if (b.constant()) return b.fixed > 0 ? quotient(a, b.fixed) : std::nullopt;
+    if (a == b) return Extent(1);
+    constexpr std::int64_t kMostTimes = 64;
+    for (std::int64_t times = 2; times <= kMostTimes; ++times)
+        if (product(b, times) == std::optional(a)) return Extent(times);
+    return {};
+}
+
 // a op b as sizes; nothing where that is no size, or not known.
 std::optional<Extent> on_sizes(std::string_view type, const Extent& a, const Extent& b, std::int64_t& multiple) {
     const auto minus = [](const Extent& x) { return product(x, -1); };
@@ -108,7 +118,7 @@ std::optional<Extent> on_sizes(std::string_view type, const Extent& a, const Ext
         return negative ? sum(a, *negative) : negative;
     }
     if (type == "Mul") return product(a, b);
-    if (type == "Div") return b.constant() && b.fixed > 0 ? quotient(a, b.fixed) : std::nullopt;
+    if (type == "Div") return ratio(a, b);
     if (type == "Mod" && a.constant() && !b.constant())  // a little less than a side, as rolls backwards ask for
         return a.fixed < 0 ? sum(b, a) : std::optional(a);
     if (type == "Mod") {
@@ -180,6 +190,7 @@ const std::map<std::string_view, Unary>& unaries() {
         {"Cos", [](double a) { return std::cos(a); }},
         {"Sin", [](double a) { return std::sin(a); }},
         {"Erf", [](double a) { return std::erf(a); }},
+        {"Relu", [](double a) { return a < 0 ? 0.0 : a; }},
     };
     return all;
 }
@@ -513,31 +524,198 @@ Result<Known> where(const Known& condition, const Known& a, const Known& b) {
     return std::move(result).as(std::move(sides), a.whole && b.whole);
 }
 
-// Of all numbers; along some axes only where the others are single.
-Result<Known> reduce(const FoldInput& input) {
-    const Known& from = *input.operands[0];
-    const bool keep = input.number("keepdims", 1) != 0;
-    TRY(const auto axes, axes_of(input));
-    if (axes && static_cast<std::size_t>(axes->size()) != from.sides.size() && from.sides.size() != 1)
-        return unsupported("a constant reduced along some of its axes");
-    Extent total(input.type == "ReduceProd" ? 1 : 0);
-    double plain = input.type == "ReduceProd" ? 1 : 0;
+// Of all numbers; of sizes, only all of them.
+Result<Known> reduce_sizes(const Known& from, bool product_of_all, bool keep) {
+    Extent total(product_of_all ? 1 : 0);
     for (std::size_t i = 0; i < static_cast<std::size_t>(from.count()); ++i) {
-        if (!from.symbolic()) {
-            plain = input.type == "ReduceProd" ? plain * from.value(i) : plain + from.value(i);
-            continue;
-        }
         TRY(const Extent size, from.size(i));
-        const auto next = input.type == "ReduceProd" ? product(total, size) : sum(total, size);
+        const auto next = product_of_all ? product(total, size) : sum(total, size);
         if (!next) return unsupported("a size that is no multiple of the picture's");
         total = *next;
     }
-    Known result = from.symbolic() ? known_sizes({total}, true) : known({}, {static_cast<float>(plain)}, from.whole);
+    Known result = known_sizes({total}, true);
     result.sides.assign(keep ? from.sides.size() : 0, 1);
     return result;
 }
 
+Result<Known> reduce(const FoldInput& input) {
+    const Known& from = *input.operands[0];
+    const bool keep = input.number("keepdims", 1) != 0;
+    TRY(const auto axes, axes_of(input));
+    std::vector<bool> gone(from.sides.size(), !axes || axes->empty());
+    if (axes)
+        for (const std::int64_t axis : *axes) {
+            TRY(const std::size_t i, axis_in(static_cast<double>(axis), from.sides.size()));
+            gone[i] = true;
+        }
+    const bool whole = std::all_of(gone.begin(), gone.end(), [](bool one) { return one; });
+    if (from.symbolic()) {
+        if (!whole || (input.type != "ReduceProd" && input.type != "ReduceSum"))
+            return unsupported("sizes reduced along some of their axes");
+        return reduce_sizes(from, input.type == "ReduceProd", keep);
+    }
+    Sides sides = from.sides;
+    std::int64_t count = 1;
+    for (std::size_t i = 0; i < sides.size(); ++i)
+        if (gone[i]) {
+            count *= sides[i];
+            sides[i] = 1;
+        }
+    std::vector<double> totals(static_cast<std::size_t>(product_of(sides)), input.type == "ReduceProd" ? 1 : 0);
+    const std::vector<std::size_t> places = spread(sides, from.sides);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        double& total = totals[places[i]];
+        const double value = from.value(i);
+        if (input.type == "ReduceProd")
+            total *= value;
+        else
+            total += input.type == "ReduceL2" ? value * value : value;
+    }
+    std::vector<float> values;
+    for (const double total : totals)
+        values.push_back(static_cast<float>(input.type == "ReduceL2"     ? std::sqrt(total)
+                                            : input.type == "ReduceMean" ? total / static_cast<double>(count)
+                                                                         : total));
+    if (!keep) {
+        Sides left;
+        for (std::size_t i = 0; i < sides.size(); ++i)
+            if (!gone[i]) left.push_back(sides[i]);
+        sides = std::move(left);
+    }
+    return known(std::move(sides), std::move(values),
+                 from.whole && input.type != "ReduceL2" && input.type != "ReduceMean");
+}
+
+// Between two numbers, as operands or (older) as attributes.
+Result<Known> clip(const FoldInput& input) {
+    const Known& from = *input.operands[0];
+    if (from.symbolic()) return unsupported("a size cut to a range");
+    const auto bound = [&](std::size_t i, const char* key, double otherwise) {
+        const Known* given = i < input.operands.size() ? input.operands[i] : nullptr;
+        return given && !given->symbolic() && given->count() == 1 ? given->value(0) : input.number(key, otherwise);
+    };
+    const double low = bound(1, "min", -3e38), high = bound(2, "max", 3e38);
+    std::vector<float> values;
+    for (const float value : *from.values)
+        values.push_back(static_cast<float>(std::min(high, std::max(low, static_cast<double>(value)))));
+    return known(from.sides, std::move(values), from.whole);
+}
+
+// Rows and columns of a matrix whose numbers begin at `from` and lie so far apart.
+struct Matrix {
+    std::size_t from = 0, row_step = 1, column_step = 1;
+    [[nodiscard]] std::size_t at(std::int64_t row, std::int64_t column) const {
+        return from + static_cast<std::size_t>(row) * row_step + static_cast<std::size_t>(column) * column_step;
+    }
+};
+
+double dot(const Known& a, const Matrix& left, std::int64_t row, const Known& b, const Matrix& right,
+           std::int64_t column, std::int64_t inner) {
+    double sum = 0;
+    for (std::int64_t i = 0; i < inner; ++i) sum += a.value(left.at(row, i)) * b.value(right.at(i, column));
+    return sum;
+}
+
+Result<Known> matmul(const Known& a, const Known& b) {
+    if (a.symbolic() || b.symbolic()) return unsupported("a product of matrices of sizes");
+    const std::size_t rank_a = a.sides.size(), rank_b = b.sides.size();
+    if (rank_a < 2 || rank_b < 2) return unsupported("a product of constants that are no matrices");
+    const std::int64_t rows = a.sides[rank_a - 2], inner = a.sides[rank_a - 1], columns = b.sides[rank_b - 1];
+    if (b.sides[rank_b - 2] != inner) return malformed("a product of matrices that do not fit");
+    const Sides outer_a(a.sides.begin(), a.sides.end() - 2), outer_b(b.sides.begin(), b.sides.end() - 2);
+    TRY(Sides sides, broadcast_sides(outer_a, outer_b));
+    const std::vector<std::size_t> from_a = spread(outer_a, sides), from_b = spread(outer_b, sides);
+    sides.insert(sides.end(), {rows, columns});
+    TRY(bounded(sides));
+    std::vector<float> values;
+    for (std::size_t o = 0; o < from_a.size(); ++o) {
+        const auto size = [](std::int64_t x, std::int64_t y) { return static_cast<std::size_t>(x * y); };
+        const Matrix left{from_a[o] * size(rows, inner), static_cast<std::size_t>(inner)},
+            right{from_b[o] * size(inner, columns), static_cast<std::size_t>(columns)};
+        for (std::int64_t r = 0; r < rows; ++r)
+            for (std::int64_t c = 0; c < columns; ++c)
+                values.push_back(static_cast<float>(dot(a, left, r, b, right, c, inner)));
+    }
+    return known(std::move(sides), std::move(values), a.whole && b.whole);
+}
+
+Result<Known> gemm(const FoldInput& input) {
+    const Known &a = *input.operands[0], &b = *input.operands[1];
+    if (a.symbolic() || b.symbolic() || a.sides.size() != 2 || b.sides.size() != 2)
+        return unsupported("a product of constants that are no matrices");
+    const bool turn_a = input.number("transA", 0) != 0, turn_b = input.number("transB", 0) != 0;
+    const std::int64_t rows = a.sides[turn_a ? 1 : 0], inner = a.sides[turn_a ? 0 : 1],
+                       columns = b.sides[turn_b ? 0 : 1];
+    if (b.sides[turn_b ? 1 : 0] != inner) return malformed("a product of matrices that do not fit");
+    const auto matrix = [](const Known& of, bool turned) {
+        const auto step = static_cast<std::size_t>(of.sides[1]);
+        return turned ? Matrix{0, 1, step} : Matrix{0, step, 1};
+    };
+    Sides sides{rows, columns};
+    TRY(bounded(sides));
+    const Known* added = input.operands.size() > 2 ? input.operands[2] : nullptr;
+    std::vector<std::size_t> from;
+    if (added) {
+        TRY(const Sides both, broadcast_sides(sides, added->sides));
+        if (both != sides || added->symbolic()) return malformed("a product of matrices and a sum that do not fit");
+        from = spread(added->sides, sides);
+    }
+    const double alpha = input.number("alpha", 1), beta = input.number("beta", 1);
+    std::vector<float> values;
+    for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t c = 0; c < columns; ++c) {
+            double sum = alpha * dot(a, matrix(a, turn_a), r, b, matrix(b, turn_b), c, inner);
+            if (added) sum += beta * added->value(from[values.size()]);
+            values.push_back(static_cast<float>(sum));
+        }
+    return known(std::move(sides), std::move(values));
+}
+
+// Along the innermost side.
+Result<Known> layer_norm(const FoldInput& input) {
+    const Known& from = *input.operands[0];
+    const auto rank = static_cast<double>(from.sides.size());
+    const double axis = input.number("axis", -1);
+    if (from.symbolic() || rank < 1 || (axis != -1 && axis != rank - 1))
+        return unsupported("a constant normalised along several axes");
+    const auto side = static_cast<std::size_t>(from.sides.back());
+    const Known* factors[2] = {};
+    for (std::size_t i = 0; i < 2; ++i) {
+        if (i + 1 >= input.operands.size()) continue;
+        factors[i] = input.operands[i + 1];
+        if (factors[i] && (factors[i]->symbolic() || static_cast<std::size_t>(factors[i]->count()) != side))
+            return malformed("factors that are not one per number");
+    }
+    const double epsilon = input.number("epsilon", 1e-5);
+    std::vector<float> values;
+    for (std::size_t first = 0; first < static_cast<std::size_t>(from.count()); first += side) {
+        double mean = 0, variance = 0;
+        for (std::size_t i = 0; i < side; ++i) mean += from.value(first + i) / static_cast<double>(side);
+        for (std::size_t i = 0; i < side; ++i) {
+            const double off = from.value(first + i) - mean;
+            variance += off * off / static_cast<double>(side);
+        }
+        for (std::size_t i = 0; i < side; ++i) {
+            const double scaled = (from.value(first + i) - mean) / std::sqrt(variance + epsilon);
+            values.push_back(static_cast<float>(scaled * (factors[0] ? factors[0]->value(i) : 1) +
+                                                (factors[1] ? factors[1]->value(i) : 0)));
+        }
+    }
+    return known(from.sides, std::move(values));
+}
+
 }  // namespace
+
+std::int64_t fold_work(const FoldInput& input) {
+    constexpr std::int64_t kShare = 16;  // multiplications for the price of a number
+    if ((input.type != "MatMul" && input.type != "Gemm") || input.operands.size() < 2) return 0;
+    const Known *a = input.operands[0], *b = input.operands[1];
+    if (!a || !b || a->sides.size() < 2 || b->sides.empty()) return 0;
+    // Of whatever order: all of one times the other's longest side.
+    const std::int64_t longest = *std::max_element(b->sides.begin(), b->sides.end());
+    const std::int64_t outer = std::max<std::int64_t>(1, b->count() / std::max<std::int64_t>(1, b->sides.back()));
+    return a->count() * std::min(std::max<std::int64_t>(longest, 1), kMostKnown) / kShare + outer;
+}
 
 std::int64_t Known::count() const { return symbolic() ? static_cast<std::int64_t>(sizes.size()) : values.count(); }
 
@@ -617,7 +795,11 @@ std::optional<Result<Known>> fold(const FoldInput& input, std::int64_t& multiple
     if (type == "ConstantOfShape") return constant_of_shape(input);
     if (type == "Range") return range(input);
     if (type == "Where" && has(1) && has(2)) return where(first, *input.operands[1], *input.operands[2]);
-    if (type == "ReduceProd" || type == "ReduceSum") return reduce(input);
+    if (type == "MatMul" && has(1)) return matmul(first, *input.operands[1]);
+    if (type == "Gemm" && has(1)) return gemm(input);
+    if (type == "LayerNormalization") return layer_norm(input);
+    if (type == "ReduceProd" || type == "ReduceSum" || type == "ReduceMean" || type == "ReduceL2") return reduce(input);
+    if (type == "Clip") return clip(input);
     return {};
 }
 

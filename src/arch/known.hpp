@@ -53,6 +53,8 @@ struct FoldInput {
     std::function<double(const char* key, double otherwise)> number;
     std::function<std::optional<std::vector<std::int64_t>>(const char* key)> list;
 };
+// What folding takes beyond its result's numbers: as many more.
+std::int64_t fold_work(const FoldInput& input);
 std::optional<Result<Known>> fold(const FoldInput& input, std::int64_t& multiple);
 
 }  // namespace enlarge

@@ -63,12 +63,34 @@ std::optional<Shape> after_shuffle(const GraphMaker& make, int node, const Shape
     return {};
 }
 
+// A tensor that is repeated along sides of one, or so many times along others.
+Result<int> repeated(OnnxNode& n, int from, const Shape& own, const Shape& wanted) {
+    const std::size_t skipped = OnnxNode::batched(own) ? 1 : 0;
+    if (wanted.size() != own.size() || (skipped && wanted[0] != Extent(1)))
+        return unsupported("a repetition of " + text(own) + " to " + text(wanted));
+    for (std::size_t i = skipped; i < own.size(); ++i) {
+        if (wanted[i] == own[i]) continue;
+        if (!own[i].constant() || !wanted[i].constant() || own[i].fixed < 1 || wanted[i].fixed % own[i].fixed != 0)
+            return unsupported("a repetition of " + text(own) + " to " + text(wanted));
+        TRY(from, n.make.repeat(from, static_cast<int>(i - skipped), saturated(wanted[i].fixed / own[i].fixed)));
+    }
+    return from;
+}
+
 Result<void> reshape(OnnxNode& n) {
-    TRY(const int from, n.node(0));
-    const Shape& own = n.operand(0).shape;
     if (!n.constant(1)) return unsupported("a reshape to sizes that are computed");
     TRY(std::vector<Extent> sides, sizes_of(*n.constant(1)));
     if (sides.size() > 8) return malformed("a reshape to " + std::to_string(sides.size()) + " dimensions");
+    if (n.operand(0).form == Form::expanded) {
+        const Value& value = n.operand(0);
+        if (n.one_number(0)) return n.pend(Form::expanded, value.node, std::move(sides));
+        Shape before = n.make.shape(value.node);
+        while (before.size() < value.shape.size()) before.insert(before.begin(), Extent(1));
+        TRY(const int filled, repeated(n, value.node, before, value.shape));
+        n.replace(0, filled);
+    }
+    TRY(const int from, n.node(0));
+    const Shape& own = n.operand(0).shape;
     Shape plain = sides;
     std::optional<std::size_t> open;
     for (std::size_t i = 0; i < sides.size(); ++i) {
@@ -279,9 +301,18 @@ Result<void> expand(OnnxNode& n) {
 Result<void> tile(OnnxNode& n) {
     TRY(const int from, n.node(0));
     TRY(const Known* const repeats, n.expect_constant(1, "a number of repetitions"));
-    for (const float by : *repeats->values)
-        if (by != 1) return unsupported("a tensor that is repeated");
-    return n.define(from, n.operand(0).shape);
+    const Shape own = n.operand(0).shape;
+    if (repeats->count() != static_cast<std::int64_t>(own.size()))
+        return malformed(std::to_string(repeats->count()) + " numbers of repetitions for " + text(own));
+    Shape wanted = own;
+    for (std::size_t i = 0; i < own.size(); ++i) {
+        TRY(const Extent by, repeats->size(i));
+        const auto side = by == Extent(1) ? std::optional(own[i]) : product(own[i], by);
+        if (!side) return malformed("a result too large to be meant");
+        wanted[i] = *side;
+    }
+    TRY(const int made, repeated(n, from, own, wanted));
+    return n.define(made, std::move(wanted));
 }
 
 Result<void> gather(OnnxNode& n) {
@@ -360,8 +391,11 @@ Result<void> cast(OnnxNode& n) {
         cut.whole = true;
         return n.define(std::move(cut));
     }
-    // Places are whole numbers already.
+    if (n.operand(0).form == Form::flag) return n.to.define(n.out(), n.operand(0));
     TRY(const int from, n.node(0));
+    constexpr int kFloat = 1, kDouble = 11;
+    if (n.whole("to", 0) == kFloat || n.whole("to", 0) == kDouble) return n.define(from, n.operand(0).shape);
+    // Places are whole numbers already.
     if (!n.make.node(from).is<op::Argmax>() && !n.make.node(from).is<op::Argsort>())
         return unsupported("a tensor cast to whole numbers");
     return n.define(from, n.operand(0).shape);

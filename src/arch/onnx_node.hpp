@@ -27,6 +27,12 @@ inline Shape without_batch(const Shape& shape) {
     return shape.size() >= 2 && shape[0] == Extent(1) ? Shape(shape.begin() + 1, shape.end()) : shape;
 }
 
+inline Shape sides_as_shape(const Known& numbers) {
+    Shape sides;
+    for (const std::int64_t side : numbers.sides) sides.emplace_back(side);
+    return sides;
+}
+
 inline int saturated(std::int64_t value) {
     return static_cast<int>(std::clamp<std::int64_t>(value, -op::Slice::kEnd, op::Slice::kEnd));
 }
@@ -47,12 +53,14 @@ public:
             const auto slot = static_cast<std::size_t>(layer.slots[i]);
             operands_[slot].form = Form::known;
             operands_[slot].known = known(layer.tensors[i]);
+            operands_[slot].shape = sides_as_shape(operands_[slot].known);
             present_[slot] = true;
         }
         for (std::size_t i = 0; i < layer.inputs.size(); ++i) {
             const auto slot = static_cast<std::size_t>(layer.input_slots[i]);
             TRY(const Value* const value, to.use(layer.inputs[i]));
             operands_[slot] = *value;
+            if (value->form == Form::known) operands_[slot].shape = sides_as_shape(value->known);
             present_[slot] = true;
         }
         return {};
@@ -125,14 +133,18 @@ public:
         for (const std::int64_t side : sides) small.push_back(saturated(side));
         return make.constant(std::move(small), value.known.values);
     }
-    // Its shape as ONNX has it.
-    [[nodiscard]] Shape shape(std::size_t i) const {
-        const Value& value = operands_[i];
-        if (value.form != Form::known) return value.shape;
-        Shape sides;
-        for (const std::int64_t side : value.known.sides) sides.emplace_back(side);
-        return sides;
+    // Operand i as a tensor of the same shape.
+    void replace(std::size_t i, int node) {
+        operands_[i].form = Form::node;
+        operands_[i].node = node;
     }
+    // Whether it is one number, repeated.
+    [[nodiscard]] bool one_number(std::size_t i) const {
+        return has(i) && operands_[i].form == Form::expanded && make.node(operands_[i].node).is<op::Constant>() &&
+               volume(make.shape(operands_[i].node)) == std::optional(Extent(1));
+    }
+    // Its shape as ONNX has it.
+    [[nodiscard]] Shape shape(std::size_t i) const { return operands_[i].shape; }
     // An operand that is one picture: 1 x channels x rows x columns.
     Result<int> picture(std::size_t i = 0) {
         TRY(const int from, node(i));
@@ -233,6 +245,9 @@ struct Rule {
     const char* type;
     Result<void> (*add)(OnnxNode&);
 };
+
+// Numbers that count up to a size, and what is written at places that they list; false where it is neither.
+Result<bool> add_counted(OnnxNode& n);
 
 std::span<const Rule> number_rules();   // arithmetic, activations, normalisations, products of matrices
 std::span<const Rule> picture_rules();  // convolutions, pooling, resampling, padding

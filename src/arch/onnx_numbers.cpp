@@ -230,6 +230,53 @@ Result<void> pending(OnnxNode& n, Form form) {
     return n.pend(form, from, n.operand(0).shape);
 }
 
+// ---- choices ----
+
+// 0 where two are equal, 1 elsewhere: what differs by less than a float can divide by is taken for equal.
+Result<void> equal(OnnxNode& n) {
+    if (!n.has(1) || n.count() != 2) return malformed("two operands are expected");
+    TRY(const Shape shape, broadcast(n.shape(0), n.shape(1)));
+    TRY(const int a, n.node(0));
+    TRY(const int b, n.node(1));
+    TRY(int made, n.make.add(a, b, 1, -1));
+    TRY(made, n.make.put(op::Abs{}, {made}));
+    TRY(const int large, n.make.constant({1}, make_values({1e38F})));
+    TRY(made, n.make.put(op::Multiply{}, {made, large}));
+    TRY(made, n.make.put(op::Clamp{0, 1}, {made}));
+    return n.pend(Form::flag, made, shape, -1, 1);
+}
+
+Result<void> negate(OnnxNode& n) {
+    const Value& value = n.operand(0);
+    if (value.form != Form::flag) return unsupported("a negation of what is no comparison");
+    return n.pend(Form::flag, value.node, value.shape, -value.factor, 1 - value.shift);
+}
+
+// One of two, number by number: both are computed, and one is multiplied by nought.
+Result<void> where(OnnxNode& n) {
+    if (!n.has(1) || !n.has(2)) return malformed("three operands are expected");
+    const Value& flag = n.operand(0);
+    if (flag.form != Form::flag) return unsupported("a choice by what is no comparison");
+    TRY(Shape shape, broadcast(n.shape(1), n.shape(2)));
+    TRY(shape, broadcast(flag.shape, shape));
+    int sum = -1;
+    for (const std::size_t k : {1U, 2U}) {
+        TRY(const int part, n.node(k));
+        const double factor = k == 1 ? flag.factor : -flag.factor, shift = k == 1 ? flag.shift : 1 - flag.shift;
+        TRY(const int share, n.make.scale_shift(flag.node, {factor}, {shift}));
+        const Known* const numbers = n.constant(k);
+        if (numbers && numbers->count() == 1 && numbers->value(0) == 0) continue;
+        TRY(const int product, n.make.put(op::Multiply{}, {share, part}));
+        if (sum < 0) {
+            sum = product;
+        } else {
+            TRY(sum, n.make.put(op::Add{}, {sum, product}));
+        }
+    }
+    if (sum < 0 || n.make.shape(sum) != without_batch(shape)) return unsupported("a choice of " + text(shape));
+    return n.define(sum, std::move(shape));
+}
+
 // ---- normalisations ----
 
 Result<Values> factors(OnnxNode& n, std::size_t slot, std::int64_t count, float otherwise) {
@@ -459,6 +506,9 @@ const Rule kRules[] = {
     {"Softplus", [](OnnxNode& n) { return pending(n, Form::softplus); }},
     {"Reciprocal", [](OnnxNode& n) { return pending(n, Form::reciprocal); }},
     {"Clip", clip},
+    {"Equal", equal},
+    {"Not", negate},
+    {"Where", where},
     {"LayerNormalization", layer_norm},
     {"RMSNormalization", layer_norm},
     {"SimplifiedLayerNormalization", layer_norm},

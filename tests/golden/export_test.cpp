@@ -16,12 +16,13 @@ using test::must;
 // Files that other programs run at any size (peer_test.cpp), but whose arithmetic with the picture's sides is none that
 // a graph has; and the words with which they are refused.
 const std::map<std::string, std::string> kNotReadAgain = {
-    {"family_craft.safetensors", "Mod of the sizes"},  // always continued by a pixel at least
+    {"family_craft.safetensors", "Mod of the sizes"},                           // always continued by a pixel at least
     {"family_dat.safetensors", "an error function that is no part of a GELU"},  // of what was scaled and shifted
-    {"family_drct.safetensors", "whether the picture's sides are multiples of 16"},  // which none of its operations asks
-    {"family_moesr.safetensors", "numbers up to a size that is not known"},
+    {"family_drct.safetensors",
+     "whether the picture's sides are multiples of 16"},  // which none of its operations asks
+    {"family_moesr.safetensors", "arithmetic of a tensor with the picture's size"},  // DySample's places
     {"family_omnisr.safetensors", "a resampling to H x W from 16 x H/6 - 2 x W/6 - 2"},
-    {"family_realplksr_dysample.safetensors", "numbers up to a size that is not known"},
+    {"family_realplksr_dysample.safetensors", "arithmetic of a tensor with the picture's size"},
     {"family_rgt.safetensors", "an error function that is no part of a GELU"},
 };
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "arch/importer.hpp"
+#include "support/onnx_layers.hpp"
 #include "support/state_dicts.hpp"
 
 namespace enlarge {
@@ -150,36 +151,7 @@ TEST_F(layers, what_cannot_be_is_refused_by_the_layer) {
     EXPECT_NE(changed("Split", [](Layer& l) { l.outputs.push_back("unused"); }).find("more than one output"), std::string::npos);
 }
 
-// A file of ONNX's nodes; operands that begin with a number are constants.
-class onnx_layers : public testing::Test {
-protected:
-    StateDict file_;
-    void SetUp() override { file_.format = WeightFormat::onnx; }
-    Layer& node(const std::string& type, std::vector<std::string> in, const std::string& out) {
-        Layer layer;
-        layer.type = type;
-        layer.name = out;
-        layer.outputs = {out};
-        for (std::size_t i = 0; i < in.size(); ++i) {
-            if (in[i].empty()) continue;
-            layer.inputs.push_back(in[i]);
-            layer.input_slots.push_back(static_cast<int>(i));
-        }
-        file_.layers.push_back(std::move(layer));
-        return file_.layers.back();
-    }
-    static void constant(Layer& layer, int slot, std::vector<std::int64_t> shape, std::vector<float> values, bool integers = true) {
-        layer.tensors.push_back({std::move(shape), std::move(values), integers});
-        layer.slots.push_back(slot);
-    }
-    void reshape(const std::string& in, const std::string& out, std::vector<float> sides) {
-        const auto count = static_cast<std::int64_t>(sides.size());
-        constant(node("Reshape", {in}, out), 1, {count}, std::move(sides));
-    }
-    void conv(const std::string& in, const std::string& out, std::int64_t from, std::int64_t to) {
-        constant(node("Conv", {in}, out), 1, {to, from, 1, 1}, std::vector<float>(static_cast<std::size_t>(from * to), 0.1F), false);
-    }
-};
+class onnx_layers : public testing::Test, protected test::OnnxLayers {};
 
 TEST_F(onnx_layers, put_a_pixel_shuffle_together_from_reshapes_for_one_size) {
     reshape("x", "a", {1, 3, 8, 2, 6, 2});
