@@ -25,6 +25,8 @@ CASES = {
     "realplksr": ("PLKSR.__arch.RealPLKSR", "RealPLKSR",
                   dict(dim=8, n_blocks=2, upscaling_factor=3, kernel_size=5, split_ratio=0.25, dysample=False,
                        layer_norm=False), (11, 9), 3),
+    "omnisr": ("OmniSR.__arch.OmniSR", "OmniSR",
+               dict(num_feat=16, block_num=1, res_num=1, window_size=8, up_scale=2), (32, 16), 2),
 }
 
 

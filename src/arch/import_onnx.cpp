@@ -56,9 +56,7 @@ std::vector<std::string> inputs_of(const StateDict& file) {
     return inputs;
 }
 
-}  // namespace
-
-Result<ImportedGraph> import_onnx(const StateDict& file, int channels) {
+Result<ImportedGraph> import_graph(const StateDict& file, int channels, bool ragged) {
     const std::vector<std::string> inputs = inputs_of(file);
     if (inputs.size() > 1)
         return unsupported("a network with more than one input ('" + printable(inputs[0]) + "' and '" +
@@ -68,6 +66,7 @@ Result<ImportedGraph> import_onnx(const StateDict& file, int channels) {
         return unsupported("a network with more than one output ('" + printable(file.outputs[0].name) + "' and '" +
                            printable(file.outputs[1].name) + "')");
     Importer importer;
+    importer.ragged = ragged;
     Value picture;
     TRY(picture.node, importer.make.put(op::Input{.channels = channels}, {}));
     picture.shape = {1, channels, Extent::rows(), Extent::columns()};
@@ -81,6 +80,17 @@ Result<ImportedGraph> import_onnx(const StateDict& file, int channels) {
         }
     }
     return importer.finish(file.outputs.empty() ? "" : file.outputs[0].name);
+}
+
+}  // namespace
+
+Result<ImportedGraph> import_onnx(const StateDict& file, int channels) {
+    // Pooling with steps rounds sizes down; what is then made as large again fits only where nothing was left over.
+    const bool steps =
+        std::any_of(file.layers.begin(), file.layers.end(), [](const Layer& layer) { return layer.type == "MaxPool"; });
+    if (steps)
+        if (auto rounded = import_graph(file, channels, true); rounded.ok()) return rounded;
+    return import_graph(file, channels, false);
 }
 
 }  // namespace enlarge

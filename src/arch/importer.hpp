@@ -52,6 +52,7 @@ public:
     };
 
     GraphMaker make;
+    bool ragged = false;        // pooling may leave a rest at a picture's edge, which is not read
     std::int64_t multiple = 1;  // of what both sides must be for what was assumed of sizes
 
     Result<void> define(const std::string& name, Value value);
@@ -74,7 +75,7 @@ private:
 
 // The graph of a file with layers, for pictures of `channels`.
 Result<ImportedGraph> import_ncnn(const StateDict& file, int channels);
-Result<ImportedGraph> import_onnx(const StateDict& file, int channels);
+Result<ImportedGraph> import_onnx(const StateDict& file, int channels);  // for sides of any size where it can
 
 // The same for any such file: RGB or grey is found out.
 Result<ImportedGraph> import_layers(const StateDict& file);

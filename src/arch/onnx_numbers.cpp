@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ONNX's operators that compute number by number or along an axis, and products of matrices.
+#include <map>
+
 #include "arch/onnx_node.hpp"
 
 namespace enlarge::onnx_import {
@@ -449,6 +451,71 @@ Result<void> matmul(OnnxNode& n) {
     return n.define(made, std::move(shape));
 }
 
+// "b h i d, b h j d -> b h i j": products of matrices, however their sides are ordered. One side of each is its own,
+// one is summed over, and all others both have.
+Result<void> einsum(OnnxNode& n) {
+    std::string equation = n.text("equation", "");
+    equation.erase(std::remove(equation.begin(), equation.end(), ' '), equation.end());
+    const auto refuse = [&] {
+        return unsupported("the sum '" + printable(equation) + "', which is no product of matrices");
+    };
+    const std::size_t comma = equation.find(','), arrow = equation.find("->");
+    if (n.count() != 2 || !n.has(0) || !n.has(1) || comma == std::string::npos || arrow == std::string::npos ||
+        comma > arrow || equation.find('.') != std::string::npos)
+        return refuse();
+    std::string sides[2] = {equation.substr(0, comma), equation.substr(comma + 1, arrow - comma - 1)};
+    std::string out = equation.substr(arrow + 2);
+    Shape shapes[2] = {n.shape(0), n.shape(1)};
+    for (const std::size_t k : {0U, 1U})
+        if (shapes[k].size() != sides[k].size())
+            return malformed("'" + printable(equation) + "' of " + text(shapes[k]));
+    // The batch is no side of the graph's tensors.
+    const bool batch = OnnxNode::batched(shapes[0]) && OnnxNode::batched(shapes[1]) && !out.empty() &&
+                       sides[0][0] == out[0] && sides[1][0] == out[0];
+    if (batch) {
+        for (const std::size_t k : {0U, 1U}) {
+            sides[k].erase(0, 1);
+            shapes[k].erase(shapes[k].begin());
+        }
+        out.erase(0, 1);
+    }
+    std::string both, summed, own[2];
+    for (const std::size_t k : {0U, 1U})
+        for (const char side : sides[k]) {
+            const bool shared = sides[1 - k].find(side) != std::string::npos,
+                       kept = out.find(side) != std::string::npos;
+            if (std::count(sides[k].begin(), sides[k].end(), side) != 1 || (!shared && !kept)) return refuse();
+            if (!shared)
+                own[k] += side;
+            else if (k == 0)
+                (kept ? both : summed) += side;
+        }
+    if (own[0].size() != 1 || own[1].size() != 1 || summed.size() != 1) return refuse();
+    const std::string made_sides = both + own[0] + own[1];
+    if (out.size() != made_sides.size() || out.find_first_not_of(made_sides) != std::string::npos) return refuse();
+    const auto order = [](const std::string& from, const std::string& to) {
+        std::vector<int> axes;
+        for (const char side : to) axes.push_back(static_cast<int>(from.find(side)));
+        return axes;
+    };
+    std::map<char, Extent> size;
+    int parts[2];
+    for (const std::size_t k : {0U, 1U}) {
+        for (std::size_t i = 0; i < shapes[k].size(); ++i)
+            if (const auto [at, fresh] = size.emplace(sides[k][i], shapes[k][i]); !fresh && at->second != shapes[k][i])
+                return malformed("inputs differ: " + text(n.shape(0)) + " and " + text(n.shape(1)));
+        TRY(const int own_sides, n.node(k));
+        TRY(const int whole, n.make.reshape(own_sides, shapes[k]));
+        TRY(parts[k], n.make.transpose(whole, order(sides[k], both + (k == 0 ? own[0] + summed : summed + own[1]))));
+    }
+    TRY(int made, n.make.matmul(parts[0], parts[1]));
+    TRY(made, n.make.transpose(made, order(made_sides, out)));
+    Shape shape;
+    if (batch) shape.emplace_back(1);
+    for (const char side : out) shape.push_back(size.at(side));
+    return n.define(made, std::move(shape));
+}
+
 Result<void> gemm(OnnxNode& n) {
     TRY(const Known* const right, n.expect_constant(1, "a matrix"));
     if (n.number("transA", 0) != 0 || right->sides.size() != 2 || n.operand(0).shape.size() != 2)
@@ -522,6 +589,7 @@ const Rule kRules[] = {
     {"ArgMax", argmax},
     {"MatMul", matmul},
     {"Gemm", gemm},
+    {"Einsum", einsum},
 };
 
 }  // namespace

@@ -140,10 +140,11 @@ Result<void> pool(OnnxNode& n) {
     if (!even || n.number("ceil_mode", 0) != 0 || n.text("auto_pad", "NOTSET") != "NOTSET" ||
         n.layer.outputs.size() != 1)
         return unsupported("pooling over windows that are no squares, or rounded up");
-    TRY(const int made, n.type == "MaxPool" ? n.make.put(op::MaxPool{kernel[0], strides[0], pads[0]}, {from})
-                                            : n.make.put(op::AveragePool{kernel[0], strides[0], pads[0],
-                                                                         n.number("count_include_pad", 0) != 0},
-                                                         {from}));
+    TRY(const int made,
+        n.type == "MaxPool"
+            ? n.make.put(op::MaxPool{kernel[0], strides[0], pads[0], n.to.ragged && strides[0] > 1}, {from})
+            : n.make.put(op::AveragePool{kernel[0], strides[0], pads[0], n.number("count_include_pad", 0) != 0},
+                         {from}));
     return n.define_like(made);
 }
 
@@ -176,18 +177,33 @@ Result<std::pair<int, int>> resize_factor(const OnnxNode& n, const Shape& from) 
     TRY(const std::vector<Extent> sizes, sizes_of(*target));
     const Extent &rows = sizes[2], &columns = sizes[3];
     const auto num = rows.h * from[1].den, den = from[1].h * rows.den;
-    const bool fits = rows.fixed == 0 && columns.fixed == 0 && from[1].fixed == 0 && from[2].fixed == 0 && num > 0 &&
-                      den > 0 && columns.w * from[2].den * den == from[2].w * columns.den * num;
+    const bool fits = !from[1].floor && !from[2].floor && rows.fixed == 0 && columns.fixed == 0 && from[1].fixed == 0 &&
+                      from[2].fixed == 0 && num > 0 && den > 0 &&
+                      columns.w * from[2].den * den == from[2].w * columns.den * num;
     if (!fits) return unsupported("a resampling to " + rows.text() + " x " + columns.text() + " from " + text(from));
     const auto common = std::gcd(num, den);
     if (num / common > 4096 || den / common > 4096) return malformed("a factor too large to be meant");
     return std::pair(static_cast<int>(num / common), static_cast<int>(den / common));
 }
 
+// A picture of the rows and columns that a resampling shall have: the last there is; -1 for none.
+int picture_of_size(const OnnxNode& n) {
+    const Known* target = n.constant(3);
+    if (!target || target->count() != 4) return -1;
+    const auto sizes = sizes_of(*target);
+    if (!sizes.ok()) return -1;
+    for (int i = static_cast<int>(n.make.graph().nodes().size()) - 1; i >= 0; --i)
+        if (n.make.node(i).picture() && n.make.shape(i)[1] == (*sizes)[2] && n.make.shape(i)[2] == (*sizes)[3])
+            return i;
+    return -1;
+}
+
 Result<void> resize(OnnxNode& n) {
     TRY(const int from, n.picture());
-    TRY(const auto factor, resize_factor(n, n.make.shape(from)));
-    const int num = factor.first, den = factor.second;
+    const auto factor = resize_factor(n, n.make.shape(from));
+    const int like = factor.ok() ? -1 : picture_of_size(n);
+    if (!factor.ok() && like < 0) return factor.error();
+    const int num = like < 0 ? factor->first : 1, den = like < 0 ? factor->second : 1;
     const bool upsample = n.type == "Upsample";
     const std::string mode = n.text("mode", "nearest");
     const std::string position = n.text("coordinate_transformation_mode", upsample ? "asymmetric" : "half_pixel");
@@ -196,7 +212,7 @@ Result<void> resize(OnnxNode& n) {
         return unsupported("a resampling (" + printable(mode) + ", " + printable(position) + ", " +
                            printable(rounding) + ") by " + std::to_string(num) + "/" + std::to_string(den));
     };
-    if (num == den) return n.define(from, n.operand(0).shape);
+    if (num == den && like < 0) return n.define(from, n.operand(0).shape);
     const bool half = position == "half_pixel" || position == "pytorch_half_pixel";
     if (n.number("exclude_outside", 0) != 0 || n.number("antialias", 0) != 0) return refuse();
     op::Resize what;
@@ -204,6 +220,7 @@ Result<void> resize(OnnxNode& n) {
     what.den = den;
     if (mode == "nearest") {
         // For whole factors these all repeat each pixel; rounding up from `asymmetric` would shift the picture.
+        if (like >= 0) return refuse();
         const bool repeats =
             (position == "asymmetric" && rounding == "floor") || (half && rounding.starts_with("round") && den == 1);
         if (!repeats) return refuse();
@@ -217,7 +234,7 @@ Result<void> resize(OnnxNode& n) {
     what.align_corners = !half;
     what.cubic = static_cast<float>(n.number("cubic_coeff_a", -0.75));
     if (mode == "linear") what.cubic = op::Resize().cubic;
-    TRY(const int made, n.make.put(what, {from}));
+    TRY(const int made, n.make.put(what, like < 0 ? std::vector<int>{from} : std::vector<int>{from, like}));
     return n.define_like(made);
 }
 

@@ -3,6 +3,7 @@
 // file computes: that the results are the right ones.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "arch/arch.hpp"
@@ -154,6 +155,64 @@ TEST_F(onnx_counts, channels_are_repeated) {
     for (int c = 0; c < 3; ++c)
         for (int y = 0; y < 16; ++y)
             for (int x = 0; x < 20; ++x) EXPECT_EQ(result.at(c, x, y), picture_.at(c, x / 2, y / 2));
+}
+
+TEST_F(onnx_counts, sums_over_a_side_are_products_of_matrices) {
+    node("Einsum", {"x", "x"}, "rows_by_rows").texts["equation"] = "b h i d, b h j d -> b h i j";
+    node("Einsum", {"rows_by_rows", "x"}, "y").texts["equation"] = "bhij,bhjd->bhid";
+    const test::FloatPicture result = run();
+    for (int c = 0; c < 3; ++c)
+        for (int i = 0; i < 8; ++i)
+            for (int d = 0; d < 10; ++d) {
+                double expected = 0;
+                for (int j = 0; j < 8; ++j) {
+                    double weight = 0;
+                    for (int k = 0; k < 10; ++k) weight += double{picture_.at(c, k, i)} * picture_.at(c, k, j);
+                    expected += weight * picture_.at(c, d, j);
+                }
+                EXPECT_NEAR(result.at(c, d, i), expected, 1e-4);
+            }
+    for (const char* other :
+         {"bhij,bhjd->bhi", "bhij,bhjj->bhid", "bhij->bhij", "...ij,...jd->...id", "bhij,bkld->bhid"}) {
+        file_.layers.back().texts["equation"] = other;
+        EXPECT_NE(refusal().find("node 'y' (Einsum): the sum '"), std::string::npos) << refusal();
+    }
+}
+
+TEST_F(onnx_counts, a_picture_is_made_as_large_as_another) {
+    Layer& pool = node("MaxPool", {"x"}, "few");
+    pool.lists["kernel_shape"] = {3, 3};
+    pool.lists["strides"] = {3, 3};
+    node("Shape", {"x"}, "shape");
+    part("shape", "sides", 2, 4);
+    Layer& join = node("Concat", {"", "sides"}, "size");
+    join.numbers["axis"] = 0;
+    constant(join, 0, {2}, {1, 3});
+    Layer& resize = node("Resize", {"few", "", "", "size"}, "large");
+    resize.texts["mode"] = "linear";
+    resize.texts["coordinate_transformation_mode"] = "half_pixel";
+    node("Add", {"large", "x"}, "y");
+    const test::FloatPicture result = run();
+    // Of 10 x 8 pixels 3 x 2 windows are whole; what is left over is not read.
+    const auto largest = [&](int c, int column, int row) {
+        float most = 0;
+        for (int y = 0; y < 3; ++y)
+            for (int x = 0; x < 3; ++x) most = std::max(most, picture_.at(c, 3 * column + x, 3 * row + y));
+        return double{most};
+    };
+    for (int c = 0; c < 3; ++c)
+        for (int y = 0; y < 8; ++y)
+            for (int x = 0; x < 10; ++x) {
+                const double row = std::clamp((y + 0.5) * 2 / 8 - 0.5, 0.0, 1.0),
+                             column = std::clamp((x + 0.5) * 3 / 10 - 0.5, 0.0, 2.0);
+                const int left = std::min(static_cast<int>(column), 1);
+                const auto along = [&](int at) {
+                    return largest(c, left, at) * (1 - (column - left)) + largest(c, left + 1, at) * (column - left);
+                };
+                const double expected = along(0) * (1 - row) + along(1) * row;
+                EXPECT_NEAR(result.at(c, x, y), expected + double{picture_.at(c, x, y)}, 1e-5)
+                    << c << " " << x << " " << y;
+            }
 }
 
 TEST_F(onnx_counts, places_that_are_no_block_are_refused) {
