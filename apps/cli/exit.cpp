@@ -70,6 +70,9 @@ void occupy_standard_streams() {
 void settle_environment() {
     // SVT-AV1 talks to standard error by itself; 1: errors only. Set here, because later there are threads.
     ::setenv("SVT_LOG", "1", 0);
+    // Otherwise vips_init() loads all of libvips's modules, which takes longer than a small picture; pictures that need
+    // one load it.
+    ::setenv("VIPSHOME", "/dev/null", 0);
     const char* folder = std::getenv("TMPDIR");
     if (!folder || !*folder || ::access(folder, W_OK | X_OK) == 0) return;
     notices.push_back({"tmpdir-replaced", "TMPDIR is '" + std::string(folder) + "', where nothing can be written (" + std::strerror(errno) + "); /tmp is used"});

@@ -10,6 +10,7 @@
 #include "image/format.hpp"
 #include "pictures/boxes.hpp"
 #include "pictures/metadata.hpp"
+#include "pictures/modules.hpp"
 #include "pictures/rgb_rows.hpp"
 #include "pictures/tiff_samples.hpp"
 
@@ -356,6 +357,7 @@ Result<Picture::State*> start(Picture::State& state) {
         if (known) return Error{Errc::unsupported, std::string("is ") + known + ", which is not read; convert it to PNG or TIFF"};
         return Error{Errc::format, "is not a picture in a format that is known here"};
     }
+    load_module_of(*format);
     state.info.file_format = *format;
     // JPEG: libjpeg calls damaged data a warning. Harmless ones are sorted out in PictureRows.
     state.fail_on = state.options.allow_damaged ? VIPS_FAIL_ON_NONE : *format == jpeg ? VIPS_FAIL_ON_WARNING : VIPS_FAIL_ON_ERROR;

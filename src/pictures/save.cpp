@@ -15,6 +15,7 @@
 #include "pictures/boxes.hpp"
 #include "pictures/load.hpp"
 #include "pictures/metadata.hpp"
+#include "pictures/modules.hpp"
 #include "pictures/output_file.hpp"
 #include "pictures/png_writer.hpp"
 #include "pictures/pnm.hpp"
@@ -444,6 +445,7 @@ Result<PictureWriter> PictureWriter::create(const std::string& path, Size size, 
                                             const WriteOptions& options) {
     TRY(start_vips());
     TRY(const PictureFormat format, check_output(path, size, pixels, options));
+    load_module_of(format);
     TRY(auto file, OutputFile::create(path, options.overwrite));
     auto state = std::make_unique<State>(std::move(file), size, pixels, format, options);
     state->path = path;

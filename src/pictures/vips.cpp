@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/log.hpp"
-#include "pictures/carried.hpp"
 #include "pictures/library.hpp"
 
 namespace enlarge::pictures {
@@ -25,7 +24,6 @@ bool start() {
     if (vips_init("enlarge") != 0) return false;
     const auto levels = static_cast<GLogLevelFlags>(G_LOG_LEVEL_MASK | G_LOG_FLAG_RECURSION);
     for (const char* domain : {"VIPS", "GLib", "GLib-GObject"}) g_log_set_handler(domain, levels, on_log, nullptr);
-    load_carried_modules();
     // One worker: rows are then asked for strictly from top to bottom, which PictureWriter relies on, and the cores are
     // left to the network. Codecs with threads of their own (AV1, HEVC, JPEG XL) keep them.
     vips_concurrency_set(1);
