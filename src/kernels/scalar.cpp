@@ -6,6 +6,7 @@
 
 #include "base/half.hpp"
 #include "kernels/table.hpp"
+#include "kernels/winograd.hpp"
 
 namespace enlarge {
 namespace {
@@ -49,6 +50,25 @@ void transform_block(const Window<In>& in, std::ptrdiff_t at, float (&v)[36]) {
         for (int i = 0; i < 6; ++i) t[i][j] = o[i];
     }
     for (int i = 0; i < 6; ++i) transform_input(t[i], v + i * 6);
+}
+
+void transform_weights(const double* g, double* o) {
+    for (int i = 0; i < 6; ++i) o[i] = kWinogradG[i][0] * g[0] + kWinogradG[i][1] * g[1] + kWinogradG[i][2] * g[2];
+}
+
+void winograd_weights(const float* const* taps, int group, float* u, std::ptrdiff_t pos_stride) {
+    for (int n = 0; n < group * kLanes; ++n) {
+        double t[6][3], o[6];
+        for (int c = 0; c < 3; ++c) {
+            const double column[3] = {taps[n][c], taps[n][3 + c], taps[n][6 + c]};
+            transform_weights(column, o);
+            for (int i = 0; i < 6; ++i) t[i][c] = o[i];
+        }
+        for (int i = 0; i < 6; ++i) {
+            transform_weights(t[i], o);
+            for (int j = 0; j < 6; ++j) u[(i * 6 + j) * pos_stride + n] = static_cast<float>(o[j]);
+        }
+    }
 }
 
 template <class In>
@@ -298,6 +318,7 @@ void fill_scalar(KernelTable& t) {
     t.winograd_input_f32 = winograd_input<float>;
     t.winograd_input_f16 = winograd_input<Half>;
     t.winograd_input_f16_i16 = winograd_input_f16_i16;
+    t.winograd_weights_f32 = winograd_weights;
     t.gemm_f32 = gemm_f32;
     t.product_f32 = product_f32;
     t.gemm_i16 = gemm_i16;

@@ -109,6 +109,10 @@ struct KernelTable {
     void (*winograd_input_f16_i16)(const Window<Half>& in, int blocks, int channels, const float* scale, std::int16_t* v,
                                    std::ptrdiff_t pos_stride, float* unit) = nullptr;
 
+    // Weights of products: u[p * pos_stride + n], n < group * lanes, is position p of G g G^T (winograd.hpp) of the
+    // nine numbers g at taps[n], computed in double precision and rounded once.
+    void (*winograd_weights_f32)(const float* const* taps, int group, float* u, std::ptrdiff_t pos_stride) = nullptr;
+
     // m[t * group * lanes + n] = sum over i < k of a[t * k + i] * w[i * group * lanes + n], i rising, fused.
     void (*gemm_f32)(const float* a, int tiles, int k, const float* w, int group, float* m) = nullptr;
     // The same of rows that lie `stride` and `m_stride` apart.

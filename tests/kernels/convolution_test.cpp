@@ -134,6 +134,43 @@ KERNEL_CHECK(winograd_input_f16_i16_chooses_a_unit_for_each_block) {
     }
 }
 
+KERNEL_CHECK(winograd_weights_f32) {
+    Random random(18);
+    for (const int group : {1, 2, 3}) {
+        const int width = group * isa.lanes;
+        const std::ptrdiff_t pos_stride = width + 5;
+        std::vector<std::vector<float>> taps;
+        std::vector<const float*> at;
+        for (int n = 0; n < width; ++n) taps.push_back(floats(random, 9, -1, 1));
+        for (const auto& nine : taps) at.push_back(nine.data());
+        Guarded<float> u(std::vector<float>(static_cast<std::size_t>(35 * pos_stride + width), 0.0F), 1);
+        isa.winograd_weights_f32(at.data(), group, u.data(), pos_stride);
+        u.check("winograd_weights_f32");
+        for (int n = 0; n < width; ++n)
+            for (int p = 0; p < 36; ++p) {
+                double want = 0, size = 0;
+                for (int k = 0; k < 9; ++k) {
+                    const double term = kWinogradG[p / 6][k / 3] * kWinogradG[p % 6][k % 3] *
+                                        static_cast<double>(at[static_cast<std::size_t>(n)][k]);
+                    want += term;
+                    size += std::fabs(term);
+                }
+                const auto got = static_cast<double>(u[static_cast<std::size_t>(p * pos_stride + n)]);
+                // Rounded once: half a step of the result, and nothing of the sums.
+                ASSERT_LE(std::fabs(got - want), kEpsilon / 2 * std::fabs(want) + 1e-14 * size) << p << ", " << n;
+            }
+        // The plain loop has narrower groups: the same numbers from each.
+        for (int first = 0; first < width; first += ref.lanes) {
+            std::vector<float> plain(static_cast<std::size_t>(36 * ref.lanes));
+            ref.winograd_weights_f32(at.data() + first, 1, plain.data(), ref.lanes);
+            for (int p = 0; p < 36; ++p)
+                for (int n = 0; n < ref.lanes; ++n)
+                    ASSERT_EQ(u[static_cast<std::size_t>(p * pos_stride + first + n)],
+                              plain[static_cast<std::size_t>(p * ref.lanes + n)]);
+        }
+    }
+}
+
 KERNEL_CHECK(gemm_f32) {
     Random random(9);
     for (const int group : {1, 2, 3})

@@ -36,13 +36,13 @@ public:
 
     // The largest transformed features that 16 bits shall hold in their smallest unit.
     [[nodiscard]] const TransformAbsMax& transform_abs_max() const { return transform_abs_max_; }
-    // The same of one of the pictures, for agrees().
+    // The same of a smaller picture, for agrees(), which the ranges above include.
     [[nodiscard]] const TransformAbsMax& probe() const { return probe_; }
 
     // Another path against the exact one. Largest = 256 when a result was not finite.
     Result<Fidelity> fidelity(const std::shared_ptr<const LoweredNetwork>& other);
 
-    // Whether a network that multiplies in int16 and was made with `ranges` sees on that one picture what `probe`
+    // Whether a network that multiplies in int16 and was made with `ranges` sees on that small picture what `probe`
     // says: if it does, both were measured on it. Needs neither the exact path nor the other pictures: a start takes a
     // small part of the time that measuring takes.
     Result<bool> agrees(const std::shared_ptr<const LoweredNetwork>& integer, const TransformAbsMax& ranges,
@@ -50,11 +50,11 @@ public:
 
 private:
     // Of one picture; `finite` becomes false when it is not.
-    Result<Image> output(Runner& runner, const LoweredNetwork& network, int kind, bool& finite) const;
+    Result<Image> output(Runner& runner, const LoweredNetwork& network, int kind, Size size, bool& finite) const;
 
     const KernelTable& kernels_;
     ThreadPool* pool_;
-    Size size_;
+    Size size_, probe_size_;
     int channels_;
     std::vector<Image> exact_outputs_;
     TransformAbsMax transform_abs_max_, probe_;

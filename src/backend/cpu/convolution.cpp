@@ -86,8 +86,8 @@ void Runner::direct(const Context& context, const Step& step, const Share& share
 // Batches of blocks: all of a batch are transformed, multiplied position by position, and transformed back, one group
 // of output channels after the other, so that V stays in the second-level cache and M almost in the first.
 template <class In, class V, class Sum, class Out, class Input, class Product, class Output>
-void Runner::winograd_as(const Context& context, const Step& step, const Share& share, Input input, Product product,
-                         Output output) {
+void Runner::winograd_as(const Context& context, const Step& step, const Share& share, const V* packed, Input input,
+                         Product product, Output output) {
     const Stopwatch watch(timing_);
     ThreadTimes& times = context.scratch->times;
     const int source = step.inputs[0].tensor;
@@ -131,7 +131,7 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
         if (observing_) learn(context, step, v, v_stride, count, channels);
         for (const Group& group : step.groups) {
             const int width = group.blocks * kernels_.lanes;
-            const auto* weights = step.weights.as<const V>() + group.weights;
+            const V* const weights = packed + group.weights;
             for (std::ptrdiff_t p = 0; p < 36; ++p)
                 product(v + p * v_stride, count, channels, weights + p * channels * width, group.blocks, m + p * m_stride);
             watch.add(times.products);
@@ -195,7 +195,7 @@ void Runner::learn(const Context& context, const Step& step, const V* v, std::pt
     }
 }
 
-void Runner::winograd(const Context& context, const Step& step, const Share& share) {
+void Runner::winograd(const Context& context, const Step& step, const Share& share, int packed) {
     const Element in = buffer(step.inputs[0].tensor).element;
     const Element out = step.output < 0 ? Element::f32 : buffer(step.output).element;
     const KernelTable& k = kernels_;
@@ -203,12 +203,14 @@ void Runner::winograd(const Context& context, const Step& step, const Share& sha
         const auto input = [&](const Window<Half>& window, int blocks, int channels, std::int16_t* v, std::ptrdiff_t stride, float* unit) {
             k.winograd_input_f16_i16(window, blocks, channels, step.v_scale.data(), v, stride, unit);
         };
+        const auto* const weights = step.weights.as<const std::int16_t>();
         if (out == Element::f16)
-            return winograd_as<Half, std::int16_t, std::int32_t, Half>(context, step, share, input, k.gemm_i16,
+            return winograd_as<Half, std::int16_t, std::int32_t, Half>(context, step, share, weights, input, k.gemm_i16,
                                                                        k.winograd_output_i32_f16);
-        return winograd_as<Half, std::int16_t, std::int32_t, float>(context, step, share, input, k.gemm_i16,
+        return winograd_as<Half, std::int16_t, std::int32_t, float>(context, step, share, weights, input, k.gemm_i16,
                                                                     k.winograd_output_i32_f32);
     }
+    const float* const weights = step.unpacked ? packed_[packed].as<const float>() : step.weights.as<const float>();
     const auto input_f32 = [&](const Window<float>& window, int blocks, int channels, float* v, std::ptrdiff_t stride, float*) {
         k.winograd_input_f32(window, blocks, channels, v, stride);
     };
@@ -216,12 +218,15 @@ void Runner::winograd(const Context& context, const Step& step, const Share& sha
         k.winograd_input_f16(window, blocks, channels, v, stride);
     };
     if (in == Element::f32 && out == Element::f32)
-        return winograd_as<float, float, float, float>(context, step, share, input_f32, k.gemm_f32, k.winograd_output_f32);
+        return winograd_as<float, float, float, float>(context, step, share, weights, input_f32, k.gemm_f32,
+                                                       k.winograd_output_f32);
     if (in == Element::f32)
-        return winograd_as<float, float, float, Half>(context, step, share, input_f32, k.gemm_f32, k.winograd_output_f16);
+        return winograd_as<float, float, float, Half>(context, step, share, weights, input_f32, k.gemm_f32,
+                                                      k.winograd_output_f16);
     if (out == Element::f32)
-        return winograd_as<Half, float, float, float>(context, step, share, input_f16, k.gemm_f32, k.winograd_output_f32);
-    winograd_as<Half, float, float, Half>(context, step, share, input_f16, k.gemm_f32, k.winograd_output_f16);
+        return winograd_as<Half, float, float, float>(context, step, share, weights, input_f16, k.gemm_f32,
+                                                      k.winograd_output_f32);
+    winograd_as<Half, float, float, Half>(context, step, share, weights, input_f16, k.gemm_f32, k.winograd_output_f16);
 }
 
 }  // namespace enlarge::cpu

@@ -31,7 +31,8 @@ public:
         cpu::Schedule schedule;
         const int threads = pool_ ? pool_->size() : 1;
         schedule.plan(*network_, size, {0, 0, size.width, size.height}, threads, true);
-        return static_cast<std::int64_t>(schedule.row_bytes() + static_cast<std::size_t>(threads) * cpu::scratch_bytes(*network_, kernels_));
+        return static_cast<std::int64_t>(schedule.row_bytes() + cpu::shared_scratch_bytes(*network_) +
+                                         static_cast<std::size_t>(threads) * cpu::scratch_bytes(*network_, kernels_));
     }
 
     Result<std::unique_ptr<Session>> session() const override {

@@ -14,7 +14,8 @@
 namespace enlarge::cpu {
 namespace {
 
-// Weights beyond this are taken to come from memory, not from a cache.
+// Packed weights beyond this are taken to come from memory, not from a cache: those of Winograd products are then
+// packed when their step runs, by all threads, and a quarter of the numbers is read.
 constexpr std::size_t kCachedWeights = std::size_t{32} << 20;
 
 class Lowering {
@@ -58,6 +59,7 @@ public:
         for (const Step& step : network_.steps)
             network_.weight_bytes += step.weights.bytes;
         if (network_.weight_bytes > kCachedWeights) network_.rows_per_task = 48;
+        if (network_.unpacked_bytes > 0) network_.rows_per_task = 96;
         return std::move(network_);
     }
 
@@ -317,30 +319,62 @@ private:
     void pack() {
         if (options_.packed) {
             for (const Packing& p : packing_) {
-                network_.steps[p.step].groups = options_.packed->steps[p.step].groups;
-                network_.steps[p.step].weights = options_.packed->steps[p.step].weights;
+                Step& step = network_.steps[p.step];
+                const Step& from = options_.packed->steps[p.step];
+                step.groups = from.groups;
+                step.weights = from.weights;
+                step.unpacked = from.unpacked;
+                step.unpacked_channels = from.unpacked_channels;
+                step.unpacked_in = from.unpacked_in;
+                step.unpacked_out = from.unpacked_out;
             }
+            network_.unpacked_bytes = options_.packed->unpacked_bytes;
             return;
         }
-        std::size_t bytes = 0;
+        const auto bytes_of = [&](const Packing& p) {
+            const Step& step = network_.steps[p.step];
+            return packed_bytes(step, input_map(step).size(), p.out_map.size(), kernels_);
+        };
+        std::size_t all_bytes = 0, bytes = 0;
+        for (const Packing& p : packing_) {
+            network_.steps[p.step].integer = multiplies_integers(network_.steps[p.step]);
+            all_bytes += bytes_of(p);
+        }
         for (const Packing& p : packing_) {
             Step& step = network_.steps[p.step];
-            step.integer = multiplies_integers(step);
+            if (all_bytes > kCachedWeights && step.kind == Kind::winograd && !step.integer) {
+                step.unpacked = node(p.conv).as<op::Conv2d>()->weights;
+                step.unpacked_channels = node(node(p.conv).inputs[0]).channels;
+                step.unpacked_in = input_map(step);
+                step.unpacked_out = p.out_map;
+                step.groups =
+                    make_groups(static_cast<int>(p.out_map.size()), kernels_.lanes, 36 * step.unpacked_in.size());
+                network_.unpacked_bytes = std::max(network_.unpacked_bytes, bytes_of(p));
+                continue;
+            }
             step.weights.offset = bytes;
-            step.weights.bytes = packed_bytes(step, input_map(step).size(), p.out_map.size(), kernels_);
+            step.weights.bytes = bytes_of(p);
             bytes += step.weights.bytes;
         }
         // Written once, by all threads, and read in order: huge pages gain nothing here, and where memory is fragmented
         // the system takes half a second to make them for RRDB.
         const auto all = std::make_shared<const Block>(bytes, Pages::small);
-        for (const Packing& p : packing_) {
+        // Steps side by side where there are enough of them, else the parts of each.
+        const auto pack_step = [&](std::int64_t i) {
+            const Packing& p = packing_[static_cast<std::size_t>(i)];
             Step& step = network_.steps[p.step];
+            if (step.unpacked) return;
             step.weights.all = all;
             const auto& conv = *node(p.conv).as<op::Conv2d>();
             const int logical_in = node(node(p.conv).inputs[0]).channels;
-            pack_convolution(step, conv.weights->data(), logical_in, input_map(step), p.out_map, kernels_, options_.pool,
-                             step.integer ? &(*options_.transform_abs_max)[p.step] : nullptr);
-        }
+            pack_convolution(step, conv.weights->data(), logical_in, input_map(step), p.out_map, kernels_,
+                             options_.pool, step.integer ? &(*options_.transform_abs_max)[p.step] : nullptr);
+        };
+        const auto steps = static_cast<std::int64_t>(packing_.size());
+        if (options_.pool && steps >= 2 * options_.pool->size())
+            options_.pool->for_each(steps, 1, pack_step);
+        else
+            for (std::int64_t i = 0; i < steps; ++i) pack_step(i);
     }
 
     // Walks from the edge of a core, which lies on a multiple of `alignment`, back to the input: how many pixels beyond

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Weights in the order the kernels read them.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
 #include "backend/cpu/steps.hpp"
-#include "kernels/winograd.hpp"
 
 namespace enlarge::cpu {
 namespace {
@@ -19,26 +19,23 @@ struct Source {
     }
 };
 
-// Output channels of a group beside each other, so that the compiler widens the loops and whole cache lines are written.
+// Output channels of a group, at most.
 constexpr std::size_t kWidest = 64;
+// Inputs of a piece of work.
+constexpr std::size_t kInputsOfPiece = 8;
 
-// u[p * width + n]: the transformed kernel from input channel `in` to outs[n]; zero where one of them is padding (-1).
-void transform_kernels(const Source& source, int in, const int* outs, std::size_t width, double* u) {
-    double g[9][kWidest], t[6][3][kWidest];
-    for (std::size_t n = 0; n < width; ++n) {
-        const float* taps = in >= 0 && outs[n] >= 0 ? source.taps(outs[n], in) : nullptr;
-        for (int k = 0; k < 9; ++k) g[k][n] = taps ? static_cast<double>(taps[k]) : 0.0;
-    }
-    for (int i = 0; i < 6; ++i)
-        for (int c = 0; c < 3; ++c)
-            for (std::size_t n = 0; n < width; ++n)
-                t[i][c][n] = kWinogradG[i][0] * g[c][n] + kWinogradG[i][1] * g[3 + c][n] + kWinogradG[i][2] * g[6 + c][n];
-    for (int i = 0; i < 6; ++i)
-        for (int j = 0; j < 6; ++j)
-            for (std::size_t n = 0; n < width; ++n)
-                u[static_cast<std::size_t>(i * 6 + j) * width + n] =
-                    t[i][0][n] * kWinogradG[j][0] + t[i][1][n] * kWinogradG[j][1] + t[i][2][n] * kWinogradG[j][2];
+// The transformed weights from input channel `in` to outs[n]; zero where one of them is padding (-1).
+void transform_weights(const Source& source, int in, const int* outs, int blocks, const KernelTable& kernels, float* u,
+                       std::ptrdiff_t pos_stride) {
+    static constexpr float kNothing[9] = {};
+    const float* taps[kWidest];
+    for (int n = 0; n < blocks * kernels.lanes; ++n)
+        taps[n] = in >= 0 && outs[n] >= 0 ? source.taps(outs[n], in) : kNothing;
+    kernels.winograd_weights_f32(taps, blocks, u, pos_stride);
 }
+
+// Half to even, |x| < 2^15: what is added leaves no room for fractions.
+std::int16_t rounded(float x) { return static_cast<std::int16_t>(std::bit_cast<std::int32_t>(x + 0x1.8p23F) & 0xFFFF); }
 
 // Calls body(0) ... body(n - 1), on all threads where there is a pool.
 template <class Body>
@@ -57,6 +54,36 @@ std::size_t packed_bytes(const Step& step, std::size_t in, std::size_t out, cons
     if (step.kind == Kind::winograd)
         bytes = (36 * out + kMaxGroup * static_cast<std::size_t>(kernels.lanes)) * in * (step.integer ? sizeof(std::int16_t) : sizeof(float));
     return (bytes + 63) / 64 * 64;
+}
+
+std::size_t pieces_to_pack(const std::vector<Group>& groups, std::size_t in) {
+    return groups.size() * ((in + kInputsOfPiece - 1) / kInputsOfPiece);
+}
+
+void pack_piece(const std::vector<Group>& groups, const float* weights, int logical_in, const std::vector<int>& in_map,
+                const std::vector<int>& out_map, const KernelTable& kernels, std::size_t piece, float* packed) {
+    static_assert(kMaxGroup * 16 <= kWidest);
+    const Source source{weights, logical_in, 3};
+    const std::size_t in = in_map.size(), pieces = (in + kInputsOfPiece - 1) / kInputsOfPiece;
+    const Group& group = groups[piece / pieces];
+    const auto width = static_cast<std::size_t>(group.blocks * kernels.lanes);
+    const std::size_t begin = piece % pieces * kInputsOfPiece, count = std::min(kInputsOfPiece, in - begin);
+    // A few lines of each output's weights, far apart: asked for all at once, as no processor guesses them.
+    const auto [first_in, last_in] = std::minmax_element(in_map.begin() + static_cast<std::ptrdiff_t>(begin),
+                                                         in_map.begin() + static_cast<std::ptrdiff_t>(begin + count));
+    if (*first_in >= 0)
+        for (std::size_t n = 0; n < width; ++n)
+            if (const int out = out_map[static_cast<std::size_t>(group.channel) + n]; out >= 0)
+                for (const float* at = source.taps(out, *first_in); at < source.taps(out, *last_in) + 9; at += 16)
+                    __builtin_prefetch(at);
+    // Positions lie powers of two apart, on the same cache sets: first into the first-level cache, where they do not.
+    constexpr std::size_t kApart = kInputsOfPiece * kWidest + 16;
+    alignas(64) float u[36 * kApart];
+    for (std::size_t i = 0; i < count; ++i)
+        transform_weights(source, in_map[begin + i], out_map.data() + group.channel, group.blocks, kernels,
+                          u + i * width, kApart);
+    for (std::size_t p = 0; p < 36; ++p)
+        std::memcpy(packed + group.weights + (p * in + begin) * width, u + p * kApart, count * width * sizeof(float));
 }
 
 void pack_convolution(Step& step, const float* weights, int logical_in, const std::vector<int>& in_map,
@@ -86,23 +113,11 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
     }
 
     step.groups = make_groups(static_cast<int>(out), kernels.lanes, 36 * in);
-    static_assert(kMaxGroup * 16 <= kWidest);
     const auto width_of = [&](const Group& group) { return static_cast<std::size_t>(group.blocks) * lanes; };
     if (!step.integer) {
-        auto* packed = step.weights.as<float>();
-        constexpr std::size_t kInputs = 16;  // of a piece of work
-        const std::size_t pieces = (in + kInputs - 1) / kInputs;
-        for_all(pool, step.groups.size() * pieces, [&](std::size_t piece) {
-            const Group& group = step.groups[piece / pieces];
-            const std::size_t width = width_of(group), begin = piece % pieces * kInputs;
-            double u[36 * kWidest];
-            for (std::size_t i = begin; i < std::min(begin + kInputs, in); ++i) {
-                transform_kernels(source, in_map[i], out_map.data() + group.channel, width, u);
-                for (std::size_t p = 0; p < 36; ++p) {
-                    float* const to = packed + group.weights + (p * in + i) * width;
-                    for (std::size_t n = 0; n < width; ++n) to[n] = static_cast<float>(u[p * width + n]);
-                }
-            }
+        auto* const packed = step.weights.as<float>();
+        for_all(pool, pieces_to_pack(step.groups, in), [&](std::size_t piece) {
+            pack_piece(step.groups, weights, logical_in, in_map, out_map, kernels, piece, packed);
         });
         return;
     }
@@ -111,34 +126,44 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
     for (std::size_t k = 0; k < 36 * in; ++k) step.v_scale[k] = 32767.0F / (*transform_abs_max)[k];
     step.scale.assign(36 * out, 0);
     auto* packed = step.weights.as<std::int16_t>();
+    // The transformed weights of an input are made twice rather than kept, which takes fresh memory for each step.
     for_all(pool, step.groups.size(), [&](std::size_t g) {
         const Group& group = step.groups[g];
-        const std::size_t width = width_of(group);
-        std::vector<double> all(36 * in * width);  // by input, position and output
-        std::vector<double> sum(36 * width, 0.0), largest(36 * width, 0.0);
-        for (std::size_t i = 0; i < in; ++i) {
-            double* const u = all.data() + i * 36 * width;
-            transform_kernels(source, in_map[i], out_map.data() + group.channel, width, u);
+        const std::size_t width = width_of(group), numbers = 36 * width;
+        float u[2][36 * kWidest], sum[36 * kWidest] = {}, largest[36 * kWidest] = {};
+        const auto transform = [&](std::size_t i, float* to) {  // in units of the input's own scale
+            transform_weights(source, in_map[i], out_map.data() + group.channel, group.blocks, kernels, to,
+                              static_cast<std::ptrdiff_t>(width));
             for (std::size_t p = 0; p < 36; ++p) {
-                const double by = 1 / static_cast<double>(step.v_scale[p * in + i]);
-                for (std::size_t k = p * width; k < (p + 1) * width; ++k) {
-                    u[k] *= by;
-                    sum[k] += std::fabs(u[k]);
-                    largest[k] = std::max(largest[k], std::fabs(u[k]));
+                const float by = 1 / step.v_scale[p * in + i];
+                for (std::size_t k = p * width; k < (p + 1) * width; ++k) to[k] *= by;
+            }
+        };
+        for (std::size_t i = 0; i < in; ++i) {
+            transform(i, u[0]);
+            for (std::size_t k = 0; k < numbers; ++k) {
+                const float size = std::fabs(u[0][k]);
+                sum[k] += size;
+                largest[k] = largest[k] < size ? size : largest[k];
+            }
+        }
+        float* const units = step.scale.data() + static_cast<std::size_t>(group.channel) * 36;
+        for (std::size_t k = 0; k < numbers; ++k) {
+            // No sum can leave 32 bits: |V| <= 32768 and the weights of a sum add up to less than 65520.
+            units[k] = std::max(largest[k] / 32767.0F, sum[k] / (65520.0F - static_cast<float>(in)));
+            sum[k] = units[k] > 0 ? 1 / units[k] : 0;
+        }
+        for (std::size_t i = 0; i < in; i += 2) {
+            transform(i, u[0]);
+            transform(i + 1, u[1]);
+            for (std::size_t p = 0; p < 36; ++p) {
+                std::int16_t* const to = packed + group.weights + p * in * width + i * width;
+                for (std::size_t n = 0; n < width; ++n) {
+                    to[2 * n] = rounded(u[0][p * width + n] * sum[p * width + n]);
+                    to[2 * n + 1] = rounded(u[1][p * width + n] * sum[p * width + n]);
                 }
             }
         }
-        for (std::size_t k = 0; k < 36 * width; ++k) {
-            // No sum can leave 32 bits: |V| <= 32768 and the weights of a sum add up to less than 65520.
-            const double unit = std::max(largest[k] / 32767.0, sum[k] / (65520.0 - static_cast<double>(in)));
-            step.scale[static_cast<std::size_t>(group.channel) * 36 + k] = static_cast<float>(unit);
-            sum[k] = unit > 0 ? 1 / unit : 0;
-        }
-        for (std::size_t i = 0; i < in; ++i)
-            for (std::size_t p = 0; p < 36; ++p)
-                for (std::size_t n = 0; n < width; ++n)
-                    packed[group.weights + p * in * width + (i / 2 * width + n) * 2 + i % 2] =
-                        static_cast<std::int16_t>(std::lrint(all[(i * 36 + p) * width + n] * sum[p * width + n]));
     });
 }
 

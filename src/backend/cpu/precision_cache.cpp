@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Raised whenever calibration, its gates or this file would come out otherwise.
-constexpr std::uint32_t kVersion = 3;
+constexpr std::uint32_t kVersion = 4;
 constexpr char kMagic[16] = "enlarge verdict";
 constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 

@@ -62,6 +62,8 @@ std::size_t scratch_bytes(const LoweredNetwork& network, const KernelTable& kern
     return sizes.v + sizes.m + sizes.end + sizes.line;
 }
 
+std::size_t shared_scratch_bytes(const LoweredNetwork& network) { return 2 * network.unpacked_bytes; }
+
 Runner::Runner(std::shared_ptr<const LoweredNetwork> network, const KernelTable& kernels, ThreadPool* pool)
     : network_(std::move(network)),
       kernels_(kernels),
@@ -75,6 +77,7 @@ Runner::Runner(std::shared_ptr<const LoweredNetwork> network, const KernelTable&
         scratch.end = Block(sizes.end);
         scratch.line = Block(sizes.line);
     }
+    for (Block& packed : packed_) packed = Block(network_->unpacked_bytes);
 }
 
 Result<TileReport> Runner::run(const TileJob& job) {
@@ -90,7 +93,10 @@ Result<TileReport> Runner::run(const TileJob& job) {
     ENSURE(job.out.size.width == core.width * network_->scale && job.out.size.height == core.height * network_->scale);
     ENSURE(job.in.format.channels == network_->in_channels && job.out.format.channels == network_->out_channels);
 
-    if (!schedule_.fits(in, core)) schedule_.plan(*network_, in, core, work_queue_.parts(), false);
+    if (!schedule_.fits(in, core)) {
+        schedule_.plan(*network_, in, core, work_queue_.parts(), false);
+        plan_packs();
+    }
     finite_.store(true, std::memory_order_relaxed);
     cancelled_.store(false, std::memory_order_relaxed);
     work_queue_.start(static_cast<int>(schedule_.tasks().size()), [this](int task, int part) { return pieces(task, part); });
@@ -119,7 +125,8 @@ void Runner::time_stages(bool on) {
 
 std::vector<StageTime> Runner::stage_times() const {
     constexpr std::pair<const char*, std::int64_t ThreadTimes::*> kStages[] = {
-        {"load", &ThreadTimes::load},     {"transform", &ThreadTimes::input}, {"products", &ThreadTimes::products},
+        {"load", &ThreadTimes::load},     {"weights", &ThreadTimes::weights}, {"transform", &ThreadTimes::input},
+        {"products", &ThreadTimes::products},
         {"back", &ThreadTimes::output},   {"direct", &ThreadTimes::direct},   {"other", &ThreadTimes::map},
         {"picture", &ThreadTimes::picture}, {"wait", &ThreadTimes::wait}};
     std::vector<StageTime> all;
@@ -187,12 +194,48 @@ Runner::Cut Runner::cut(const Task& task, const Share& share) const {
 
 int Runner::pieces(int task, int part) const {
     const Task& t = schedule_.tasks()[static_cast<std::size_t>(task)];
-    return cut(t, share(t, part)).pieces;
+    return packs(task, part) + cut(t, share(t, part)).pieces;
+}
+
+// While a task runs, the next one's weights are packed into the block that it does not read itself.
+void Runner::plan_packs() {
+    if (network_->unpacked_bytes == 0) return;
+    const std::vector<Task>& tasks = schedule_.tasks();
+    packs_.assign(tasks.size(), {});
+    int held[2] = {-1, -1}, at = 0;
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+        const int step = tasks[t].step;
+        if (!network_->steps[static_cast<std::size_t>(step)].unpacked) continue;
+        if (held[at] != step) at = 1 - at;
+        // There is a task before: the first one loads the picture.
+        if (held[at] != step && t > 0) packs_[t - 1] = {step, at, packs_[t - 1].from};
+        held[at] = step;
+        packs_[t].from = at;
+    }
+}
+
+// Pieces of packing come last in a part: they are taken last, where threads would wait.
+int Runner::packs(int task, int part) const {
+    if (packs_.empty() || packs_[static_cast<std::size_t>(task)].step < 0) return 0;
+    const Step& step = network_->steps[static_cast<std::size_t>(packs_[static_cast<std::size_t>(task)].step)];
+    const int all = static_cast<int>(pieces_to_pack(step.groups, step.unpacked_in.size())), parts = work_queue_.parts();
+    return (all - part + parts - 1) / parts;
 }
 
 void Runner::compute(const Context& context, int index, int part, int piece) {
     const Task& task = schedule_.tasks()[static_cast<std::size_t>(index)];
     const Step& step = network_->steps[static_cast<std::size_t>(task.step)];
+    if (const int packing = packs(index, part); piece < packing) {
+        const Stopwatch watch(timing_);
+        const Packs& pack = packs_[static_cast<std::size_t>(index)];
+        const Step& next = network_->steps[static_cast<std::size_t>(pack.step)];
+        pack_piece(next.groups, next.unpacked->data(), next.unpacked_channels, next.unpacked_in, next.unpacked_out,
+                   kernels_, static_cast<std::size_t>(piece * work_queue_.parts() + part),
+                   packed_[pack.to].as<float>());
+        watch.add(context.scratch->times.weights);
+        return;
+    }
+    piece -= packs(index, part);
     Share mine = share(task, part);
     const Cut pieces = cut(task, mine);
     if (step.kind == Kind::winograd) {
@@ -204,7 +247,8 @@ void Runner::compute(const Context& context, int index, int part, int piece) {
     switch (step.kind) {
         case Kind::load: return load(context, step, mine);
         case Kind::direct: return direct(context, step, mine);
-        case Kind::winograd: return winograd(context, step, mine);
+        case Kind::winograd:
+            return winograd(context, step, mine, packs_.empty() ? 0 : packs_[static_cast<std::size_t>(index)].from);
         case Kind::map: return map(context, step, mine);
         case Kind::store: return store_rows(context, step, mine);
     }

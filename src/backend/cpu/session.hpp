@@ -15,7 +15,7 @@ namespace enlarge::cpu {
 
 // Nanoseconds of one thread per kind of work, when asked for.
 struct ThreadTimes {
-    std::int64_t load = 0, input = 0, products = 0, output = 0, direct = 0, map = 0, picture = 0, wait = 0;
+    std::int64_t load = 0, weights = 0, input = 0, products = 0, output = 0, direct = 0, map = 0, picture = 0, wait = 0;
 };
 
 // Winograd blocks that a thread computes together, at most.
@@ -64,10 +64,16 @@ private:
     [[nodiscard]] int batch(const Step& step) const;
     [[nodiscard]] Cut cut(const Task& task, const Share& share) const;
     [[nodiscard]] int pieces(int task, int part) const;
+    // Weights that a task packs for the next one, and where it finds its own.
+    struct Packs {
+        int step = -1, to = 0, from = 0;
+    };
+    void plan_packs();
+    [[nodiscard]] int packs(int task, int part) const;
     void compute(const Context& context, int task, int part, int piece);
     void load(const Context& context, const Step& step, const Share& share);
     void direct(const Context& context, const Step& step, const Share& share);
-    void winograd(const Context& context, const Step& step, const Share& share);
+    void winograd(const Context& context, const Step& step, const Share& share, int packed);
     template <class V>
     void learn(const Context& context, const Step& step, const V* v, std::ptrdiff_t v_stride, int blocks, int channels);
     void map(const Context& context, const Step& step, const Share& share);
@@ -80,8 +86,8 @@ private:
     template <class In, class Out, class Conv>
     void direct_as(const Context& context, const Step& step, const Share& share, Conv conv);
     template <class In, class V, class Sum, class Out, class Input, class Product, class Output>
-    void winograd_as(const Context& context, const Step& step, const Share& share, Input input, Product product,
-                     Output output);
+    void winograd_as(const Context& context, const Step& step, const Share& share, const V* weights, Input input,
+                     Product product, Output output);
 
     [[nodiscard]] const Tensor& tensor(int t) const { return network_->tensors[static_cast<std::size_t>(t)]; }
     [[nodiscard]] const Buffer& buffer(int t) const { return network_->buffers[static_cast<std::size_t>(tensor(t).buffer)]; }
@@ -97,6 +103,8 @@ private:
     Schedule schedule_;
     WorkQueue work_queue_;
     std::vector<Scratch> scratch_;
+    std::vector<Packs> packs_;  // of each task, where the network has weights to pack
+    Block packed_[2];
     std::atomic<bool> finite_{true}, cancelled_{false};
     std::chrono::steady_clock::time_point asked_;
     bool timing_ = false;
@@ -112,5 +120,7 @@ std::size_t position_stride(std::size_t bytes);
 // Winograd blocks computed together by one thread, and the bytes of scratch a thread needs for a network.
 int blocks_at_once(int channels, int group_channels, int value_bytes, int tile_multiple);
 std::size_t scratch_bytes(const LoweredNetwork& network, const KernelTable& kernels);
+// Of all threads together.
+std::size_t shared_scratch_bytes(const LoweredNetwork& network);
 
 }  // namespace enlarge::cpu

@@ -99,6 +99,11 @@ struct Step {
     bool integer = false;       // int16 products: V times v_scale[p * in channels + c], sums times scale
     std::vector<Group> groups;
     Packed weights;             // fp16 programs share those of fp32
+    // Winograd weights that are packed each time the step runs, where `weights` is empty: as they are in the graph, and
+    // which of its channels each packed one is.
+    Values unpacked;
+    int unpacked_channels = 0;  // of the graph's input
+    std::vector<int> unpacked_in, unpacked_out;
     std::vector<float> bias, slope;
     std::vector<float> v_scale;  // integer: per position and input channel
     std::vector<float> scale;    // integer: group by group, per position and channel of the group
@@ -125,7 +130,9 @@ struct LoweredNetwork {
     int halo = 0, alignment = 1;
     Element element = Element::f32;
     bool integer = false;
-    std::size_t weight_bytes = 0;  // packed
+    std::size_t weight_bytes = 0;  // packed, and held
+    // Of the largest step whose weights are packed when it runs; 0: there is none.
+    std::size_t unpacked_bytes = 0;
     // Rows of a task. Weights that no cache holds are read once a task, so large networks take more rows at once.
     int rows_per_task = 16;
 };
@@ -154,6 +161,11 @@ Result<LoweredNetwork> lower(const Graph& graph, const KernelTable& kernels, con
 
 // Bytes of a step's packed weights, in whole cache lines.
 std::size_t packed_bytes(const Step& step, std::size_t in, std::size_t out, const KernelTable& kernels);
+
+// Winograd products in floats are packed in pieces of work that depend on nothing but the weights.
+std::size_t pieces_to_pack(const std::vector<Group>& groups, std::size_t in);
+void pack_piece(const std::vector<Group>& groups, const float* weights, int logical_in, const std::vector<int>& in_map,
+                const std::vector<int>& out_map, const KernelTable& kernels, std::size_t piece, float* packed);
 
 // Fills step.groups and the memory of step.weights; with step.integer also its scales, from the largest V. weights: (out, in, k, k);
 // `in_map` and `out_map` say which logical channel each physical one is.

@@ -89,6 +89,50 @@ void winograd_input_ints(const Window<Half>& in, int blocks, int channels, const
     }
 }
 
+constexpr int kDoubles = kWidth / 2;  // in a vector
+using vd = double __attribute__((vector_size(kWidth * sizeof(float)), may_alias));
+using vf_half = float __attribute__((vector_size(kWidth * sizeof(float) / 2), may_alias));
+
+ENLARGE_FORCE_INLINE void transform_weights(const vd (&g)[3], vd (&o)[6]) {
+    const vd a = g[0] * (-1.0 / 6), b = g[1] * (-1.0 / 6), c = g[2] * (1.0 / 6);
+    const vd d = g[0] * (1.0 / 24), e = g[1] * (1.0 / 12);
+    o[0] = g[0] * 0.25;
+    o[1] = (a + b) - c;
+    o[2] = (a - b) - c;
+    o[3] = (d + e) + c;
+    o[4] = (d - e) + c;
+    o[5] = g[2];
+}
+
+// A vector of outputs at a time, by way of memory of its own: half vectors and single numbers that were just written
+// are slow to read as whole ones.
+void winograd_weights(const float* const* taps, int group, float* u, std::ptrdiff_t pos_stride) {
+    for (int first = 0; first < group * kLanes; first += kWidth) {
+        alignas(64) float g[9][kWidth], out[36][kWidth];
+        for (int n = 0; n < kWidth; ++n)
+            for (int k = 0; k < 9; ++k) g[k][n] = taps[first + n][k];
+        for (int half = 0; half < kWidth; half += kDoubles) {
+            vd t[6][3];
+            ENLARGE_UNROLL for (int c = 0; c < 3; ++c) {
+                vd column[3], o[6];
+                ENLARGE_UNROLL for (int r = 0; r < 3; ++r)
+                    column[r] = __builtin_convertvector(*reinterpret_cast<const vf_half*>(g[3 * r + c] + half), vd);
+                transform_weights(column, o);
+                ENLARGE_UNROLL for (int i = 0; i < 6; ++i) t[i][c] = o[i];
+            }
+            ENLARGE_UNROLL for (int i = 0; i < 6; ++i) {
+                vd o[6];
+                transform_weights(t[i], o);
+                ENLARGE_UNROLL for (int j = 0; j < 6; ++j) {
+                    const vf_half rounded = __builtin_convertvector(o[j], vf_half);
+                    __builtin_memcpy(out[i * 6 + j] + half, &rounded, sizeof rounded);
+                }
+            }
+        }
+        for (int p = 0; p < 36; ++p) store(u + p * pos_stride + first, load(out[p]));
+    }
+}
+
 // kind: 0 prelu, 1 prelu and residuals, 2 silu (residuals possible), 3 gate.
 template <int kKind, class Out>
 ENLARGE_FORCE_INLINE vf finish(vf y, const Epilogue& e, vf slope, const Target<Out>& to, int row, std::ptrdiff_t x, int c) {

@@ -105,6 +105,26 @@ TEST(cpu, results_depend_on_neither_threads_nor_runs) {
     }
 }
 
+// Weights that no cache holds are packed by all threads while the network runs, each time it runs.
+TEST(cpu, large_networks_give_the_same_bits_for_any_number_of_threads_and_runs) {
+    const Graph graph = test::compact_graph(14, {.features = 128, .convs = 16, .scale = 1});
+    const FloatPicture small = test::random_picture(7, 3, {9, 7}), tall = test::random_picture(8, 3, {5, 101});
+    const FloatPicture want = test::run_whole(reference_backend(), graph, small);
+    const FloatPicture alone = test::run_whole(cpu_backend(), graph, tall);
+    for (const int threads : {1, 2, 5}) {
+        ThreadPool pool(threads);
+        CompileOptions options;
+        options.precision = Precision::fp32;
+        options.pool = &pool;
+        const auto program = test::must(cpu_backend().compile(graph, options));
+        // Working memory for two steps' weights, not for those of all.
+        EXPECT_LT(program->memory_bytes(small.size), 12 << 20) << threads;
+        const FloatPicture got = test::run_whole(cpu_backend(), graph, small, &pool);
+        EXPECT_LE(test::largest_difference(want, got), 1e-4 * magnitude(want)) << threads;
+        EXPECT_TRUE(test::same_bits(alone, test::run_whole(cpu_backend(), graph, tall, &pool))) << threads;
+    }
+}
+
 TEST(cpu, tiles_give_the_same_bits_as_the_whole_picture) {
     ThreadPool pool(2);
     for (const Case& c : networks()) {
