@@ -48,6 +48,9 @@ def rank(resource):
     return (0 if sure else 1 if any(reach) else 2, ORDER.index(resource['type']))
 
 
+GENERIC = {'model', 'net', 'generator', 'weights', 'best', 'latest'}  # which name nothing
+
+
 def entry(name, model, architectures, users, known_files):
     resource = min(model['resources'], key=rank)
     addresses = [a for a in map(direct, resource['urls']) if a]
@@ -56,7 +59,7 @@ def entry(name, model, architectures, users, known_files):
     aliases = []
     if name in known_files:
         known = os.path.splitext(known_files[name])[0]
-        if known != name:
+        if known != name and known.lower() not in GENERIC:
             aliases.append(known)
     licence = model['license'] or 'unknown'
     return {

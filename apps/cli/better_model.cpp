@@ -3,10 +3,8 @@
 #include <unistd.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <string_view>
 
 #include "enlarge/models.hpp"
 #include "text.hpp"
@@ -32,11 +30,6 @@ bool once_a_day() {
     return static_cast<bool>(std::ofstream(file, std::ios::trunc) << "delete this to be told again\n");
 }
 
-bool offline(const EngineChoice& choice) {
-    const char* set = std::getenv("ENLARGE_OFFLINE");
-    return choice.fetch.offline || (set && *set && std::string_view(set) != "0");
-}
-
 // "about 4 times the time"
 std::string costs(const std::string& from, double work) {
     const auto model = enlarge::Model::open(from);
@@ -48,7 +41,8 @@ std::string costs(const std::string& from, double work) {
 
 std::string better_model(const UpscaleOptions& options, enlarge::Use use) {
     const EngineChoice& choice = options.engine;
-    const bool by_default = choice.model.empty() && choice.purpose.empty() && choice.denoise < 0 && choice.blend.empty() && !options.try_models;
+    const bool by_default = choice.model.empty() && choice.purpose.empty() && choice.denoise < 0 && choice.strength != 0 && choice.blend.empty() &&
+                            !options.try_models;
     if (!by_default || options.report.quiet || options.report.json || !isatty(STDERR_FILENO)) return "";
     if (!enlarge::preferred_model().empty()) return "";
     const std::string used = enlarge::default_model(use, choice.scale);
@@ -59,7 +53,7 @@ std::string better_model(const UpscaleOptions& options, enlarge::Use use) {
         return "finer" + costs(used, model->info().macs_per_pixel) + ": -m " + finer;
     }
     const auto finer = enlarge::find_public_model(kFiner);
-    if (!finer || (finer->path.empty() && offline(choice)) || !once_a_day()) return "";
+    if (!finer || (finer->path.empty() && offline(choice.fetch)) || !once_a_day()) return "";
     const std::string download = finer->path.empty() ? " (" + megabytes(finer->bytes) + ", fetched once)" : "";
     return "finer" + costs(used, kFinerWork) + ": -m " + finer->name + download + "; every model side by side: --try-models";
 }

@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <string>
+#include <utility>
 
 #include "text.hpp"
 
@@ -14,6 +15,13 @@ CLI::Validator number(double low, double high) {
         const auto value = leading_number(text, rest);
         if (value && rest.empty() && *value >= low && *value <= high) return {};
         return "expected a number from " + shortest(low) + " to " + shortest(high) + ", found '" + text + "'";
+    };
+    return {check, ""};
+}
+
+CLI::Validator not_empty(std::string instead) {
+    const auto check = [instead = std::move(instead)](std::string& text) {
+        return text.empty() ? "is empty; " + instead : std::string();
     };
     return {check, ""};
 }

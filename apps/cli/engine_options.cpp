@@ -18,17 +18,6 @@ using enlarge::Result;
 
 constexpr long long kMostPixels = 1 << 24;  // of one side
 
-Result<Model> open_named(const std::string& name, const FetchConsent& consent) {
-    auto model = Model::open(name);
-    if (model || model.error().code != Errc::not_found || name.find('/') != std::string::npos) return model;
-    if (enlarge::find_public_model(name)) {
-        const auto path = fetch_model(name, consent);
-        return path ? Model::open(name) : path.error();
-    }
-    model.error().message += suggestion(name);
-    return model;
-}
-
 Result<Model> mix(const Model& model, const std::string& text, const FetchConsent& consent) {
     const auto colon = text.rfind(':');
     std::string_view rest;
@@ -52,7 +41,7 @@ void define_model_options(CLI::App& app, EngineChoice& choice) {
     app.add_option("--for", choice.purpose,
                    "What it is: photo, drawing, text, film, tape or phone; chooses network, --denoise, --strength and deinterlacing, of "
                    "which those that are given win")
-        ->type_name("KIND")->group("Model");
+        ->type_name("KIND")->check(not_empty("write one of them, or leave it out"))->group("Model");
     app.add_option("--denoise", choice.denoise,
                    "How strongly noise is removed, 0 to 1 (default: 1); with fine-x4, fine-x2 and realesr-general-x4v3, of which the "
                    "first two are taken where none is named")
@@ -61,8 +50,7 @@ void define_model_options(CLI::App& app, EngineChoice& choice) {
         ->type_name("FILE:WEIGHT")->group("Model");
     app.add_option("--strength", choice.strength, "How much of the network's picture is in the result, 0 to 1; the rest is plain Lanczos (default: 1)")
         ->type_name("SHARE")->check(number(0, 1))->group("Model");
-    app.add_flag("-y,--yes", choice.fetch.yes, "Download a public model that is named and not here without asking")->group("Model");
-    app.add_flag("--offline", choice.fetch.offline, "Never download (ENLARGE_OFFLINE=1 does the same)")->group("Model");
+    define_fetch_options(app, choice.fetch, "Model");
 }
 
 void define_size_options(CLI::App& app, EngineChoice& choice) {
@@ -92,16 +80,27 @@ void define_engine_options(CLI::App& app, EngineChoice& choice) {
         ->type_name("SIZE")->group("Engine");
 }
 
+Result<Model> open_named(const std::string& name, const FetchConsent& consent) {
+    auto model = Model::open(name);
+    if (model || model.error().code != Errc::not_found || name.find('/') != std::string::npos) return model;
+    if (enlarge::find_public_model(name)) {
+        const auto path = fetch_model(name, consent);
+        return path ? Model::open(name) : path.error();
+    }
+    model.error().message += suggestion(name);
+    return model;
+}
+
 Result<Model> open_model(const std::string& name, const EngineChoice& choice) {
     if (choice.denoise >= 0 && !choice.blend.empty())
         return Error{Errc::argument, "--denoise and --blend cannot be used together"};
-    if (choice.denoise >= 0) {
+    if (choice.denoise >= 0 && choice.denoise < 1) {
         auto partner_name = enlarge::denoise_partner(name);
         if (!partner_name) return std::move(partner_name.error()).within("--denoise");
         // W = d * network + (1 - d) * partner, as the original does; either end needs one of them only.
         if (choice.denoise == 0) return open_named(*partner_name, choice.fetch);
         auto model = open_named(name, choice.fetch);
-        if (!model || choice.denoise == 1) return model;
+        if (!model) return model;
         auto partner = open_named(*partner_name, choice.fetch);
         if (!partner) return partner;
         return model->blend(*partner, static_cast<float>(1.0 - choice.denoise));

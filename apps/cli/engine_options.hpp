@@ -37,17 +37,22 @@ struct Settings {
     std::string filter_before;
     std::string said;           // what was chosen, in one line; empty where nothing was
 };
+// "fine-x4, --denoise 0.5, --strength 0.8"
+std::string with_options(const Settings& settings);
 
 // Adds them, in the groups "Size", "Model" and "Engine".
 void define_model_options(CLI::App& app, EngineChoice& choice);
 void define_size_options(CLI::App& app, EngineChoice& choice);
 void define_engine_options(CLI::App& app, EngineChoice& choice);
 
-// For an enlargement by `factor` (0: not known). Where no network was named it is the one that --for means, or the one that
-// the user prefers, or the built-in default. Fails with Errc::argument when --for is no kind of picture.
+// For an enlargement by `factor` (0: not known). Where no network was named it is the one that --for means, or the one
+// that the user prefers, or the built-in default. Fails with Errc::argument when --for is no kind of picture, or when
+// --denoise is asked of a kind whose network cannot be told.
 enlarge::Result<Settings> settings_for(const EngineChoice& choice, enlarge::Use use, double factor);
-// The network `name`, mixed as `choice` says. A public one that is not here is fetched, if the user agrees; a misspelt name
-// gets a suggestion.
+// The network of that name or file. A public one that is not here is fetched, if the user agrees; a misspelt name gets
+// a suggestion.
+enlarge::Result<enlarge::Model> open_named(const std::string& name, const FetchConsent& consent);
+// The same, mixed as `choice` says.
 enlarge::Result<enlarge::Model> open_model(const std::string& name, const EngineChoice& choice);
 enlarge::Result<enlarge::OutputSize> output_size(const EngineChoice& choice);
 enlarge::Result<enlarge::EngineOptions> engine_options(const EngineChoice& choice);

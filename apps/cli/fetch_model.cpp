@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
+#include <string_view>
 
-#include "command.hpp"
+#include "CLI/CLI.hpp"
 #include "reporter.hpp"
 #include "text.hpp"
 
@@ -28,7 +30,13 @@ bool agreed() {
 
 Result<void> may_fetch(const PublicModel& model, const FetchConsent& consent) {
     const std::string not_here = "the model " + model.name + " is not on this machine";
-    if (consent.offline) return Error{Errc::not_found, not_here + ", and --offline forbids to download it"};
+    if (offline(consent))
+        return Error{Errc::network, not_here + ", and " + (consent.offline ? "--offline" : "ENLARGE_OFFLINE") +
+                                        " forbids to download it"};
+    const std::string author = model.author.empty() ? "unknown" : printable(model.author);
+    if (!consent.quiet)
+        std::fprintf(stderr, "%s: %s, by %s, licence: %s\n", printable(model.name).c_str(),
+                     megabytes(model.bytes).c_str(), author.c_str(), printable(describe_licence(model.licence)).c_str());
     if (model.addresses.empty() || consent.yes) return {};  // without an address, pull_model() says what to do
     if (isatty(STDIN_FILENO) && isatty(STDERR_FILENO))
         return agreed() ? Result<void>() : Error{Errc::cancelled, not_here + "; get it with: enlarge models pull " + model.name};
@@ -36,6 +44,17 @@ Result<void> may_fetch(const PublicModel& model, const FetchConsent& consent) {
 }
 
 }  // namespace
+
+void define_fetch_options(CLI::App& app, FetchConsent& consent, const char* group) {
+    app.add_flag("-y,--yes", consent.yes, "Download a public model that is named and not here without asking")
+        ->group(group);
+    app.add_flag("--offline", consent.offline, "Never download (ENLARGE_OFFLINE=1 does the same)")->group(group);
+}
+
+bool offline(const FetchConsent& consent) {
+    const char* set = std::getenv("ENLARGE_OFFLINE");
+    return consent.offline || (set && *set && std::string_view(set) != "0");
+}
 
 std::string megabytes(std::int64_t bytes) {
     char text[32];
@@ -53,9 +72,6 @@ Result<std::string> fetch_model(const std::string& name, const FetchConsent& con
     const auto model = enlarge::find_public_model(name);
     if (!model) return model.error();
     if (!model->path.empty()) return model->path;
-    if (!consent.quiet)
-        std::fprintf(stderr, "%s: %s, by %s, licence: %s\n", printable(model->name).c_str(), megabytes(model->bytes).c_str(),
-                     model->author.empty() ? "unknown" : printable(model->author).c_str(), printable(describe_licence(model->licence)).c_str());
     if (const auto allowed = may_fetch(*model, consent); !allowed) return allowed.error();
     ReportOptions report;
     report.quiet = consent.quiet;

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "command.hpp"
 #include "enlarge/models.hpp"
 
 namespace cli {
@@ -15,9 +16,14 @@ struct FetchConsent {
     bool quiet = false;
 };
 
+void define_fetch_options(CLI::App& app, FetchConsent& consent, const char* group);
+
+// Whether it or ENLARGE_OFFLINE forbids all downloads.
+bool offline(const FetchConsent& consent);
+
 // Downloads the public model `name` after saying its size and licence, and asking on a terminal; without a terminal only
-// with --yes. Gives its path. Fails with Errc::not_found when no public model has that name, or when it may not be fetched:
-// the message says how it can be got.
+// with --yes. Gives its path. Fails with Errc::not_found when no public model has that name, or when nobody agreed: the
+// message says how it can be got; with ::network when all downloads are forbidden.
 enlarge::Result<std::string> fetch_model(const std::string& name, const FetchConsent& consent);
 
 // "67.0 MB"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <numeric>
+#include <tuple>
 
 #include "engine_options.hpp"
 #include "enlarge/models.hpp"
@@ -35,12 +36,14 @@ std::vector<std::string> model_names() {
 
 std::string nearest(const std::string& name, const std::vector<std::string>& names) {
     std::string best;
-    std::size_t least = std::max<std::size_t>(2, name.size() / 3) + 1;
+    using Rank = std::tuple<std::size_t, std::size_t, bool>;  // the least is the nearest; by 4 before by 2
+    Rank least{std::max<std::size_t>(2, name.size() / 3) + 1, 0, false};
     for (const std::string& candidate : names) {
-        std::size_t d = distance(name, candidate);
+        const std::size_t d = distance(name, candidate);
         // "general-x4v3" means "realesr-general-x4v3".
-        if (name.size() >= 4 && candidate.find(name) != std::string::npos) d = std::min<std::size_t>(d, 1);
-        if (d < least) least = d, best = candidate;
+        const bool within = name.size() >= 4 && candidate.find(name) != std::string::npos;
+        const Rank rank{within ? std::min<std::size_t>(d, 1) : d, d, candidate.ends_with("x2")};
+        if (rank < least) least = rank, best = candidate;
     }
     return best == name ? "" : best;
 }

@@ -29,6 +29,7 @@ struct ModelsOptions {
     std::string licence = "any";
     std::string use;
     bool undo = false;
+    FetchConsent fetch;  // of use
 };
 
 std::string stem(const std::string& path) { return std::filesystem::path(path).stem().string(); }
@@ -43,11 +44,26 @@ const char* default_for(const std::string& name) {
     return "";
 }
 
+// What `enlarge models use` chose: a name as the lists have it, or a file. Empty: nothing.
+const std::string& preferred() {
+    static const std::string name = enlarge::preferred_model();  // a file; asked for every model of a list
+    return name;
+}
+
 // The mark behind a model that is taken where none is named.
 std::string mark(const std::string& name) {
-    static const std::string preferred = enlarge::preferred_model();  // a file; asked for every model of a list
-    if (name == preferred) return "  (yours: `enlarge models use --default` undoes it)";
-    return preferred.empty() ? default_for(name) : "";
+    if (name == preferred()) return "  (yours)";
+    return preferred().empty() ? default_for(name) : "";
+}
+
+// The name by which lists show a model; of a file that is not stored, its path from everywhere.
+std::string listed_name(const std::string& name, const enlarge::ModelInfo& info) {
+    if (info.path.empty()) return info.name;
+    std::error_code ignored;
+    if (std::filesystem::equivalent(name, info.path, ignored))
+        return std::filesystem::absolute(name).lexically_normal().string();
+    const auto known = enlarge::find_public_model(name);
+    return known && known->path == info.path ? known->name : stem(info.path);
 }
 
 int list_built_in(bool json) {
@@ -58,7 +74,8 @@ int list_built_in(bool json) {
         const enlarge::ModelInfo& info = model->info();
         if (json)
             std::printf("%s\n", JsonLine("model").add("name", name).add("state", "built in").add("family", info.family)
-                                    .add("scale", info.scale).add("licence", info.licence).text().c_str());
+                                    .add("scale", info.scale).add("licence", info.licence)
+                                    .add("preferred", name == preferred()).text().c_str());
         else
             std::printf("  %-28s x%d  %s%s\n", name.c_str(), info.scale, info.family.c_str(), mark(name).c_str());
     }
@@ -71,7 +88,8 @@ void list_public(const enlarge::PublicModel& model, bool json) {
         line.add("name", model.name).add("state", model.path.empty() ? "available" : "stored").add("author", model.author)
             .add("family", model.family).add("runs", model.runs).add("scale", model.scale).add("bytes", model.bytes)
             .add("sha256", model.sha256).add("licence", model.licence).add("purpose", model.purpose)
-            .add("address", model.addresses.empty() ? "" : model.addresses[0]).add("page", model.page).add("path", model.path);
+            .add("address", model.addresses.empty() ? "" : model.addresses[0]).add("page", model.page).add("path", model.path)
+            .add("preferred", model.name == preferred());
         if (model.commercial) line.add("commercial", *model.commercial);
         std::printf("%s\n", line.text().c_str());
         return;
@@ -95,7 +113,8 @@ void list_stored(const std::vector<enlarge::PublicModel>& known, bool json) {
         }
     for (const std::string& path : own) {
         if (json)
-            std::printf("%s\n", JsonLine("model").add("name", stem(path)).add("state", "stored").add("path", path).text().c_str());
+            std::printf("%s\n", JsonLine("model").add("name", stem(path)).add("state", "stored").add("path", path)
+                                    .add("preferred", stem(path) == preferred()).text().c_str());
         else
             std::printf("  %-28s     %s%s\n", printable(stem(path)).c_str(), printable(path).c_str(), mark(stem(path)).c_str());
     }
@@ -108,8 +127,14 @@ int list(const ModelsOptions& options) {
         for (const std::string& name : model_names()) std::printf("%s\n", printable(name).c_str());
         return kOk;
     }
+    if (!options.json && !preferred().empty())
+        std::printf("Taken where none is named: %s (`enlarge models use --default` undoes it)\n",
+                    printable(preferred()).c_str());
     if (const int code = list_built_in(options.json); code != kOk) return code;
     list_stored(*known, options.json);
+    if (options.json && preferred().find('/') != std::string::npos)  // a file, in no list
+        std::printf("%s\n", JsonLine("model").add("name", stem(preferred())).add("state", "file")
+                                .add("path", preferred()).add("preferred", true).text().c_str());
     if (!options.json) std::printf("To be had with `enlarge models pull NAME`:\n");
     std::size_t more = 0;
     for (const enlarge::PublicModel& model : *known) {
@@ -133,14 +158,18 @@ int search(const ModelsOptions& options) {
 }
 
 int use(const ModelsOptions& options) {
-    if (options.undo == !options.use.empty())
+    if (options.undo && !options.use.empty())
         return fail({enlarge::Errc::argument, "name one model, or say --default: enlarge models use NAME"});
-    if (!options.undo) {
-        const auto model = enlarge::Model::open(options.use);
-        if (!model) return fail(model.error());
+    if (!options.undo && options.use.empty()) {
+        std::printf("%s\n", preferred().empty() ? "the built-in default" : printable(preferred()).c_str());
+        return kOk;
     }
-    std::string name = options.use;
-    if (name.find('/') != std::string::npos) name = std::filesystem::absolute(name).string();
+    std::string name;
+    if (!options.undo) {
+        const auto model = open_named(options.use, options.fetch);
+        if (!model) return fail(model.error());
+        name = listed_name(options.use, model->info());
+    }
     if (const auto kept = enlarge::prefer_model(name); !kept) return fail(kept.error());
     if (!options.quiet) std::printf("%s\n", name.empty() ? "the built-in default again" : printable(name).c_str());
     return kOk;
@@ -248,9 +277,10 @@ Action define_models(CLI::App& app) {
         ->check(CLI::IsMember({"any", "commercial"}))->capture_default_str()->group("What");
     search_app->add_flag("--runs", options->query.runs, "Only what this build runs")->group("What");
     search_app->add_flag("--json", options->json, "One JSON object per model and line")->group("Output");
-    auto* use_app = app.add_subcommand("use", "Take this model from now on where none is named");
+    auto* use_app = app.add_subcommand("use", "Take this model from now on where none is named; without a name: which one it is");
     use_app->add_option("NAME", options->use, "Weight file, or name")->type_name("NAME|FILE")->group("Arguments");
     use_app->add_flag("--default", options->undo, "The built-in default again")->group("Arguments");
+    define_fetch_options(*use_app, options->fetch, "Download");
     use_app->add_flag("--quiet", options->quiet, "Errors only")->group("Output");
     app.require_subcommand(0, 1);
     const std::vector<std::pair<CLI::App*, int (*)(const ModelsOptions&)>> actions{

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "command.hpp"
+#include "enlarge/engine.hpp"
 #include "enlarge/picture.hpp"
 #include "upscale.hpp"
 
@@ -86,16 +87,6 @@ Result<enlarge::Rect> rect_within(const std::string& text, const char* option, e
 
 namespace {
 
-Result<enlarge::Background> parse_background(const std::string& text) {
-    if (text == "white") return enlarge::Background{255, 255, 255};
-    if (text == "black") return enlarge::Background{0, 0, 0};
-    unsigned r = 0, g = 0, b = 0;
-    char rest = 0;
-    if (text.size() == 7 && std::sscanf(text.c_str(), "#%2x%2x%2x%c", &r, &g, &b, &rest) == 3)
-        return enlarge::Background{static_cast<std::uint8_t>(r), static_cast<std::uint8_t>(g), static_cast<std::uint8_t>(b)};
-    return Error{Errc::argument, "--background '" + text + "' should be white, black or #rrggbb"};
-}
-
 // Names the output and its format: by --format, the output's extension, or the input's format where that can be written.
 Result<std::string> name_output(const Job& job, const UpscaleOptions& options, const Picture& picture, enlarge::WriteOptions& write) {
     if (!options.format.empty()) {
@@ -103,7 +94,7 @@ Result<std::string> name_output(const Job& job, const UpscaleOptions& options, c
         if (!format) return format.error();
         write.format = *format;
     }
-    if (!job.output.empty()) return job.output;
+    if (!job.output.empty() && job.output != "-") return job.output;
     const enlarge::PictureFormatInfo& own = enlarge::format_info(picture.info().file_format);
     const bool alpha_lost = picture.info().format.channels % 2 == 0 && !own.alpha && options.background.empty();
     std::string extension;
@@ -118,7 +109,7 @@ Result<std::string> name_output(const Job& job, const UpscaleOptions& options, c
         if (!named || *named != own.format) extension = own.extension;
         write.format = own.format;
     }
-    if (job.input == "-" || (is_stream(job.input) && job.folder.empty())) return std::string("-");
+    if (job.output == "-" || job.input == "-" || (is_stream(job.input) && job.folder.empty())) return std::string("-");
     return default_output(job.input, job.folder, options.inputs.suffix, extension);
 }
 
@@ -152,13 +143,9 @@ namespace {
 // Which part of the output is wanted: all, or what --preview shows.
 Result<enlarge::Rect> output_part(const UpscaleOptions& options, enlarge::Size in, enlarge::Size out) {
     if (options.preview.empty()) return enlarge::Rect{0, 0, out.width, out.height};
-    const auto rect = rect_within(options.preview, "--preview", in);
+    const auto rect = parse_rect(options.preview, "--preview");
     if (!rect) return rect;
-    const auto scaled = [](int at, int from, int to) { return static_cast<int>(std::int64_t{at} * to / from); };
-    const int left = scaled(rect->x, in.width, out.width), top = scaled(rect->y, in.height, out.height);
-    const int right = std::max(left + 1, scaled(rect->right(), in.width, out.width));
-    const int bottom = std::max(top + 1, scaled(rect->bottom(), in.height, out.height));
-    return enlarge::Rect{left, top, right - left, bottom - top};
+    return enlarge::part_of_output(*rect, in, out);
 }
 
 }  // namespace
@@ -194,9 +181,10 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Upsc
     if (!wanted) return wanted.error();
     const auto factor = factor_of(*wanted, info.size);
     if (!factor) return Error(factor.error()).within(job.input);
+    const auto settings = upscalers.settings(enlarge::Use::pictures, *factor);
+    if (!settings) return settings.error();
     const auto model = upscalers.model(enlarge::Use::pictures, *factor);
     if (!model) return model.error();
-    if (!options.no_provenance) write.provenance_model = (*model)->info().name;
 
     const auto output = name_output(job, options, *picture, write);
     if (!output) return output.error();
@@ -219,7 +207,7 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Upsc
     std::unique_ptr<enlarge::RowSource> flat;
     if (opaque || !options.background.empty()) {
         const auto background =
-            opaque ? Result<enlarge::Background>(enlarge::Background()) : parse_background(options.background);
+            opaque ? Result<enlarge::Background>(enlarge::Background()) : enlarge::parse_background(options.background);
         if (!background) return background.error();
         if (info.format.channels % 2 == 0) {
             flat = enlarge::flatten(*rows, *background);
@@ -239,10 +227,12 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Upsc
 
     const auto upscaler = upscalers.upscaler(enlarge::Use::pictures, *factor);
     if (!upscaler) return upscaler.error();
+    if (!options.no_provenance) write.provenance_model = (*upscaler)->info().made_by;
     reporter.start(job.input, *output);
     if (const std::string said = upscalers.remark(enlarge::Use::pictures, *factor); !said.empty())
         reporter.note({"chosen", said});
     reporter.detail(job.input + ": " + describe(info));
+    reporter.detail("network: " + (*upscaler)->info().made_by);
     for (const enlarge::Notice& said : picture->notices()) reporter.note({said.code, job.input + ": " + said.text});
     if (!notice.text.empty()) reporter.note(notice);
 
@@ -264,11 +254,13 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Upsc
     std::snprintf(text, sizeof text, ": %dx%d to %dx%d in %.2f s (network %.2f s, %lld tiles%s, %s)", info.size.width, info.size.height,
                   part->width, part->height, seconds, report->seconds, static_cast<long long>(report->tiles),
                   report->passes > 1 ? ", several passes" : "", (*upscaler)->description().c_str());
+    JsonLine line("done");
+    line.add("input", job.input).add("output", *output).add("width", part->width).add("height", part->height)
+        .add("passes", report->passes).add("tiles", report->tiles).add("recomputed_tiles", report->recomputed_tiles)
+        .add("network_seconds", report->seconds).add("seconds", seconds).add("path", (*upscaler)->description());
+    line.add("model", (*upscaler)->model().name).add("strength", settings->strength);
     reporter.done(*output + (reporter.verbose() ? text : std::string(": ") + std::to_string(part->width) + "x" + std::to_string(part->height)),
-                  JsonLine("done").add("input", job.input).add("output", *output).add("width", part->width).add("height", part->height)
-                      .add("passes", report->passes).add("tiles", report->tiles).add("recomputed_tiles", report->recomputed_tiles)
-                      .add("network_seconds", report->seconds).add("seconds", seconds)
-                      .add("path", (*upscaler)->description()));
+                  std::move(line));
     return {};
 }
 

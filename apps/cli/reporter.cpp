@@ -15,7 +15,7 @@
 namespace cli {
 JsonLine::JsonLine(const char* event) : text_("{\"event\":" + json_quoted(event)) {}
 
-void JsonLine::key(const char* name) { text_ += "," + json_quoted(name) + ":"; }
+void JsonLine::key(const char* name) { text_ += (text_ == "{" ? "" : ",") + json_quoted(name) + ":"; }
 
 JsonLine& JsonLine::add(const char* name, const std::string& value) {
     key(name);
@@ -47,6 +47,14 @@ JsonLine& JsonLine::add(const char* name, const std::vector<enlarge::ModelFact>&
         text_ += (text_.back() == '{' ? "" : ",") + json_quoted(word) + ':' + json_quoted(value);
     }
     text_ += '}';
+    return *this;
+}
+
+JsonLine& JsonLine::add(const char* name, const std::vector<JsonLine>& objects) {
+    key(name);
+    text_ += '[';
+    for (const JsonLine& object : objects) text_ += (text_.back() == '[' ? "" : ",") + object.text();
+    text_ += ']';
     return *this;
 }
 

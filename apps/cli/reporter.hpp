@@ -18,6 +18,7 @@ namespace cli {
 class JsonLine {
 public:
     explicit JsonLine(const char* event);
+    JsonLine() : text_("{") {}  // an object within a line
     JsonLine& add(const char* key, const std::string& value);
     JsonLine& add(const char* key, const char* value) { return add(key, std::string(value)); }
     JsonLine& add(const char* key, double value);
@@ -26,6 +27,8 @@ public:
     JsonLine& add(const char* key, bool value);
     // As an object of texts, blanks in its keys replaced by '_'.
     JsonLine& add(const char* key, const std::vector<enlarge::ModelFact>& facts);
+    // As a list of objects.
+    JsonLine& add(const char* key, const std::vector<JsonLine>& objects);
     [[nodiscard]] std::string text() const { return text_ + "}"; }
 
 private:

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which network, and how, where options leave it open.
+#include <optional>
+
 #include "engine_options.hpp"
 #include "enlarge/choice.hpp"
 #include "enlarge/models.hpp"
@@ -8,6 +10,8 @@
 namespace cli {
 namespace {
 
+using enlarge::Errc;
+using enlarge::Error;
 using enlarge::Result;
 
 bool has_partner(const std::string& model) { return enlarge::denoise_partner(model).ok(); }
@@ -24,28 +28,43 @@ void choose(const EngineChoice& choice, enlarge::Kind kind, enlarge::Use use, do
     settings.filter_before = chosen.filter_before;
 }
 
-std::string sentence(const Settings& settings, enlarge::Use use, const std::string& purpose) {
-    std::string text = "for " + purpose + ": " + settings.model;
-    if (settings.denoise >= 0) text += ", --denoise " + shortest(settings.denoise);
-    if (settings.strength < 1) text += ", --strength " + shortest(settings.strength);
-    if (use == enlarge::Use::video && !settings.filter_before.empty()) text += ", every frame deinterlaced";
+std::string sentence(const Settings& settings, const EngineChoice& choice, enlarge::Kind kind, enlarge::Use use,
+                     double factor) {
+    const bool video = use == enlarge::Use::video;
+    std::string text = "for " + choice.purpose + ": " + with_options(settings);
+    if (video && !settings.filter_before.empty()) text += ", every frame deinterlaced";
+    // The network for video removes noise as it does; the slower one for pictures can be told to leave some.
+    const enlarge::Choice still = enlarge::choose(kind, enlarge::Use::pictures, factor);
+    const bool open = choice.model.empty() && choice.denoise < 0 && choice.blend.empty();
+    if (video && open && still.denoise < 1 && !has_partner(settings.model))
+        text += "; -m " + still.model + " --denoise " + shortest(still.denoise) + " keeps more of the grain and is slower";
     return text;
 }
 
 }  // namespace
+
+std::string with_options(const Settings& settings) {
+    std::string text = settings.model;
+    if (settings.denoise >= 0) text += ", --denoise " + shortest(settings.denoise);
+    if (settings.strength < 1) text += ", --strength " + shortest(settings.strength);
+    return text;
+}
 
 Result<Settings> settings_for(const EngineChoice& choice, enlarge::Use use, double factor) {
     Settings settings;
     settings.model = choice.model;
     settings.denoise = choice.denoise;
     if (choice.strength >= 0) settings.strength = choice.strength;
+    std::optional<enlarge::Kind> kind;
     if (!choice.purpose.empty()) {
-        const auto kind = enlarge::parse_kind(choice.purpose);
-        if (!kind) {
+        const auto parsed = enlarge::parse_kind(choice.purpose);
+        if (!parsed) {
             const std::string near = nearest(choice.purpose, {"photo", "drawing", "text", "film", "tape", "phone"});
-            const bool known = kind.error().message.find("is called") != std::string::npos;
-            return enlarge::Error{kind.error().code, "--for: " + kind.error().message + (known || near.empty() ? "" : "; did you mean " + near + "?")};
+            const bool known = parsed.error().message.find("is called") != std::string::npos;
+            const std::string meant = known || near.empty() ? "" : "; did you mean " + near + "?";
+            return Error{parsed.error().code, "--for: " + parsed.error().message + meant};
         }
+        kind = *parsed;
         choose(choice, *kind, use, factor, settings);
     } else if (settings.model.empty()) {
         settings.model = enlarge::preferred_model();
@@ -53,12 +72,16 @@ Result<Settings> settings_for(const EngineChoice& choice, enlarge::Use use, doub
     }
     // The default for pictures has a partner that removes less noise; not all others do.
     std::string instead;
-    const bool open = choice.model.empty() && (!choice.purpose.empty() || settings.model == enlarge::default_model(use, factor));
-    if (choice.denoise >= 0 && open && !has_partner(settings.model)) {
+    const bool some = choice.denoise >= 0 && choice.denoise < 1;  // 1 is what every network does
+    if (some && choice.model.empty() && !has_partner(settings.model)) {
+        if (kind && settings.model != enlarge::default_model(use, factor))
+            return Error{Errc::argument,
+                         "--denoise does not work with " + settings.model + ", which --for " + choice.purpose +
+                             " takes; leave one of the two out, or name a network with -m"};
         instead = settings.model;
         settings.model = enlarge::default_model(enlarge::Use::pictures, factor);
     }
-    if (!choice.purpose.empty()) settings.said = sentence(settings, use, choice.purpose);
+    if (kind) settings.said = sentence(settings, choice, *kind, use, factor);
     else if (!instead.empty()) settings.said = settings.model + " is used, since --denoise does not work with " + instead;
     return settings;
 }

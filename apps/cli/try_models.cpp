@@ -28,6 +28,7 @@ constexpr Size kCrop{160, 120};
 constexpr int kAround = 32;      // input pixels around the crop that networks see, too
 constexpr int kMostCrop = 1024;  // a side: many networks are slow
 constexpr int kGap = 8, kLetter = 2, kLabel = 2 * (kLetterHeight * kLetter + 6);  // two lines
+constexpr int kMostText = 480;  // pixels that a name may make a tile wider than its picture
 
 // Where most changes from pixel to pixel, looked for in steps of 8 pixels.
 Rect busiest(const ImageView& rgb, Size want) {
@@ -60,7 +61,11 @@ Rect busiest(const ImageView& rgb, Size want) {
 struct Tile {
     Image picture;
     std::string name, remark;
+    double seconds = 0, whole = 0;  // of the part that was computed; of the whole picture, from that
+    int width = 0;                  // of the longer of the two lines of text
 };
+
+int text_width(const std::string& text) { return static_cast<int>(text.size()) * kLetterWidth * kLetter; }
 
 std::string duration(double seconds) {
     return seconds < 60 ? fixed(seconds, seconds < 10 ? 2 : 0) + " s" : clock(seconds) + " min";
@@ -84,16 +89,30 @@ public:
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
         const double share = static_cast<double>(read_.width) * read_.height / (static_cast<double>(rgb_.size.width) * rgb_.size.height);
         std::string remark = share < 1 ? "the whole picture: about " + duration(seconds / share) : duration(seconds);
-        if (!plain && report->passes > 1) remark += ", " + std::to_string(report->passes) + " runs";
+        if (plain) remark = "no network";
+        else if (report->passes > 1) remark += ", " + std::to_string(report->passes) + " runs";
         const ImageView part = std::as_const(large).view().part(
             {(crop_.x - read_.x) * scale_, (crop_.y - read_.y) * scale_, crop_.width * scale_, crop_.height * scale_});
-        tiles_.push_back({rgb8(part), name, plain ? "no network" : remark});
+        const bool mixed = engine.strength < 1 && !plain;
+        const std::string label = name + (mixed ? ", --strength " + shortest(engine.strength) : "");
+        const int wide = std::max(text_width(label), text_width(remark));
+        tiles_.push_back({rgb8(part), label, remark, seconds, seconds / share, wide});
         return {};
+    }
+
+    [[nodiscard]] std::vector<JsonLine> times() const {
+        std::vector<JsonLine> lines;
+        for (const Tile& tile : tiles_)
+            lines.push_back(
+                JsonLine().add("name", tile.name).add("seconds", tile.seconds).add("whole_seconds", tile.whole));
+        return lines;
     }
 
     // All tiles in rows, on white.
     [[nodiscard]] Image drawn() const {
-        const Size tile{crop_.width * scale_, crop_.height * scale_ + kLabel};
+        int wide = crop_.width * scale_;
+        for (const Tile& one : tiles_) wide = std::max(wide, std::min(one.width, kMostText));
+        const Size tile{wide, crop_.height * scale_ + kLabel};
         const int count = static_cast<int>(tiles_.size()), columns = std::max(1, static_cast<int>(std::ceil(std::sqrt(count))));
         const int rows = (count + columns - 1) / columns;
         Image sheet({columns * (tile.width + kGap) + kGap, rows * (tile.height + kGap) + kGap}, enlarge::kRgb8);
@@ -117,21 +136,51 @@ private:
     std::vector<Tile> tiles_;
 };
 
+std::string stem(const std::string& path) { return std::filesystem::path(path).stem().string(); }
+
 // Names and files of the networks here: built in (but those for another factor), stored, and in the folders of ENLARGE_MODELS.
 std::vector<std::pair<std::string, std::string>> models_here(int scale) {
     std::vector<std::pair<std::string, std::string>> models;
     for (const std::string& name : enlarge::builtin_models())
         if (name.ends_with(scale <= 2 ? "x2" : "x4")) models.emplace_back(name, name);
-    for (const std::string& path : enlarge::stored_models()) models.emplace_back(std::filesystem::path(path).stem().string(), path);
+    for (const std::string& path : enlarge::stored_models()) models.emplace_back(stem(path), path);
+    const std::string own = enlarge::preferred_model();
+    const auto is_own = [&](const auto& model) { return model.first == own; };
+    const bool listed = std::any_of(models.begin(), models.end(), is_own);
+    if (!own.empty() && !listed) models.emplace_back(stem(own), own);
     return models;
 }
 
+// The network that was named or described, mixed as it was asked for. Gives its name on the sheet; empty: none was.
+Result<std::string> add_asked(Sheet& sheet, int scale, const EngineChoice& choice, enlarge::EngineOptions engine) {
+    if (choice.model.empty() && choice.purpose.empty() && choice.denoise < 0 && choice.blend.empty())
+        return std::string();
+    const auto settings = settings_for(choice, enlarge::Use::pictures, scale);
+    if (!settings) return settings.error();
+    EngineChoice settled = choice;
+    settled.denoise = settings->denoise;
+    const auto model = open_model(settings->model, settled);
+    if (!model) return model.error();
+    engine.strength = settings->strength;
+    Settings shown = *settings;
+    shown.model = settled.denoise < 0 && model->info().path.empty() ? model->info().name : stem(shown.model);
+    shown.strength = 1;  // add() says it
+    std::string name = with_options(shown);
+    for (const std::string& other : choice.blend) name += ", --blend " + other;
+    if (auto added = sheet.add(*model, name, engine, false); !added) return added.error();
+    return name;
+}
+
 // Adds a tile by each network; those that cannot be used are named in notes.
-Result<void> add_all(Sheet& sheet, int scale, const enlarge::EngineOptions& engine, Reporter& reporter) {
-    const auto models = models_here(scale);
+Result<void> add_all(Sheet& sheet, int scale, const EngineChoice& choice, const enlarge::EngineOptions& engine,
+                     Reporter& reporter) {
+    auto models = models_here(scale);
     const auto plain = enlarge::Model::open(enlarge::kDefaultModel);
     if (!plain) return plain.error();
     if (auto added = sheet.add(*plain, "Lanczos", engine, true); !added) return added;
+    const auto asked = add_asked(sheet, scale, choice, engine);
+    if (!asked) return asked.error();
+    if (choice.purpose.empty()) std::erase_if(models, [&](const auto& model) { return model.first == *asked; });
     std::size_t done = 0;
     for (const auto& [name, path] : models) {
         const double fraction = static_cast<double>(done) / static_cast<double>(models.size());
@@ -173,12 +222,12 @@ Result<void> try_models(const Job& job, const UpscaleOptions& options, Reporter&
 
     reporter.start(job.input, output);
     Sheet sheet(rgb.view(), *crop, scale);
-    if (auto added = add_all(sheet, scale, *engine, reporter); !added) return added;
+    if (auto added = add_all(sheet, scale, options.engine, *engine, reporter); !added) return added;
     const Image drawn = sheet.drawn();
     if (auto saved = enlarge::save_picture(output, drawn.view(), nullptr, write); !saved) return saved;
     reporter.done(output + ": the part at " + std::to_string(crop->x) + "," + std::to_string(crop->y) + " by every network here",
                   JsonLine("done").add("input", job.input).add("output", output).add("width", drawn.size().width).add("height", drawn.size().height)
-                      .add("x", crop->x).add("y", crop->y));
+                      .add("x", crop->x).add("y", crop->y).add("models", sheet.times()));
     return {};
 }
 

@@ -47,6 +47,8 @@ public:
     explicit Upscalers(const UpscaleOptions& options) : options_(options) {}
     enlarge::Result<enlarge::Model*> model(enlarge::Use use, double factor);
     enlarge::Result<enlarge::Upscaler*> upscaler(enlarge::Use use, double factor);
+    // What upscaler() is made of.
+    [[nodiscard]] enlarge::Result<Settings> settings(enlarge::Use use, double factor) const;
     // Settings::said of what is used; empty when it was given before.
     std::string remark(enlarge::Use use, double factor);
 

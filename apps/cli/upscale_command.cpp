@@ -36,6 +36,7 @@ enlarge::Result<void> take_pipe(std::vector<std::string>& inputs) {
 }
 
 int run(UpscaleOptions& options, const VideoChoice& video) {
+    options.engine.fetch.quiet = options.report.quiet;
     options.report.json_to_stderr = options.inputs.output == "-";
     Reporter reporter(options.report);
     const auto fail_all = [&](const enlarge::Error& error) {
@@ -115,10 +116,19 @@ enlarge::Result<Upscalers::Opened*> Upscalers::network(enlarge::Use use, double 
         EngineChoice choice = options_.engine;
         choice.denoise = settings->denoise;
         auto opened = open_model(settings->model, choice);
-        if (!opened) return std::move(opened).error();
+        if (!opened) {
+            enlarge::Error error = std::move(opened).error();
+            const bool preferred = choice.model.empty() && settings->model == enlarge::preferred_model();
+            if (preferred) error.message += "; it is what `enlarge models use` chose: `enlarge models use --default` undoes that";
+            return error;
+        }
         found = networks_.emplace(key, Opened{std::move(opened).value(), settings->strength, std::nullopt}).first;
     }
     return &found->second;
+}
+
+enlarge::Result<Settings> Upscalers::settings(enlarge::Use use, double factor) const {
+    return settings_for(options_.engine, use, factor);
 }
 
 std::string Upscalers::remark(enlarge::Use use, double factor) {
@@ -154,17 +164,18 @@ Action define_upscale(CLI::App& app) {
     app.add_option("INPUT", o.inputs.inputs, "Picture or video files, addresses, folders (with -r), patterns, or - for standard input")
         ->required()->group("Input and output");
     app.add_option("-o,--output", o.inputs.output, "File or folder to write, or - for standard output (default: beside the input, as photo_x4.jpg)")
-        ->check([](const std::string& path) { return std::string(path.empty() ? "an empty name; leave -o out to write beside the input" : ""); })
+        ->check(not_empty("leave it out to write beside the input"))
         ->type_name("PATH")->group("Input and output");
     app.add_flag("-r,--recursive", o.inputs.recursive, "Enlarge what is in folders and their subfolders")->group("Input and output");
     app.add_flag("-f,--force", o.force, "Overwrite outputs that exist")->group("Input and output");
     define_picture_options(app, o, o.engine, "Input and output");
     app.add_option("--page", o.page, "Which page of a file with several, from 1")->type_name("N")->check(whole(1, 1'000'000))->group("Input and output");
     const char* look = "A look first";
-    app.add_option("--preview", o.preview, "Only this part of the input, as the whole would have it: its left, top, width and height in pixels; of video one frame, "
+    auto* preview = app.add_option("--preview", o.preview, "Only this part of the input, as the whole would have it: its left, top, width and height in pixels; of video one frame, "
                                            "at --from, or what lies between --from and --to")
         ->type_name("X,Y,W,H")->group(look);
-    auto* models = app.add_flag("--try-models", o.try_models, "One sheet to choose by looking: the same part by every network that is here, with names and times")->group(look);
+    auto* models = app.add_flag("--try-models", o.try_models, "One sheet to choose by looking: the same part by every network that is here and the one that is named, with names and times")
+                       ->excludes(preview)->group(look);
     app.add_option("--crop", o.crop, "With --try-models: this part (default: 160x120 pixels where there is most to see)")
         ->type_name("X,Y,W,H")->needs(models)->group(look);
     define_size_options(app, o.engine);

@@ -10,6 +10,7 @@
 #include "CLI/CLI.hpp"
 #include "checks.hpp"
 #include "command.hpp"
+#include "enlarge/engine.hpp"
 #include "enlarge/picture.hpp"
 #include "text.hpp"
 
@@ -69,14 +70,11 @@ std::string video_output(const Job& job, const std::string& suffix, const std::s
 
 namespace {
 
-// What --preview asks for: filters that leave that part of every frame, or of one.
-Result<void> show_part(const std::string& preview, double scale, bool one_frame, const std::string& output, enlarge::VideoOptions& video) {
+// What --preview asks for: that part of every frame, or of one.
+Result<void> show_part(const std::string& preview, bool one_frame, const std::string& output, enlarge::VideoOptions& video) {
     const auto rect = parse_rect(preview, "--preview");
     if (!rect) return rect.error();
-    if (!(scale > 0)) return Error{Errc::argument, "--preview of a video goes with --scale, not with a width or height"};
-    const auto scaled = [scale](int pixels) { return std::to_string(static_cast<long long>(pixels * scale)); };
-    const std::string crop = "crop=" + scaled(rect->width) + ":" + scaled(rect->height) + ":" + scaled(rect->x) + ":" + scaled(rect->y);
-    video.filter_after = crop + (video.filter_after.empty() ? "" : "," + video.filter_after);
+    video.part = *rect;
     if (!one_frame) return {};
     video.filter_before += (video.filter_before.empty() ? "" : ",") + std::string("trim=end_frame=1");
     video.to_s = video.from_s + 2;  // there is a frame within
@@ -214,15 +212,15 @@ Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const 
     if (auto made = make_folder(job.folder); !made) return made;
     const auto upscaler = upscalers.upscaler(enlarge::Use::video, size->scale);
     if (!upscaler) return upscaler.error();
-    if (!options.preview.empty()) {
-        const bool by_side = size->width > 0 || size->height > 0;
-        const double scale = by_side ? 0 : size->scale > 0 ? size->scale : (*upscaler)->model().scale;
-        if (auto part = show_part(options.preview, scale, one_frame, output, video); !part) return part;
-    }
+    if (!options.preview.empty())
+        if (auto part = show_part(options.preview, one_frame, output, video); !part) return part;
 
     reporter.start(job.input, output);
     if (const std::string said = upscalers.remark(enlarge::Use::video, size->scale); !said.empty())
         reporter.note({"chosen", said});
+    const auto settings = upscalers.settings(enlarge::Use::video, size->scale);
+    if (!settings) return settings.error();
+    reporter.detail("network: " + (*upscaler)->info().made_by);
     reporter.detail("engine: " + (*upscaler)->description());
     video.notice = [&](const enlarge::Notice& said) {
         if (one_frame && (said.code == "stream-dropped" || said.code == "room")) return;  // a picture has no sound
@@ -255,6 +253,7 @@ Result<void> upscale_video(const Job& job, const UpscaleOptions& options, const 
     line.add("reused_frames", r.reused_frames).add("partial_frames", r.partial_frames).add("damaged", r.damaged);
     line.add("dropped_frames", r.dropped_frames).add("cut_short", r.input_cut_short).add("bytes", r.output_bytes).add("seconds", r.seconds);
     line.add("encoder", r.encoder).add("bottleneck", r.bottleneck);
+    line.add("model", (*upscaler)->model().name).add("strength", settings->strength);
     for (const auto& stage : r.stages) line.add(("busy_s " + stage.name).c_str(), stage.busy_s);
     reporter.done(text, std::move(line));
     return {};

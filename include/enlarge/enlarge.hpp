@@ -107,6 +107,10 @@ struct OutputSize {
 // The output size in pixels for a picture. Fails with Errc::argument when it makes no sense (both kinds given, <= 0).
 Result<Size> resolve(const OutputSize& wanted, Size input, int model_scale);
 
+// What a part of the input becomes in an output of size `out`, as upscale_part() takes it: at least a pixel; what lies
+// beyond the input is left out. Fails with Errc::argument when all of it does.
+Result<Rect> part_of_output(Rect part, Size in, Size out);
+
 // How transparency is enlarged: by the network like a grey picture, or by a Lanczos filter (faster, softer edges).
 enum class AlphaMode { network, lanczos };
 
@@ -160,8 +164,10 @@ public:
     ~Upscaler();
 
     // Enlarges a whole picture in memory: grey, grey + alpha, RGB or RGBA in, the same format out.
-    // Grey runs as three equal channels and comes back as luma (BT.601 weights). Alpha goes through the network too. A
-    // network for RGBA gets the four channels as they are and gives four; pictures without alpha are opaque to it.
+    // Grey runs as three equal channels and comes back as luma (BT.601 weights); so does a picture that is stored as
+    // RGB and has no colour (red, green and blue equal in every pixel, to 1 of 255): it comes back without. Alpha goes through the
+    // network too. A network for RGBA gets the four channels as they are and gives four; pictures without alpha are
+    // opaque to it.
     Result<Image> upscale(const ImageView& in, const OutputSize& size = {}, const Progress& progress = {});
     // The same into memory of the caller's; out.size decides the output size. Buffers are kept: from the second picture of
     // the same size and format on, nothing is allocated.

@@ -71,6 +71,9 @@ struct VideoOptions {
     // What part, and what happens to frames before and after the network (libavfilter's language).
     double from_s = 0, to_s = std::numeric_limits<double>::infinity();  // seconds from the input's beginning
     std::string filter_before, filter_after;
+    // Only this part of every frame, in pixels of the input (after filter_before), as the whole would have it; what
+    // lies beyond a frame is left out, and a part that begins within a chroma sample begins with that. Nothing: all.
+    std::optional<Rect> part;
     bool deinterlace = true;         // frames that are flagged as interlaced (bwdif)
     bool square_pixels = false;      // stretch to a sample aspect ratio of 1:1
 

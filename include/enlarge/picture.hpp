@@ -164,6 +164,9 @@ private:
 // A whole image in memory to a file.
 Result<void> save_picture(const std::string& path, const ImageView& image, const Picture* source, const WriteOptions& options);
 
+// "white", "black" or "#rrggbb". Fails with Errc::argument.
+Result<Background> parse_background(const std::string& text);
+
 // Rows with alpha put over a background; the result has no alpha. `from` must outlive it.
 std::unique_ptr<RowSource> flatten(RowSource& from, const Background& background);
 

@@ -144,6 +144,9 @@ Result<Engine> Engine::create(const Model& model, const EngineOptions& options) 
     state->info.precision = program.precision;
     state->info.description = program.description;
     if (options.strength < 1) state->info.description += ", strength " + exact(options.strength);
+    state->info.made_by = options.strength == 0  ? "none (Lanczos)"
+                          : options.strength < 1 ? model.info().name + ", strength " + exact(options.strength)
+                                                 : model.info().name;
     state->info.limits = options.limits;
     state->info.plain_loops = program.plain_loops;
     state->network = std::make_shared<NetworkEngine>(std::move(graph), *compiled.backend, how, compiled.program);

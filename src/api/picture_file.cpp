@@ -2,7 +2,6 @@
 #include "api/picture_file.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <utility>
 
@@ -33,16 +32,6 @@ Result<RowSource*> rows_of(Picture& picture, PictureFormat format, const Picture
 
 }  // namespace
 
-Result<Background> parse_background(const std::string& text) {
-    if (text == "white") return Background{255, 255, 255};
-    if (text == "black") return Background{0, 0, 0};
-    unsigned r = 0, g = 0, b = 0;
-    char rest = 0;
-    if (text.size() == 7 && std::sscanf(text.c_str(), "#%2x%2x%2x%c", &r, &g, &b, &rest) == 3)
-        return Background{static_cast<std::uint8_t>(r), static_cast<std::uint8_t>(g), static_cast<std::uint8_t>(b)};
-    return Error{Errc::argument, "the background '" + text + "' should be white, black or #rrggbb"};
-}
-
 Result<PictureFileReport> enlarge_picture(Engine::Session& session, const std::string& input,
                                           const std::string& output, const PictureFileOptions& options,
                                           const CallOptions& call) {
@@ -51,7 +40,7 @@ Result<PictureFileReport> enlarge_picture(Engine::Session& session, const std::s
     read.max_pixels = std::min(read.max_pixels, engine.limits.pixels);
     TRY(Picture picture, Picture::open(input, read));
     WriteOptions write = options.write;
-    if (options.provenance) write.provenance_model = engine.model.name;
+    if (options.provenance) write.provenance_model = engine.made_by;
     if (!write.format) {
         TRY(write.format, format_of_path(output));
     }

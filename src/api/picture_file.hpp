@@ -25,9 +25,6 @@ struct PictureFileReport {
     UpscaleReport work;
 };
 
-// "white", "black" or "#rrggbb".
-Result<Background> parse_background(const std::string& text);
-
 Result<PictureFileReport> enlarge_picture(Engine::Session& session, const std::string& input,
                                           const std::string& output, const PictureFileOptions& options,
                                           const CallOptions& call);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <charconv>
+
 #include "image/format.hpp"
 #include "pictures/rgb_rows.hpp"
 
@@ -41,6 +43,11 @@ public:
         return {};
     }
 
+    Result<bool> colourless() override {
+        if (format_.channels < 3 || colours_ < 3 || behind_[0] != behind_[1] || behind_[0] != behind_[2]) return false;
+        return from_.colourless();
+    }
+
 private:
     RowSource& from_;
     PixelFormat format_;
@@ -50,6 +57,18 @@ private:
 };
 
 }  // namespace
+
+Result<Background> parse_background(const std::string& text) {
+    if (text == "white") return Background{255, 255, 255};
+    if (text == "black") return Background{0, 0, 0};
+    const char *const begin = text.data() + (text.empty() ? 0 : 1), *const end = text.data() + text.size();
+    unsigned value = 0;
+    const auto [last, error] = std::from_chars(begin, end, value, 16);
+    if (text.size() != 7 || text[0] != '#' || error != std::errc() || last != end)
+        return Error{Errc::argument, "the background '" + text + "' should be white, black or #rrggbb"};
+    return Background{static_cast<std::uint8_t>(value >> 16), static_cast<std::uint8_t>(value >> 8),
+                      static_cast<std::uint8_t>(value)};
+}
 
 std::unique_ptr<RowSource> flatten(RowSource& from, const Background& background) {
     return std::make_unique<Flattened>(from, background);

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "base/cpu.hpp"
 #include "base/log.hpp"
 #include "image/format.hpp"
+#include "image/samples.hpp"
 #include "pictures/boxes.hpp"
 #include "pictures/metadata.hpp"
 #include "pictures/modules.hpp"
@@ -384,6 +386,8 @@ public:
         return {};
     }
 
+    Result<bool> colourless() override;
+
 private:
     static constexpr int kStrip = 16;
 
@@ -429,7 +433,30 @@ private:
 
     Picture::State& state_;
     int next_ = 0;
+    std::optional<bool> colourless_;
 };
+
+namespace {
+
+// Whether `holds` says so of every strip of a picture whose rows nobody has read yet; then it begins anew.
+template <class Holds>
+Result<bool> all_strips(Picture::State& state, Holds holds) {
+    constexpr int kRows = 16;
+    const Size size = state.info.size;
+    Image strip({size.width, kRows}, state.info.format);
+    bool all = true;
+    PictureRows rows(state);
+    for (int y = 0; all && y < size.height; y += kRows) {
+        MutableImageView part = strip.view();
+        part.size.height = std::min(kRows, size.height - y);
+        TRY(rows.read(part));
+        all = holds(ImageView(part));
+    }
+    if (auto again = prepare(state); !again) return std::move(again).error().within(state.name);
+    return all;
+}
+
+}  // namespace
 
 Picture::Picture(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Picture::Picture(Picture&&) noexcept = default;
@@ -463,23 +490,24 @@ Result<bool> Picture::opaque() {
     const PixelFormat& format = state.info.format;
     if (format.channels % 2) return true;
     if (state.rows) return Error{Errc::argument, state.name + ": its rows are being read already"};
-    Image strip({state.info.size.width, 16}, format);
-    bool all = true;
-    {
-        PictureRows rows(state);
-        for (int y = 0; all && y < state.info.size.height; y += strip.size().height) {
-            MutableImageView part = strip.view();
-            part.size.height = std::min(part.size.height, state.info.size.height - y);
-            TRY(rows.read(part));
-            const std::size_t samples = static_cast<std::size_t>(part.size.width) * format.channels;
-            for (int row = 0; row < part.size.height; ++row)
-                for (std::size_t i = format.channels - 1U; i < samples; i += format.channels)
-                    all = all && sample_at(part, part.row(0, row), i) >= 1.0F;
-        }
+    return all_strips(state, [&format](const ImageView& strip) {
+        const std::size_t samples = static_cast<std::size_t>(strip.size.width) * format.channels;
+        bool all = true;
+        for (int row = 0; row < strip.size.height; ++row)
+            for (std::size_t i = format.channels - 1U; i < samples; i += format.channels)
+                all = all && sample_at(strip, strip.row(0, row), i) >= 1.0F;
+        return all;
+    });
+}
+
+// The rows are decoded once more for it, up to the first that has colour.
+Result<bool> PictureRows::colourless() {
+    ENSURE(next_ == 0);
+    if (format().channels < 3) return false;
+    if (!colourless_) {
+        TRY(colourless_, all_strips(state_, [](const ImageView& strip) { return enlarge::colourless(strip); }));
     }
-    // From the beginning again.
-    if (auto again = prepare(state); !again) return std::move(again).error().within(state.name);
-    return all;
+    return *colourless_;
 }
 
 Result<Image> Picture::load() {

@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "image/format.hpp"
 #include "image/samples.hpp"
+#include "run/grey_stage.hpp"
 #include "run/mix_stage.hpp"
 #include "run/network_stage.hpp"
 #include "run/resample_stage.hpp"
@@ -128,7 +129,9 @@ struct Enlarger::Chain {
     InputKind kind = InputKind::picture;
     Size in_size, out_size;
     PixelFormat in_format, out_format;
+    bool grey_wanted = false;  // `grey` is there, but for lack of memory
     std::unique_ptr<RowStage> first;
+    std::unique_ptr<GreyStage> grey;
     std::unique_ptr<SplitStage> split;
     std::vector<std::unique_ptr<NetworkStage>> networks;
     std::unique_ptr<ResampleStage> resample;
@@ -147,22 +150,28 @@ Enlarger::Enlarger(std::shared_ptr<NetworkEngine> engine, const EnlargerOptions&
     : engine_(std::move(engine)), options_(options) {}
 Enlarger::~Enlarger() = default;
 
-Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStage> first, Size out_size,
-                                                         const PixelFormat& out_format, bool in_memory,
-                                                         InputKind kind, const Rect* part) {
+Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStage> first, const Wanted& asked) {
     auto chain = std::make_unique<Chain>();
-    const PixelFormat in_format = first->format();
-    chain->kind = kind;
-    TRY(chain->engine, engine_for(in_format, kind));
+    const Size out_size = asked.size;
+    const Rect* const part = asked.part;
+    chain->kind = asked.kind;
+    TRY(chain->engine, engine_for(first->format(), asked.kind));
     if (chain->engine != engine_)
         log(LogLevel::info, "samples of more than 8 bits: computed in fp32, by " + chain->engine->info().description);
     const int model = engine_->info().channels, scale = engine_->info().scale;
     chain->in_size = first->size();
-    chain->in_format = in_format;
+    chain->in_format = first->format();
     chain->out_size = out_size;
-    chain->out_format = out_format;
+    chain->out_format = asked.format;
     chain->first = std::move(first);
     chain->last = chain->first.get();
+    if (asked.grey) {
+        chain->grey = std::make_unique<GreyStage>(*chain->last);
+        chain->last = chain->grey.get();
+    }
+    // What the stages work on; drive() makes three channels of one again.
+    const PixelFormat in_format = chain->last->format(), out_format = asked.grey ? grey_of(asked.format) : asked.format;
+    const bool in_memory = asked.in_memory && !asked.grey;
 
     const bool alpha = in_format.channels % 2 == 0;
     const int colours = in_format.channels - (alpha ? 1 : 0);
@@ -221,8 +230,9 @@ Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(std::unique_ptr<RowStag
         chain->mix = std::make_unique<MixStage>(passes > 0 ? chain->last : nullptr, *chain->plain, options_.strength);
         chain->last = chain->mix.get();
     }
-    if (!(chain->last->format() == out_format)) {
-        if (!in_memory) chain->rows = Image({out_size.width, std::min(kSourceRows, out_size.height)}, out_format);
+    if (!(chain->last->format() == chain->out_format)) {
+        const Size some{out_size.width, std::min(kSourceRows, out_size.height)};
+        if (!asked.in_memory) chain->rows = Image(some, chain->out_format);
         chain->line.resize(static_cast<std::size_t>(out_size.width));
     }
     return chain;
@@ -253,6 +263,15 @@ StageOptions Enlarger::options_of(const Pass& pass) const {
 Result<std::int64_t> Enlarger::memory_for(Size in, const PixelFormat& format, Size out) {
     TRY(check(in, format, "the picture"));
     TRY(check(out, format, "the output"));
+    TRY(const std::int64_t bytes, memory_of(in, format, out, true));
+    if (!may_be_grey() || format.channels < 3) return bytes;
+    // A picture of that format may turn out to have no colour. Without the memory for that it is enlarged as it is.
+    const PixelFormat grey = grey_of(format);
+    const auto as_grey = memory_of(in, grey, out, false);
+    return as_grey.ok() ? std::max(bytes, *as_grey + kSourceRows * RowWindow::row_bytes(in.width, grey)) : bytes;
+}
+
+Result<std::int64_t> Enlarger::memory_of(Size in, const PixelFormat& format, Size out, bool first_in_memory) {
     TRY(const auto engine, engine_for(format, InputKind::picture));
     const int scale = engine->info().scale, passes = options_.strength > 0 ? passes_for(scale, in, out) : 0;
     const bool mixed = options_.strength < 1;
@@ -268,10 +287,10 @@ Result<std::int64_t> Enlarger::memory_for(Size in, const PixelFormat& format, Si
     for (int i = 0; i < passes; ++i) {
         const Size next{reached.width * scale, reached.height * scale};
         const bool last = next == out && !mixed && i == passes - 1;
-        const Pass pass{i, passes, last, true, nullptr, i == 0 ? format : floats, format, format};
+        const Pass pass{i, passes, last, first_in_memory, nullptr, i == 0 ? format : floats, format, format};
         const bool split = format.channels != engine->info().channels && !format.planar;
         if (i == 0 && split) bytes += 64 * RowWindow::row_bytes(in.width, format);
-        const StageInput rows{reached, pass.from, i == 0 && !split};
+        const StageInput rows{reached, pass.from, i == 0 && first_in_memory && !split};
         TRY(const StagePlan plan, NetworkStage::plan(*engine, rows, options_of(pass)));
         bytes += plan.bytes;
         // The other way reads what this one has read long before.
@@ -286,6 +305,7 @@ Result<std::int64_t> Enlarger::memory_for(Size in, const PixelFormat& format, Si
 
 Result<UpscaleReport> Enlarger::drive(Chain& chain, RowSink* sink, const MutableImageView* target,
                                       int end, const Progress& progress) {
+    if (chain.grey) chain.grey->restart();
     if (chain.split) chain.split->restart();
     if (chain.resample) chain.resample->restart();
     if (chain.mix) {
@@ -338,7 +358,7 @@ Result<UpscaleReport> Enlarger::drive(Chain& chain, RowSink* sink, const Mutable
                 } else {
                     for (int v = 0; v < count; ++v)
                         for (int c = 0; c < out.format.channels; ++c) {
-                            load_row(part, v, c, chain.line.data());
+                            load_row(part, v, chain.grey ? c / 3 : c, chain.line.data());
                             store_row(chain.line.data(), out, v, c);
                         }
                 }
@@ -363,6 +383,9 @@ Result<UpscaleReport> Enlarger::drive(Chain& chain, RowSink* sink, const Mutable
     return report;
 }
 
+// Networks for RGBA have their own ways with four channels.
+bool Enlarger::may_be_grey() const { return engine_->info().channels != 4; }
+
 Result<UpscaleReport> Enlarger::run(const ImageView& in, const MutableImageView& out, const Progress& progress,
                                     InputKind kind) {
     TRY(check(in.size, in.format, "the picture"));
@@ -370,11 +393,13 @@ Result<UpscaleReport> Enlarger::run(const ImageView& in, const MutableImageView&
     if (in.format.channels != out.format.channels)
         return Error{Errc::argument, "the output has " + std::to_string(out.format.channels) +
                                          " channels; the picture has " + std::to_string(in.format.channels)};
+    const bool grey = may_be_grey() && colourless(in);
     const bool fits = kept_ && kept_->kind == kind && kept_->in_size == in.size && kept_->in_format == in.format &&
-                      kept_->out_size == out.size && kept_->out_format == out.format;
+                      kept_->out_size == out.size && kept_->out_format == out.format && kept_->grey_wanted == grey;
     if (!fits) {
         kept_.reset();
-        TRY(kept_, build(std::make_unique<ViewStage>(in), out.size, out.format, true, kind));
+        TRY(kept_, build_either([&in] { return std::make_unique<ViewStage>(in); },
+                                {.size = out.size, .format = out.format, .kind = kind, .grey = grey}));
     }
     static_cast<ViewStage&>(*kept_->first).set(in);
     auto done = drive(*kept_, nullptr, &out, out.size.height, progress);
@@ -386,11 +411,33 @@ Result<UpscaleReport> Enlarger::run(const ImageView& in, const MutableImageView&
     return run(in, out, progress, kind);
 }
 
+template <class First>
+Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build_either(const First& first, Wanted wanted) {
+    auto chain = build(first(), wanted);
+    const bool grey = wanted.grey;
+    if (grey && !chain.ok() && chain.error().code == Errc::memory) {
+        log(LogLevel::info, "enlarged in colour, though there is none: " + chain.error().message);
+        wanted.grey = false;
+        chain = build(first(), wanted);
+    }
+    if (chain.ok()) (*chain)->grey_wanted = grey;
+    return chain;
+}
+
+Result<std::unique_ptr<Enlarger::Chain>> Enlarger::build(RowSource& in, Size size, const PixelFormat& format,
+                                                         const Rect* part) {
+    bool grey = false;
+    if (may_be_grey() && in.format().channels >= 3) {
+        TRY(grey, in.colourless());
+    }
+    return build_either([&in] { return std::make_unique<SourceStage>(in, kSourceRows); },
+                        {.size = size, .format = format, .in_memory = false, .grey = grey, .part = part});
+}
+
 Result<UpscaleReport> Enlarger::run(RowSource& in, RowSink& out, Size out_size, PixelFormat out_format,
                                     const Progress& progress) {
     TRY(check(in, out_size, out_format));
-    TRY(auto chain,
-        build(std::make_unique<SourceStage>(in, kSourceRows), out_size, out_format, false, InputKind::picture));
+    TRY(auto chain, build(in, out_size, out_format, nullptr));
     return drive(*chain, &out, nullptr, out_size.height, progress);
 }
 
@@ -400,8 +447,7 @@ Result<UpscaleReport> Enlarger::run_part(RowSource& in, RowSink& out, Size out_s
     if (part.x < 0 || part.y < 0 || part.width < 1 || part.height < 1 || part.width > out_size.width - part.x || part.height > out_size.height - part.y)
         return Error{Errc::argument, "the part " + describe(part.size()) + " at " + std::to_string(part.x) + "," + std::to_string(part.y) +
                                          " does not lie in the output of " + describe(out_size)};
-    TRY(auto chain,
-        build(std::make_unique<SourceStage>(in, kSourceRows), out_size, out_format, false, InputKind::picture, &part));
+    TRY(auto chain, build(in, out_size, out_format, &part));
     PartSink sink(out, part);
     return drive(*chain, &sink, nullptr, part.bottom(), progress);
 }

@@ -68,9 +68,23 @@ private:
         PixelFormat from, in, out;
     };
     [[nodiscard]] struct StageOptions options_of(const Pass& pass) const;
-    Result<std::unique_ptr<Chain>> build(std::unique_ptr<class RowStage> first, Size out_size,
-                                         const PixelFormat& out_format, bool in_memory, InputKind kind,
-                                         const Rect* part = nullptr);
+    // What build() makes a chain for.
+    struct Wanted {
+        Size size;                          // of the output
+        PixelFormat format;
+        bool in_memory = true;
+        InputKind kind = InputKind::picture;
+        bool grey = false;                  // the input has no colour though its format has
+        const Rect* part = nullptr;         // null: all
+    };
+    Result<std::unique_ptr<Chain>> build(std::unique_ptr<class RowStage> first, const Wanted& wanted);
+    // The same in colour where there is no memory for `grey`. `first` makes the first stage.
+    template <class First>
+    Result<std::unique_ptr<Chain>> build_either(const First& first, Wanted wanted);
+    Result<std::unique_ptr<Chain>> build(RowSource& in, Size size, const PixelFormat& format, const Rect* part);
+    // Whether pictures without colour are enlarged as grey ones.
+    [[nodiscard]] bool may_be_grey() const;
+    Result<std::int64_t> memory_of(Size in, const PixelFormat& format, Size out, bool first_in_memory);
     // Up to row `end` of the output.
     Result<UpscaleReport> drive(Chain& chain, RowSink* sink, const MutableImageView* target, int end, const Progress& progress);
 

@@ -266,14 +266,4 @@ Result<void> NetworkStage::grey(const Band& band, const Rect& core, const Mutabl
     return {};
 }
 
-void NetworkStage::luma(const MutableImageView& rgb, const MutableImageView& out) {
-    for (int y = 0; y < out.size.height; ++y) {
-        const auto* r = reinterpret_cast<const float*>(rgb.row(0, y));
-        const auto* g = reinterpret_cast<const float*>(rgb.row(1, y));
-        const auto* b = reinterpret_cast<const float*>(rgb.row(2, y));
-        auto* to = reinterpret_cast<float*>(out.row(0, y));
-        for (int x = 0; x < out.size.width; ++x) to[x] = 0.299F * r[x] + 0.587F * g[x] + 0.114F * b[x];
-    }
-}
-
 }  // namespace enlarge

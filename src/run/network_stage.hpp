@@ -82,7 +82,6 @@ private:
     Result<void> colour(const Band& band, const Rect& core, const MutableImageView& out);
     Result<void> grey(const Band& band, const Rect& core, const MutableImageView& out);
     Result<void> with_alpha(const ImageView& rows, int top, const Rect& core, const MutableImageView& out);
-    static void luma(const MutableImageView& rgb, const MutableImageView& out);
 
     NetworkEngine& engine_;
     RowStage& stage_;

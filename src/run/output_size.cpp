@@ -41,4 +41,18 @@ Result<Size> resolve(const OutputSize& wanted, Size input, int model_scale) {
     return Size{static_cast<int>(width), static_cast<int>(height)};
 }
 
+Result<Rect> part_of_output(Rect part, Size in, Size out) {
+    const std::string asked = describe(part.size()) + " at " + std::to_string(part.x) + "," + std::to_string(part.y);
+    part.width = std::min(part.width, in.width - part.x);
+    part.height = std::min(part.height, in.height - part.y);
+    if (part.x < 0 || part.y < 0 || part.width <= 0 || part.height <= 0)
+        return Error{Errc::argument, "the part " + asked + " lies outside of the picture, which has " + describe(in) +
+                                         " pixels"};
+    const auto carried = [](int at, int from, int to) { return static_cast<int>(std::int64_t{at} * to / from); };
+    const int left = carried(part.x, in.width, out.width), top = carried(part.y, in.height, out.height);
+    const int right = carried(part.right(), in.width, out.width);
+    const int bottom = carried(part.bottom(), in.height, out.height);
+    return Rect{left, top, std::max(1, right - left), std::max(1, bottom - top)};
+}
+
 }  // namespace enlarge

@@ -174,6 +174,38 @@ void replace_missing_encoder(Job& job) {
     job.request.codec = other;
 }
 
+// Encodes a part of the frames alone.
+Result<void> choose_part(Job& job) {
+    TRY(const Rect part, part_of_output(*job.options.part, job.in.size, job.out.size));
+    Rect whole_samples = part;
+    for (bool settled = false; !settled;) {
+        media::VideoFormat written = job.out;
+        written.size = whole_samples.size();
+        TRY(job.choice, media::choose_encoder(job.request, written, false));
+        TRY(const media::VideoFormat target,
+            media::video_format(media::plain_name(job.choice.pixel_format, job.in.samples.alpha), written));
+        const bool subsampled = target.samples.family == FrameFamily::yuv;
+        const int across = subsampled ? 1 << target.samples.sub_x : 1;
+        const int down = subsampled ? 1 << target.samples.sub_y : 1;
+        const int x = part.x / across * across, y = part.y / down * down;
+        const int right = std::min((part.right() + across - 1) / across * across, job.out.size.width);
+        const int bottom = std::min((part.bottom() + down - 1) / down * down, job.out.size.height);
+        const Rect grown{x, y, right - x, bottom - y};
+        // Odd sizes may be written without subsampling: then nothing has to grow.
+        settled = grown == whole_samples || grown == part;
+        whole_samples = grown;
+    }
+    if (!(whole_samples == part))
+        job.notice({"part-grown", "the part becomes " + enlarge::describe(whole_samples.size()) + " at " +
+                                      std::to_string(whole_samples.x) + "," + std::to_string(whole_samples.y) +
+                                      ", where a chroma sample begins"});
+    const auto text = [](int value) { return std::to_string(value); };
+    const std::string crop = "crop=" + text(whole_samples.width) + ":" + text(whole_samples.height) + ":" +
+                             text(whole_samples.x) + ":" + text(whole_samples.y) + ":exact=1";
+    job.options.filter_after = crop + (job.options.filter_after.empty() ? "" : "," + job.options.filter_after);
+    return {};
+}
+
 // How the output's frames are, and who encodes them.
 Result<void> decide_output(Job& job) {
     const VideoOptions& o = job.options;
@@ -183,8 +215,12 @@ Result<void> decide_output(Job& job) {
     const bool whole =
         o.size.scale == 0 ? !o.size.width && !o.size.height : o.size.scale == std::floor(o.size.scale);
     replace_missing_encoder(job);
-    TRY(job.choice, media::choose_encoder(job.request, job.out, !whole || o.square_pixels));
-    job.out.size = job.choice.size;
+    if (o.part) {
+        TRY(choose_part(job));
+    } else {
+        TRY(job.choice, media::choose_encoder(job.request, job.out, !whole || o.square_pixels));
+        job.out.size = job.choice.size;
+    }
     const std::int64_t pixels = std::int64_t{job.out.size.width} * job.out.size.height;
     if (std::max(job.out.size.width, job.out.size.height) > o.limits.side || pixels > o.limits.pixels)
         return Error{Errc::limit, "frames of " + enlarge::describe(job.out.size) + " pixels; at most " +

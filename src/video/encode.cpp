@@ -48,6 +48,8 @@ Result<void> Encode::open(const Frame& frame) {
     media::EncoderChoice choice = job_.choice;
     if (!job_.options.filter_after.empty()) {
         TRY(choice, media::choose_encoder(job_.request, frame.format(), false));
+        if (!job_.filtered) job_.notice({"encoder", "encoder: " + choice.sentence});
+        job_.filtered = choice;
     }
     TRY(encoder_,
         media::Encoder::open(job_.request, choice, frame, job_.first, frame.time_base, job_.frame_rate));

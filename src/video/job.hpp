@@ -63,6 +63,7 @@ struct Job {
     std::atomic<std::int64_t> decoded{0}, encoded{0}, reused{0}, dropped{0}, bytes{0};
     std::atomic<double> position_s{0};      // of the last encoded frame, from the first
     bool room_said = false;                 // write stage
+    std::optional<media::EncoderChoice> filtered;  // in place of `choice` where filters come after; encode stage
     std::optional<std::chrono::steady_clock::time_point> began, ended;  // work on frames
     std::mutex notice_mutex;
 

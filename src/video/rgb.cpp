@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "video/rgb.hpp"
 
+#include "image/samples.hpp"
 #include "media/gpu.hpp"
 
 namespace enlarge::video {
@@ -24,7 +25,9 @@ Result<void> RgbReader::read(media::Frame& frame, const MutableImageView& rgb) {
     }
     FrameView view = static_cast<const media::Frame&>(frame).view();
     view.format = now;
-    return converter_->convert(view, rgb);
+    TRY(converter_->convert(view, rgb));
+    settle_grey(rgb);
+    return {};
 }
 
 Result<RgbWriter> RgbWriter::create(const media::VideoFormat& in, const media::VideoFormat& out) {

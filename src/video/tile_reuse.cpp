@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "image/format.hpp"
+#include "image/samples.hpp"
 #include "run/tile_runner.hpp"
 #include "tile/tile.hpp"
 
@@ -123,6 +124,8 @@ Result<double> TileReuse::run(const ImageView& last, const ImageView& now, const
     if (!state_) return 1.0;
     State& s = *state_;
     ENSURE(last.size == s.in && now.size == s.in);
+    const bool grey = colourless(now);  // which Enlarger::run(now) enlarges in another way than colours
+    if (grey != colourless(last)) return 1.0;
     const auto blocks = static_cast<std::size_t>(s.columns) * static_cast<std::size_t>(s.rows);
     s.changed.assign(blocks, 0);
     s.dirty.assign(blocks, 0);
@@ -145,7 +148,11 @@ Result<double> TileReuse::run(const ImageView& last, const ImageView& now, const
     const Band band{now, 0, s.in};
     for (const Rect& core : cores) {
         const Rect target{core.x * s.scale, core.y * s.scale, core.width * s.scale, core.height * s.scale};
-        TRY(s.runner->run(band, core, result.part(target), {}));
+        const MutableImageView part = result.part(target);
+        TRY(s.runner->run(band, core, part, {}));
+        if (!grey) continue;
+        luma(part, part);
+        for (int c = 1; c < 3; ++c) copy_channel(part, 0, part, c);
     }
     return computed / all;
 }

@@ -95,6 +95,10 @@ Result<VideoReport> enlarge_video(const NamedEnlarger& network, const std::strin
     report.computed_share = 0;
     if (!job.journal || !job.journal->complete())
         if (auto ran = run_line(job, report); !ran) return stopped(job, std::move(ran).error());
+    if (job.filtered) {
+        report.output = job.filtered->size;
+        report.encoder = job.filtered->sentence;
+    }
     report.resumed_frames = job.skip;
     TRY(finish(job, report));
     const media::Decoder& decoder = job.source->decoder();

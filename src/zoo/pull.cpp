@@ -84,9 +84,12 @@ Result<std::string> pull(const PublicModel& model, const PullProgress& progress)
     if (stored) return path.string();
     if (is_offline())
         return Error{Errc::network, model.name + " is not on this machine, and ENLARGE_OFFLINE forbids to download it"};
-    TRY(fetch_from_any(model, folder, part, progress));
-    TRY(zoo::sync_to_disk(part));
     std::error_code error;
+    if (auto fetched = fetch_from_any(model, folder, part, progress); !fetched.ok()) {
+        if (fs::exists(part, error) && fs::file_size(part, error) == 0) fs::remove(part, error);
+        return std::move(fetched).error();
+    }
+    TRY(zoo::sync_to_disk(part));
     fs::rename(part, path, error);
     if (error) return Error{Errc::io, path.string() + ": cannot be put in place: " + error.message()};
     TRY(zoo::sync_to_disk(folder));

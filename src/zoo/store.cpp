@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -156,20 +157,29 @@ Result<void> sync_to_disk(const fs::path& path) {
 }
 
 Result<FileLock> FileLock::acquire(const fs::path& file) {
-    const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (descriptor < 0) return io_error(file, "cannot be created");
-    FileLock lock(descriptor);
-    if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK) return Error{Errc::exists, "another download of this model is running"};
-        return io_error(file, "cannot be locked");
+    for (;;) {
+        const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (descriptor < 0) return io_error(file, "cannot be created");
+        if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+            Error why = errno == EWOULDBLOCK ? Error{Errc::exists, "another download of this model is running"}
+                                             : io_error(file, "cannot be locked");
+            ::close(descriptor);
+            return why;
+        }
+        // Who held it before has removed the file by now: then this one locks nothing that others see.
+        struct stat info = {};
+        if (::fstat(descriptor, &info) == 0 && info.st_nlink > 0) return FileLock(descriptor, file);
+        ::close(descriptor);
     }
-    return lock;
 }
 
-FileLock::FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+FileLock::FileLock(FileLock&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)), file_(std::move(other.file_)) {}
 
 FileLock::~FileLock() {
-    if (descriptor_ >= 0) ::close(descriptor_);
+    if (descriptor_ < 0) return;
+    ::unlink(file_.c_str());  // while it is locked
+    ::close(descriptor_);
 }
 
 }  // namespace zoo

@@ -34,8 +34,9 @@ public:
     ~FileLock();
 
 private:
-    explicit FileLock(int descriptor) : descriptor_(descriptor) {}
+    FileLock(int descriptor, std::filesystem::path file) : descriptor_(descriptor), file_(std::move(file)) {}
     int descriptor_;
+    std::filesystem::path file_;
 };
 
 }  // namespace enlarge::zoo

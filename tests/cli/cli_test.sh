@@ -232,8 +232,8 @@ check "a fifo is an input" cmp whole.ppm pipe3.ppm
 rm fifo.ppm
 "$program" - -o - --format png <a.ppm >piped.png 2>err
 check "from standard input to standard output" "$program" compare piped.png out.png
-run a.ppm -o -
-check "standard output needs a format" exits 2
+"$program" a.ppm -o - >piped.ppm 2>err
+check "standard output takes the input's format" is_size piped.ppm 96x64
 
 run a.ppm -o noprov.webp --no-provenance
 check "--no-provenance" test "$code" -eq 0 -a -s noprov.webp
@@ -289,13 +289,28 @@ run models search '' --json
 check "the whole catalogue has at least 671 models" test "$(grep -c '"event":"model"' out)" -ge 671
 run a.ppm -m realesrgan-x4plus -o by-name.png --offline
 check "a public model that is not here is found whatever its case" says 'RealESRGAN_x4plus is not on this machine, and --offline forbids'
-check "and not downloaded when offline" exits 3
+check "and not downloaded when offline" exits 11
+check "whose size is of no interest then" one_line
+ENLARGE_OFFLINE=1 run a.ppm -m realesrgan-x4plus -o by-name.png --yes
+check "the same by the environment" exits 11
+check "in the same words" says 'RealESRGAN_x4plus is not on this machine, and ENLARGE_OFFLINE forbids'
+check "nothing is left behind" test -z "$(find "$XDG_DATA_HOME" -name '*.lock' 2>/dev/null)"
+XDG_CONFIG_HOME=$PWD/config run models use realesrgan-x4plus
+check "nor is it preferred before it is here" says 'say --yes to download it'
 run a.ppm -m realesrgan-x4plus -o by-name.png </dev/null
 check "nor without asking" says 'say --yes to download it'
-XDG_CONFIG_HOME=$PWD/config run models use swift-x2
-check "a model is preferred" exits 0
+check "after its size and licence are said" says '^RealESRGAN_x4plus: 67.0 MB, by .*, licence: BSD-3-Clause'
+run a.ppm -m fine -o by-name.png
+check "half a name suggests the whole" says "did you mean 'fine-x4'"
+XDG_CONFIG_HOME=$PWD/config run models use SWIFT-X2
+check "a model is preferred, whatever its case" exits 0
 XDG_CONFIG_HOME=$PWD/config run models
-check "and shown as yours" prints 'swift-x2 .*yours'
+check "and shown as yours" prints '^  swift-x2 .*yours'
+check "first of all" prints '^Taken where none is named: swift-x2 '
+XDG_CONFIG_HOME=$PWD/config run models list --json
+check "to programs, too" prints '"name":"swift-x2".*"preferred":true'
+XDG_CONFIG_HOME=$PWD/config run a.ppm --denoise 0.5 -o noisy.ppm
+check "--denoise takes a network that can be told" says "fine-x4 is used, since --denoise does not work with swift-x2"
 XDG_CONFIG_HOME=$PWD/config run a.ppm -o preferred.ppm
 check "and taken where none is named" test "$(header_size preferred.ppm)" = 48x32
 XDG_CONFIG_HOME=$PWD/config run models use --default
@@ -317,6 +332,17 @@ run a.ppm --for film -f -o quiet.ppm --quiet
 check "--quiet says nothing" test ! -s err
 run a.ppm --for text -f -o text.ppm -s 2
 check "text is not invented" says 'for text: faithful-x2'
+run a.ppm --for drawing --denoise 0.2 -f -o drawing.ppm
+check "a drawing is not given to the network for photographs" exits 2
+check "one of the two is wrong" says '--denoise does not work with drawing-x4, which --for drawing takes; leave one'
+run a.ppm --for film --denoise 0.5 -f -o drawing.ppm
+check "a film can be told" says 'for film: fine-x4, --denoise 0.5, --strength 0.7$'
+run a.ppm --for '' -f -o drawing.ppm
+check "--for nothing" exits 2
+run a.ppm -v -f -o said.ppm
+check "-v says which network" says '^network: fine-x4$'
+run a.ppm --json -f -o said.ppm --denoise 0.5 --strength 0.8
+check "--json, too" prints '"event":"done".*"model":"fine-x4 + 50% fine-wdn-x4","strength":0.8'
 run a.ppm --for anime -f -o anime.ppm
 check "a word of others is a usage error" exits 2
 check "that names ours" says "'anime' is called drawing here; there are photo, drawing, text, film, tape and phone"
@@ -347,6 +373,12 @@ run a.ppm --try-models --json
 check "that is not overwritten" exits 5
 run a.ppm --try-models --crop 2,2,8,8 -f --json -s 2
 check "of a part that was chosen" prints '"event":"done".*"x":2,"y":2'
+first='{"name":"Lanczos","seconds":[0-9.e-]*,"whole_seconds":[0-9.e-]*}'
+check "with names and times" prints "\"models\":\[$first,{\"name\":\"drawing-x2\""
+run a.ppm --try-models --crop 2,2,8,8 -f --json -s 2 -m "$tests/golden/data/compact_x2.safetensors" --strength 0.5
+check "and the one that is named" prints '{"name":"Lanczos"[^}]*},{"name":"compact_x2, --strength 0.5"'
+run a.ppm --try-models --preview 1,2,3,4
+check "not with --preview" exits 2
 run a.ppm b.ppm --try-models -o s.png
 check "one picture at a time" exits 2
 run a.ppm --crop 2,2,8,8
@@ -545,11 +577,26 @@ check "as a picture" is_png_of clip_x4_preview.png 32x32
 run clip.y4m --preview 4,4,8,8 --from 0.1 --to 0.3 -s 2 -o part.y4m
 check "or some seconds of it" exits 0
 check "of that part" grep -q -a 'YUV4MPEG2 W16 H16' part.y4m
-run clip.y4m --preview 4,4,8,8 --width 100 -f
-check "but not to a width" says 'goes with --scale'
+run clip.y4m --preview 4,4,8,8 --from 0.1 --to 0.3 -s 2 -o part.mkv --json
+check "whose size is told" prints '"event":"done".*"width":16,"height":16.*"encoder":"[^"]*16x16'
+check "with the network" prints '"event":"done".*"model":"swift-x2","strength":1'
+run clip.y4m --preview 4,4,8,8 --width 64 -o wide.png
+check "also to a width" is_png_of wide.png 16x16
+run clip.y4m --preview 26,28,20,20 -o corner.png
+check "cut where the frame ends" is_png_of corner.png 24x16
+run clip.y4m --preview 32,4,20,20 -o corner.png -f
+check "but not beside it" says 'outside of the picture, which has 32x32 pixels'
+run clip.y4m --preview 11,13,2,2 --from 0 --to 1 -s 3 -o odd.mkv --json
+check "a chroma sample is not cut" prints '"code":"part-grown","message":"the part becomes 8x8 at 32,38'
+check "which is what is written" prints '"event":"done".*"width":8,"height":8'
+run clip.y4m --preview 11,13,3,3 --from 0 --to 1 -s 3 -o odd444.mkv --json
+check "odd sizes keep all their colours and places" prints '"width":9,"height":9.*"encoder":"[^"]*9x9 yuv444p'
 run clip.y4m --denoise 0.5 --json -o noisy.mkv
 check "for --denoise video takes the network of pictures" prints '"code":"chosen","message":"fine-x4 is used, since --denoise does not work with swift-x4"'
 run clip.y4m --for tape --json -o tape.mkv
+run clip.y4m --for film --json -o grain.mkv
+check "what video does not have is named" prints '; -m fine-x4 --denoise 0.25 keeps more of the grain and is slower"'
+run clip.y4m --for tape --json -o tape.mkv -f
 check "of a tape every frame is deinterlaced" prints '"message":"for tape: swift-x4, every frame deinterlaced"'
 limited() {
     (ulimit -f 8; exec "$program" "$@" 2>err >limited-out </dev/null)

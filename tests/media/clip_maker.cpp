@@ -40,6 +40,7 @@ void paint(AVFrame* f, const ClipSpec& spec, int number) {
     const AVPixFmtDescriptor* d = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(f->format));
     const int shift = d->comp[0].depth - 8;
     const int n = spec.still_from >= 0 ? std::min(number, spec.still_from) : number;
+    const bool grey = spec.colourless_from >= 0 && number >= spec.colourless_from;
     for (int c = 0; c < d->nb_components; ++c) {
         const bool chroma = c > 0 && !(d->flags & AV_PIX_FMT_FLAG_RGB);
         const int w = chroma ? AV_CEIL_RSHIFT(f->width, d->log2_chroma_w) : f->width, h = chroma ? AV_CEIL_RSHIFT(f->height, d->log2_chroma_h) : f->height;
@@ -49,8 +50,9 @@ void paint(AVFrame* f, const ClipSpec& spec, int number) {
                 int v = chroma ? 90 + ((x * 2 + y * (c + 1) + move) % 70) : 40 + ((x * 2 + y + move) % 150);
                 const int bx = (n * 5) % (w * 3 / 4), by = h / 3;
                 if (x >= bx && x < bx + w / 8 && y >= by && y < by + h / 5) v = chroma ? 128 : 210;
+                if (chroma && grey) v = 128 + (x + 2 * y) % 3 - 1;
                 std::uint8_t* row = f->data[d->comp[c].plane] + y * f->linesize[d->comp[c].plane];
-                if (shift) reinterpret_cast<std::uint16_t*>(row)[x] = static_cast<std::uint16_t>(v << shift | (x & ((1 << shift) - 1)));
+                if (shift) reinterpret_cast<std::uint16_t*>(row)[x] = static_cast<std::uint16_t>(v << shift | (chroma && grey ? 0 : x & ((1 << shift) - 1)));
                 else row[x * d->comp[c].step + d->comp[c].offset] = static_cast<std::uint8_t>(v);
             }
     }

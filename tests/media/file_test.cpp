@@ -312,6 +312,44 @@ TEST(video_files, small_changes_compute_only_tiles_whose_surroundings_changed_an
     EXPECT_EQ(a.pixels, b.pixels);
 }
 
+TEST(video_files, frames_without_colour_stay_without_also_where_they_are_computed_in_part) {
+    for (const char* format : {"yuv420p", "yuv422p10le"}) {
+        const Scratch scratch;
+        ClipSpec spec;
+        spec.width = 384;
+        spec.height = 256;
+        spec.frames = 8;
+        spec.colourless_from = 3;
+        spec.small_motion = true;
+        spec.codec = "ffv1";
+        spec.pixel_format = format;
+        spec.codec_options = {};
+        spec.sound = false;
+        make_clip(scratch / "in.mkv", spec);
+        Upscaler engine = upscaler("swift-x2");
+        VideoOptions options = lossless();
+        const auto with = enlarge_video(engine, scratch / "in.mkv", scratch / "with.mkv", options);
+        ASSERT_TRUE(with) << with.error().message;
+        EXPECT_EQ(with->partial_frames, 6) << "the frame that loses its colour is computed whole";
+        options.reuse = false;
+        ASSERT_TRUE(enlarge_video(engine, scratch / "in.mkv", scratch / "without.mkv", options));
+        const SeenClip a = look_at(scratch / "with.mkv"), b = look_at(scratch / "without.mkv");
+        ASSERT_EQ(a.pixels.size(), 8u);
+        EXPECT_EQ(a.pixels, b.pixels);
+        const std::size_t luma = std::size_t{768} * 512 * (a.bits > 8 ? 2 : 1);
+        for (std::size_t n = 0; n < 8; ++n) {
+            const std::vector<std::uint8_t>& all = a.pixels[n];
+            int farthest = 0;
+            for (std::size_t i = luma; i < all.size(); i += a.bits > 8 ? 2 : 1) {
+                const int value = a.bits > 8 ? (all[i] | all[i + 1] << 8) >> (a.bits - 8) : all[i];
+                farthest = std::max(farthest, std::abs(value - 128));
+            }
+            if (n < 3) EXPECT_GT(farthest, 20);
+            else EXPECT_EQ(farthest, 0) << format << ", frame " << n;
+        }
+    }
+}
+
 TEST(video_files, animations_keep_their_timing_and_transparency) {
     const Scratch scratch;
     ClipSpec spec;

@@ -74,6 +74,16 @@ inline double largest_difference(const ImageView& a, const ImageView& b) {
     return most;
 }
 
+// Grey or grey + alpha as packed RGB or RGBA.
+inline Image in_three_channels(const ImageView& grey) {
+    PixelFormat format = grey.format;
+    format.channels = static_cast<std::uint8_t>(format.channels + 2);
+    format.planar = false;
+    Image image(grey.size, format);
+    for (int c = 0; c < format.channels; ++c) copy_channel(grey, c / 3, image.view(), c);
+    return image;
+}
+
 class MemorySource : public RowSource {
 public:
     explicit MemorySource(const ImageView& picture) : picture_(picture) {}
@@ -85,6 +95,7 @@ public:
         row_ += rows.size.height;
         return {};
     }
+    Result<bool> colourless() override { return enlarge::colourless(picture_); }
 
 private:
     ImageView picture_;

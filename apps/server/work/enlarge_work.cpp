@@ -61,15 +61,8 @@ Result<PictureFormat> output_format(const Options& options, const enlarge::Pictu
 // The part of the result that lies over `rect` of the input.
 Result<enlarge::Rect> part_of(const std::optional<enlarge::Rect>& rect, enlarge::Size in, enlarge::Size out) {
     if (!rect) return enlarge::Rect{0, 0, out.width, out.height};
-    const auto scaled = [](int at, int from, int to) {
-        return static_cast<int>(std::int64_t{std::min(at, from)} * to / from);
-    };
-    if (rect->x >= in.width || rect->y >= in.height)
-        return Error{Errc::argument, "preview lies outside of the picture, which has " + std::to_string(in.width) +
-                                         "x" + std::to_string(in.height) + " pixels"};
-    const int left = scaled(rect->x, in.width, out.width), top = scaled(rect->y, in.height, out.height);
-    return enlarge::Rect{left, top, std::max(1, scaled(rect->right(), in.width, out.width) - left),
-                         std::max(1, scaled(rect->bottom(), in.height, out.height) - top)};
+    auto part = enlarge::part_of_output(*rect, in, out);
+    return part ? part : std::move(part.error()).within("preview");
 }
 
 // The size at which both wanted sides are filled.
@@ -108,7 +101,7 @@ Result<std::optional<enlarge::Background>> background_for(Picture& picture, Pict
         if (!opaque) return opaque.error();
         return *opaque ? Laid(enlarge::Background()) : Laid();
     }
-    const auto background = parse_background(options.background);
+    const auto background = enlarge::parse_background(options.background);
     if (!background) return background.error();
     return Laid(*background);
 }
@@ -155,7 +148,7 @@ Result<Said> enlarge_picture(const Work& work, const Options& options, Networks&
     const std::string path = work.output + "." + extension;
     enlarge::WriteOptions write{
         .format = job->format, .quality = options.quality, .lossless = options.lossless, .overwrite = true};
-    if (options.provenance) write.provenance_model = (*network)->model;
+    if (options.provenance) write.provenance_model = (*network)->engine.info().made_by;
     auto writer = enlarge::PictureWriter::create(path, part->size(), pixels, &job->picture, write);
     if (!writer) return std::move(writer).error();
     for (const enlarge::Notice& said : job->picture.notices()) remark(tell, said.text);

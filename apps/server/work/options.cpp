@@ -114,8 +114,7 @@ Result<void> put_precision(const std::string& text, enlarge::Precision& target) 
 }
 
 Result<void> put_background(const std::string& text, std::string& target) {
-    const auto parsed = parse_background(text);
-    if (!parsed) return parsed.error();
+    if (!enlarge::parse_background(text)) return wrong("background", text, "white, black or #rrggbb");
     target = text;
     return {};
 }
@@ -184,18 +183,6 @@ const std::vector<const char*>& option_names() {
         return list;
     }();
     return names;
-}
-
-Result<enlarge::Background> parse_background(const std::string& text) {
-    if (text == "white") return enlarge::Background{255, 255, 255};
-    if (text == "black") return enlarge::Background{0, 0, 0};
-    unsigned value = 0;
-    const auto [end, error] =
-        std::from_chars(text.data() + (text.empty() ? 0 : 1), text.data() + text.size(), value, 16);
-    if (text.size() != 7 || text[0] != '#' || error != std::errc() || end != text.data() + text.size())
-        return wrong("background", text, "white, black or #rrggbb");
-    return enlarge::Background{static_cast<std::uint8_t>(value >> 16), static_cast<std::uint8_t>(value >> 8),
-                               static_cast<std::uint8_t>(value)};
 }
 
 Result<std::string> usable_model(const std::string& name) {

@@ -41,9 +41,6 @@ enlarge::Result<Options> parse_options(const Params& params);
 // All names that parse_options() knows.
 const std::vector<const char*>& option_names();
 
-// "white", "black", "#rrggbb".
-enlarge::Result<enlarge::Background> parse_background(const std::string& text);
-
 // Containers that films may be written as.
 bool is_container(const std::string& name);
 

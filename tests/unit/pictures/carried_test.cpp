@@ -585,6 +585,28 @@ TEST(picture_files, know_whether_anything_is_transparent) {
     }
 }
 
+TEST(picture_files, know_whether_anything_has_colour) {
+    const Folder folder;
+    for (const int channels : {3, 4})
+        for (const char* name : {"a.png", "a.jpg", "a.tif", "a.webp"}) {
+            if (channels == 4 && std::string(name) == "a.jpg") continue;
+            Image image = smooth({40, 50}, format_of(SampleType::u8, channels));
+            for (int c = 1; c < 3; ++c) copy_channel(view(image), 0, image.view(), c);
+            const WriteOptions write{.quality = 100, .lossless = std::string(name) == "a.webp", .overwrite = true};
+            ASSERT_TRUE(save_picture(folder / name, view(image), nullptr, write).ok());
+            auto picture = Picture::open(folder / name);
+            ASSERT_TRUE(picture.ok());
+            const auto grey = picture->rows().colourless();
+            ASSERT_TRUE(grey.ok()) << grey.error().message;
+            EXPECT_EQ(*grey, picture->info().format.channels >= 3) << name;
+            EXPECT_EQ(picture->load()->size(), (Size{40, 50})) << "still to be read from the beginning";
+            for (int y = 40; y < 48; ++y)
+                for (int x = 30; x < 38; ++x) image.view().row(0, y)[channels * x] = std::byte{250};
+            ASSERT_TRUE(save_picture(folder / name, view(image), nullptr, write).ok());
+            EXPECT_FALSE(*Picture::open(folder / name)->rows().colourless()) << name;
+        }
+}
+
 TEST(picture_writer, a_lossless_webp_stays_lossless_unless_a_quality_is_given) {
     const Folder folder;
     const Image image = pattern({24, 24}, kRgb8);

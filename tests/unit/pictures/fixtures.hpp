@@ -15,6 +15,7 @@
 
 #include "enlarge/picture.hpp"
 #include "image/format.hpp"
+#include "image/samples.hpp"
 #include "pictures/vips.hpp"
 
 namespace fixtures {

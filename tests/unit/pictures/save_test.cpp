@@ -504,6 +504,23 @@ TEST(compare, draws_both_pictures) {
     EXPECT_EQ(split->view().row(0, 5)[3 * 99], std::byte{200});
 }
 
+TEST(backgrounds, are_two_names_and_six_digits) {
+    EXPECT_EQ(parse_background("white")->g, 255);
+    EXPECT_EQ(parse_background("black")->r, 0);
+    const auto orange = parse_background("#fF8001");
+    ASSERT_TRUE(orange.ok());
+    EXPECT_EQ(orange->r, 0xff);
+    EXPECT_EQ(orange->g, 0x80);
+    EXPECT_EQ(orange->b, 1);
+    for (const char* text :
+         {"", "#", "red", "#12345", "#1234567", "# 1 2 3", "#+1+2+3", "#-12345", "#0x1234", "112233"}) {
+        const auto wrong = parse_background(text);
+        ASSERT_FALSE(wrong.ok()) << text;
+        EXPECT_EQ(wrong.error().code, Errc::argument);
+        EXPECT_NE(wrong.error().message.find("white, black or #rrggbb"), std::string::npos);
+    }
+}
+
 TEST(flatten, puts_a_colour_behind) {
     const Folder folder;
     Image image({2, 1}, format_of(SampleType::u8, 4));

@@ -297,18 +297,87 @@ TEST(enlarger, lets_no_hidden_colour_reach_the_visible_edge) {
 TEST(enlarger, grey_is_three_equal_channels_and_their_luma) {
     const auto engine = make_engine(*exact_backends().front(), compact_graph(1, {16, 2, 2, 3}));
     const Image grey = make_picture({33, 21}, format_of(SampleType::u16, 1));
-    Image rgb({33, 21}, format_of(SampleType::u16, 3));
-    for (int y = 0; y < 21; ++y)
-        for (int x = 0; x < 33; ++x)
-            for (int c = 0; c < 3; ++c) std::memcpy(rgb.view().row(0, y) + 6 * x + 2 * c, grey.view().row(0, y) + 2 * x, 2);
+    Image rgb = in_three_channels(grey.view());
+    std::memset(rgb.view().row(0, 0) + 6 * 32, 0, 2);  // has a colour, at the right
     const Image from_grey = enlarge_picture(engine, grey.view(), {66, 42}, format_of(SampleType::f32, 1));
     const Image from_rgb = enlarge_picture(engine, rgb.view(), {66, 42}, kRgbF32Planar);
     for (int y = 0; y < 42; ++y)
-        for (int x = 0; x < 66; ++x) {
+        for (int x = 0; x < 2 * (32 - engine->info().halo); ++x) {
             const auto at = [&](int c) { return reinterpret_cast<const float*>(from_rgb.view().row(c, y))[x]; };
             EXPECT_NEAR(reinterpret_cast<const float*>(from_grey.view().row(0, y))[x],
                         0.299F * at(0) + 0.587F * at(1) + 0.114F * at(2), 1e-6);
         }
+}
+
+TEST(enlarger, a_picture_without_colour_stays_without_and_has_the_bits_of_the_grey_one) {
+    for (const Backend* backend : exact_backends())
+        for (const int channels : {1, 2})
+            for (const SampleType sample : {SampleType::u8, SampleType::u16, SampleType::f32}) {
+                const auto engine = make_engine(*backend, compact_graph(1, {16, 2, 2, 3}));
+                const Image grey = make_picture({40, 90}, format_of(sample, channels));
+                const Image rgb = in_three_channels(grey.view());
+                for (const double strength : {1.0, 0.5})
+                    for (const Size out : {Size{80, 180}, Size{60, 130}}) {
+                        EnlargerOptions options;
+                        options.strength = strength;
+                        const Image of_grey = enlarge_picture(engine, grey.view(), out, grey.format(), options);
+                        const Image of_rgb = enlarge_picture(engine, rgb.view(), out, rgb.format(), options);
+                        const Image wanted = in_three_channels(of_grey.view());
+                        EXPECT_TRUE(same_bits(wanted.view(), of_rgb.view()));
+                        Enlarger enlarger(engine, options);
+                        MemorySource source(rgb.view());
+                        MemorySink sink(out, rgb.format());
+                        must(enlarger.run(source, sink, out, rgb.format(), {}));
+                        EXPECT_TRUE(same_bits(wanted.view(), std::as_const(sink.picture).view()));
+                        MemorySource again(rgb.view());
+                        const Rect part{out.width / 2, out.height / 3, 17, 23};
+                        MemorySink some(part.size(), rgb.format());
+                        must(enlarger.run_part(again, some, out, rgb.format(), part, {}));
+                        EXPECT_TRUE(same_bits(wanted.view().part(part), std::as_const(some.picture).view()));
+                    }
+            }
+}
+
+TEST(enlarger, what_codecs_leave_of_colour_and_what_is_transparent_make_no_colour) {
+    const auto engine = make_engine(*exact_backends().front(), compact_graph(1, {16, 2, 2, 3}));
+    for (const int channels : {3, 4}) {
+        Image rgb = in_three_channels(make_picture({40, 30}, format_of(SampleType::u8, channels - 2)).view());
+        const auto sample = [&](int x, int y, int c) -> std::byte& { return rgb.view().row(0, y)[channels * x + c]; };
+        const auto moved = [](std::byte value, int by) {
+            return static_cast<std::byte>(std::clamp(std::to_integer<int>(value) + by, 0, 255));
+        };
+        for (int y = 0; y < 30; ++y)
+            for (int x = 0; x < 40; ++x) {
+                sample(x, y, 1) = moved(sample(x, y, 1), (x + 2 * y) % 3 - 1);
+            }
+        if (channels == 4) {
+            sample(20, 10, 0) = std::byte{250};
+            sample(20, 10, 3) = std::byte{0};
+        }
+        EXPECT_TRUE(colourless(std::as_const(rgb).view()));
+        const Image out = enlarge_picture(engine, rgb.view(), {80, 60}, rgb.format());
+        for (int y = 0; y < 60; ++y)
+            for (int x = 0; x < 80; ++x) {
+                const std::byte* pixel = out.view().row(0, y) + channels * x;
+                ASSERT_TRUE(pixel[0] == pixel[1] && pixel[1] == pixel[2]) << x << ' ' << y;
+            }
+        if (channels == 4) sample(20, 10, 3) = std::byte{1};
+        else sample(20, 10, 0) = moved(sample(20, 10, 1), sample(20, 10, 1) < std::byte{128} ? 2 : -2);
+        EXPECT_FALSE(colourless(std::as_const(rgb).view()));
+    }
+}
+
+TEST(enlarger, one_enlarger_takes_pictures_with_and_without_colour_in_turn) {
+    const auto engine = make_engine(*exact_backends().front(), compact_graph(1, {16, 2, 2, 3}));
+    const Image colour = make_picture({31, 25}, kRgb8);
+    const Image grey = in_three_channels(make_picture({31, 25}, format_of(SampleType::u8, 1)).view());
+    Enlarger enlarger(engine, {});
+    for (const Image* picture : {&colour, &grey, &colour, &grey, &grey}) {
+        Image out({62, 50}, kRgb8);
+        must(enlarger.run(picture->view(), out.view(), {}));
+        EXPECT_TRUE(same_bits(out.view(), enlarge_picture(engine, picture->view(), out.size(), kRgb8).view()));
+        EXPECT_EQ(colourless(std::as_const(out).view()), picture == &grey);
+    }
 }
 
 TEST(enlarger, a_grey_network_takes_colour_one_channel_at_a_time) {
