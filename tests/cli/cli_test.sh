@@ -9,6 +9,7 @@ work=$(mktemp -d /tmp/enlarge-cli-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 export XDG_DATA_HOME="$work/data" HOME="$work"
+unset ENLARGE_OFFLINE
 failures=0
 checks=0
 
