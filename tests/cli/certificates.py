@@ -80,7 +80,8 @@ def main():
         (folder / "registry.json").write_text(json.dumps(registry_of(network, address)))
 
         def pull(name, **variables):
-            environment = {key: value for key, value in os.environ.items() if not key.startswith(("SSL_CERT_", "ENLARGE_"))}
+            environment = {key: value for key, value in os.environ.items()
+                           if not key.startswith(("SSL_CERT_", "ENLARGE_"))}
             environment.update(ENLARGE_MODELS_REGISTRY=str(folder / "registry.json"), XDG_DATA_HOME=str(folder / name),
                                NO_PROXY="127.0.0.1", **variables)
             ran = subprocess.run([program, "models", "pull", "net"], env=environment, capture_output=True, text=True)
