@@ -165,9 +165,9 @@ public:
 
     // Enlarges a whole picture in memory: grey, grey + alpha, RGB or RGBA in, the same format out.
     // Grey runs as three equal channels and comes back as luma (BT.601 weights); so does a picture that is stored as
-    // RGB and has no colour (red, green and blue equal in every pixel, to 1 of 255): it comes back without. Alpha goes through the
-    // network too. A network for RGBA gets the four channels as they are and gives four; pictures without alpha are
-    // opaque to it.
+    // RGB and has no colour (red, green and blue equal in every visible pixel, of 8 bits to one step): it comes back
+    // without. Alpha goes through the network too. A network for RGBA gets the four channels as they are and gives four;
+    // pictures without alpha are opaque to it.
     Result<Image> upscale(const ImageView& in, const OutputSize& size = {}, const Progress& progress = {});
     // The same into memory of the caller's; out.size decides the output size. Buffers are kept: from the second picture of
     // the same size and format on, nothing is allocated.

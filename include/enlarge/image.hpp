@@ -110,8 +110,8 @@ public:
     // Fills `rows` (full width, format()) with the next rows.size.height rows. Each row is read once, in order.
     virtual Result<void> read(const MutableImageView& rows) = 0;
     // Whether this is known to be a picture in shades of grey that is stored as RGB or RGBA: red, green and blue equal
-    // in every visible pixel (to 1 of 255). Then its enlargement is one, too. Asked before the first read(); fails as
-    // that would.
+    // in every visible pixel (of 8 bits to one step). Then its enlargement is one, too. Asked before the first read();
+    // fails as that would.
     virtual Result<bool> colourless() { return false; }
 };
 

@@ -178,7 +178,7 @@ FrameStream::Done FrameStream::run(const Job& job) noexcept {
 Result<void> FrameStream::upscale(const Job& job, Done& done) {
     Image &in = rgb_in_[now_], &out = rgb_out_[now_];
     TRY(read_->convert(job.in, in.view()));
-    settle_grey(in.view());
+    settle_grey(in.view(), job.in.format.bits);
     const auto seen = [this](Image& image) {
         return video::with_channels(std::as_const(image).view(), channels_.work);
     };

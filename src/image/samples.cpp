@@ -83,9 +83,11 @@ float luma_of(float r, float g, float b) { return r == g && g == b ? g : 0.299F 
 
 }  // namespace
 
-bool colourless(const ImageView& in, float apart) {
+namespace {
+
+// `most` in units of the samples.
+bool near_grey(const ImageView& in, float most) {
     if (in.format.channels < 3) return false;
-    const float most = apart * static_cast<float>(max_value(in.format));
     const auto as_float = [](auto v) { return static_cast<float>(v); };
     const auto row = [&](int y) {
         switch (in.format.sample) {
@@ -101,6 +103,10 @@ bool colourless(const ImageView& in, float apart) {
     return true;
 }
 
+}  // namespace
+
+bool colourless(const ImageView& in) { return near_grey(in, in.format.sample == SampleType::u8 ? 1.0F : 0.0F); }
+
 void load_grey_row(const ImageView& in, int y, float* out) {
     const auto width = static_cast<std::size_t>(in.size.width);
     thread_local std::vector<float> red, blue;
@@ -112,8 +118,9 @@ void load_grey_row(const ImageView& in, int y, float* out) {
     for (std::size_t x = 0; x < width; ++x) out[x] = luma_of(red[x], out[x], blue[x]);
 }
 
-void settle_grey(const MutableImageView& view) {
-    if (!colourless(view, kGreyFrame)) return;
+void settle_grey(const MutableImageView& view, int bits) {
+    constexpr float kSteps = 4.6F;  // 3.9 of red and blue in BT.709, and a little
+    if (!near_grey(view, kSteps / static_cast<float>((1 << bits) - 1))) return;
     const std::size_t bytes = static_cast<std::size_t>(view.size.width) * sizeof(float);
     for (int y = 0; y < view.size.height; ++y) {
         auto* const green = reinterpret_cast<float*>(view.row(1, y));

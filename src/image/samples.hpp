@@ -28,20 +28,16 @@ void load_row(const ImageView& in, int y, int channel, float* out);
 // The inverse: one channel of row y of `out` from floats, quantised for integer formats.
 void store_row(const float* in, const MutableImageView& out, int y, int channel);
 
-// How far apart the channels of a pixel without colour may be. Of pictures: lossy WebP, which has no grey, gives green
-// one step beside the others. Of frames of video: a step of 8 bits in both chroma planes, which encoders leave in grey
-// films, and what upsampling makes of it.
-inline constexpr float kGreyPicture = 1.3F / 255, kGreyFrame = 4.6F / 255;
-
-// Whether red, green and blue are equal, to `most`, in every pixel that is not wholly transparent. False for pictures
-// that are grey by their format.
-bool colourless(const ImageView& in, float most = kGreyPicture);
+// Whether red, green and blue are equal in every pixel that is not wholly transparent, of 8 bits to one step: lossy
+// WebP, which has no grey, gives green so. False for pictures that are grey by their format.
+bool colourless(const ImageView& in);
 
 // One row of a colourless picture as floats: what its channels have in common, else their luma.
 void load_grey_row(const ImageView& in, int y, float* out);
 
-// Makes the channels of planar floats equal if they are those of a frame without colour.
-void settle_grey(const MutableImageView& view);
+// Makes the channels of planar floats equal if they are those of a frame of video without colour, which had `bits`: but
+// for one step in both chroma planes, which encoders leave in grey films, and what upsampling makes of it.
+void settle_grey(const MutableImageView& view, int bits);
 
 // The luma of planar floats (BT.601 weights), which may take the place of the first plane.
 void luma(const ImageView& rgb, const MutableImageView& out);

@@ -505,7 +505,7 @@ Result<bool> PictureRows::colourless() {
     ENSURE(next_ == 0);
     if (format().channels < 3) return false;
     if (!colourless_) {
-        TRY(colourless_, all_strips(state_, [](const ImageView& strip) { return enlarge::colourless(strip); }));
+        TRY(colourless_, all_strips(state_, enlarge::colourless));
     }
     return *colourless_;
 }

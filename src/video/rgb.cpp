@@ -26,7 +26,7 @@ Result<void> RgbReader::read(media::Frame& frame, const MutableImageView& rgb) {
     FrameView view = static_cast<const media::Frame&>(frame).view();
     view.format = now;
     TRY(converter_->convert(view, rgb));
-    settle_grey(rgb);
+    settle_grey(rgb, now.bits);
     return {};
 }
 

@@ -50,10 +50,12 @@ void paint(AVFrame* f, const ClipSpec& spec, int number) {
                 int v = chroma ? 90 + ((x * 2 + y * (c + 1) + move) % 70) : 40 + ((x * 2 + y + move) % 150);
                 const int bx = (n * 5) % (w * 3 / 4), by = h / 3;
                 if (x >= bx && x < bx + w / 8 && y >= by && y < by + h / 5) v = chroma ? 128 : 210;
-                if (chroma && grey) v = 128 + (x + 2 * y) % 3 - 1;
+                if (chroma && grey) v = 128;
+                const int step = chroma && grey ? (x + 2 * y) % 3 - 1 : 0;
                 std::uint8_t* row = f->data[d->comp[c].plane] + y * f->linesize[d->comp[c].plane];
-                if (shift) reinterpret_cast<std::uint16_t*>(row)[x] = static_cast<std::uint16_t>(v << shift | (chroma && grey ? 0 : x & ((1 << shift) - 1)));
-                else row[x * d->comp[c].step + d->comp[c].offset] = static_cast<std::uint8_t>(v);
+                const int fine = (v << shift | (chroma && grey ? 0 : x & ((1 << shift) - 1))) + step;
+                if (shift) reinterpret_cast<std::uint16_t*>(row)[x] = static_cast<std::uint16_t>(fine);
+                else row[x * d->comp[c].step + d->comp[c].offset] = static_cast<std::uint8_t>(fine);
             }
     }
 }

@@ -24,7 +24,7 @@ struct ClipSpec {
     int dolby_vision = -1;         // the profile its MP4 container claims
     int still_from = -1;           // from this frame on nothing moves
     bool small_motion = false;     // only a small square moves
-    int colourless_from = -1;      // from this frame on all is grey, but for a step of 8 bits here and there
+    int colourless_from = -1;      // from this frame on all is grey, but for single steps of chroma
     bool captions = false;         // closed captions (A53) with every frame
 };
 // The container follows from the path. Aborts the test program on failure.
