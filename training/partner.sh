@@ -19,12 +19,9 @@ solve() { "$PYTHON" "$here/solve.py" "$@" --cache "$cache"; }
 solve carry "$run/begun-wdn.safetensors" "$run/carried.safetensors" --begun "$run/begun.safetensors" \
     --trained "$models/fine-x4.safetensors"
 solve settle "$run/carried.safetensors" "$run/settled.safetensors" --tiles "$tiles" --flat 2
-solve settle "$run/settled.safetensors" "$run/again.safetensors" --tiles "$tiles" --flat 6
-solve settle "$run/again.safetensors" "$run/fine-wdn-x4.safetensors" --tiles "$tiles" --flat 4 --turns 16 \
-    --hard 160 --hard-weight 1.5
-solve halve "$run/fine-wdn-x4.safetensors" "$run/halved.safetensors" --patches 120
-solve settle "$run/halved.safetensors" "$run/fine-wdn-x2.safetensors" --tiles "$tiles" --flat 4 --turns 12 \
-    --hard 120 --hard-weight 1
+solve settle "$run/settled.safetensors" "$run/fine-wdn-x4.safetensors" --tiles "$tiles" --flat 6
+solve halve "$run/fine-wdn-x4.safetensors" "$run/halved.safetensors"
+solve settle "$run/halved.safetensors" "$run/fine-wdn-x2.safetensors" --tiles "$tiles" --flat 4
 for scale in 4 2; do
     "$PYTHON" "$here/export.py" "$run/fine-wdn-x$scale.safetensors" "$models/fine-wdn-x$scale.safetensors"
 done
