@@ -12,20 +12,15 @@ namespace enlarge {
 // The format of such a picture as a grey one: the same samples, planar, alpha kept.
 PixelFormat grey_of(PixelFormat format);
 
-class GreyStage : public RowStage {
+class GreyStage : public ConvertStage {
 public:
     // Gives what the channels have in common (load_grey_row), and alpha where there is one.
     explicit GreyStage(RowStage& stage);
-    [[nodiscard]] Size size() const override { return stage_.size(); }
-    [[nodiscard]] PixelFormat format() const override { return buffer_.format(); }
-    Result<ImageView> next() override;
-    void restart() { pending_.size.height = 0; }
 
 private:
-    RowStage& stage_;
-    Image buffer_;
+    void convert(const ImageView& rows, const MutableImageView& out) override;
+
     std::vector<float> line_;
-    ImageView pending_;  // rows of the stage that were not given yet
 };
 
 }  // namespace enlarge

@@ -12,15 +12,6 @@ namespace {
 
 constexpr int kRows = 32;
 
-// Takes the first `count` of the rows.
-ImageView take(ImageView& rows, int count) {
-    const ImageView taken = rows.part({0, 0, rows.size.width, count});
-    const int left = rows.size.height - count;
-    if (left > 0) rows = rows.part({0, count, rows.size.width, left});
-    else rows.size.height = 0;
-    return taken;
-}
-
 }  // namespace
 
 void Tee::restart() {
@@ -47,20 +38,11 @@ Result<ImageView> Tee::Branch::next() {
     return std::as_const(*shown_).view();
 }
 
-FloatStage::FloatStage(RowStage& stage)
-    : stage_(stage),
-      buffer_({stage.size().width, std::min(kRows, stage.size().height)}, planar_float(stage.format().channels)) {}
+FloatStage::FloatStage(RowStage& stage) : ConvertStage(stage, planar_float(stage.format().channels)) {}
 
-Result<ImageView> FloatStage::next() {
-    if (pending_.size.height == 0) {
-        TRY(pending_, stage_.next());
-    }
-    const int count = std::min(pending_.size.height, buffer_.size().height);
-    const ImageView rows = take(pending_, count);
-    const MutableImageView out = buffer_.view().part({0, 0, rows.size.width, count});
-    for (int y = 0; y < count; ++y)
+void FloatStage::convert(const ImageView& rows, const MutableImageView& out) {
+    for (int y = 0; y < out.size.height; ++y)
         for (int c = 0; c < out.format.channels; ++c) load_row(rows, y, c, reinterpret_cast<float*>(out.row(c, y)));
-    return ImageView(out);
 }
 
 MixStage::MixStage(RowStage* network, RowStage& plain, double strength)
@@ -80,7 +62,7 @@ Result<ImageView> MixStage::next() {
         TRY(from_plain_, plain_.next());
     }
     const int count = std::min({from_network_.size.height, from_plain_.size.height, buffer_.size().height});
-    const ImageView network = take(from_network_, count), plain = take(from_plain_, count);
+    const ImageView network = take_rows(from_network_, count), plain = take_rows(from_plain_, count);
     const int width = buffer_.size().width, channels = buffer_.format().channels;
     const MutableImageView out = buffer_.view().part({0, 0, width, count});
     for (int c = 0; c < channels; ++c) {

@@ -40,18 +40,12 @@ private:
 };
 
 // Rows of any format as planar floats.
-class FloatStage : public RowStage {
+class FloatStage : public ConvertStage {
 public:
     explicit FloatStage(RowStage& stage);
-    [[nodiscard]] Size size() const override { return stage_.size(); }
-    [[nodiscard]] PixelFormat format() const override { return buffer_.format(); }
-    Result<ImageView> next() override;
-    void restart() { pending_.size.height = 0; }
 
 private:
-    RowStage& stage_;
-    Image buffer_;
-    ImageView pending_;
+    void convert(const ImageView& rows, const MutableImageView& out) override;
 };
 
 // strength * network + (1 - strength) * plain, sample by sample, in float; strength 0 is `plain` bit for bit. Transparency

@@ -11,6 +11,8 @@
 namespace enlarge {
 namespace {
 
+constexpr int kConverted = 32;  // rows at a time
+
 int pixel_bytes(const PixelFormat& format) {
     return sample_bytes(format.sample) * (format.planar ? 1 : format.channels);
 }
@@ -54,6 +56,28 @@ Result<ImageView> SourceStage::next() {
     return ImageView(view);
 }
 
+ImageView take_rows(ImageView& rows, int count) {
+    const ImageView taken = rows.part({0, 0, rows.size.width, count});
+    const int left = rows.size.height - count;
+    if (left > 0) rows = rows.part({0, count, rows.size.width, left});
+    else rows.size.height = 0;
+    return taken;
+}
+
+ConvertStage::ConvertStage(RowStage& stage, const PixelFormat& format)
+    : stage_(stage), buffer_({stage.size().width, std::min(kConverted, stage.size().height)}, format) {}
+
+Result<ImageView> ConvertStage::next() {
+    if (pending_.size.height == 0) {
+        TRY(pending_, stage_.next());
+    }
+    const int count = std::min(pending_.size.height, buffer_.size().height);
+    const ImageView rows = take_rows(pending_, count);
+    const MutableImageView out = buffer_.view().part({0, 0, rows.size.width, count});
+    convert(rows, out);
+    return ImageView(out);
+}
+
 RowWindow::RowWindow(RowStage& stage, Size padded, int capacity, Continuation beyond)
     : stage_(stage), padded_(padded), capacity_(capacity), beyond_(beyond) {
     const Size size = stage.size();
@@ -95,10 +119,7 @@ Result<ImageView> RowWindow::rows(int begin, int end) {
         const int room = buffer_.size().height - filled_;
         const int count = std::min(pending_.size.height, room);
         ENSURE(count > 0);
-        append(pending_.part({0, 0, pending_.size.width, count}));
-        const int rest = pending_.size.height - count;
-        if (rest > 0) pending_ = pending_.part({0, count, pending_.size.width, rest});
-        else pending_.size.height = 0;
+        append(take_rows(pending_, count));
     }
     pad_bottom(end);
     return ImageView(buffer_.view().part({0, begin - first_, padded_.width, end - begin}));

@@ -52,6 +52,27 @@ private:
     int row_ = 0;
 };
 
+// Takes the first `count` of the rows.
+ImageView take_rows(ImageView& rows, int count);
+
+// The rows of a stage in another format, a few at a time.
+class ConvertStage : public RowStage {
+public:
+    [[nodiscard]] Size size() const override { return stage_.size(); }
+    [[nodiscard]] PixelFormat format() const override { return buffer_.format(); }
+    Result<ImageView> next() override;
+    void restart() { pending_.size.height = 0; }
+
+protected:
+    ConvertStage(RowStage& stage, const PixelFormat& format);
+    virtual void convert(const ImageView& rows, const MutableImageView& out) = 0;
+
+private:
+    RowStage& stage_;
+    Image buffer_;
+    ImageView pending_;  // rows of the stage that were not given yet
+};
+
 // A sliding window over a stage: keeps the rows that tiles need at the same time, continued to the right and at the
 // bottom.
 class RowWindow {
