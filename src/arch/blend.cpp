@@ -22,9 +22,10 @@ Result<StateDict> blend(const StateDict& a, const StateDict& b, float share) {
                                              " in the first model and " + shape_text(other->shape) + " in the second"};
         Tensor& out = mixed.tensors[name];
         out.shape = tensor.shape;
-        out.values.resize(tensor.values.size());
-        for (std::size_t i = 0; i < out.values.size(); ++i)
-            out.values[i] = (1 - share) * tensor.values[i] + share * other->values[i];
+        std::vector<float> values(tensor.values.size());
+        for (std::size_t i = 0; i < values.size(); ++i)
+            values[i] = (1 - share) * tensor.values[i] + share * other->values[i];
+        out.values = std::move(values);
     }
     return mixed;
 }

@@ -100,7 +100,7 @@ bool Builder::expand(std::int64_t numbers) {
     return !error_;
 }
 
-std::vector<float> Builder::take(const std::string& name, const std::vector<std::int64_t>& shape) {
+Values Builder::take_values(const std::string& name, const std::vector<std::int64_t>& shape) {
     if (error_) return {};
     const Tensor* tensor = find(weights_, name);
     if (!tensor) {
@@ -128,7 +128,12 @@ std::vector<float> Builder::take(const std::string& name, const std::vector<std:
     }
     used_.insert(name);
     last_ = name;
-    return tensor->values;
+    return Values(tensor->values.shared());
+}
+
+std::vector<float> Builder::take(const std::string& name, const std::vector<std::int64_t>& shape) {
+    const Values values = take_values(name, shape);
+    return values ? *values : std::vector<float>();
 }
 
 std::vector<float> Builder::take_flat(const std::string& name, std::int64_t count) {
@@ -183,10 +188,7 @@ int Builder::channels(int node) const {
 }
 
 int Builder::conv(int from, const std::string& name, int out, int kernel, bool bias) {
-    std::vector<float> weights = take(name + ".weight", {out, channels(from), kernel, kernel});
-    std::vector<float> biases =
-        bias ? take(name + ".bias", {out}) : std::vector<float>(static_cast<std::size_t>(std::max(out, 0)));
-    return conv(from, std::move(weights), std::move(biases), kernel);
+    return conv(from, name, out, square(kernel), bias);
 }
 
 int Builder::conv(int from, std::vector<float> weights, std::vector<float> bias, int kernel) {
@@ -215,9 +217,9 @@ int Builder::conv(int from, const std::string& name, int out, const ConvWindow& 
     op.ragged = window.ragged;
     op.pad_top = op.pad_bottom = window.pad_h < 0 ? window.kernel_h / 2 * window.dilation : window.pad_h;
     op.pad_left = op.pad_right = window.pad_w < 0 ? window.kernel_w / 2 * window.dilation : window.pad_w;
-    op.weights = make_values(take(name + ".weight", {out, in / groups, window.kernel_h, window.kernel_w}));
-    op.bias = make_values(bias ? take(name + ".bias", {out})
-                               : std::vector<float>(static_cast<std::size_t>(std::max(out, 0))));
+    op.weights = take_values(name + ".weight", {out, in / groups, window.kernel_h, window.kernel_w});
+    op.bias = bias ? take_values(name + ".bias", {out})
+                   : make_values(std::vector<float>(static_cast<std::size_t>(std::max(out, 0))));
     return append(std::move(op), {from});
 }
 
@@ -237,25 +239,25 @@ int Builder::linear(int from, const std::string& name, int out, bool bias) {
 int Builder::conv_transpose(int from, const std::string& name, int out, int kernel, int stride, int pad, bool bias) {
     op::ConvTranspose2d op{.kernel_h = kernel, .kernel_w = kernel, .stride_h = stride, .stride_w = stride};
     op.pad_top = op.pad_left = op.pad_bottom = op.pad_right = pad;
-    op.weights = make_values(take(name + ".weight", {channels(from), out, kernel, kernel}));
-    op.bias = make_values(bias ? take(name + ".bias", {out})
-                               : std::vector<float>(static_cast<std::size_t>(std::max(out, 0))));
+    op.weights = take_values(name + ".weight", {channels(from), out, kernel, kernel});
+    op.bias = bias ? take_values(name + ".bias", {out})
+                   : make_values(std::vector<float>(static_cast<std::size_t>(std::max(out, 0))));
     return append(std::move(op), {from});
 }
 
 int Builder::layer_norm(int from, const std::string& name, float epsilon) {
     const int count = channels(from);
     op::LayerNorm op{.axis = 0, .epsilon = epsilon};
-    op.scale = make_values(take(name + ".weight", {count}));
-    op.shift = make_values(take(name + ".bias", {count}));
+    op.scale = take_values(name + ".weight", {count});
+    op.shift = take_values(name + ".bias", {count});
     return append(std::move(op), {from});
 }
 
 int Builder::group_norm(int from, const std::string& name, int groups, float epsilon) {
     const int count = channels(from);
     op::GroupNorm op{.groups = groups, .epsilon = epsilon};
-    op.scale = make_values(take(name + ".weight", {count}));
-    op.shift = make_values(take(name + ".bias", {count}));
+    op.scale = take_values(name + ".weight", {count});
+    op.shift = take_values(name + ".bias", {count});
     return append(std::move(op), {from});
 }
 

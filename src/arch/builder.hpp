@@ -69,6 +69,7 @@ public:
 
     // The values of tensor `name`, which must have this shape, be finite and no integers; marks it as used. Empty after
     // a failure.
+    Values take_values(const std::string& name, const std::vector<std::int64_t>& shape);
     std::vector<float> take(const std::string& name, const std::vector<std::int64_t>& shape);
     // Marks as used whatever its shape; no failure when it is not there.
     void ignore(const std::string& name) { used_.insert(name); }

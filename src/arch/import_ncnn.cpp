@@ -43,7 +43,7 @@ public:
         return &layer.tensors[i];
     }
     [[nodiscard]] Values values(std::size_t i) const {
-        return i < layer.tensors.size() ? make_values(layer.tensors[i].values) : Values();
+        return i < layer.tensors.size() ? Values(layer.tensors[i].values.shared()) : Values();
     }
     [[nodiscard]] Numbers numbers(std::size_t i) const {
         if (i >= layer.tensors.size()) return {};
@@ -423,7 +423,7 @@ Result<void> prelu(NcnnLayer& l) {
     TRY(const Tensor* const slopes, l.tensor(0, "slopes"));
     TRY(const int from, l.node());
     const Shape& shape = l.make.shape(from);
-    Values values = make_values(slopes->values);
+    Values values = Values(slopes->values.shared());
     if (values.count() == 1 && shape.size() == 3 && shape[0].constant()) {
         TRY(l.make.expand(shape[0].fixed));
         values = make_values(std::vector<float>(static_cast<std::size_t>(shape[0].fixed), slopes->values[0]));

@@ -30,8 +30,8 @@ std::vector<const Node*> all(const Graph& graph) {
 void put(StateDict& out, const Graph& graph, const std::string& name, const Node& node, bool bias = true) {
     const auto& conv = *node.as<op::Conv2d>();
     const std::int64_t in = graph.nodes()[static_cast<std::size_t>(node.inputs[0])].channels / conv.groups;
-    out.tensors[name + ".weight"] = {{node.channels, in, conv.kernel_h, conv.kernel_w}, *conv.weights};
-    if (bias) out.tensors[name + ".bias"] = {{node.channels}, *conv.bias};
+    out.tensors[name + ".weight"] = {{node.channels, in, conv.kernel_h, conv.kernel_w}, Floats(conv.weights.shared())};
+    if (bias) out.tensors[name + ".bias"] = {{node.channels}, Floats(conv.bias.shared())};
 }
 
 Result<StateDict> name_compact(const Graph& graph) {
@@ -40,7 +40,7 @@ Result<StateDict> name_compact(const Graph& graph) {
     for (const Node& node : graph.nodes()) {
         if (node.is<op::Conv2d>()) put(out, graph, "body." + to_string(index++), node);
         if (const auto* prelu = node.as<op::Prelu>())
-            out.tensors["body." + to_string(index++) + ".weight"] = {{node.channels}, *prelu->slopes};
+            out.tensors["body." + to_string(index++) + ".weight"] = {{node.channels}, Floats(prelu->slopes.shared())};
     }
     return out;
 }

@@ -15,7 +15,9 @@ public:
     Values() = default;
     explicit Values(std::vector<float> numbers)
         : numbers_(std::make_shared<const std::vector<float>>(std::move(numbers))) {}
+    explicit Values(std::shared_ptr<const std::vector<float>> numbers) : numbers_(std::move(numbers)) {}
 
+    [[nodiscard]] const std::shared_ptr<const std::vector<float>>& shared() const { return numbers_; }
     explicit operator bool() const { return numbers_ != nullptr; }
     const std::vector<float>& operator*() const { return *numbers_; }
     const std::vector<float>* operator->() const { return numbers_.get(); }

@@ -18,6 +18,7 @@ enum class ElementType { f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, 
 std::size_t element_bytes(ElementType type);
 constexpr bool is_integer(ElementType type) { return type >= ElementType::i64; }
 float half_to_float(std::uint16_t bits);
+void halves_to_floats(const std::byte* from, std::size_t count, float* to);  // of little-endian bits
 std::uint16_t float_to_half(float value);  // rounds to nearest even
 float bfloat16_to_float(std::uint16_t bits);
 std::uint16_t float_to_bfloat16(float value);  // rounds to nearest even

@@ -209,7 +209,7 @@ private:
         TRY(const Bytes table, in_.take(256 * sizeof(float)));
         TRY(Tensor tensor, elements(std::move(shape), ElementType::u8, name));
         tensor.integers = false;
-        for (float& value : tensor.values) {
+        for (float& value : tensor.values.edit()) {
             float entry;
             std::memcpy(&entry, table.data() + static_cast<std::size_t>(value) * sizeof(float), sizeof(float));
             value = entry;

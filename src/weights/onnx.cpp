@@ -262,7 +262,7 @@ private:
             if (const auto list = layer.lists.find(key); list != layer.lists.end()) {
                 Tensor tensor{{static_cast<std::int64_t>(list->second.size())}, {}};
                 TRY(budget_.take(tensor.shape, layer.outputs[0]));
-                for (const double v : list->second) tensor.values.push_back(static_cast<float>(v));
+                for (const double v : list->second) tensor.values.edit().push_back(static_cast<float>(v));
                 constant = std::make_shared<const Tensor>(std::move(tensor));
                 return {};
             }

@@ -193,15 +193,15 @@ Result<Tensor> cast(Tensor tensor, DataType type) {
             return tensor;
         case DataType::f16:
             tensor.integers = false;
-            for (float& v : tensor.values) v = half_to_float(float_to_half(v));
+            for (float& v : tensor.values.edit()) v = half_to_float(float_to_half(v));
             return tensor;
         case DataType::bf16:
             tensor.integers = false;
-            for (float& v : tensor.values) v = bfloat16_to_float(float_to_bfloat16(v));
+            for (float& v : tensor.values.edit()) v = bfloat16_to_float(float_to_bfloat16(v));
             return tensor;
         case DataType::i64: case DataType::i32:
             tensor.integers = true;
-            for (float& v : tensor.values) v = std::trunc(v);
+            for (float& v : tensor.values.edit()) v = std::trunc(v);
             return tensor;
         default:
             return Error{Errc::unsupported, "a constant cast to the ONNX data type " +

@@ -12,12 +12,13 @@
 
 #include "base/limits.hpp"
 #include "base/result.hpp"
+#include "weights/floats.hpp"
 
 namespace enlarge {
 
 struct Tensor {
     std::vector<std::int64_t> shape;  // row-major
-    std::vector<float> values;        // converted from half, bfloat16, double or integers
+    Floats values;                    // converted from half, bfloat16, double or integers
     bool integers = false;            // the file held integers (counters, sizes, quantised weights)
 };
 

@@ -95,7 +95,7 @@ TEST_P(near_miss, is_refused_and_a_tensor_is_named) {
                 expect_refusal("one more along side " + std::to_string(side) + " of", name, [&](StateDict& file) {
                     Tensor& longer = file.tensors.at(name);
                     ++longer.shape[side];
-                    longer.values.resize(longer.values.size() / static_cast<std::size_t>(shape[side]) *
+                    longer.values.edit().resize(longer.values.size() / static_cast<std::size_t>(shape[side]) *
                                              static_cast<std::size_t>(shape[side] + 1),
                                          0.01F);
                 });
@@ -121,8 +121,9 @@ TEST(near_misses, say_what_is_missing_and_what_was_expected) {
     EXPECT_EQ(refusal("family_swinir.safetensors",
                       [](StateDict& w) {
                           Tensor& weights = w.tensors.at("conv_after_body.weight");
-                          weights.values.resize(weights.values.size() / static_cast<std::size_t>(weights.shape[0]) *
-                                                static_cast<std::size_t>(weights.shape[0] + 1));
+                          auto& values = weights.values.edit();
+                          values.resize(values.size() / static_cast<std::size_t>(weights.shape[0]) *
+                                        static_cast<std::size_t>(weights.shape[0] + 1));
                           ++weights.shape[0];
                       })
                   .substr(0, 34),

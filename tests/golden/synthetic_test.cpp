@@ -50,10 +50,10 @@ TEST(golden_families_damaged, are_refused_and_the_tensor_is_named) {
             damaged = whole;
             Tensor& changed = damaged.tensors.at(name);
             changed.shape.push_back(2);
-            changed.values.resize(changed.values.size() * 2);
+            changed.values.edit().resize(changed.values.size() * 2);
             EXPECT_FALSE(recognise(damaged).ok()) << "with more of " << name;
             damaged = whole;
-            damaged.tensors.at(name).values.front() = NAN;
+            damaged.tensors.at(name).values.edit().front() = NAN;
             EXPECT_FALSE(recognise(damaged).ok()) << "with no number in " << name;
         }
         StateDict more = whole;

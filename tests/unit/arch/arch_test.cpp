@@ -127,10 +127,10 @@ TEST(arch, a_span_networks_stored_merged_convolutions_are_not_trusted_when_the_p
     StateDict weights = test::span_weights(3, SpanForm::full);
     const test::FloatPicture picture = test::random_picture(2, 3, {24, 20});
     const auto before = test::run_whole(reference_backend(), must(recognise(weights)).graph, picture);
-    for (float& value : weights.tensors.at("block_3.c2_r.eval_conv.weight").values) value = 7;
+    for (float& value : weights.tensors.at("block_3.c2_r.eval_conv.weight").values.edit()) value = 7;
     const auto stale = test::run_whole(reference_backend(), must(recognise(weights)).graph, picture);
     EXPECT_TRUE(test::same_bits(before, stale));
-    for (float& value : weights.tensors.at("block_3.c2_r.sk.weight").values) value = 7;
+    for (float& value : weights.tensors.at("block_3.c2_r.sk.weight").values.edit()) value = 7;
     EXPECT_FALSE(test::same_bits(before, test::run_whole(reference_backend(), must(recognise(weights)).graph, picture)));
 }
 
@@ -170,14 +170,14 @@ TEST(arch, a_tensor_of_the_wrong_shape_is_named_with_both_shapes) {
             StateDict damaged = whole;
             Tensor& changed = damaged.tensors.at(name);
             changed.shape.push_back(2);
-            changed.values.resize(changed.values.size() * 2);
+            changed.values.edit().resize(changed.values.size() * 2);
             EXPECT_FALSE(recognise(damaged).ok()) << name;
         }
 }
 
 TEST(arch, weights_that_are_not_finite_are_refused) {
     StateDict weights = test::rrdb_weights(1, RrdbKeys::real);
-    weights.tensors.at("body.0.rdb2.conv3.weight").values[5] = std::numeric_limits<float>::quiet_NaN();
+    weights.tensors.at("body.0.rdb2.conv3.weight").values.edit()[5] = std::numeric_limits<float>::quiet_NaN();
     EXPECT_EQ(refusal(weights, Errc::format), "tensor 'body.0.rdb2.conv3.weight' holds NaN or infinity");
 }
 

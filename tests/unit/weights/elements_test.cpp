@@ -3,10 +3,45 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <memory>
+#include <vector>
+
+#include "weights/floats.hpp"
 
 namespace enlarge {
 namespace {
+
+TEST(elements, many_halves_become_the_floats_that_each_becomes) {
+    std::vector<std::uint16_t> halves(65536 + 3);
+    for (std::size_t i = 0; i < halves.size(); ++i) halves[i] = static_cast<std::uint16_t>(i);
+    std::vector<float> floats(halves.size());
+    halves_to_floats(reinterpret_cast<const std::byte*>(halves.data()), halves.size(), floats.data());
+    for (std::size_t i = 0; i < halves.size(); ++i)
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(floats[i]), std::bit_cast<std::uint32_t>(half_to_float(halves[i]))) << i;
+}
+
+TEST(floats, are_shared_until_they_are_changed) {
+    Floats first{1, 2, 3};
+    const Floats second = first;
+    EXPECT_EQ(second.data(), first.data());
+    const auto kept = first.shared();
+    first.edit()[1] = 5;
+    EXPECT_EQ(first, (Floats{1, 5, 3}));
+    EXPECT_EQ(second, (Floats{1, 2, 3}));
+    EXPECT_EQ(kept->data(), second.data());
+    const float* const at = first.data();
+    first.edit()[2] = 7;  // nobody else has them
+    EXPECT_EQ(first.data(), at);
+    const auto constant = std::make_shared<const std::vector<float>>(2, 1.0F);
+    Floats of_others(constant);
+    of_others.edit().push_back(2);
+    EXPECT_EQ(constant->size(), 2U);
+    EXPECT_EQ(of_others, (Floats{1, 1, 2}));
+    EXPECT_TRUE(Floats().empty());
+    EXPECT_TRUE(Floats().shared()->empty());
+}
 
 TEST(half, every_value_survives_the_way_to_float_and_back) {
     for (std::uint32_t bits = 0; bits < 65536; ++bits) {
