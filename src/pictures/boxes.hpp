@@ -98,10 +98,6 @@ Bytes resolution_exif(const Resolution& resolution);
 Resolution exif_resolution(std::span<const std::byte> exif);
 // The IPTC records of a TIFF as it holds them.
 Bytes read_tiff_iptc(const Input& file);
-// Adds the tags of an EXIF block to the first directory of a finished TIFF file, where they are not there already, and
-// the IPTC records (libvips 8.14 writes a quarter of them). Either may be empty. `resolution` false: its tags go.
-Result<void> add_tiff_blocks(OutputFile& file, std::span<const std::byte> exif, std::span<const std::byte> iptc,
-                             bool resolution);
 
 // How a picture became its enlargement: positions in it move along.
 struct Enlargement {

@@ -26,6 +26,8 @@ private:
     std::unique_ptr<State> state_;
 };
 
+// How a stream of zlib's begins: deflate, 32 KiB, the usual effort.
+inline constexpr std::byte kZlibHead[] = {std::byte{0x78}, std::byte{0x9c}};
 // The end of a deflate stream: an empty last block.
 inline constexpr std::byte kDeflateEnd[] = {std::byte{3}, std::byte{0}};
 

@@ -19,6 +19,7 @@
 #include "pictures/output_file.hpp"
 #include "pictures/png_writer.hpp"
 #include "pictures/pnm.hpp"
+#include "pictures/tiff_writer.hpp"
 
 namespace enlarge {
 namespace {
@@ -96,9 +97,10 @@ int generate(VipsRegion* out, void*, void* queue, void*, gboolean*) {
 struct PictureWriter::State {
     State(OutputFile file_, Size size_, const PixelFormat& pixels_, PictureFormat format_, const WriteOptions& options_)
         : file(std::move(file_)), size(size_), pixels(pixels_), format(format_), options(options_),
-          queue(format_ == png ? 0
-                               : static_cast<std::size_t>(size_.width) * pixels_.channels *
-                                     static_cast<std::size_t>(sample_bytes(pixels_.sample)),
+          queue(format_ == png || format_ == tiff
+                    ? 0
+                    : static_cast<std::size_t>(size_.width) * pixels_.channels *
+                          static_cast<std::size_t>(sample_bytes(pixels_.sample)),
                 size_.height) {}
     ~State() { stop(); }
 
@@ -130,8 +132,9 @@ struct PictureWriter::State {
     Result<void> outcome;         // of the thread; read after join
     int written = 0;
     std::vector<std::byte> row;   // for samples that need another form
-    std::unique_ptr<PngWriter> png_rows;
+    std::unique_ptr<RowWriter> rows;  // of formats whose pixels are written here
     Result<void> begin_png();
+    Result<void> begin_tiff();
     Result<void> start_saver();
     const std::byte* full_range(const std::byte* row);
 };
@@ -175,13 +178,6 @@ int PictureWriter::State::run_saver(VipsImage* in, VipsTarget* target) {
             return vips_jpegsave_target(in, target, "Q", quality, "optimize_coding",
                                         std::int64_t{size.width} * size.height <= (1 << 24) ? TRUE : FALSE, nullptr);
         case webp: return vips_webpsave_target(in, target, "Q", quality, "lossless", lossless, "smart_subsample", TRUE, nullptr);
-        case tiff: {
-            // BigTIFF when the plain kind could run over its 4 GiB.
-            const double bytes = static_cast<double>(size.width) * size.height * pixels.channels * sample_bytes(pixels.sample);
-            const VipsForeignTiffPredictor predictor = pixels.sample == SampleType::f32 ? VIPS_FOREIGN_TIFF_PREDICTOR_FLOAT : VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL;
-            return vips_tiffsave_target(in, target, "compression", VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE, "predictor", predictor,
-                                        "bigtiff", bytes > 3.9e9 ? TRUE : FALSE, nullptr);
-        }
         case avif:
         case heic: {
             const int bits = pixels.sample == SampleType::u8 ? 8 : format_info(format).max_bits;
@@ -194,6 +190,7 @@ int PictureWriter::State::run_saver(VipsImage* in, VipsTarget* target) {
             if (lossless) return vips_jxlsave_target(in, target, "lossless", TRUE, nullptr);
             return vips_jxlsave_target(in, target, "Q", quality, nullptr);
         case png:
+        case tiff:
         case pnm:
         case pfm:
         case gif:
@@ -217,9 +214,9 @@ Result<void> PictureWriter::State::save() {
     const bool heif = format == avif || format == heic;
     if (heif || (format == webp && !blocks.exif.empty()))
         set(VIPS_META_EXIF_NAME, std::as_bytes(std::span(kPlaceholderExif)));
-    if ((heif || format == webp || format == tiff) && !blocks.xmp.empty()) set(VIPS_META_XMP_NAME, blocks.xmp);
+    if ((heif || format == webp) && !blocks.xmp.empty()) set(VIPS_META_XMP_NAME, blocks.xmp);
     if (const auto iptc = blob(image.get(), VIPS_META_IPTC_NAME); !iptc.empty()) {
-        blocks.iptc = format == tiff ? iptc_for_tiff(iptc) : iptc_for_jpeg(iptc);
+        blocks.iptc = iptc_for_jpeg(iptc);
         if (format == jpeg)
             set(VIPS_META_IPTC_NAME, blocks.iptc);
         else
@@ -255,8 +252,6 @@ Result<void> PictureWriter::State::put_blocks() {
             return put_jpeg_blocks(file, blocks, resolution);
         case webp:
             return put_webp_exif(file, blocks.exif);
-        case tiff:
-            return add_tiff_blocks(file, blocks.exif, blocks.iptc, static_cast<bool>(resolution));
         case avif:
         case heic:
             if (blocks.exif.empty()) append(blocks.exif, kPlaceholderExif.substr(6));
@@ -457,6 +452,7 @@ Result<PictureWriter> PictureWriter::create(const std::string& path, Size size, 
     }
     if (is_pnm(format)) TRY(state->file.write(pnm_header(size, pixels, format)));
     if (format == png) TRY(state->begin_png());
+    if (format == tiff) TRY(state->begin_tiff());
     return PictureWriter(std::move(state));
 }
 
@@ -475,7 +471,19 @@ Result<void> PictureWriter::State::begin_png() {
         profile = {};
     }
     TRY(file.write(png_head({size, pixels, blocks, resolution, profile})));
-    png_rows = std::make_unique<PngWriter>(file, size, pixels, usable_cores());
+    rows = png_writer(file, size, pixels, usable_cores());
+    return {};
+}
+
+Result<void> PictureWriter::State::begin_tiff() {
+    TiffDescription described{.exif = blocks.exif, .xmp = blocks.xmp, .resolution = resolution};
+    if (header) {
+        blocks.iptc = iptc_for_tiff(blob(header.get(), VIPS_META_IPTC_NAME));
+        described.iptc = blocks.iptc;
+        described.photoshop = blob(header.get(), VIPS_META_PHOTOSHOP_NAME);
+        described.profile = blob(header.get(), VIPS_META_ICC_NAME);
+    }
+    TRY(rows, tiff_writer(file, size, pixels, usable_cores(), described));
     return {};
 }
 
@@ -518,12 +526,12 @@ Result<void> PictureWriter::write(const ImageView& rows) {
         s.written += rows.size.height;
         return write_pnm_rows(s.file, rows, s.format, s.size, s.written);
     }
-    if (s.format != png && !s.saver.joinable()) TRY(s.start_saver());
+    if (!s.rows && !s.saver.joinable()) TRY(s.start_saver());
     for (int y = 0; y < rows.size.height; ++y) {
         const std::byte* row = s.full_range(rows.row(0, y));
         ++s.written;
-        if (s.format == png) {
-            TRY(s.png_rows->write(row));
+        if (s.rows) {
+            TRY(s.rows->write(row));
             continue;
         }
         if (!s.queue.push(row)) {
@@ -539,7 +547,7 @@ Result<void> PictureWriter::finish() {
     ENSURE(s.written == s.size.height);
     if (s.saver.joinable()) s.saver.join();
     if (!s.outcome.ok()) return s.outcome;
-    if (s.format == png) TRY(s.png_rows->finish());
+    if (s.rows) TRY(s.rows->finish());
     return s.file.commit();
 }
 

@@ -167,9 +167,9 @@ void write_with(const std::string& path, const Image& image, int threads) {
     auto file = pictures::OutputFile::create(path, true);
     ASSERT_TRUE(file.ok()) << file.error().message;
     ASSERT_TRUE(file->write(pictures::png_head({image.size(), image.format(), {}, {}, {}})).ok());
-    pictures::PngWriter writer(*file, image.size(), image.format(), threads);
-    for (int y = 0; y < image.size().height; ++y) ASSERT_TRUE(writer.write(view(image).row(0, y)).ok());
-    ASSERT_TRUE(writer.finish().ok());
+    const auto writer = pictures::png_writer(*file, image.size(), image.format(), threads);
+    for (int y = 0; y < image.size().height; ++y) ASSERT_TRUE(writer->write(view(image).row(0, y)).ok());
+    ASSERT_TRUE(writer->finish().ok());
     ASSERT_TRUE(file->commit().ok());
 }
 
