@@ -78,7 +78,7 @@ TEST(vulkan_devices, the_fastest_is_taken_by_the_kept_measurement) {
                 verdict.device_ms = i == faster ? 2 : 5;
                 verdict.cpu_ms = 9;
                 vulkan::store_verdict(options.cache_folder,
-                                      vulkan::verdict_name(network(), all[i], Precision::fp32), verdict);
+                                      vulkan::verdict_name(network(), all[i], vulkan::Numbers::fp32), verdict);
             }
             name = all[faster].name;
         }

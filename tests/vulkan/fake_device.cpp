@@ -135,7 +135,8 @@ VKAPI_ATTR void VKAPI_CALL features(VkPhysicalDevice device, VkPhysicalDeviceFea
     for (auto* one = static_cast<VkBaseOutStructure*>(all->pNext); one; one = one->pNext) {
         if (one->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES && fake().no_half)
             reinterpret_cast<VkPhysicalDevice16BitStorageFeatures*>(one)->storageBuffer16BitAccess = VK_FALSE;
-        if (one->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES && fake().no_half)
+        if (one->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES &&
+            (fake().no_half || fake().no_half_sums))
             reinterpret_cast<VkPhysicalDeviceShaderFloat16Int8Features*>(one)->shaderFloat16 = VK_FALSE;
         if (one->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES && fake().no_timeline)
             reinterpret_cast<VkPhysicalDeviceTimelineSemaphoreFeatures*>(one)->timelineSemaphore = VK_FALSE;

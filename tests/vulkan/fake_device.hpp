@@ -28,6 +28,7 @@ struct FakeDevice final : vulkan::Interposer {
 
     // What the device is made to say.
     std::function<void(VkPhysicalDeviceLimits&)> limits;
+    bool no_half_sums = false;  // fp16 in memory only
     bool no_half = false, no_timeline = false, two_heaps = false;
     bool graphics_card = false;      // not software
     int devices = 1;                 // the one device that is there, so often

@@ -22,23 +22,38 @@ CompileOptions in_half() {
     return options;
 }
 
-bool has_half() {
+// Whether the device has fp16 in memory, and with `sums` in arithmetic too.
+bool has_half(bool sums) {
     for (const DeviceInfo& info : vulkan_backend().probe())
-        if (info.usable) return std::find(info.precisions.begin(), info.precisions.end(), Precision::fp16) !=
-                                info.precisions.end();
+        if (info.usable)
+            return info.detail.find(sums ? "fp16 ones" : "fp16 with fp32 sums") != std::string::npos;
     return false;
 }
 
 #define ENLARGE_NEEDS_HALF() \
     ENLARGE_NEEDS_VULKAN();  \
-    if (!has_half()) GTEST_SKIP() << "this Vulkan device has no 16-bit storage"
+    if (!has_half(false)) GTEST_SKIP() << "this Vulkan device has no 16-bit storage"
+#define ENLARGE_NEEDS_HALF_SUMS() \
+    ENLARGE_NEEDS_HALF();         \
+    if (!has_half(true)) GTEST_SKIP() << "this Vulkan device has no fp16 arithmetic"
 
-// Every operation that runs in half precision: numbers of a tensor have 11 bits, sums 24, and a case has a few tensors.
-TEST(vulkan_half, operations_compute_what_the_reference_computes) {
+// What a description says of how numbers are summed.
+bool sums_in_half(const Program& program) {
+    return program.info().description.find("fp16 with sums of fp16 and fp32") != std::string::npos;
+}
+
+// Every operation that runs in half precision: numbers of a tensor have 11 bits, sums 24 or (of few products) 11, and a
+// case has a few tensors.
+class vulkan_half_sums : public testing::TestWithParam<bool> {};
+
+TEST_P(vulkan_half_sums, operations_compute_what_the_reference_computes) {
     ENLARGE_NEEDS_HALF();
-    const auto backend = test::vulkan_without_self_check();
+    if (GetParam() && !has_half(true)) GTEST_SKIP() << "this Vulkan device has no fp16 arithmetic";
+    FakeDevice device;
+    device.no_half_sums = !GetParam();
+    const auto backend = test::vulkan_with(device);
     const FloatPicture picture = test::tensor_picture();
-    int ran = 0, refused = 0, rounded = 0;
+    int ran = 0, refused = 0, rounded = 0, sums = 0;
     for (const TensorCase& one : test::all_tensor_cases()) {
         SCOPED_TRACE(one.name);
         const Graph graph = test::tensor_network(one);
@@ -52,6 +67,7 @@ TEST(vulkan_half, operations_compute_what_the_reference_computes) {
         }
         ++ran;
         EXPECT_EQ((*program)->info().precision, Precision::fp16);
+        sums += sums_in_half(**program);
         const FloatPicture truth = test::run_whole(reference_backend(), graph, picture);
         float most = 1;
         for (const float v : truth.values) most = std::max(most, std::fabs(v));
@@ -66,6 +82,92 @@ TEST(vulkan_half, operations_compute_what_the_reference_computes) {
     EXPECT_GT(ran, 20);
     EXPECT_GT(refused, 5);
     EXPECT_GT(rounded, 10) << "half precision shows";
+    EXPECT_EQ(sums > 0, GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(each, vulkan_half_sums, testing::Bool(),
+                         [](const auto& info) { return info.param ? "fp16_arithmetic" : "fp16_storage"; });
+
+// Channels that are no multiples of what a work group takes or of a sum in half precision, for every form of Winograd's
+// kernel and for the direct one.
+TEST(vulkan_half, every_form_sums_in_half_precision_with_one_result_for_all_tiles) {
+    ENLARGE_NEEDS_HALF_SUMS();
+    test::NetworkBuilder b(11, 3);
+    int x = b.prelu(b.conv(0, 37));
+    x = b.prelu(b.conv(x, 45));
+    x = b.conv(b.upsample_nearest(x, 2), 26);
+    b.add(b.conv(x, 3), b.upsample_nearest(0, 2));
+    const Graph graph = b.finish();
+    const FloatPicture picture = test::random_picture(8, 3, {53, 18});
+    const FloatPicture truth = test::run_whole(reference_backend(), graph, picture);
+    struct Form {
+        std::uint32_t threads, shared_bytes;
+        bool winograd;
+    };
+    std::vector<FloatPicture> results;
+    for (const Form& form : {Form{1024, 32768, true}, Form{256, 32768, true}, Form{256, 20000, true},
+                             Form{256, 18000, false}}) {
+        SCOPED_TRACE(form.shared_bytes);
+        FakeDevice device;
+        device.limits = [&](VkPhysicalDeviceLimits& l) {
+            l.maxComputeWorkGroupInvocations = l.maxComputeWorkGroupSize[0] = form.threads;
+            l.maxComputeSharedMemorySize = form.shared_bytes;
+        };
+        const auto backend = test::vulkan_with(device);
+        const auto program = test::must(backend->compile(graph, in_half()));
+        EXPECT_TRUE(sums_in_half(*program));
+        EXPECT_EQ(program->info().description.find("Winograd") != std::string::npos, form.winograd);
+        const FloatPicture got = test::run_tiled(*program, picture, 1 << 16);
+        const double difference = test::largest_difference(truth, got);
+        EXPECT_LE(difference, 0.03);
+        EXPECT_GT(difference, 1e-4) << "half precision shows";
+        EXPECT_EQ(test::run_tiled(*program, picture, 20).values, got.values) << "in tiles";
+        if (form.winograd) results.push_back(got);
+    }
+    for (const FloatPicture& one : results) EXPECT_EQ(one.values, results.front().values);
+}
+
+// 200 * 1024 is more than half precision knows. Such products cancel each other here, and 25 * 1024 remains.
+Graph with_large_products() {
+    test::NetworkBuilder b(12, 3);
+    const auto conv = [&](int from, int in, int out, auto&& weight) {
+        std::vector<float> weights(static_cast<std::size_t>(9 * in * out), 0.0F);
+        for (int o = 0; o < out; ++o)
+            for (int c = 0; c < in; ++c) weights[static_cast<std::size_t>(9 * (o * in + c) + 4)] = weight(o, c);
+        return test::must(b.graph.conv2d(from, out, 3, weights, std::vector<float>(static_cast<std::size_t>(out))));
+    };
+    const int x = conv(0, 3, 9, [](int o, int c) { return o % 3 == c ? 1024.0F : 0.0F; });
+    const int y = conv(x, 9, 3, [](int o, int c) {
+        const float by_turn[] = {200.0F, -200.0F, 25.0F};
+        return c % 3 == o ? by_turn[c / 3] : 0.0F;
+    });
+    b.scale_shift(y, std::vector<float>(3, 1.0F / 25600), std::vector<float>(3));
+    return b.finish();
+}
+
+// Which sums, which numbers in memory: what keeps the gate, the fastest first, on a card and where fp16 is asked for.
+TEST(vulkan_half, sums_are_in_half_precision_where_the_network_keeps_the_gate_with_them) {
+    ENLARGE_NEEDS_HALF_SUMS();
+    const Graph good = test::compact_graph(3, {24, 2, 2, 3}), large = with_large_products();
+    FakeDevice card;
+    card.graphics_card = true;
+    const auto backend = test::vulkan_with(card, true);
+    for (const CompileOptions& options : {CompileOptions{}, in_half()}) {
+        const auto summed = test::must(backend->compile(good, options));
+        const auto stored = test::must(backend->compile(large, options));
+        EXPECT_TRUE(sums_in_half(*summed));
+        EXPECT_EQ(stored->info().precision, Precision::fp16);
+        EXPECT_FALSE(sums_in_half(*stored)) << stored->info().description;
+        EXPECT_NE(stored->info().description.find("fp16 with fp32 sums"), std::string::npos);
+        EXPECT_GE(stored->info().calibration_psnr, 58);
+    }
+    FakeDevice old_card;
+    old_card.graphics_card = old_card.no_half_sums = true;
+    const auto old = test::vulkan_with(old_card, true);
+    EXPECT_EQ(old->probe().at(0).detail.find("fp16 ones"), std::string::npos) << old->probe().at(0).detail;
+    const auto stored = test::must(old->compile(good, {}));
+    EXPECT_EQ(stored->info().precision, Precision::fp16);
+    EXPECT_FALSE(sums_in_half(*stored));
 }
 
 TEST(vulkan_half, takes_half_the_memory) {

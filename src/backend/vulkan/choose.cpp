@@ -14,7 +14,8 @@ namespace {
 constexpr int kWide = 32, kHigh = 8, kMostChunk = 8;
 
 std::uint32_t shared_bytes(const Form& form) {
-    return 4 * form.chunk * ((kHigh + 2) * (kWide + 2) + 9 * (form.threads / 8));
+    const std::uint32_t each = form.numbers == Numbers::fp16 ? 2 : 4;
+    return each * form.chunk * ((kHigh + 2) * (kWide + 2) + 9 * (form.threads / 8));
 }
 
 bool is_conv3(const tensors::FusedConv& p) {
@@ -32,7 +33,7 @@ Form conv3_form(const tensors::FusedConv& p, const Facts& facts, Form form) {
 }
 
 Choice by_winograd(const tensors::FusedConv& p, const Facts& facts, Form form) {
-    const WinogradShape shape = winograd_shape(facts.limits);
+    const WinogradShape shape = winograd_shape(facts.limits, form.numbers);
     form.threads = shape.threads;
     form.outs = shape.outs;
     form.chunk = shape.chunk;
@@ -52,10 +53,10 @@ Choice by_conv3(const tensors::FusedConv& p, const Form& form) {
 }  // namespace
 
 Choice choose_kernel(tensors::Call& call, const Facts& facts, const Winograd& winograd, tensors::Address weights,
-                     bool half) {
+                     Numbers numbers) {
     const std::string_view name = call.kernel;
     Choice plain{call.kernel, static_cast<std::uint64_t>(call.items), static_cast<double>(call.work),
-                 name == "tensor_groups", Form{.threads = facts.threads(), .half = half}};
+                 name == "tensor_groups", Form{.threads = facts.threads(), .numbers = numbers}};
     if (name != "tensor_conv") return plain;
     tensors::FusedConv p;
     std::memcpy(&p, call.parameters.data(), sizeof p);

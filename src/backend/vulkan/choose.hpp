@@ -19,9 +19,8 @@ struct Choice {
     bool groups = false;  // a work group computes an item, else a thread
     Form form{};
 };
-// Where the call's weights are among the transformed ones, its parameters are made to name those. `half`: tensors hold
-// half precision.
+// Where the call's weights are among the transformed ones, its parameters are made to name those.
 Choice choose_kernel(tensors::Call& call, const Facts& facts, const Winograd& winograd, tensors::Address weights,
-                     bool half);
+                     Numbers numbers);
 
 }  // namespace enlarge::vulkan

@@ -114,13 +114,24 @@ Result<void> Device::create() {
     storage.storageBuffer16BitAccess = facts_.half_storage;
     VkPhysicalDeviceTimelineSemaphoreFeatures timeline{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES};
     timeline.timelineSemaphore = VK_TRUE;
+    VkPhysicalDeviceShaderFloat16Int8Features half{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES};
+    half.shaderFloat16 = VK_TRUE;
     VkPhysicalDeviceFeatures2 features{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
     features.pNext = &storage;
     if (facts_.timeline) storage.pNext = &timeline;
+    if (facts_.half_arithmetic) {
+        half.pNext = storage.pNext;
+        storage.pNext = &half;
+    }
+    const char* const half_extension = VK_KHR_SHADER_FLOAT16_INT8_EXTENSION_NAME;
     VkDeviceCreateInfo info{VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO};
     info.pNext = &features;
     info.queueCreateInfoCount = 1;
     info.pQueueCreateInfos = &queue;
+    if (facts_.half_arithmetic && facts_.version < VK_API_VERSION_1_2) {  // newer ones have it without
+        info.enabledExtensionCount = 1;
+        info.ppEnabledExtensionNames = &half_extension;
+    }
     const InstanceFunctions& from = instance_->functions;
     TRY(check(from.vkCreateDevice(facts_.handle, &info, nullptr, &device_), "opening the device"));
 #define ENLARGE_FIND(function) \
@@ -201,8 +212,10 @@ Result<VkPipeline> Device::kernel(std::string_view name, const Form& form) {
     const std::lock_guard lock(pipelines_mutex_);
     const std::pair<std::string, Form> key{name, form};
     if (const auto it = pipelines_.find(key); it != pipelines_.end()) return it->second;
-    const Kernel* const source = find_kernel(name, form.half);
-    if (!source) return Error{Errc::internal, "Vulkan: no kernel " + key.first + (form.half ? " in fp16" : "")};
+    const Kernel* const source = find_kernel(name, form.numbers);
+    if (!source)
+        return Error{Errc::internal,
+                     "Vulkan: no kernel " + key.first + (form.numbers == Numbers::fp32 ? "" : " in fp16")};
     VkShaderModuleCreateInfo module_info{VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO};
     module_info.codeSize = source->code.size_bytes();
     module_info.pCode = source->code.data();

@@ -7,11 +7,16 @@
 
 namespace enlarge::vulkan {
 
-const Kernel* find_kernel(std::string_view name, bool half) {
-    const std::string wanted = std::string(name) + (half ? "_half" : "");
-    for (const Kernel& kernel : kernel_data())
-        if (kernel.name == wanted) return &kernel;
-    return nullptr;
+const Kernel* find_kernel(std::string_view name, Numbers numbers) {
+    const auto found = [&](const char* ending) -> const Kernel* {
+        const std::string wanted = std::string(name) + ending;
+        for (const Kernel& kernel : kernel_data())
+            if (kernel.name == wanted) return &kernel;
+        return nullptr;
+    };
+    if (numbers == Numbers::fp32) return found("");
+    const Kernel* const sums = numbers == Numbers::fp16 ? found("_sums") : nullptr;
+    return sums ? sums : found("_half");
 }
 
 int addresses_of(std::string_view name) {

@@ -33,6 +33,13 @@ namespace enlarge::vulkan {
     X(picture_in, 3)               \
     X(picture_out, 3)
 
+// How tensors hold numbers and how they are summed.
+enum class Numbers : int {
+    fp32,
+    stored_fp16,  // in half precision, all sums in single
+    fp16,         // 3x3 convolutions sum few products in half precision, and those sums in single
+};
+
 struct Kernel {
     std::string_view name;
     std::span<const std::uint32_t> code;
@@ -42,12 +49,13 @@ struct Kernel {
 struct Form {
     std::uint32_t threads = 0, outs = 0, chunk = 0;
     std::int32_t activation = -1;  // a MapKind
-    bool half = false;             // tensors hold half precision
+    Numbers numbers = Numbers::fp32;
     auto operator<=>(const Form&) const = default;
 };
 
-// Null for a name that no kernel has, or not in half precision.
-const Kernel* find_kernel(std::string_view name, bool half = false);
+// Null for a name that no kernel has, or not with such numbers. Kernels that sum nothing in half precision, or too
+// little to gain by it, are the same for both kinds of fp16.
+const Kernel* find_kernel(std::string_view name, Numbers numbers = Numbers::fp32);
 // 0 for a name that no kernel has.
 int addresses_of(std::string_view name);
 

@@ -11,7 +11,15 @@
 namespace enlarge::vulkan {
 namespace {
 
-ProgramInfo info_of(const Device& device, const Graph& graph, const Winograd& winograd, bool half) {
+const char* numbers_text(Numbers numbers) {
+    switch (numbers) {
+        case Numbers::fp32: return ", fp32";
+        case Numbers::stored_fp16: return ", fp16 with fp32 sums";
+        default: return ", fp16 with sums of fp16 and fp32";
+    }
+}
+
+ProgramInfo info_of(const Device& device, const Graph& graph, const Winograd& winograd, Numbers numbers) {
     ProgramInfo info;
     const int step = graph.size_multiple();
     const auto radius = graph.receptive_radius();
@@ -21,8 +29,8 @@ ProgramInfo info_of(const Device& device, const Graph& graph, const Winograd& wi
     // A halo that is cut to the multiple must still hold what a pixel sees.
     info.halo = radius ? (*radius + step - 1) / step * step : kWholePicture;
     info.alignment = step;
-    info.precision = half ? Precision::fp16 : Precision::fp32;
-    info.description = "vulkan " + device.facts().name + (half ? ", fp16 with fp32 sums" : ", fp32") + ", node by node";
+    info.precision = numbers == Numbers::fp32 ? Precision::fp32 : Precision::fp16;
+    info.description = "vulkan " + device.facts().name + numbers_text(numbers) + ", node by node";
     if (winograd.weights.empty()) return info;
     info.halo = winograd.halo;
     info.alignment = winograd.alignment;
@@ -66,6 +74,14 @@ std::string no_half(const Graph& graph, const Facts& facts) {
     for (const Node& node : graph.nodes())
         if (!in_half(node)) return "its " + std::string(node.name()) + " is computed in fp32 only";
     return {};
+}
+
+bool has_half_sums(const Graph& graph, const Facts& facts) {
+    const auto sums = [](const Node& node) {
+        const auto* conv = node.as<op::Conv2d>();
+        return conv && conv->same_kernel() == 3;
+    };
+    return facts.half_arithmetic && std::any_of(graph.nodes().begin(), graph.nodes().end(), sums);
 }
 
 std::int64_t VulkanProgram::memory_bytes(Size tile) const {
@@ -119,15 +135,15 @@ Result<const Program*> Shared::on_cpu() const {
 namespace {
 
 Result<std::shared_ptr<Shared>> on_device(std::shared_ptr<Device> device, const Graph& graph, ThreadPool* pool,
-                                          bool half) {
+                                          Numbers numbers) {
     auto shared = std::make_shared<Shared>();
     shared->device = std::move(device);
     shared->graph = graph;
     shared->constants.add(graph);
     shared->fusion = tensors::fuse(graph);
-    shared->winograd = add_winograd(graph, shared->device->facts(), shared->constants);
-    shared->half = half;
-    shared->info = info_of(*shared->device, graph, shared->winograd, half);
+    shared->winograd = add_winograd(graph, shared->device->facts(), shared->constants, numbers);
+    shared->numbers = numbers;
+    shared->info = info_of(*shared->device, graph, shared->winograd, numbers);
     shared->pool = pool;
     const auto& values = shared->constants.values;
     const std::uint64_t range = shared->device->facts().limits.maxStorageBufferRange - 256;
@@ -148,7 +164,7 @@ Result<std::shared_ptr<Shared>> on_device(std::shared_ptr<Device> device, const 
 }  // namespace
 
 Result<std::unique_ptr<VulkanProgram>> make_program(const Devices& devices, const Graph& graph, ThreadPool* pool,
-                                                    bool half) {
+                                                    Numbers numbers) {
     TRY(graph.validate());
     if (graph.inputs() != 1)
         return Error{Errc::unsupported,
@@ -158,7 +174,7 @@ Result<std::unique_ptr<VulkanProgram>> make_program(const Devices& devices, cons
                                             std::to_string(graph.output().channels) + " channels"};
     std::vector<std::shared_ptr<Shared>> all;
     for (const std::shared_ptr<Device>& device : devices) {
-        TRY(auto one, on_device(device, graph, pool, half));
+        TRY(auto one, on_device(device, graph, pool, numbers));
         all.push_back(std::move(one));
     }
     if (all.size() > 1) all.front()->info.description += ", on " + std::to_string(all.size()) + " devices";

@@ -28,10 +28,10 @@ struct Shared {
     tensors::Fusion fusion;
     Winograd winograd;
     Buffer weights;
-    bool half = false;  // tensors hold half precision
+    Numbers numbers = Numbers::fp32;
 
     // Of a number of a tensor, in bytes; plans count in floats.
-    [[nodiscard]] std::uint64_t unit() const { return half ? 2 : 4; }
+    [[nodiscard]] std::uint64_t unit() const { return numbers == Numbers::fp32 ? 4 : 2; }
     [[nodiscard]] std::uint64_t bytes(const tensors::Plan& plan) const { return plan.bytes / 4 * unit(); }
     [[nodiscard]] Result<tensors::Plan> plan(Size tile) const { return tensors::plan_tensors(graph, tile, fusion); }
 
@@ -56,6 +56,7 @@ public:
     Result<std::unique_ptr<Session>> session() const override;
     [[nodiscard]] int devices() const override { return static_cast<int>(all_.size()); }
     [[nodiscard]] std::int64_t peak_device_bytes() const override { return first().device->most_bytes.load(); }
+    [[nodiscard]] Numbers numbers() const { return first().numbers; }
     [[nodiscard]] const Facts& facts() const { return first().device->facts(); }
     // Before anyone else has the program: how far it was from fp32, in dB.
     void measured(double psnr) { first().info.calibration_psnr = psnr; }
@@ -74,10 +75,13 @@ private:
 // other tensors, or sums as they go, need more bits.
 std::string no_half(const Graph& graph, const Facts& facts);
 
-// Fails with Errc::unsupported for networks that are no picture in, picture out. `half`: tensors in half precision,
-// sums in single precision; only where no_half() is empty. Devices of one kind only: their results have the same bits.
+// Whether this network has what is summed in half precision, on a device that does.
+bool has_half_sums(const Graph& graph, const Facts& facts);
+
+// Fails with Errc::unsupported for networks that are no picture in, picture out. Half precision only where no_half() is
+// empty, sums in it where has_half_sums(). Devices of one kind only: their results have the same bits.
 using Devices = std::vector<std::shared_ptr<Device>>;
 Result<std::unique_ptr<VulkanProgram>> make_program(const Devices& devices, const Graph& graph, ThreadPool* pool,
-                                                    bool half);
+                                                    Numbers numbers);
 
 }  // namespace enlarge::vulkan

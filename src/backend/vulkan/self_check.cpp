@@ -15,7 +15,7 @@
 namespace enlarge::vulkan {
 namespace {
 
-constexpr int kVersion = 3;        // raised whenever the picture, the bound or the kernels change
+constexpr int kVersion = 4;        // raised whenever the picture, the bound or the kernels change
 constexpr double kBound = 1e-3;    // a quarter of a step of 8 bits; sums in another order differ by a hundredth of it
 constexpr double kHalfDb = 58, kHalfLargest = 1.0 / 255, kSamePsnr = 120;
 constexpr int kSide = 24, kHalfSide = 48, kTimedSide = 96;
@@ -101,9 +101,10 @@ bool Verdict::good(Precision precision) const {
     return finite && psnr >= kHalfDb && largest <= kHalfLargest;
 }
 
-std::string verdict_name(const Graph& graph, const Facts& facts, Precision precision) {
+std::string verdict_name(const Graph& graph, const Facts& facts, Numbers numbers) {
     std::string whose = facts.name + "\n" + facts.driver + "\n" + std::to_string(facts.driver_version) + "\n" +
-                        enlarge::version() + "\n" + std::to_string(kVersion) + std::string(precision_name(precision));
+                        enlarge::version() + "\n" + std::to_string(kVersion) + " " +
+                        std::to_string(static_cast<int>(numbers));
     whose.append(reinterpret_cast<const char*>(facts.device_uuid), VK_UUID_SIZE);
     whose.append(reinterpret_cast<const char*>(facts.driver_uuid), VK_UUID_SIZE);
     const GraphHash network = hash(graph);

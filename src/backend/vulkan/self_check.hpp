@@ -8,6 +8,7 @@
 
 #include "backend/backend.hpp"
 #include "backend/vulkan/facts.hpp"
+#include "backend/vulkan/kernels.hpp"
 
 namespace enlarge::vulkan {
 
@@ -22,7 +23,7 @@ struct Verdict {
 };
 
 // The name of a verdict: the network, how it is computed, the device, its driver and our version.
-std::string verdict_name(const Graph& graph, const Facts& facts, Precision precision);
+std::string verdict_name(const Graph& graph, const Facts& facts, Numbers numbers);
 
 // Nothing where there is none, or it is damaged.
 std::optional<Verdict> load_verdict(const std::string& folder, const std::string& name);

@@ -145,7 +145,7 @@ private:
     Result<Prepared> prepare_call(tensors::Call& call, std::uint64_t parameters_at) {
         const DeviceFunctions& vk = device_->vk;
         Prepared made{};
-        made.choice = choose_kernel(call, device_->facts(), shared_->winograd, kWeights, shared_->half);
+        made.choice = choose_kernel(call, device_->facts(), shared_->winograd, kWeights, shared_->numbers);
         TRY(made.pipeline, device_->kernel(made.choice.kernel, made.choice.form));
         const VkDescriptorSetLayout layout = device_->set_layout();
         VkDescriptorSetAllocateInfo info{VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO};

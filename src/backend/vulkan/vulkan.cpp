@@ -66,8 +66,9 @@ public:
     }
 
     Result<void> worth_choosing(const Graph& graph, const Program& program, const CompileOptions& options) const {
-        const Facts& facts = static_cast<const VulkanProgram&>(program).facts();
-        TRY(const Verdict verdict, verdict_of(graph, program, facts, options, true));
+        const auto& mine = static_cast<const VulkanProgram&>(program);
+        const Facts& facts = mine.facts();
+        TRY(const Verdict verdict, verdict_of(graph, mine, facts, options, true));
         if (verdict.device_ms <= verdict.cpu_ms) return {};
         return Error{Errc::unsupported, facts.name + " takes " + text_of(verdict.device_ms, 3) +
                                             " ms for a small picture, the processor " + text_of(verdict.cpu_ms, 3) +
@@ -137,7 +138,8 @@ private:
     }
 
     // Half precision where it was asked for; where nothing was, on devices that gain by it if this network keeps the
-    // gate there. Otherwise single precision, which is compared with the processor's.
+    // gate there. Otherwise single precision, which is compared with the processor's. Sums in half precision are taken
+    // only where the network keeps the gate with them.
     Result<std::unique_ptr<VulkanProgram>> choose(const Devices& devices, const Graph& graph,
                                                   const CompileOptions& options) const {
         const Facts& facts = devices.front()->facts();
@@ -145,14 +147,16 @@ private:
         const bool asked = options.precision == Precision::fp16;
         if (asked && !why.empty()) return Error{Errc::unsupported, "Vulkan: precision fp16: " + why};
         const bool tried = options.precision == Precision::automatic && options_.self_check && !facts.software();
-        if (asked || (tried && why.empty())) {
-            TRY(auto half, make_program(devices, graph, options.pool, true));
+        for (const Numbers numbers : {Numbers::fp16, Numbers::stored_fp16}) {
+            if (!asked && !(tried && why.empty())) break;
+            if (numbers == Numbers::fp16 && !has_half_sums(graph, facts)) continue;
+            TRY(auto half, make_program(devices, graph, options.pool, numbers));
             if (!options_.self_check) return half;
             TRY(const Verdict verdict, verdict_of(graph, *half, facts, options, false));
             half->measured(verdict.psnr);
-            if (asked || verdict.good(Precision::fp16)) return half;
+            if (verdict.good(Precision::fp16) || (asked && numbers == Numbers::stored_fp16)) return half;
         }
-        TRY(auto program, make_program(devices, graph, options.pool, false));
+        TRY(auto program, make_program(devices, graph, options.pool, Numbers::fp32));
         if (options_.self_check) TRY(check(graph, *program, facts, options));
         return program;
     }
@@ -194,15 +198,17 @@ private:
         info.precisions = {Precision::fp32};
         if (facts.half_storage) info.precisions.push_back(Precision::fp16);
         info.detail = "Vulkan " + facts.version_text() + ", " + facts.driver + "; rung " + rung_name(facts.rung()) +
-                      (facts.half_storage ? "; fp32, fp16 with fp32 sums" : "; fp32");
+                      (facts.half_storage ? "; fp32, fp16 with fp32 sums" : "; fp32") +
+                      (facts.half_storage && facts.half_arithmetic ? " or, where a network keeps its gate, fp16 ones"
+                                                                   : "");
         if (facts.software()) info.detail += "; software, never taken by auto";
         return info;
     }
 
     // What is known of a network on a device, measured where it is not.
-    Result<Verdict> verdict_of(const Graph& graph, const Program& program, const Facts& facts,
+    Result<Verdict> verdict_of(const Graph& graph, const VulkanProgram& program, const Facts& facts,
                                const CompileOptions& options, bool timed) const {
-        const std::string name = verdict_name(graph, facts, program.info().precision);
+        const std::string name = verdict_name(graph, facts, program.numbers());
         const std::lock_guard lock(verdicts_mutex_);
         auto it = verdicts_.find(name);
         if (it == verdicts_.end())
@@ -216,7 +222,7 @@ private:
     }
 
     // Fails when the device computes this network wrongly.
-    Result<void> check(const Graph& graph, const Program& program, const Facts& facts,
+    Result<void> check(const Graph& graph, const VulkanProgram& program, const Facts& facts,
                        const CompileOptions& options) const {
         TRY(const Verdict verdict, verdict_of(graph, program, facts, options, false));
         if (verdict.good(Precision::fp32)) return {};

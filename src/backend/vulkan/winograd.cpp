@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <numeric>
 #include <vector>
 
 #include "backend/backend.hpp"
+#include "base/half.hpp"
 #include "graph/traits.hpp"
 
 namespace enlarge::vulkan {
@@ -16,10 +18,12 @@ constexpr int kBlock = 4, kPlaces = 36;
 constexpr int kLeastIn = 16, kLeastOut = 24;  // channels: with fewer, transforms cost more than they save
 constexpr int kWidestHalo = 160;
 constexpr int kMostAlignment = 64;
+constexpr std::uint32_t kProducts = 8;  // in a sum in half precision
 
 // Of a work group's 16 blocks: `chunk` channels of pixels and weights, at least the sums of eight channels.
-std::uint32_t shared_bytes(const WinogradShape& shape) {
-    return 16 * kPlaces * std::max(shape.chunk * (4 + shape.outs / 4), 32U);
+std::uint32_t shared_bytes(const WinogradShape& shape, Numbers numbers) {
+    const std::uint32_t four = numbers == Numbers::fp16 ? 8 : 16;  // bytes of four numbers; sums are in fp32
+    return kPlaces * std::max(four * shape.chunk * (4 + shape.outs / 4), 16 * 32U);
 }
 
 bool suits(const Node& node) {
@@ -62,10 +66,12 @@ std::int64_t reach_of(const Graph& graph, const std::vector<bool>& blocks, std::
     return reach;
 }
 
-// G g G transposed, in double precision.
-std::array<float, kPlaces> transformed(const float* g) {
-    constexpr double a = 1.0 / 6, b = 1.0 / 24, c = 1.0 / 12;
-    constexpr double to[6][3] = {{1.0 / 4, 0, 0}, {-a, -a, -a}, {-a, a, -a}, {b, c, a}, {b, -c, a}, {0, 0, 1}};
+// G g G transposed, in double precision. `near` and `wide` as in the shader: where polynomials are taken.
+std::array<float, kPlaces> transformed(const float* g, double near, double wide) {
+    const double n = near * near, w = wide * wide, by_n = 2 * n * (n - w), by_w = 2 * w * (w - n);
+    const double to[6][3] = {{1 / (n * w), 0, 0},           {1 / by_n, near / by_n, n / by_n},
+                             {1 / by_n, -near / by_n, n / by_n}, {1 / by_w, wide / by_w, w / by_w},
+                             {1 / by_w, -wide / by_w, w / by_w}, {0, 0, 1}};
     std::array<float, kPlaces> all{};
     for (int v = 0; v < 6; ++v)
         for (int u = 0; u < 6; ++u) {
@@ -77,31 +83,46 @@ std::array<float, kPlaces> transformed(const float* g) {
     return all;
 }
 
-// Fours of outputs x inputs x 36 places x the four.
-void append(const Values& weights, std::size_t out, std::vector<float>& values) {
+// Fours of outputs x inputs x 36 places x the four; for sums in half precision they are halves.
+void append(const Values& weights, std::size_t out, Numbers numbers, std::vector<float>& values) {
     const std::size_t in = weights->size() / (9 * out), first = values.size();
-    values.resize(first + (out + 3) / 4 * 4 * in * kPlaces);
+    const std::size_t each = numbers == Numbers::fp16 ? 2 : 1;
+    values.resize(first + (out + 3) / 4 * 4 * in * kPlaces / each);
+    auto* const bytes = reinterpret_cast<std::byte*>(values.data() + first);
     for (std::size_t o = 0; o < out; ++o)
         for (std::size_t c = 0; c < in; ++c) {
-            const auto places = transformed(weights->data() + (o * in + c) * 9);
-            for (std::size_t k = 0; k < kPlaces; ++k)
-                values[first + ((o / 4 * in + c) * kPlaces + k) * 4 + o % 4] = places[k];
+            const float* const kernel = weights->data() + (o * in + c) * 9;
+            const auto places = each == 2 ? transformed(kernel, 0.75, 1.5) : transformed(kernel, 1, 2);
+            for (std::size_t k = 0; k < kPlaces; ++k) {
+                const std::size_t at = ((o / 4 * in + c) * kPlaces + k) * 4 + o % 4;
+                const std::uint16_t half = float_to_half(places[k]);
+                if (each == 2) std::memcpy(bytes + at * sizeof half, &half, sizeof half);
+                else std::memcpy(bytes + at * sizeof(float), &places[k], sizeof(float));
+            }
         }
 }
 
 }  // namespace
 
-WinogradShape winograd_shape(const VkPhysicalDeviceLimits& limits) {
+WinogradShape winograd_shape(const VkPhysicalDeviceLimits& limits, Numbers numbers) {
     const std::uint32_t most = std::min(limits.maxComputeWorkGroupInvocations, limits.maxComputeWorkGroupSize[0]);
+    const auto fits = [&](const WinogradShape& shape) {
+        return shape.threads <= most && shared_bytes(shape, numbers) <= limits.maxComputeSharedMemorySize;
+    };
+    if (numbers == Numbers::fp16) {
+        for (const WinogradShape& shape : {WinogradShape{288, 32, kProducts}, WinogradShape{144, 16, kProducts}})
+            if (fits(shape)) return shape;
+        return {};
+    }
     for (const WinogradShape& shape :
          {WinogradShape{288, 32, 6}, WinogradShape{288, 32, 4}, WinogradShape{144, 16, 6}, WinogradShape{144, 16, 4}})
-        if (shape.threads <= most && shared_bytes(shape) <= limits.maxComputeSharedMemorySize) return shape;
+        if (fits(shape)) return shape;
     return {};
 }
 
-Winograd add_winograd(const Graph& graph, const Facts& facts, tensors::Constants& constants) {
+Winograd add_winograd(const Graph& graph, const Facts& facts, tensors::Constants& constants, Numbers numbers) {
     Winograd made;
-    if (winograd_shape(facts.limits).threads == 0) return made;
+    if (winograd_shape(facts.limits, numbers).threads == 0) return made;
     const std::vector<Node>& nodes = graph.nodes();
     const bool tiles = graph.receptive_radius().has_value();
     std::vector<bool> blocks(nodes.size());
@@ -124,7 +145,7 @@ Winograd add_winograd(const Graph& graph, const Facts& facts, tensors::Constants
         if (!blocks[i]) continue;
         const Values& weights = nodes[i].as<op::Conv2d>()->weights;
         if (made.weights.emplace(constants.places.at(weights->data()), constants.values.size() * sizeof(float)).second)
-            append(weights, static_cast<std::size_t>(nodes[i].channels), constants.values);
+            append(weights, static_cast<std::size_t>(nodes[i].channels), numbers, constants.values);
     }
     return made;
 }

@@ -9,14 +9,16 @@
 
 #include "backend/tensors/lower.hpp"
 #include "backend/vulkan/facts.hpp"
+#include "backend/vulkan/kernels.hpp"
 
 namespace enlarge::vulkan {
 
-// How the kernel is made for a device; no threads: it has too little shared memory, or too small work groups.
+// How the kernel is made for a device; no threads: it has too little shared memory, or too small work groups. Where
+// sums are in half precision `chunk` is the number of products in one: the same for all devices.
 struct WinogradShape {
     std::uint32_t threads = 0, outs = 0, chunk = 0;
 };
-WinogradShape winograd_shape(const VkPhysicalDeviceLimits& limits);
+WinogradShape winograd_shape(const VkPhysicalDeviceLimits& limits, Numbers numbers = Numbers::fp32);
 
 struct Winograd {
     // From where weights begin in the constants to where they do transformed, in bytes. Empty: it is not used.
@@ -26,6 +28,6 @@ struct Winograd {
 
 // Puts transformed weights behind the constants of a network. It is left alone where the halo would be too wide to pay:
 // by what the network is, never by the picture.
-Winograd add_winograd(const Graph& graph, const Facts& facts, tensors::Constants& constants);
+Winograd add_winograd(const Graph& graph, const Facts& facts, tensors::Constants& constants, Numbers numbers);
 
 }  // namespace enlarge::vulkan

@@ -7,7 +7,8 @@ layout(local_size_x_id = 0, local_size_y = 1, local_size_z = 1) in;
 
 layout(push_constant) uniform Range { uint first, end; } range;  // the items of this dispatch
 
-// What tensors hold: kernels for half precision are compiled with ENLARGE_HALF. All sums are in 32 bits.
+// What tensors hold: kernels for half precision are compiled with ENLARGE_HALF. All sums are in 32 bits, but for those
+// of a few products with ENLARGE_HALF_SUMS.
 #ifdef ENLARGE_HALF
 #extension GL_EXT_shader_16bit_storage : require
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require

@@ -3,6 +3,7 @@
 // what networks compute. A work group gives 32x8 pixels of as many channels as it has threads for eight pixels: of
 // kChunk input channels at a time the pixels and the weights lie in shared memory (20 KB with 256 threads and 8), and a
 // thread sums four pixels of eight channels in registers. Every result sums in one order, wherever its tile begins.
+// With ENLARGE_HALF_SUMS all of that is in half precision, and what kSums channels of a chunk give is added up in single.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "tensor.glsl"
@@ -15,15 +16,24 @@ layout(constant_id = 2) const int kChunk = 8;
 const int kWide = 32, kHigh = 8, kPitch = kWide + 2, kRows = kHigh + 2;
 const int kOut = int(gl_WorkGroupSize.x) / 8;  // channels of a work group: 8 for each 64 threads
 
-shared float pixels[kChunk * kRows * kPitch];
-shared vec4 factors[kChunk * 9 * kOut / 4];
+#ifdef ENLARGE_HALF_SUMS
+#define NUMBER float16_t
+#define FOUR f16vec4
+const int kSums = 2;
+#else
+#define NUMBER float
+#define FOUR vec4
+#endif
+shared NUMBER pixels[kChunk * kRows * kPitch];
+shared FOUR factors[kChunk * 9 * kOut / 4];
 
 void load_pixels(int chunk, int x0, int y0) {
     for (int i = int(gl_LocalInvocationID.x); i < kChunk * kRows * kPitch; i += int(gl_WorkGroupSize.x)) {
         const int c = i / (kRows * kPitch), rest = i - c * kRows * kPitch, row = rest / kPitch;
         const int y = y0 + row - 1, x = x0 + rest - row * kPitch - 1, channel = chunk + c;
         const bool inside = channel < p.channels && y >= 0 && x >= 0 && y < p.height && x < p.width;
-        pixels[i] = inside ? float(source[p.in_at.x + uint((channel * p.height + y) * p.width + x)]) : 0.0;
+        pixels[i] =
+            NUMBER(inside ? float(source[p.in_at.x + uint((channel * p.height + y) * p.width + x)]) : 0.0);
     }
 }
 
@@ -37,7 +47,7 @@ void load_weights(int chunk, int first_out) {
     for (int i = int(gl_LocalInvocationID.x); i < kChunk * 9 * kOut / 4; i += int(gl_WorkGroupSize.x)) {
         const int four = i % (kOut / 4), tap = i / (kOut / 4) % 9, c = chunk + i / (kOut / 4) / 9;
         const int o = first_out + 4 * four;
-        factors[i] = vec4(weight_of(o, c, tap), weight_of(o + 1, c, tap), weight_of(o + 2, c, tap),
+        factors[i] = FOUR(weight_of(o, c, tap), weight_of(o + 1, c, tap), weight_of(o + 2, c, tap),
                           weight_of(o + 3, c, tap));
     }
 }
@@ -55,20 +65,36 @@ void main() {
             load_pixels(chunk, x0, y0);
             load_weights(chunk, first_out);
             barrier();
-            for (int c = 0; c < kChunk; ++c)
+#ifdef ENLARGE_HALF_SUMS
+            f16vec4 few_low[4], few_high[4];
+            for (int i = 0; i < 4; ++i) few_low[i] = few_high[i] = f16vec4(0.0);
+#else
+#define few_low low
+#define few_high high
+#endif
+            for (int c = 0; c < kChunk; ++c) {
                 for (int v = 0; v < 3; ++v) {
-                    float row[6];
+                    NUMBER row[6];
                     const int from = (c * kRows + own_y + v) * kPitch + own_x;
                     for (int i = 0; i < 6; ++i) row[i] = pixels[from + i];
                     for (int u = 0; u < 3; ++u) {
                         const int at = ((c * 9 + v * 3 + u) * kOut) / 4 + part * 2;
-                        const vec4 a = factors[at], b = factors[at + 1];
+                        const FOUR a = factors[at], b = factors[at + 1];
                         for (int i = 0; i < 4; ++i) {
-                            low[i] += a * row[u + i];
-                            high[i] += b * row[u + i];
+                            few_low[i] += a * row[u + i];
+                            few_high[i] += b * row[u + i];
                         }
                     }
                 }
+#ifdef ENLARGE_HALF_SUMS
+                if (c % kSums == kSums - 1 || c == kChunk - 1)
+                    for (int i = 0; i < 4; ++i) {
+                        low[i] += vec4(few_low[i]);
+                        high[i] += vec4(few_high[i]);
+                        few_low[i] = few_high[i] = f16vec4(0.0);
+                    }
+#endif
+            }
         }
         const int y = y0 + own_y;
         for (int i = 0; i < 4; ++i)

@@ -3,7 +3,9 @@
 // multiplications. `weights` are transformed (winograd.cpp): fours of channels of the result x channels x 36 places.
 // A work group gives 16x16 pixels, 16 blocks of 4x4, of kOut channels. Of kChunk channels at a time the transformed
 // pixels and weights lie in shared memory; a thread sums one of the 36 places for 8 blocks and 8 channels in registers.
-// Sums run over the channels in their order, whatever kChunk is. Blocks begin at multiples of 4 of the tile.
+// Sums run over the channels in their order, whatever kChunk is. Blocks begin at multiples of 4 of the tile. With
+// ENLARGE_HALF_SUMS transformed pixels and weights are halves, kChunk products are summed as such, and those sums in
+// single precision, as are the transforms.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "tensor.glsl"
@@ -12,23 +14,46 @@
 layout(constant_id = 1) const int kOut = 32;
 layout(constant_id = 2) const int kChunk = 4;
 
-layout(set = 0, binding = 3, std430) readonly buffer Transformed { vec4 weights[]; };
+#ifdef ENLARGE_HALF_SUMS
+// Four halves in two words.
+#define FOUR uvec2
+const int kFourWords = 2;
+f16vec4 numbers_of(uvec2 four) { return f16vec4(unpackFloat2x16(four.x), unpackFloat2x16(four.y)); }
+#else
+#define FOUR vec4
+const int kFourWords = 4;
+#endif
+layout(set = 0, binding = 3, std430) readonly buffer Transformed { FOUR weights[]; };
+
+// Where F(4, 3) takes its polynomials, beside 0 and infinity: at +-1 and +-2; half precision wants them nearer to one
+// another, which makes its errors half as large (winograd.cpp has the same numbers).
+const float kNear = 0.75, kWide = 1.5;
+const float kSquares = kNear * kNear * kWide * kWide, kSum = kNear * kNear + kWide * kWide;
 
 const int kPlaces = 36, kBlocks = 16, kFours = kOut / 4;
 const int kPixels = kChunk * kBlocks / 4 * kPlaces;  // fours of transformed pixels; the weights come after them
-const int kInputs = kPixels + kChunk * kFours * kPlaces, kSums = 2 * kBlocks * kPlaces;
+const int kInputs = kPixels + kChunk * kFours * kPlaces, kSums = 2 * kBlocks * kPlaces * 4 / kFourWords;
 const int kMost = kInputs > kSums ? kInputs : kSums;
-shared vec4 pool[kMost];
+shared FOUR pool[kMost];
 
 // The rows of B transposed times six numbers.
 void transform_six(inout float d[6]) {
     const float a = d[0], b = d[1], c = d[2], e = d[3], f = d[4], g = d[5];
+#ifdef ENLARGE_HALF_SUMS
+    d[0] = kSquares * a - kSum * c + f;
+    d[1] = f + kNear * e - kWide * kWide * (kNear * b + c);
+    d[2] = f - kNear * e + kWide * kWide * (kNear * b - c);
+    d[3] = f - kNear * kNear * c + kWide * (e - kNear * kNear * b);
+    d[4] = f - kNear * kNear * c - kWide * (e - kNear * kNear * b);
+    d[5] = kSquares * b - kSum * e + g;
+#else
     d[0] = 4.0 * a - 5.0 * c + f;
     d[1] = f + e - 4.0 * (b + c);
     d[2] = f - e + 4.0 * (b - c);
     d[3] = f - c + 2.0 * (e - b);
     d[4] = f - c - 2.0 * (e - b);
     d[5] = 4.0 * b - 5.0 * e + g;
+#endif
 }
 
 float pixel_at(int channel, int y, int x) {
@@ -36,25 +61,38 @@ float pixel_at(int channel, int y, int x) {
     return float(source[p.in_at.x + uint((channel * p.height + y) * p.width + x)]);
 }
 
-// pool[(channel * 4 + block / 4) * 36 + place][block % 4]
+// One block's 6x6 pixels, transformed.
+void transform_block(int channel, int y, int x, out float d[36]) {
+    for (int v = 0; v < 6; ++v) {
+        float row[6];
+        for (int u = 0; u < 6; ++u) row[u] = pixel_at(channel, y + v, x + u);
+        transform_six(row);
+        for (int u = 0; u < 6; ++u) d[v * 6 + u] = row[u];
+    }
+    for (int u = 0; u < 6; ++u) {
+        float column[6];
+        for (int v = 0; v < 6; ++v) column[v] = d[v * 6 + u];
+        transform_six(column);
+        for (int v = 0; v < 6; ++v) d[v * 6 + u] = column[v];
+    }
+}
+
+// pool[(channel * 4 + block / 4) * 36 + place][block % 4]; of halves a thread makes two blocks, a word of each four.
 void load_pixels(int chunk, int x0, int y0) {
-    for (int i = int(gl_LocalInvocationID.x); i < kChunk * kBlocks; i += int(gl_WorkGroupSize.x)) {
-        const int block = i % kBlocks, c = i / kBlocks;
+    const int each = 4 / kFourWords;
+    for (int i = int(gl_LocalInvocationID.x); i < kChunk * kBlocks / each; i += int(gl_WorkGroupSize.x)) {
+        const int block = i * each % kBlocks, c = i * each / kBlocks;
         const int x = x0 + block % 4 * 4 - 1, y = y0 + block / 4 * 4 - 1;
-        float d[36];
-        for (int v = 0; v < 6; ++v) {
-            float row[6];
-            for (int u = 0; u < 6; ++u) row[u] = pixel_at(chunk + c, y + v, x + u);
-            transform_six(row);
-            for (int u = 0; u < 6; ++u) d[v * 6 + u] = row[u];
-        }
         const int at = (c * (kBlocks / 4) + block / 4) * kPlaces;
-        for (int u = 0; u < 6; ++u) {
-            float column[6];
-            for (int v = 0; v < 6; ++v) column[v] = d[v * 6 + u];
-            transform_six(column);
-            for (int v = 0; v < 6; ++v) pool[at + v * 6 + u][block % 4] = column[v];
-        }
+        float d[36];
+        transform_block(chunk + c, y, x, d);
+#ifdef ENLARGE_HALF_SUMS
+        float e[36];
+        transform_block(chunk + c, y, x + 4, e);
+        for (int k = 0; k < 36; ++k) pool[at + k][block % 4 / 2] = packFloat2x16(f16vec2(d[k], e[k]));
+#else
+        for (int k = 0; k < 36; ++k) pool[at + k][block % 4] = d[k];
+#endif
     }
 }
 
@@ -64,7 +102,7 @@ void load_weights(int chunk, int first_out) {
         const int place = i % kPlaces, four = i / kPlaces % kFours, c = i / kPlaces / kFours;
         const bool there = chunk + c < p.channels && first_out + 4 * four < p.out_channels;
         const int at = ((first_out / 4 + four) * p.channels + chunk + c) * kPlaces + place;
-        pool[kPixels + i] = there ? weights[p.weights_at.x / 4 + uint(at)] : vec4(0.0);
+        pool[kPixels + i] = there ? weights[p.weights_at.x / kFourWords + uint(at)] : FOUR(0);
     }
 }
 
@@ -72,13 +110,34 @@ void load_weights(int chunk, int first_out) {
 void gather_six(float a, float b, float c, float d, float e, float f, out float r[4]) {
     const float plus = b + c, minus = b - c, wide = d + e, apart = d - e;
     r[0] = a + plus + wide;
+#ifdef ENLARGE_HALF_SUMS
+    r[1] = kNear * minus + kWide * apart;
+    r[2] = kNear * kNear * plus + kWide * kWide * wide;
+    r[3] = kNear * kNear * kNear * minus + kWide * kWide * kWide * apart + f;
+#else
     r[1] = minus + 2.0 * apart;
     r[2] = plus + 4.0 * wide;
     r[3] = minus + 8.0 * apart + f;
+#endif
 }
 
 float sum_at(int block, int channel, int place) {
-    return pool[(block * 2 + channel / 4) * kPlaces + place][channel % 4];
+    const int at = (block * 2 + channel / 4) * kPlaces + place;
+#ifdef ENLARGE_HALF_SUMS
+    return uintBitsToFloat(pool[at * 2 + channel % 4 / 2][channel % 2]);
+#else
+    return pool[at][channel % 4];
+#endif
+}
+
+void keep(int at, vec4 sums) {
+#ifdef ENLARGE_HALF_SUMS
+    const uvec4 bits = floatBitsToUint(sums);
+    pool[at * 2] = bits.xy;
+    pool[at * 2 + 1] = bits.zw;
+#else
+    pool[at] = sums;
+#endif
 }
 
 // From the sums of eight channels, pool[(block * 2 + four) * 36 + place], to pixels.
@@ -122,26 +181,44 @@ void main() {
             load_pixels(chunk, x0, y0);
             load_weights(chunk, first_out);
             barrier();
+#ifdef ENLARGE_HALF_SUMS
+            f16vec4 few_low[8], few_high[8];
+            for (int i = 0; i < 8; ++i) few_low[i] = few_high[i] = f16vec4(0.0);
+#else
+#define few_low low
+#define few_high high
+#endif
             for (int c = 0; c < kChunk; ++c) {
                 const int own = (c * 4 + half_of * 2) * kPlaces + place;
                 const int factors = kPixels + (c * kFours + eight * 2) * kPlaces + place;
+#ifdef ENLARGE_HALF_SUMS
+                const f16vec4 a = numbers_of(pool[own]), b = numbers_of(pool[own + kPlaces]);
+                const f16vec4 f = numbers_of(pool[factors]), g = numbers_of(pool[factors + kPlaces]);
+#else
                 const vec4 a = pool[own], b = pool[own + kPlaces];
                 const vec4 f = pool[factors], g = pool[factors + kPlaces];
+#endif
                 for (int i = 0; i < 4; ++i) {
-                    low[i] += f * a[i];
-                    high[i] += g * a[i];
-                    low[4 + i] += f * b[i];
-                    high[4 + i] += g * b[i];
+                    few_low[i] += f * a[i];
+                    few_high[i] += g * a[i];
+                    few_low[4 + i] += f * b[i];
+                    few_high[4 + i] += g * b[i];
                 }
             }
+#ifdef ENLARGE_HALF_SUMS
+            for (int i = 0; i < 8; ++i) {
+                low[i] += vec4(few_low[i]);
+                high[i] += vec4(few_high[i]);
+            }
+#endif
         }
         for (int turn = 0; turn < kOut / 8; ++turn) {
             barrier();
             if (eight == turn)
                 for (int i = 0; i < 8; ++i) {
                     const int at = (half_of * 8 + i) * 2 * kPlaces + place;
-                    pool[at] = low[i];
-                    pool[at + kPlaces] = high[i];
+                    keep(at, low[i]);
+                    keep(at + kPlaces, high[i]);
                 }
             barrier();
             store(first_out + 8 * turn, x0, y0);
