@@ -183,8 +183,14 @@ Result<void> FrameStream::upscale(const Job& job, Done& done) {
         return video::with_channels(std::as_const(image).view(), channels_.work);
     };
     double share = 1;
-    if (has_last_) {
-        TRY(share, reuse_.run(seen(rgb_in_[1 - now_]), seen(in), std::as_const(rgb_out_[1 - now_]).view(), out.view()));
+    if (has_last_) share = reuse_.look(seen(rgb_in_[1 - now_]), seen(in));
+    if (share < 1) {
+        const auto made = reuse_.run(seen(in), std::as_const(rgb_out_[1 - now_]).view(), out.view());
+        if (!made.ok() && made.error().code != Errc::device) return made;
+        if (!made.ok()) {  // the device was lost: who computes all of the frame goes on elsewhere
+            reuse_.stop();
+            share = 1;
+        }
     }
     if (share >= 1) {
         const auto go_on = [this](double) {

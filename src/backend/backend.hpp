@@ -108,6 +108,8 @@ public:
     virtual Result<std::unique_ptr<Session>> session() const = 0;
     // How many devices sessions take in turn.
     [[nodiscard]] virtual int devices() const { return 1; }
+    // How many frames of this size in work at the same time, each with a session, keep one device busy.
+    [[nodiscard]] virtual int frames_at_once(Size) const { return 1; }
     // The context of the first device, for decoders and encoders that share it; or none.
     [[nodiscard]] virtual NativeHandle context() const { return {}; }
     // For benchmarks, of devices with memory of their own: the most taken so far on the first device, in bytes.

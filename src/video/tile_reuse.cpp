@@ -39,6 +39,8 @@ struct TileReuse::State {
     Size in;
     int scale = 1, block = kBlock, columns = 0, rows = 0;
     std::vector<char> changed, dirty;
+    std::vector<Rect> found;  // what look() says is to be computed
+    bool grey = false;        // there is no colour, which Enlarger::run() enlarges in another way
 
     [[nodiscard]] std::size_t at(int column, int row) const {
         return static_cast<std::size_t>(row) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(column);
@@ -97,6 +99,8 @@ TileReuse::TileReuse(Enlarger& enlarger, Size in, Size out, bool on) {
 
 TileReuse::~TileReuse() = default;
 
+void TileReuse::stop() { state_.reset(); }
+
 std::size_t TileReuse::State::compare(const ImageView& last, const ImageView& now) {
     std::size_t changes = 0;
     for (int row = 0; row < rows; ++row)
@@ -119,42 +123,45 @@ void TileReuse::State::spread() {
         }
 }
 
-Result<double> TileReuse::run(const ImageView& last, const ImageView& now, const ImageView& last_result,
-                              const MutableImageView& result) {
-    if (!state_) return 1.0;
+double TileReuse::look(const ImageView& last, const ImageView& now) {
+    if (!state_) return 1;
     State& s = *state_;
-    ENSURE(last.size == s.in && now.size == s.in);
-    const bool grey = colourless(now);  // which Enlarger::run(now) enlarges in another way than colours
-    if (grey != colourless(last)) return 1.0;
+    if (!(last.size == s.in) || !(now.size == s.in)) return 1;
+    s.grey = colourless(now);
+    if (s.grey != colourless(last)) return 1;
     const auto blocks = static_cast<std::size_t>(s.columns) * static_cast<std::size_t>(s.rows);
     s.changed.assign(blocks, 0);
     s.dirty.assign(blocks, 0);
-    if (s.compare(last, now) * 2 > blocks) return 1.0;
+    if (s.compare(last, now) * 2 > blocks) return 1;
     s.spread();
-    const std::vector<Rect> cores = s.cores();
+    s.found = s.cores();
     double work = 0, computed = 0;
-    for (const Rect& core : cores) {
+    for (const Rect& core : s.found) {
         const Rect read = tile_input(core, s.runner->rules(), s.in);
         work += static_cast<double>(read.width) * read.height;
         computed += static_cast<double>(core.width) * core.height;
     }
     const double all = static_cast<double>(s.in.width) * s.in.height;
-    if (work > 0.8 * all) return 1.0;
+    return work > 0.8 * all ? 1 : computed / all;
+}
 
+Result<void> TileReuse::run(const ImageView& now, const ImageView& last_result, const MutableImageView& result) {
+    ENSURE(state_ && now.size == state_->in);
+    State& s = *state_;
     const auto width = static_cast<std::size_t>(result.size.width);
     const std::size_t line = width * static_cast<std::size_t>(sample_bytes(result.format.sample));
     for (int p = 0; p < plane_count(result.format); ++p)
         for (int y = 0; y < result.size.height; ++y) std::memcpy(result.row(p, y), last_result.row(p, y), line);
     const Band band{now, 0, s.in};
-    for (const Rect& core : cores) {
+    for (const Rect& core : s.found) {
         const Rect target{core.x * s.scale, core.y * s.scale, core.width * s.scale, core.height * s.scale};
         const MutableImageView part = result.part(target);
         TRY(s.runner->run(band, core, part, {}));
-        if (!grey) continue;
+        if (!s.grey) continue;
         luma(part, part);
         for (int c = 1; c < 3; ++c) copy_channel(part, 0, part, c);
     }
-    return computed / all;
+    return {};
 }
 
 }  // namespace enlarge::video

@@ -14,10 +14,14 @@ public:
     TileReuse(Enlarger& enlarger, Size in, Size out, bool on);
     ~TileReuse();
 
-    // Makes `result` for `now` from `last_result` for `last`, with the same bits as Enlarger::run(now), and returns the
-    // share of the input's pixels that was computed; 1 means that nothing was done and all must be computed.
-    Result<double> run(const ImageView& last, const ImageView& now, const ImageView& last_result,
-                       const MutableImageView& result);
+    // The share of the pixels of `now` that must be computed where the result for `last` is known; 1: all of them, and
+    // run() is of no use.
+    double look(const ImageView& last, const ImageView& now);
+    // Makes `result` for `now` from `last_result` for `last`, with the same bits as Enlarger::run(now). After look() at
+    // these two.
+    Result<void> run(const ImageView& now, const ImageView& last_result, const MutableImageView& result);
+    // Never again: for when the device is lost.
+    void stop();
 
 private:
     struct State;

@@ -88,16 +88,32 @@ std::int64_t VulkanProgram::memory_bytes(Size tile) const {
     constexpr std::int64_t too_much = std::int64_t{1} << 50;
     const auto plan = first().plan(tile);
     if (!plan.ok()) return plan.error().code == Errc::memory ? too_much : 0;
-    const auto holds = [&](const auto& shared) { return shared->holds(*plan).ok(); };
+    const auto holds = [&](const auto& shared) {
+        return shared->holds(*plan, static_cast<std::uint64_t>(shared->device->bytes.load())).ok();
+    };
     const bool all = std::all_of(all_.begin(), all_.end(), holds);
     return all ? static_cast<std::int64_t>(first().bytes(*plan)) : too_much;
+}
+
+int VulkanProgram::frames_at_once(Size frame) const {
+    const auto plan = first().plan(frame);
+    if (facts().software() || !plan.ok()) return 1;
+    constexpr std::uint64_t most = 3;
+    const std::uint64_t all = first().room(static_cast<std::uint64_t>(first().device->bytes.load()));
+    const std::uint64_t each = std::max<std::uint64_t>(first().bytes(*plan), 1);
+    return static_cast<int>(std::clamp<std::uint64_t>(all / each, 1, most));
 }
 
 Result<std::unique_ptr<Session>> VulkanProgram::session() const {
     return make_session(all_[next_.fetch_add(1) % all_.size()]);
 }
 
-Result<void> Shared::holds(const tensors::Plan& plan) const {
+std::uint64_t Shared::room(std::uint64_t own) const {
+    const std::uint64_t budget = budget_of(device->instance(), device->facts());
+    return budget ? budget + own : device->facts().memory_bytes();
+}
+
+Result<void> Shared::holds(const tensors::Plan& plan, std::uint64_t own) const {
     const Facts& facts = device->facts();
     const auto too_large = [&](const std::string& what, std::uint64_t most) {
         return Error{Errc::memory, facts.name + ": " + what + "; at most " + std::to_string(most) + " are possible"};
@@ -114,10 +130,7 @@ Result<void> Shared::holds(const tensors::Plan& plan) const {
     const std::uint64_t block = bytes(plan);
     if (facts.largest_allocation && block > facts.largest_allocation)
         return too_large("a block of " + std::to_string(block) + " bytes", facts.largest_allocation);
-    const std::uint64_t budget = budget_of(device->instance(), facts);
-    const std::uint64_t mine = static_cast<std::uint64_t>(device->bytes.load());
-    const std::uint64_t room = budget ? budget + mine : facts.memory_bytes();
-    if (block > room) return too_large("a block of " + std::to_string(block) + " bytes", room);
+    if (block > room(own)) return too_large("a block of " + std::to_string(block) + " bytes", room(own));
     return {};
 }
 

@@ -35,8 +35,11 @@ struct Shared {
     [[nodiscard]] std::uint64_t bytes(const tensors::Plan& plan) const { return plan.bytes / 4 * unit(); }
     [[nodiscard]] Result<tensors::Plan> plan(Size tile) const { return tensors::plan_tensors(graph, tile, fusion); }
 
-    // Why a tile with this plan cannot run here, as Errc::memory: the tile is cut in two then.
-    [[nodiscard]] Result<void> holds(const tensors::Plan& plan) const;
+    // Why a tile with this plan cannot run here, as Errc::memory: the tile is cut in two then. `own`: bytes of ours
+    // that are given back first.
+    [[nodiscard]] Result<void> holds(const tensors::Plan& plan, std::uint64_t own) const;
+    // Bytes of device memory that are free for us when those are given back.
+    [[nodiscard]] std::uint64_t room(std::uint64_t own) const;
     // The same network on the processor, in fp32: for what the device does not compute.
     Result<const Program*> on_cpu() const;
     ThreadPool* pool = nullptr;
@@ -55,6 +58,8 @@ public:
     [[nodiscard]] std::int64_t memory_bytes(Size tile) const override;
     Result<std::unique_ptr<Session>> session() const override;
     [[nodiscard]] int devices() const override { return static_cast<int>(all_.size()); }
+    // Three on a card: one is computed, one comes and one goes. Fewer where memory is short.
+    [[nodiscard]] int frames_at_once(Size frame) const override;
     [[nodiscard]] std::int64_t peak_device_bytes() const override { return first().device->most_bytes.load(); }
     [[nodiscard]] Numbers numbers() const { return first().numbers; }
     [[nodiscard]] const Facts& facts() const { return first().device->facts(); }

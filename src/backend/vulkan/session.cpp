@@ -84,7 +84,7 @@ private:
         if (kind == kind_ && !calls_.empty()) return {};
         calls_.clear();
         TRY(plan_, shared_->plan(kind.size));
-        TRY(shared_->holds(plan_));
+        TRY(shared_->holds(plan_, memory_.bytes()));
         if (shared_->bytes(plan_) > memory_.bytes()) {
             memory_ = Buffer();  // freed first: old and new need not fit at the same time
             TRY(memory_, Buffer::create(device_, shared_->bytes(plan_), Buffer::Use::device));

@@ -20,6 +20,7 @@ from checks import check, finish  # noqa: E402
 
 PROGRAM, LOADER, MODELS = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
 SWIFT = MODELS / "swift-x2.safetensors"
+NEAREST = pathlib.Path(__file__).resolve().parents[2] / "media/data/nearest-x2.safetensors"
 
 
 class Run:
@@ -141,6 +142,39 @@ def films(folder):
     check("those before are the device's", mixed[:size] == whole[:size])
 
 
+def films_on_a_card(folder):
+    """Three frames in work at a time, some made of the one before: the same film, also when the device is lost."""
+    source, frames = folder / "moving.mkv", 12
+    # A square moves over a picture that stands still; a cut in the middle.
+    ffmpeg("-f", "lavfi", "-i", "mandelbrot=size=192x160:rate=10", "-f", "lavfi", "-i", "testsrc2=size=24x24:rate=10",
+           "-filter_complex", "[0]trim=end_frame=1,loop=-1:1,setpts=N/10/TB[a];[a][1]overlay=x=8*n:y=40,"
+           "negate=enable='gte(n,6)'", "-frames:v", frames, "-pix_fmt", "yuv420p", "-c:v", "ffv1", source)
+    size = 2 * 192 * 2 * 160 * 3
+
+    def enlarged(name, *words, **environment):
+        run = Run(source, "-o", folder / name, "-m", NEAREST, "--video-codec", "ffv1", "--json", "--device", "vulkan",
+                  "--precision", "fp32", *words, **environment)
+        return run, pixels(folder / name) if (folder / name).exists() else b""
+
+    one, whole = enlarged("one.mkv")
+    counted = folder / "card_submits"
+    three, same = enlarged("three.mkv", **broken(ENLARGE_TEST_CARD=1, ENLARGE_TEST_SUBMITS=counted))
+    said = [note["message"] for note in three.events("note") if note.get("code") == "frames-on-gpu"]
+    check("a card takes three frames at a time", said == ["the GPU takes 3 frames at a time, over RGB"], three)
+    check("software takes one", not [note for note in one.events("note") if note.get("code") == "frames-on-gpu"], one)
+    check("the same film", len(whole) == frames * size and same == whole, (len(whole), len(same)))
+    partial = [run.events("done")[0]["partial_frames"] for run in (one, three)]
+    check("of parts of the frames before, in both", partial[0] > 5 and partial[0] == partial[1], partial)
+    run, every = enlarged("every.mkv", "--no-reuse", **broken(ENLARGE_TEST_CARD=1))
+    check("every frame computed: the same film", run.code == 0 and every == whole, run)
+    submits = int(counted.read_text())
+    for at in (submits // 3, submits // 2, submits * 3 // 4):
+        run, mixed = enlarged(f"lost{at}.mkv", **broken(ENLARGE_TEST_CARD=1, ENLARGE_TEST_LOSE_AT=at))
+        notes = [note for note in run.events("note") if note.get("code") == "device-lost"]
+        check(f"lost at submit {at} of {submits} with three frames under way: all are there and right",
+              run.code == 0 and notes and len(mixed) == len(whole) and apart(mixed, whole) <= 2, run)
+
+
 def main():
     if not shutil.which("ffmpeg"):
         print("SKIPPED: Vulkan in the program: ffmpeg is not installed\n1 checks, 0 failures")
@@ -158,6 +192,7 @@ def main():
         pictures(folder, device)
         bench()
         films(folder)
+        films_on_a_card(folder)
     return finish()
 
 
