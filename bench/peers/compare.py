@@ -70,13 +70,13 @@ def peer(command, env=None):
 
 
 def onednn(options, model, width, height, scratch):
-    info = json.loads(run([options.enlarge, "models", "info", model, "--json"]).stdout)
+    info = json.loads(run([options.enlarge, "models", "info", model, "--json"]).stdout)["facts"]
     if info["family"] != "Compact":
         raise RuntimeError("runs Compact networks only")
     program = scratch / "onednn"
     if not program.exists():
         run(["g++", "-O3", "-march=native", "-fopenmp", "-std=c++20", HERE / "onednn.cpp", "-ldnnl", "-o", program])
-    return peer([program, info["features"], info["blocks"] + 2, info["scale"], width, height, options.runs],
+    return peer([program, info["features"], int(info["blocks"]) + 2, info["scale"], width, height, options.runs],
                 {**os.environ, "OMP_NUM_THREADS": str(options.threads)})
 
 

@@ -33,17 +33,19 @@ ENLARGE_FORCE_INLINE void store(float* p, vf x) { _mm512_storeu_ps(p, x); }
 ENLARGE_FORCE_INLINE void store(Half* p, vf x) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
-using Peak = __m256i;  // largest magnitudes, as unsigned 16 bits
-ENLARGE_FORCE_INLINE Peak no_peak() { return _mm256_setzero_si256(); }
+using Peak = __m512i;  // largest magnitudes, as unsigned 16 bits
+ENLARGE_FORCE_INLINE Peak no_peak() { return _mm512_setzero_si512(); }
 ENLARGE_FORCE_INLINE void store_pair(std::int16_t* p, vf x, std::int16_t* q, vf y, Peak& peak) {
-    const __m256i first = _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(x)), second = _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(y));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), first);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(q), second);
-    // Of -32768, which NaN becomes, it is 32768.
-    peak = _mm256_max_epu16(peak, _mm256_max_epu16(_mm256_abs_epi16(first), _mm256_abs_epi16(second)));
+    // Quarters of x and y in turns, of which those of x come first again.
+    const __m512i mixed = _mm512_packs_epi32(_mm512_cvtps_epi32(x), _mm512_cvtps_epi32(y));
+    const __m512i both = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), mixed);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_castsi512_si256(both));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(q), _mm512_extracti64x4_epi64(both, 1));
+    peak = _mm512_max_epu16(peak, _mm512_abs_epi16(mixed));  // of -32768, which NaN becomes, it is 32768
 }
 ENLARGE_FORCE_INLINE bool within_range(Peak peak) {
-    const __m256i beyond = _mm256_subs_epu16(peak, _mm256_set1_epi16(32766));
+    const __m256i most = _mm256_max_epu16(_mm512_castsi512_si256(peak), _mm512_extracti64x4_epi64(peak, 1));
+    const __m256i beyond = _mm256_subs_epu16(most, _mm256_set1_epi16(32766));
     return _mm256_testz_si256(beyond, beyond);
 }
 ENLARGE_FORCE_INLINE vf set1(float x) { return _mm512_set1_ps(x); }
