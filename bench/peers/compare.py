@@ -8,8 +8,8 @@ rounds, and how many times faster enlarge is than the fastest peer; --chart draw
 where another program uses the processor. A peer that fails or is not installed is left out and named.
 
 Peers: ncnn, OpenVINO, ONNX Runtime and PyTorch (as it is, and compiled) from `bench/peers/install FOLDER`; their files
-are made by `enlarge export`, ncnn's from that by pnnx. oneDNN by g++ and Debian's libdnnl-dev, Compact networks only.
-PyTorch knows Compact and Real-ESRGAN's RRDB in .pth files. All of them with fp32 numbers and every other setting as it
+are made by `enlarge export`, ncnn's from that by pnnx where the model is not ncnn's own. oneDNN by g++ and Debian's
+libdnnl-dev, Compact networks only. PyTorch knows Compact and Real-ESRGAN's RRDB in .pth files. All of them with fp32 numbers and every other setting as it
 is by default, but OpenVINO's hint for latency."""
 import argparse
 import json
@@ -96,6 +96,8 @@ def contenders_of(options, model, size, scratch):
     run([options.enlarge, "export", model, "-o", onnx])
 
     def ncnn():
+        if str(model).endswith(".param"):  # ncnn's own: of RRDB's ONNX file pnnx is not done in 100 s
+            return peer([options.python, HERE / "peer.py", "ncnn", model, *at])
         run([options.python.parent / "pnnx", onnx, f"inputshape=[1,3,{height},{width}]f32", "fp16=0"], cwd=scratch)
         return peer([options.python, HERE / "peer.py", "ncnn", onnx.with_suffix(".ncnn.param"), *at])
     if options.python:
