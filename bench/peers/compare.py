@@ -9,8 +9,8 @@ where another program uses the processor. A peer that fails or is not installed 
 
 Peers: ncnn, OpenVINO, ONNX Runtime and PyTorch (as it is, and compiled) from `bench/peers/install FOLDER`; their files
 are made by `enlarge export`, ncnn's from that by pnnx where the model is not ncnn's own. oneDNN by g++ and Debian's
-libdnnl-dev, Compact networks only. PyTorch knows Compact and Real-ESRGAN's RRDB in .pth files. All of them with fp32 numbers and every other setting as it
-is by default, but OpenVINO's hint for latency."""
+libdnnl-dev, Compact networks only. PyTorch knows Compact and Real-ESRGAN's RRDB in .pth files. All of them with fp32
+numbers and every other setting as it is by default, but OpenVINO's hint for latency."""
 import argparse
 import json
 import os
