@@ -163,6 +163,7 @@ Result<void> convolution(NcnnLayer& l) {
     const std::int64_t outputs = weights->shape[0];
     op::Conv2d conv{w.kernel_h, w.kernel_w, w.stride_h, w.stride_w, w.dilation_h, w.dilation_w, l.whole("7", 1),
                     w.top,      w.left,     w.bottom,   w.right,    l.values(0),  l.values(1)};
+    conv.ragged = l.to.ragged() && (conv.stride_h > 1 || conv.stride_w > 1);
     if (!conv.bias) {
         TRY(l.make.expand(outputs));
         conv.bias = make_values(std::vector<float>(static_cast<std::size_t>(std::max<std::int64_t>(outputs, 0))));
@@ -434,6 +435,7 @@ Result<void> prelu(NcnnLayer& l) {
 Result<void> pooling(NcnnLayer& l) {
     const bool mean = l.whole("0", 0) == 1;
     TRY(const int from, l.node());
+    const bool ragged = l.to.ragged();
     if (l.number("4", 0) != 0) {
         if (!mean) return unsupported("the largest of a whole picture");
         TRY(const int made, l.make.put(op::GlobalMean{}, {from}));
@@ -444,8 +446,9 @@ Result<void> pooling(NcnnLayer& l) {
                         l.whole("13", pad) == pad && l.whole("14", pad) == pad && l.whole("15", pad) == pad;
     if (!square || l.number("7", 0) != 0 || l.whole("5", 0) != 1)
         return unsupported("pooling over windows that are no squares, or rounded up");
-    if (!mean) return l.simple(op::MaxPool{kernel, stride, pad});
-    return l.simple(op::AveragePool{kernel, stride, pad, l.number("6", 0) != 0});
+    const bool rest = ragged && stride > 1;
+    if (!mean) return l.simple(op::MaxPool{kernel, stride, pad, rest});
+    return l.simple(op::AveragePool{kernel, stride, pad, l.number("6", 0) != 0, rest});
 }
 
 Result<void> norm(NcnnLayer& l) {
@@ -772,13 +775,31 @@ Result<void> add_layer(Importer& to, const Layer& layer, int channels) {
 
 }  // namespace
 
-Result<ImportedGraph> import_ncnn(const StateDict& file, int channels) {
+namespace {
+
+Result<ImportedGraph> import_graph(const StateDict& file, int channels, Rest rest) {
     Importer importer;
+    importer.rest = rest;
     for (const Layer& layer : file.layers)
         if (auto added = add_layer(importer, layer, channels); !added.ok())
             return std::move(added.error())
                 .within("layer '" + printable(layer.name) + "' (" + printable(layer.type) + ")");
     return importer.finish("");
+}
+
+}  // namespace
+
+Result<ImportedGraph> import_ncnn(const StateDict& file, int channels) {
+    const auto rounds = [](const Layer& layer) {
+        const auto above_one = [&](const char* key) {
+            const auto found = layer.numbers.find(key);
+            return found != layer.numbers.end() && found->second > 1;
+        };
+        const bool windows = layer.type.starts_with("Convolution") && (above_one("3") || above_one("13"));
+        return windows || (layer.type == "Pooling" && above_one("2"));
+    };
+    return import_in_whole(std::any_of(file.layers.begin(), file.layers.end(), rounds),
+                           [&](Rest rest) { return import_graph(file, channels, rest); });
 }
 
 }  // namespace enlarge

@@ -20,6 +20,7 @@ Result<bool> folded(OnnxNode& n) {
     if (n.count() == 0 || n.layer.outputs.size() != 1) return false;
     input.number = [&](const char* key, double otherwise) { return n.number(key, otherwise); };
     input.list = [&](const char* key) { return n.list(key); };
+    input.ragged = n.to.rest == Rest::anywhere;
     TRY(n.make.expand(fold_work(input)));
     auto result = fold(input, n.to.multiple);
     if (!result) return false;
@@ -56,17 +57,22 @@ std::vector<std::string> inputs_of(const StateDict& file) {
     return inputs;
 }
 
-Result<ImportedGraph> import_graph(const StateDict& file, int channels, bool ragged) {
+Result<ImportedGraph> import_graph(const StateDict& file, int channels, Rest rest) {
     const std::vector<std::string> inputs = inputs_of(file);
     if (inputs.size() > 1)
         return unsupported("a network with more than one input ('" + printable(inputs[0]) + "' and '" +
                            printable(inputs[1]) + "')");
     if (inputs.empty()) return malformed("the graph has no input");
+    constexpr int kOldest = 7;  // before, operators on two tensors said by an attribute how these fit together
+    if (file.opset != 0 && file.opset < kOldest)
+        return unsupported("operators of version " + std::to_string(file.opset) + "; expected " +
+                           std::to_string(kOldest) + " or newer");
     if (file.outputs.size() > 1)
         return unsupported("a network with more than one output ('" + printable(file.outputs[0].name) + "' and '" +
                            printable(file.outputs[1].name) + "')");
     Importer importer;
-    importer.ragged = ragged;
+    importer.rest = rest;
+    importer.opset = file.opset;
     Value picture;
     TRY(picture.node, importer.make.put(op::Input{.channels = channels}, {}));
     picture.shape = {1, channels, Extent::rows(), Extent::columns()};
@@ -82,15 +88,21 @@ Result<ImportedGraph> import_graph(const StateDict& file, int channels, bool rag
     return importer.finish(file.outputs.empty() ? "" : file.outputs[0].name);
 }
 
+// Whether the operator may leave a rest of its operand's sides.
+bool rounds(const Layer& layer) {
+    if (layer.type == "Slice") return std::find(layer.slots.begin(), layer.slots.end(), 4) != layer.slots.end();
+    if (layer.type == "Resize" || layer.type == "Upsample" || layer.type == "MaxPool") return true;
+    if (layer.type != "Conv" && layer.type != "AveragePool") return false;
+    const auto strides = layer.lists.find("strides");
+    return strides != layer.lists.end() &&
+           std::any_of(strides->second.begin(), strides->second.end(), [](double stride) { return stride > 1; });
+}
+
 }  // namespace
 
 Result<ImportedGraph> import_onnx(const StateDict& file, int channels) {
-    // Pooling with steps rounds sizes down; what is then made as large again fits only where nothing was left over.
-    const bool steps =
-        std::any_of(file.layers.begin(), file.layers.end(), [](const Layer& layer) { return layer.type == "MaxPool"; });
-    if (steps)
-        if (auto rounded = import_graph(file, channels, true); rounded.ok()) return rounded;
-    return import_graph(file, channels, false);
+    return import_in_whole(std::any_of(file.layers.begin(), file.layers.end(), rounds),
+                           [&](Rest rest) { return import_graph(file, channels, rest); });
 }
 
 }  // namespace enlarge

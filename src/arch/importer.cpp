@@ -121,6 +121,7 @@ Result<ImportedGraph> Importer::finish(const std::string& output) {
     if (imported.graph.size_multiple() % multiple != 0)
         return unsupported("a network that asks whether the picture's sides are multiples of " +
                            std::to_string(multiple));
+    imported.own_multiple = multiple;
     const auto* resize = make.node(out).as<op::Resize>();
     if (resize && resize->mode != op::Resize::Mode::nearest && make.node(out).inputs.size() == 1) {
         int before = make.node(out).inputs[0];

@@ -20,7 +20,11 @@ struct ImportedGraph {
     // Without the resampling that some files end with, where there is one: 0.5 makes the graph's result half as large.
     std::optional<Graph> before_resize;
     double resize = 1;
+    std::int64_t own_multiple = 1;  // of what the file itself continues pictures to
 };
+
+// What may leave a rest: nothing, windows with steps, or also quotients of sizes.
+enum class Rest { none, windows, anywhere };
 
 class Importer {
 public:
@@ -52,7 +56,9 @@ public:
     };
 
     GraphMaker make;
-    bool ragged = false;        // pooling may leave a rest at a picture's edge, which is not read
+    Rest rest = Rest::none;     // at a picture's edge, which is not read
+    [[nodiscard]] bool ragged() const { return rest != Rest::none; }
+    int opset = 0;              // of an ONNX file; 0: the newest
     std::int64_t multiple = 1;  // of what both sides must be for what was assumed of sizes
 
     Result<void> define(const std::string& name, Value value);
@@ -72,6 +78,24 @@ private:
 
     std::map<std::string, Value> values_;
 };
+
+// Windows with steps leave a rest where a picture's sides are no multiples of these, which the file's own program does
+// not read. That is computed if the sides of all results can then be told for pictures of any size; else there is a
+// graph for whole multiples. It says so where the file may have a result for other pictures too: where sizes do not fit
+// together then, it has none.
+template <class Import>
+Result<ImportedGraph> import_in_whole(bool rounds, const Import& import) {
+    if (!rounds) return import(Rest::none);
+    auto exact = import(Rest::anywhere);
+    if (exact.ok()) return exact;
+    auto windows = import(Rest::windows);
+    TRY(ImportedGraph multiples, windows.ok() ? std::move(windows) : import(Rest::none));
+    const bool own = multiples.graph.size_multiple() == multiples.own_multiple;
+    if (own || exact.error().code == Errc::format) return multiples;
+    multiples.graph.expect_multiples();
+    if (multiples.before_resize) multiples.before_resize->expect_multiples();
+    return multiples;
+}
 
 // The graph of a file with layers, for pictures of `channels`.
 Result<ImportedGraph> import_ncnn(const StateDict& file, int channels);

@@ -110,7 +110,8 @@ std::optional<Extent> ratio(const Extent& a, const Extent& b) {
 }
 
 // a op b as sizes; nothing where that is no size, or not known.
-std::optional<Extent> on_sizes(std::string_view type, const Extent& a, const Extent& b, std::int64_t& multiple) {
+std::optional<Extent> on_sizes(std::string_view type, const Extent& a, const Extent& b, std::int64_t& multiple,
+                               bool ragged, bool whole) {
     const auto minus = [](const Extent& x) { return product(x, -1); };
     if (type == "Add") return sum(a, b);
     if (type == "Sub") {
@@ -118,6 +119,11 @@ std::optional<Extent> on_sizes(std::string_view type, const Extent& a, const Ext
         return negative ? sum(a, *negative) : negative;
     }
     if (type == "Mul") return product(a, b);
+    if (type == "Div" && ragged && b.constant() && b.fixed > 0) {
+        const auto exact = quotient(a, b.fixed);
+        if (exact && (exact->floor || exact->den == a.den || multiple % exact->multiple() == 0)) return exact;
+        return whole ? floor_quotient(a, b.fixed) : std::nullopt;
+    }
     if (type == "Div") return ratio(a, b);
     if (type == "Mod" && a.constant() && !b.constant())  // a little less than a side, as rolls backwards ask for
         return a.fixed < 0 ? sum(b, a) : std::optional(a);
@@ -195,7 +201,7 @@ const std::map<std::string_view, Unary>& unaries() {
     return all;
 }
 
-Result<Known> binary(std::string_view type, const Known& a, const Known& b, std::int64_t& multiple) {
+Result<Known> binary(std::string_view type, const Known& a, const Known& b, std::int64_t& multiple, bool ragged) {
     TRY(Sides sides, broadcast_sides(a.sides, b.sides));
     const std::vector<std::size_t> from_a = spread(a.sides, sides), from_b = spread(b.sides, sides);
     const bool logical = type == "Equal" || type == "Less" || type == "Greater";
@@ -216,7 +222,7 @@ Result<Known> binary(std::string_view type, const Known& a, const Known& b, std:
         for (std::size_t i = 0; i < from_a.size(); ++i) {
             TRY(const Extent x, a.size(from_a[i]));
             TRY(const Extent y, right->size(from_b[i]));
-            const auto result = on_sizes(type, x, y, multiple);
+            const auto result = on_sizes(type, x, y, multiple, ragged, a.whole && b.whole);
             if (!result) return unsupported(std::string(type) + " of the sizes " + x.text() + " and " + y.text());
             sizes.push_back(*result);
         }
@@ -780,7 +786,8 @@ std::optional<Result<Known>> fold(const FoldInput& input, std::int64_t& multiple
     const auto has = [&](std::size_t i) { return i < given && input.operands[i] != nullptr; };
     if (!has(0)) return {};
     const Known& first = *input.operands[0];
-    if (binaries().contains(type) && given == 2 && has(1)) return binary(type, first, *input.operands[1], multiple);
+    if (binaries().contains(type) && given == 2 && has(1))
+        return binary(type, first, *input.operands[1], multiple, input.ragged);
     if (unaries().contains(type)) return unary(type, first);
     if (type == "Gather" && has(1)) return gather(first, *input.operands[1], input.number("axis", 0));
     if (type == "Slice") return slice(first, input);

@@ -52,6 +52,7 @@ struct FoldInput {
     std::vector<const Known*> operands;  // null: left out
     std::function<double(const char* key, double otherwise)> number;
     std::function<std::optional<std::vector<std::int64_t>>(const char* key)> list;
+    bool ragged = false;  // quotients of sizes are rounded down, not taken for whole
 };
 // What folding takes beyond its result's numbers: as many more.
 std::int64_t fold_work(const FoldInput& input);

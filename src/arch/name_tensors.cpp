@@ -111,7 +111,8 @@ struct Key {
     }
     void operator()(const std::string&) {}  // names do not compute
     void operator()(const Extent& side) {
-        key.insert(key.end(), {side.fixed, side.h, side.w, side.area, side.den, side.floor ? 1 : 0, side.rest});
+        key.insert(key.end(), {side.fixed, side.h, side.w, side.area, side.den, side.floor ? 1 : 0, side.rest,
+                              side.times});
     }
     template <class Item>
     void operator()(const std::vector<Item>& list) {

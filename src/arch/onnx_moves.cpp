@@ -174,6 +174,21 @@ Result<int> place_in(const Extent& place, const Extent& side) {
     return rest->fixed >= 0 ? op::Slice::kEnd : saturated(rest->fixed);
 }
 
+// Each `step`th row or column of a picture, the first among them, whatever is left over at its end.
+Result<int> every(OnnxNode& n, int from, int axis, int step) {
+    const Shape& shape = n.make.shape(from);
+    if (shape.size() != 3 || !shape[0].constant() || axis < 1)
+        return unsupported("a slice in steps of " + text(shape));
+    const std::int64_t channels = shape[0].fixed;
+    TRY(n.make.expand(channels));
+    op::Conv2d pick{.groups = static_cast<int>(channels),
+                    .weights = make_values(std::vector<float>(static_cast<std::size_t>(channels), 1.0F)),
+                    .bias = make_values(std::vector<float>(static_cast<std::size_t>(channels))),
+                    .ragged = true};
+    (axis == 1 ? pick.stride_h : pick.stride_w) = step;
+    return n.make.put(std::move(pick), {from});
+}
+
 Result<void> slice(OnnxNode& n) {
     TRY(int from, n.node(0));
     Shape shape = n.operand(0).shape;
@@ -209,7 +224,12 @@ Result<void> slice(OnnxNode& n) {
             if (begin == 0 && end != 0) continue;
             return unsupported("work along the batch");
         }
-        TRY(from, n.make.slice(from, static_cast<int>(along) - (OnnxNode::batched(shape) ? 1 : 0), begin, end, step));
+        const int axis = static_cast<int>(along) - (OnnxNode::batched(shape) ? 1 : 0);
+        const bool rest = n.to.ragged() && step > 1 && !side.constant();  // of the last step
+        TRY(from, n.make.slice(from, axis, begin, end, rest ? 1 : step));
+        if (rest) {
+            TRY(from, every(n, from, axis, step));
+        }
         side = n.make.shape(from)[static_cast<std::size_t>(along) - (OnnxNode::batched(shape) ? 1 : 0)];
     }
     return n.define(from, std::move(shape));
@@ -373,8 +393,8 @@ Result<void> gather(OnnxNode& n) {
                 return malformed("item " + std::to_string(index) + " of " + side.text());
         }
         if (!side.constant()) return unsupported("items of " + side.text());
-        TRY(const int which_node, n.make.constant({static_cast<int>(std::min<std::size_t>(places.size(), INT_MAX))},
-                                                  make_values(std::move(places))));
+        std::vector<int> count{static_cast<int>(std::min<std::size_t>(places.size(), INT_MAX))};
+        TRY(const int which_node, n.make.constant(std::move(count), make_values(std::move(places))));
         TRY(made, n.make.put(op::Gather{axis}, {from, which_node}));
     }
     return n.define(made, std::move(shape));
@@ -436,6 +456,8 @@ Result<void> shape_of(OnnxNode& n) {
 const Rule kRules[] = {
     {"Dropout",
      [](OnnxNode& n) -> Result<void> {
+         if (n.has(2) && (!n.constant(2) || n.constant(2)->count() != 1 || n.constant(2)->value(0) != 0))
+             return unsupported("numbers that are left out at random");
          TRY(const int from, n.node(0));
          return n.define(from, n.operand(0).shape);
      }},

@@ -119,6 +119,9 @@ public:
         return std::optional(std::move(all));
     }
 
+    // Whether the file's operators are of an older version than this.
+    [[nodiscard]] bool older_than(int opset) const { return to.opset != 0 && to.opset < opset; }
+
     // ---- operands as tensors of the graph ----
     static bool batched(const Shape& shape) { return shape.size() >= 2 && shape[0] == Extent(1); }
     // The node of an operand; a constant becomes one.

@@ -326,13 +326,24 @@ Result<void> norm_over_pixels(OnnxNode& n) {
     TRY(const Values scale, factors(n, 1, channels, 1));
     TRY(const Values shift, factors(n, 2, channels, 0));
     Operation op = op::InstanceNorm{epsilon, scale, shift};
-    if (n.type == "GroupNormalization") op = op::GroupNorm{n.whole("num_groups", 1), epsilon, scale, shift};
+    if (n.type == "GroupNormalization") {
+        const int groups = n.whole("num_groups", 1);
+        const auto each = [&](const Values& values) -> Values {  // older files have one for each group
+            if (!n.older_than(21) || values.count() != groups || groups < 1 || channels % groups != 0) return values;
+            std::vector<float> all;
+            for (std::int64_t c = 0; c < channels; ++c)
+                all.push_back((*values)[static_cast<std::size_t>(c / (channels / groups))]);
+            return make_values(std::move(all));
+        };
+        op = op::GroupNorm{groups, epsilon, each(scale), each(shift)};
+    }
     TRY(const int made, n.make.put(std::move(op), {from}));
     return n.define(made, shape);
 }
 
 Result<void> batch_norm(OnnxNode& n) {
     TRY(const int from, n.picture());
+    if (n.number("training_mode", 0) != 0) return unsupported("a normalisation by the picture's own statistics");
     GraphMaker::Numbers factor, shift;
     const Known* given[5] = {};
     for (std::size_t i = 1; i < 5; ++i) {
@@ -350,9 +361,22 @@ Result<void> batch_norm(OnnxNode& n) {
 
 Result<void> softmax(OnnxNode& n) {
     TRY(const int from, n.node(0));
-    TRY(const int axis, n.axis(n.operand(0).shape, n.whole("axis", -1)));
+    const Shape& shape = n.operand(0).shape;
+    const bool rows = n.older_than(13);  // then all sides from the axis on are one
+    std::int64_t along = n.whole("axis", rows ? 1 : -1);
+    TRY(const int axis, n.axis(shape, along));
+    const Shape own = n.make.shape(from);
+    if (rows && axis + 1 < static_cast<int>(own.size())) {
+        Shape flat(own.begin(), own.begin() + axis);
+        const auto all = volume(Shape(own.begin() + axis, own.end()));
+        if (!all) return unsupported("a softmax of " + text(shape) + " along several sides");
+        flat.push_back(*all);
+        TRY(const int line, n.make.reshape(from, flat));
+        TRY(const int made, n.make.put(op::Softmax{-1}, {line}));
+        return n.define(made, shape);
+    }
     TRY(const int made, n.make.put(op::Softmax{axis}, {from}));
-    return n.define(made, n.operand(0).shape);
+    return n.define(made, shape);
 }
 
 // ReduceMean, ReduceSum, ReduceL2.

@@ -84,6 +84,7 @@ Result<void> conv(OnnxNode& n) {
     conv.pad_bottom = pads.bottom;
     conv.pad_right = pads.right;
     conv.weights = weights->values;
+    conv.ragged = n.to.ragged() && (conv.stride_h > 1 || conv.stride_w > 1);
     TRY(conv.bias, bias_of(n, weights->sides[0]));
     if (conv.bias.count() != weights->sides[0])
         return malformed(std::to_string(conv.bias.count()) + " biases for " + std::to_string(weights->sides[0]) +
@@ -129,21 +130,56 @@ Result<void> conv_transpose(OnnxNode& n) {
     return n.define_like(made);
 }
 
+Result<int> mean_filter(OnnxNode& n, int from, const std::vector<int>& kernel, const std::vector<int>& strides,
+                        const std::vector<int>& dilations, const std::vector<int>& pads) {
+    const Extent channels = n.make.shape(from)[0];
+    constexpr int kMostTaps = 255;
+    if (!channels.constant() || std::any_of(kernel.begin(), kernel.end(), [](int k) { return k < 1 || k > kMostTaps; }))
+        return malformed("a kernel that is none");
+    const std::int64_t taps = std::int64_t{kernel[0]} * kernel[1], all = channels.fixed * taps;
+    TRY(n.make.expand(all));
+    return n.make.put(op::Conv2d{.kernel_h = kernel[0],
+                                 .kernel_w = kernel[1],
+                                 .stride_h = strides[0],
+                                 .stride_w = strides[1],
+                                 .dilation_h = dilations[0],
+                                 .dilation_w = dilations[1],
+                                 .groups = static_cast<int>(channels.fixed),
+                                 .pad_top = pads[0],
+                                 .pad_left = pads[1],
+                                 .pad_bottom = pads[2],
+                                 .pad_right = pads[3],
+                                 .weights = make_values(std::vector<float>(static_cast<std::size_t>(all),
+                                                                           1 / static_cast<float>(taps))),
+                                 .bias = make_values(std::vector<float>(static_cast<std::size_t>(channels.fixed))),
+                                 .ragged = n.to.ragged() && (strides[0] > 1 || strides[1] > 1)},
+                      {from});
+}
+
 Result<void> pool(OnnxNode& n) {
     TRY(const int from, n.picture());
     TRY(const std::vector<int> kernel, n.numbers("kernel_shape", 2, 1));
     TRY(const std::vector<int> strides, n.numbers("strides", 2, 1));
     TRY(const std::vector<int> pads, n.numbers("pads", 4, 0));
     TRY(const std::vector<int> dilations, n.numbers("dilations", 2, 1));
+    const bool padded = std::any_of(pads.begin(), pads.end(), [](int pad) { return pad != 0; });
     const bool even = kernel[0] == kernel[1] && strides[0] == strides[1] && dilations[0] == 1 && dilations[1] == 1 &&
                       std::all_of(pads.begin(), pads.end(), [&](int pad) { return pad == pads[0]; });
-    if (!even || n.number("ceil_mode", 0) != 0 || n.text("auto_pad", "NOTSET") != "NOTSET" ||
+    const bool steps = strides[0] > 1 || strides[1] > 1;
+    // Means are a convolution of each channel, where padding counts as zeros.
+    const bool filter = n.type == "AveragePool" && !even && (!padded || n.number("count_include_pad", 0) != 0);
+    if ((!even && !filter) || n.number("ceil_mode", 0) != 0 || n.text("auto_pad", "NOTSET") != "NOTSET" ||
         n.layer.outputs.size() != 1)
         return unsupported("pooling over windows that are no squares, or rounded up");
+    if (filter) {
+        TRY(const int made, mean_filter(n, from, kernel, strides, dilations, pads));
+        return n.define_like(made);
+    }
     TRY(const int made,
         n.type == "MaxPool"
-            ? n.make.put(op::MaxPool{kernel[0], strides[0], pads[0], n.to.ragged && strides[0] > 1}, {from})
-            : n.make.put(op::AveragePool{kernel[0], strides[0], pads[0], n.number("count_include_pad", 0) != 0},
+            ? n.make.put(op::MaxPool{kernel[0], strides[0], pads[0], n.to.ragged() && steps}, {from})
+            : n.make.put(op::AveragePool{kernel[0], strides[0], pads[0], n.number("count_include_pad", 0) != 0,
+                                         n.to.ragged() && steps},
                          {from}));
     return n.define_like(made);
 }
@@ -177,8 +213,8 @@ Result<std::pair<int, int>> resize_factor(const OnnxNode& n, const Shape& from) 
     TRY(const std::vector<Extent> sizes, sizes_of(*target));
     const Extent &rows = sizes[2], &columns = sizes[3];
     const auto num = rows.h * from[1].den, den = from[1].h * rows.den;
-    const bool fits = !from[1].floor && !from[2].floor && rows.fixed == 0 && columns.fixed == 0 && from[1].fixed == 0 &&
-                      from[2].fixed == 0 && num > 0 && den > 0 &&
+    const bool fits = !from[1].floor && !from[2].floor && !rows.floor && !columns.floor && rows.fixed == 0 &&
+                      columns.fixed == 0 && from[1].fixed == 0 && from[2].fixed == 0 && num > 0 && den > 0 &&
                       columns.w * from[2].den * den == from[2].w * columns.den * num;
     if (!fits) return unsupported("a resampling to " + rows.text() + " x " + columns.text() + " from " + text(from));
     const auto common = std::gcd(num, den);
@@ -195,7 +231,52 @@ int picture_of_size(const OnnxNode& n) {
     for (int i = static_cast<int>(n.make.graph().nodes().size()) - 1; i >= 0; --i)
         if (n.make.node(i).picture() && n.make.shape(i)[1] == (*sizes)[2] && n.make.shape(i)[2] == (*sizes)[3])
             return i;
-    return -1;
+    // A part of the picture's sides, rounded down: that much is left of it.
+    const Extent rows = (*sizes)[2];
+    if (!rows.floor || rows.fixed != 0 || rows.times != 1 || rows.rest != 0 || rows.den > 16) return -1;
+    const int f = static_cast<int>(rows.den);
+    const auto channel = n.make.slice(0, 0, 0, 1, 1);
+    if (!channel.ok()) return -1;
+    const auto made = n.make.put(op::MaxPool{f, f, 0, true}, {*channel});
+    return made.ok() && n.make.shape(*made)[1] == rows && n.make.shape(*made)[2] == (*sizes)[3] ? *made : -1;
+}
+
+// 1 / f of the size, rounded down: what is left over is not looked at but by the widest filter.
+Result<int> smaller(OnnxNode& n, int from, int f, bool cubic, double a) {
+    const Extent channels = n.make.shape(from)[0];
+    if (!channels.constant()) return malformed("channels that depend on the picture");
+    const double place = (f - 1) / 2.0;  // in a block
+    const int first = static_cast<int>(std::floor(place));
+    const double part = place - first;
+    const auto far = [a](double x) { return a * (((x - 5) * x + 8) * x - 4); };
+    const auto near = [a](double x) { return ((a + 2) * x - (a + 3)) * x * x + 1; };
+    std::vector<double> taps{1 - part, part};
+    if (cubic) taps = {far(part + 1), near(part), near(1 - part), far(2 - part)};
+    while (taps.size() > 1 && taps.back() == 0) taps.pop_back();
+    const int count = static_cast<int>(taps.size()), begin = first - (cubic ? 1 : 0), pad = std::max(0, -begin),
+              beyond = std::max(0, begin + count - f);
+    if (begin > 0) {
+        TRY(from, n.make.slice(from, 1, begin, op::Slice::kEnd, 1));
+        TRY(from, n.make.slice(from, 2, begin, op::Slice::kEnd, 1));
+    }
+    TRY(from, n.make.pad(from, {op::Pad::Mode::repeat, pad, pad, beyond, beyond}));
+    // As many places as whole blocks: the rest of the last block belongs to its window.
+    const int window = std::max(count, f - std::max(begin, 0));
+    TRY(n.make.expand(channels.fixed * window * window));
+    std::vector<float> weights;
+    const auto tap = [&](int i) { return i < count ? taps[static_cast<std::size_t>(i)] : 0; };
+    for (std::int64_t c = 0; c < channels.fixed; ++c)
+        for (int y = 0; y < window; ++y)
+            for (int x = 0; x < window; ++x) weights.push_back(static_cast<float>(tap(y) * tap(x)));
+    return n.make.put(op::Conv2d{.kernel_h = window,
+                                 .kernel_w = window,
+                                 .stride_h = f,
+                                 .stride_w = f,
+                                 .groups = static_cast<int>(channels.fixed),
+                                 .weights = make_values(std::move(weights)),
+                                 .bias = make_values(std::vector<float>(static_cast<std::size_t>(channels.fixed))),
+                                 .ragged = true},
+                      {from});
 }
 
 Result<void> resize(OnnxNode& n) {
@@ -206,15 +287,26 @@ Result<void> resize(OnnxNode& n) {
     const int num = like < 0 ? factor->first : 1, den = like < 0 ? factor->second : 1;
     const bool upsample = n.type == "Upsample";
     const std::string mode = n.text("mode", "nearest");
-    const std::string position = n.text("coordinate_transformation_mode", upsample ? "asymmetric" : "half_pixel");
-    const std::string rounding = n.text("nearest_mode", upsample ? "floor" : "round_prefer_floor");
+    const bool old = upsample || n.older_than(11);
+    const std::string position = n.text("coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");
+    const std::string rounding = n.text("nearest_mode", old ? "floor" : "round_prefer_floor");
     const auto refuse = [&] {
         return unsupported("a resampling (" + printable(mode) + ", " + printable(position) + ", " +
                            printable(rounding) + ") by " + std::to_string(num) + "/" + std::to_string(den));
     };
-    if (num == den && like < 0) return n.define(from, n.operand(0).shape);
     const bool half = position == "half_pixel" || position == "pytorch_half_pixel";
+    if (num == den && like < 0) return n.define(from, n.operand(0).shape);
     if (n.number("exclude_outside", 0) != 0 || n.number("antialias", 0) != 0) return refuse();
+    if (n.to.ragged() && like < 0 && den > 1)
+        for (const std::size_t side : {1U, 2U}) {
+            const Extent& own = n.make.shape(from)[side];
+            const auto larger = product(own, num);
+            const auto exact = larger ? quotient(*larger, den) : larger;
+            if (exact && (exact->floor || exact->den == own.den)) continue;
+            if (num != 1 || den > 16 || !half || (mode != "linear" && mode != "cubic")) return refuse();
+            TRY(const int made, smaller(n, from, den, mode == "cubic", n.number("cubic_coeff_a", -0.75)));
+            return n.define_like(made);
+        }
     op::Resize what;
     what.num = num;
     what.den = den;

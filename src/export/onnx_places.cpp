@@ -57,6 +57,7 @@ std::string OnnxOperation::size_of(const Extent& side) {
     for (const auto& [factor, term] : terms)
         if (factor != 0) total = step("Add", {total, step("Mul", {term, number_everywhere(factor)})});
     total = step("Div", {total, number_everywhere(side.den)});
+    if (side.times != 1) total = step("Mul", {total, number_everywhere(side.times)});
     return side.floor ? step("Add", {total, number_everywhere(side.fixed)}) : total;
 }
 

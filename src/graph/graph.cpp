@@ -33,6 +33,14 @@ void describe_picture(Node& node) {
     node.den = static_cast<int>(rows.den);
 }
 
+void describe_slice(Node& node, const op::Slice& slice, const Shape& from) {
+    const int axis = slice.axis < 0 ? slice.axis + static_cast<int>(from.size()) : slice.axis;
+    node.read_side = from[static_cast<std::size_t>(axis)];
+    node.read_least = slice.begin < 0 ? -std::int64_t{slice.begin} : slice.begin;
+    if (slice.end != op::Slice::kEnd)
+        node.read_least = std::max(node.read_least, slice.end < 0 ? -std::int64_t{slice.end} : slice.end);
+}
+
 // For one input pixel, the interval of each node that its output block depends on is followed back to the inputs.
 std::int64_t reach_along(const std::vector<Node>& nodes, std::int64_t pixel, int scale, bool rows) {
     std::vector<Interval> need(nodes.size());
@@ -96,6 +104,7 @@ Result<int> Graph::add(Node node) {
             if (side.h + side.w > kMaxRatio || side.den > kMaxRatio)
                 return fail("the size changes by more than " + std::to_string(kMaxRatio));
     describe_picture(node);
+    if (const auto* slice = node.as<op::Slice>()) describe_slice(node, *slice, *shapes[0]);
     multiple_ = multiple;
     nodes_.push_back(std::move(node));
     return static_cast<int>(index);
@@ -148,6 +157,11 @@ std::optional<int> Graph::receptive_radius() const {
     for (std::int64_t pixel = 0; pixel < multiple_; ++pixel)
         for (const bool rows : {true, false}) radius = std::max(radius, reach_along(nodes_, pixel, scale(), rows));
     return static_cast<int>(radius);
+}
+
+std::optional<std::vector<std::int64_t>> at(const Node& node, Size picture) {
+    if (node.read_least > 0 && node.read_side.at(picture) < node.read_least) return {};
+    return at(node.shape, picture);
 }
 
 std::vector<bool> depends_on_pixels(const std::vector<Node>& nodes) {

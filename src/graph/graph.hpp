@@ -30,6 +30,10 @@ struct Node {
     Node() = default;
     Node(Operation what, std::vector<int> from) : op(std::move(what)), inputs(std::move(from)) {}
 
+    // A side of its input that must be so long: slices at places of their own.
+    Extent read_side;
+    std::int64_t read_least = 0;
+
     [[nodiscard]] bool picture() const { return num != 0; }
     template <class T>
     [[nodiscard]] bool is() const {
@@ -80,6 +84,9 @@ public:
     // Pixels that it always goes on by at least, to the right and at the bottom: 0 for most.
     [[nodiscard]] int spare() const { return spare_; }
     void need_spare(int pixels) { spare_ = pixels; }
+    // Of a file whose own program computes something else, or nothing, where sides are no such multiples.
+    [[nodiscard]] bool expects_multiples() const { return expects_multiples_; }
+    void expect_multiples() { expects_multiples_ = multiple_ > 1; }
     // The longest side of a picture, beyond which the family's network is another one; 0: none.
     [[nodiscard]] int longest_side() const { return longest_side_; }
     void allow_sides_up_to(int pixels) { longest_side_ = pixels; }
@@ -100,7 +107,11 @@ private:
     std::int64_t multiple_ = 1;
     Continuation continuation_ = Continuation::reflect;
     int spare_ = 0, longest_side_ = 0;
+    bool expects_multiples_ = false;
 };
+
+// The sides of a node's result for a picture of this size; nothing where that is too small.
+std::optional<std::vector<std::int64_t>> at(const Node& node, Size picture);
 
 // Whether each node's result depends on the picture's pixels.
 std::vector<bool> depends_on_pixels(const std::vector<Node>& nodes);

@@ -22,6 +22,7 @@ public:
     void add(const Extent& side) {
         for (const std::int64_t number : {side.fixed, side.h, side.w, side.area, side.den}) add(number);
         if (side.floor) add(side.rest);
+        if (side.times != 1) add(side.times);
     }
     void add(const Values& values) {
         add(values.count());

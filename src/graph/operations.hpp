@@ -233,10 +233,11 @@ struct Softmax {
 struct GlobalMean {
     bool operator==(const GlobalMean&) const = default;
 };
-// Means of kernel x kernel windows; padding counts as zeros, or not at all.
+// Means of kernel x kernel windows; padding counts as zeros, or not at all. Ragged as Conv2d.
 struct AveragePool {
     int kernel = 2, stride = 2, pad = 0;
     bool count_padding = true;
+    bool ragged = false;
     bool operator==(const AveragePool&) const = default;
 };
 // Ragged as Conv2d.

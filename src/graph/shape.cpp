@@ -48,7 +48,7 @@ Extent Extent::columns(std::int64_t num, std::int64_t den) { return reduced(0, 0
 std::int64_t Extent::at(Size picture) const {
     const Wide sum =
         Wide{h} * picture.height + Wide{w} * picture.width + Wide{area} * picture.height * picture.width + rest;
-    return static_cast<std::int64_t>(fixed + sum / den - (sum < 0 && sum % den != 0 ? 1 : 0));
+    return static_cast<std::int64_t>(fixed + times * (sum / den - (sum < 0 && sum % den != 0 ? 1 : 0)));
 }
 
 std::int64_t Extent::multiple() const {
@@ -79,7 +79,7 @@ std::string Extent::text() const {
     if (sum.empty()) return std::to_string(fixed);
     if (floor) {
         number(rest);
-        sum = "floor((" + sum + ")/" + std::to_string(den) + ")";
+        sum = (times == 1 ? "" : std::to_string(times)) + "floor((" + sum + ")/" + std::to_string(den) + ")";
     }
     number(fixed);
     return sum;
@@ -89,9 +89,15 @@ std::optional<Extent> sum(const Extent& a, const Extent& b) {
     if (a.floor || b.floor) {
         Extent result = a.floor ? a : b;
         const Extent& other = a.floor ? b : a;
-        if (!other.constant() || std::abs(result.fixed + other.fixed) > kMost) return {};
+        if (std::abs(result.fixed + other.fixed) > kMost) return {};
         result.fixed += other.fixed;
-        return result;
+        if (other.constant()) return result;
+        Extent same = other;
+        same.fixed = result.fixed;
+        same.times = result.times;
+        if (same != result || std::abs(result.times + other.times) > kMost) return {};
+        result.times += other.times;
+        return result.times == 0 ? Extent(result.fixed) : result;
     }
     const Wide p = a.den, q = b.den;
     return reduced(Wide{a.fixed} + b.fixed, a.h * q + b.h * p, a.w * q + b.w * p, a.area * q + b.area * p, p * q);
@@ -100,7 +106,17 @@ std::optional<Extent> sum(const Extent& a, const Extent& b) {
 std::optional<Extent> product(const Extent& a, const Extent& b) {
     if (a == Extent(1)) return b;
     if (b == Extent(1)) return a;
-    if (a.floor || b.floor) return {};
+    if (a.floor || b.floor) {
+        Extent result = a.floor ? a : b;
+        const Extent& factor = a.floor ? b : a;
+        if (!factor.constant()) return {};
+        for (std::int64_t* number : {&result.fixed, &result.times}) {
+            const Wide larger = Wide{*number} * factor.fixed;
+            if (larger > kMost || larger < -kMost) return {};
+            *number = static_cast<std::int64_t>(larger);
+        }
+        return factor.fixed == 0 ? Extent(0) : result;
+    }
     // H * H, W * W and anything times H * W are no extents.
     const bool squares = (a.h != 0 && b.h != 0) || (a.w != 0 && b.w != 0);
     if (squares || (a.area != 0 && !b.constant()) || (b.area != 0 && !a.constant())) return {};
@@ -112,7 +128,13 @@ std::optional<Extent> product(const Extent& a, const Extent& b) {
 
 std::optional<Extent> quotient(const Extent& a, std::int64_t number) {
     if (number == 1) return a;
-    if (number < 1 || a.floor || a.fixed % number != 0) return {};
+    if (number < 1 || a.fixed % number != 0 || (a.floor && a.times % number != 0)) return {};
+    if (a.floor) {
+        Extent result = a;
+        result.fixed /= number;
+        result.times /= number;
+        return result;
+    }
     return reduced(a.fixed / number, a.h, a.w, a.area, Wide{a.den} * number);
 }
 
@@ -120,6 +142,12 @@ std::optional<Extent> floor_quotient(const Extent& a, std::int64_t number) {
     if (number < 1 || number > kMostDen || a.den > kMostDen / number) return {};
     if (auto whole = quotient(a, number); whole && whole->den == a.den) return whole;
     Extent result = a;
+    if (a.floor && a.times != 1) {
+        if (a.times % number != 0) return {};
+        result.times /= number;
+        result.fixed = a.fixed / number - (a.fixed % number < 0 ? 1 : 0);
+        return result;
+    }
     result.floor = true;
     result.den = a.den * number;
     const std::int64_t inside = a.rest + a.fixed * a.den;

@@ -14,13 +14,13 @@ namespace enlarge {
 // One side of a tensor for a picture of H rows and W columns: fixed + (h * H + w * W + area * H * W) / den. The
 // quotient is a whole number for every picture whose sides are multiples of multiple(). Kept in lowest terms, so equal
 // functions are equal values. One that is rounded down has `rest` inside the quotient and is whole for every picture:
-// fixed + floor((... + rest) / den); only fixed numbers can be added to it.
+// fixed + times * floor((... + rest) / den); only fixed numbers and the same quotient can be added to it.
 struct Extent {
     std::int64_t fixed = 0;
     std::int64_t h = 0, w = 0, area = 0;
     std::int64_t den = 1;
     bool floor = false;
-    std::int64_t rest = 0;
+    std::int64_t rest = 0, times = 1;
 
     Extent() = default;
     Extent(std::int64_t number) : fixed(number) {}  // NOLINT: numbers are extents

@@ -327,7 +327,8 @@ struct Pooled {
             return mismatch(op.pad, "pixels of padding", "fewer than the kernel's " + std::to_string(op.kernel));
         Shape shape = *in[0];
         for (std::size_t side : {1, 2}) {
-            const auto places = window_places(shape[side], op.kernel, op.stride, 1, 2 * op.pad);
+            const auto count = op.ragged ? ragged_places : window_places;
+            const auto places = count(shape[side], op.kernel, op.stride, 1, 2 * op.pad);
             if (!places) return too_large();
             shape[side] = *places;
         }
@@ -335,16 +336,6 @@ struct Pooled {
     }
 };
 constexpr Pooled pooled;
-
-Result<Shape> shape_max_pool(const op::MaxPool& op, Inputs in) {
-    TRY(Shape shape, pooled(op, in));
-    for (std::size_t side : {1, 2}) {
-        const auto places = op.ragged ? ragged_places((*in[0])[side], op.kernel, op.stride, 1, 2 * op.pad) : shape[side];
-        if (!places) return too_large();
-        shape[side] = *places;
-    }
-    return shape;
-}
 
 // What three times (or `parts` times) as many channels hold for each head.
 Result<std::int64_t> attention_channels(const Shape& shape, int parts, int heads) {
@@ -861,7 +852,7 @@ const Row kRows[] = {
     row<op::Softmax, along_axis, reads_along_axis>({"softmax", "Softmax"}),
     row<op::GlobalMean, shape_global_mean, reads_whole>({"global_mean", "GlobalAveragePool"}),
     row<op::AveragePool, pooled, reads_pool>({"average_pool", "AveragePool"}),
-    row<op::MaxPool, shape_max_pool, reads_pool>({"max_pool", "MaxPool"}),
+    row<op::MaxPool, pooled, reads_pool>({"max_pool", "MaxPool"}),
     row<op::WindowAttention, shape_window_attention, reads_window_attention, macs_window_attention,
         multiple_window_attention>({"window_attention", "Softmax"}),
     row<op::OverlapAttention, shape_overlap_attention, reads_overlap_attention, macs_overlap_attention,

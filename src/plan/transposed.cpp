@@ -99,6 +99,7 @@ Graph with_plain_convolutions(const Graph& graph) {
     }
     if (!result.need_multiple(graph.size_multiple())) return graph;
     result.continue_by(graph.continuation());
+    if (graph.expects_multiples()) result.expect_multiples();
     result.need_spare(graph.spare());
     result.allow_sides_up_to(graph.longest_side());
     return result;

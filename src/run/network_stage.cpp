@@ -89,6 +89,11 @@ Result<StagePlan> NetworkStage::plan(NetworkEngine& engine, const StageInput& in
     if (longest > 0 && std::max(in.size.width, in.size.height) > longest)
         return Error{Errc::limit, "a picture of " + describe(in.size) + "; this network computes at most " +
                                       std::to_string(longest) + " pixels a side"};
+    if (engine.graph().expects_multiples() && padded != in.size)
+        log(LogLevel::notice, {"picture-continued", "the network's file is for sides that are multiples of " +
+                                                        std::to_string(info.size_multiple) + ": the picture of " +
+                                                        describe(in.size) + " is continued by reflection, " +
+                                                        "which its own program does not do"});
     const bool is_direct = direct(in.format, info.channels, options.tta);
     const bool buffered = !(in.whole && padded == in.size);
 

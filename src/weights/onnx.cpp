@@ -302,18 +302,35 @@ private:
     std::set<std::string> defined_;
 };
 
+// An OperatorSetIdProto: the version of the operators of one domain; ONNX's own has no name.
+Result<void> read_opset(Bytes proto, std::int64_t& opset) {
+    std::string_view domain;
+    std::int64_t version = 0;
+    for (ByteReader in(proto); !in.done();) {
+        TRY(const Field field, protobuf::read_field(in));
+        if (field.number == 1 && field.wire == Wire::bytes) domain = as_text(field.data);
+        if (field.number == 2 && field.wire == Wire::varint) version = static_cast<std::int64_t>(field.value);
+    }
+    if (domain.empty() || domain == "ai.onnx") opset = version;
+    return {};
+}
+
 }  // namespace
 
 Result<StateDict> read_onnx(Bytes file, const Limits& limits, const FileBeside& beside) {
     std::optional<Bytes> graph;
+    std::int64_t opset = 0;
     for (ByteReader in(file); !in.done();) {
         TRY(const Field field, protobuf::read_field(in));
+        if (field.number == 8 && field.wire == Wire::bytes) TRY(read_opset(field.data, opset));
         if (field.number != 7 || field.wire != Wire::bytes) continue;
         if (graph) return Error{Errc::format, "damaged ONNX model: two graphs"};
         graph = field.data;
     }
     if (!graph) return Error{Errc::format, "damaged ONNX model: no graph in it"};
-    return GraphReader(limits, file.size(), beside).read(*graph);
+    TRY(StateDict read, GraphReader(limits, file.size(), beside).read(*graph));
+    read.opset = static_cast<int>(std::clamp<std::int64_t>(opset, 0, 1000));
+    return read;
 }
 
 }  // namespace enlarge

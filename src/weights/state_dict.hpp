@@ -49,6 +49,7 @@ struct StateDict {
     std::map<std::string, Tensor> tensors;    // wrapper keys ("params_ema") and prefixes ("module.") removed
     std::vector<Layer> layers;                // ncnn and ONNX only, in file order
     std::vector<Port> inputs, outputs;        // ONNX only, without those that are constants
+    int opset = 0;                            // ONNX only: the version of its operators; 0: not told
     std::map<std::string, std::string> metadata;  // safetensors __metadata__
 };
 

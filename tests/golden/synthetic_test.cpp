@@ -30,6 +30,9 @@ INSTANTIATE_TEST_SUITE_P(graphs, synthetic, testing::ValuesIn(test::golden_cases
 // As their authors' modules are exported, against ONNX Runtime.
 INSTANTIATE_TEST_SUITE_P(exports, synthetic, testing::ValuesIn(test::golden_cases("export_cases.txt")), name_of);
 
+// Random graphs of ONNX whose windows leave a rest (tools/random_graphs.py --golden), against ONNX Runtime.
+INSTANTIATE_TEST_SUITE_P(rests, synthetic, testing::ValuesIn(test::golden_cases("round_cases.txt")), name_of);
+
 // What a file of a family may lack: merged copies and tables that are computed, activations that are never used, and
 // biases that not every network has.
 bool may_be_missing(const std::string& name) {
@@ -101,6 +104,7 @@ TEST(golden_lists, are_complete) {
     EXPECT_EQ(test::golden_cases("graph_cases.txt").size(), 13U);
     EXPECT_EQ(test::golden_cases("family_cases.txt").size(), 33U);
     EXPECT_EQ(test::golden_cases("export_cases.txt").size(), 5U);
+    EXPECT_EQ(test::golden_cases("round_cases.txt").size(), 8U);
     EXPECT_EQ(test::golden_cases("real_cases.txt").size(), 6U);
 }
 

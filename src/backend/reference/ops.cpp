@@ -259,7 +259,7 @@ Result<Tensor> evaluate(const Graph& graph, std::vector<Tensor> inputs, ThreadPo
     std::vector<Tensor> tensors = std::move(inputs);
     tensors.resize(nodes.size());
     for (std::size_t i = 0; i < nodes.size(); ++i) {
-        const auto sides = at(nodes[i].shape, picture);
+        const auto sides = at(nodes[i], picture);
         if (!sides)
             return Error{Errc::argument, "a picture of " + std::to_string(picture.width) + "x" +
                                              std::to_string(picture.height) + " is too small for this network"};

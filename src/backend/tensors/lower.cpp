@@ -470,7 +470,7 @@ Result<Plan> plan_tensors(const Graph& graph, Size picture, const Fusion& fusion
     std::vector<Lifetime> lifetimes;
     std::int64_t all = 0;
     for (std::size_t i = 0; i < nodes.size(); ++i) {
-        auto sides = at(nodes[i].shape, picture);
+        auto sides = at(nodes[i], picture);
         if (!sides)
             return Error{Errc::argument, "a picture of " + std::to_string(picture.width) + "x" +
                                              std::to_string(picture.height) + " is too small for this network"};

@@ -261,7 +261,14 @@ TEST(extents, rounded_down_are_whole_for_any_picture) {
     EXPECT_EQ(floor_quotient(floor_quotient(Extent::rows(), 4).value(), 4), floor_quotient(Extent::rows(), 16));
     EXPECT_EQ(floor_quotient(Extent(-7), 2), Extent(-4));
     EXPECT_EQ(product(map, 1), map);
-    EXPECT_FALSE(product(map, 2).has_value());
+    EXPECT_EQ(product(map, 2)->text(), "2floor((H + 2)/6) - 6");
+    EXPECT_EQ(product(map, 2)->at({8, 22}), 2 * map.at({8, 22}));
+    EXPECT_EQ(quotient(*product(map, 2), 2), map);
+    EXPECT_EQ(floor_quotient(*sum(*product(map, 2), 1), 2), map);
+    EXPECT_FALSE(floor_quotient(*product(map, 3), 2).has_value());
+    EXPECT_EQ(sum(*product(map, 2), *product(map, -2)), Extent(0));
+    EXPECT_EQ(sum(map, *product(map, 2)), product(map, 3));
+    EXPECT_FALSE(product(map, Extent::columns()).has_value());
     EXPECT_FALSE(sum(map, Extent::rows()).has_value());
     EXPECT_FALSE(is_picture({3, map, map}));
 }

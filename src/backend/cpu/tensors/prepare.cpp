@@ -363,7 +363,7 @@ Result<void> check_sides(const std::vector<std::int64_t>& sides, const Node& nod
 Result<Layout> layout_of(const PreparedNetwork& network, int node, Size picture, int lanes) {
     const Node& what = network.graph.nodes()[static_cast<std::size_t>(node)];
     Layout layout;
-    auto sides = at(what.shape, picture);
+    auto sides = at(what, picture);
     if (!sides)
         return Error{Errc::argument, "a picture of " + std::to_string(picture.width) + "x" + std::to_string(picture.height) +
                                          " is too small for this network"};
