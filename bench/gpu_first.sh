@@ -86,12 +86,12 @@ step ours 360 bash -c ours
 # 4. Faster? The same networks in PyTorch, then ours once more: a card that is warm is slower.
 step pytorch 420 python3 bench/peers/pytorch_cuda.py --size "${sizes%%,*}" --json "$out/pytorch.json"
 case " $steps " in *" pytorch "*) NO_RRDB=1 step ours 180 bash -c ours ;; esac
-# 5. The same networks on Vulkan, in fp32, and ncnn's side by side.
+# 5. The same networks on Vulkan, in fp32 and fp16 (each line says which rung), and ncnn's side by side.
 on_vulkan() {
     local models=() size=${sizes%%,*} failed=0
     for model in $bundle/models/*; do [ -f "$model" ] && [ "${model##*.}" != bin ] && models+=("$model"); done
     set -o pipefail
-    $mine $bundle/gpu_first "${VULKAN:-vulkan}" "${RUNS:-30}" "$size" fp32 swift-x4 "${models[@]}" |
+    $mine $bundle/gpu_first "${VULKAN:-vulkan}" "${RUNS:-30}" "$size" fp32,fp16 swift-x4 "${models[@]}" |
         tee -a "$out/ours.jsonl" || failed=1
     for model in "${models[@]}"; do
         [ "${model##*.}" = param ] || continue

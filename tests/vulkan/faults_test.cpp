@@ -41,8 +41,18 @@ Result<FloatPicture> enlarged(const Backend& backend, const Graph& graph, FloatP
 FloatPicture picture() { return test::random_picture(5, 3, {12, 8}); }
 FloatPicture truth() { return test::run_whole(reference_backend(), small_network(), picture()); }
 
-TEST(vulkan_faults, lack_of_memory_at_any_call_is_an_error_and_the_next_try_works) {
+class vulkan_faults_of : public testing::TestWithParam<Precision> {};
+
+INSTANTIATE_TEST_SUITE_P(each, vulkan_faults_of, testing::Values(Precision::fp32, Precision::fp16),
+                         [](const auto& info) { return std::string(precision_name(info.param)); });
+
+TEST_P(vulkan_faults_of, lack_of_memory_at_any_call_is_an_error_and_the_next_try_works) {
     ENLARGE_NEEDS_VULKAN();
+    CompileOptions options;
+    options.precision = GetParam();
+    if (options.precision == Precision::fp16 && vulkan_backend().probe().at(0).precisions.size() < 2)
+        GTEST_SKIP() << "this Vulkan device has no 16-bit storage";
+    const double bound = options.precision == Precision::fp16 ? 0.02 : 1e-4;
     const FloatPicture wanted = truth();
     int failed = 0;
     std::set<std::string> functions;
@@ -50,7 +60,7 @@ TEST(vulkan_faults, lack_of_memory_at_any_call_is_an_error_and_the_next_try_work
         FakeDevice device;
         const auto backend = test::vulkan_with(device);
         device.fail_at = call;
-        const auto first = enlarged(*backend, small_network(), picture());
+        const auto first = enlarged(*backend, small_network(), picture(), options);
         if (device.failed.empty()) {
             EXPECT_TRUE(first.ok());
             break;
@@ -60,9 +70,9 @@ TEST(vulkan_faults, lack_of_memory_at_any_call_is_an_error_and_the_next_try_work
         ASSERT_FALSE(first.ok()) << device.failed << ", call " << call;
         EXPECT_EQ(first.error().code, Errc::memory) << device.failed << ": " << first.error().message;
         EXPECT_NE(first.error().message.find("out of device memory"), std::string::npos) << first.error().message;
-        const auto second = enlarged(*backend, small_network(), picture());
+        const auto second = enlarged(*backend, small_network(), picture(), options);
         ASSERT_TRUE(second.ok()) << device.failed << ": " << second.error().message;
-        EXPECT_LE(test::largest_difference(*second, wanted), 1e-4) << device.failed;
+        EXPECT_LE(test::largest_difference(*second, wanted), bound) << device.failed;
     }
     std::cout << failed << " calls of " << functions.size() << " functions failed in turn\n";
     EXPECT_GT(failed, 30);
@@ -113,6 +123,15 @@ TEST(vulkan_faults, devices_that_can_less_give_the_same_picture) {
              d.limits = [](VkPhysicalDeviceLimits& l) { l.minStorageBufferOffsetAlignment = 256; };
          }},
         {"no fp16", [](FakeDevice& d) { d.no_half = true; }},
+        {"no fp16 arithmetic", [](FakeDevice& d) { d.no_half_sums = true; }},
+        {"256 threads, no fp16, two heaps, bindings of 128 MB",
+         [](FakeDevice& d) {
+             d.limits = [](VkPhysicalDeviceLimits& l) {
+                 l.maxComputeWorkGroupInvocations = 256;
+                 l.maxStorageBufferRange = 1U << 27;
+             };
+             d.no_half = d.two_heaps = true;
+         }},
         {"fences", [](FakeDevice& d) { d.no_timeline = true; }},
         {"two heaps", [](FakeDevice& d) { d.two_heaps = true; }},
     };
@@ -167,6 +186,22 @@ TEST(vulkan_faults, small_bindings_cut_tiles) {
     EXPECT_EQ(tiles, 1);
     EXPECT_GT(more_tiles, 4);
     EXPECT_TRUE(test::same_bits(whole, cut));
+}
+
+// Bindings of 128 MB, the least that Vulkan promises: a tile whose features are more is refused before anything is
+// allocated, so that a smaller one is chosen.
+TEST(vulkan_faults, bindings_of_128_megabytes_bound_tiles) {
+    ENLARGE_NEEDS_VULKAN();
+    const auto fits = [](std::uint32_t range, int side) {
+        FakeDevice device;
+        device.limits = [range](VkPhysicalDeviceLimits& l) { l.maxStorageBufferRange = range; };
+        const auto backend = test::vulkan_with(device);
+        const auto program = test::must(backend->compile(small_network(), {}));  // 12 numbers of a pixel at most
+        return program->memory_bytes({side, side}) < std::int64_t{1} << 40;
+    };
+    EXPECT_TRUE(fits(1U << 27, 1600));   // 123 MB
+    EXPECT_FALSE(fits(1U << 27, 1700));  // 139 MB
+    EXPECT_TRUE(fits(1U << 30, 1700));
 }
 
 // Blocks of more than this fail, as on a card whose memory others hold: tiles are cut in two, and the bits stay.

@@ -20,7 +20,10 @@ const int kOut = int(gl_WorkGroupSize.x) / 8;  // channels of a work group: 8 fo
 #define NUMBER float16_t
 #define FOUR f16vec4
 const int kSums = 2;
+#extension GL_EXT_control_flow_attributes : require
+#define KNOWN [[unroll]]  // see tensor_winograd.comp
 #else
+#define KNOWN
 #define NUMBER float
 #define FOUR vec4
 #endif
@@ -72,7 +75,7 @@ void main() {
 #define few_low low
 #define few_high high
 #endif
-            for (int c = 0; c < kChunk; ++c) {
+            KNOWN for (int c = 0; c < kChunk; ++c) {
                 for (int v = 0; v < 3; ++v) {
                     NUMBER row[6];
                     const int from = (c * kRows + own_y + v) * kPitch + own_x;
