@@ -101,8 +101,17 @@ bool rounds(const Layer& layer) {
 }  // namespace
 
 Result<ImportedGraph> import_onnx(const StateDict& file, int channels) {
-    return import_in_whole(std::any_of(file.layers.begin(), file.layers.end(), rounds),
-                           [&](Rest rest) { return import_graph(file, channels, rest); });
+    auto made = import_in_whole(std::any_of(file.layers.begin(), file.layers.end(), rounds),
+                                [&](Rest rest) { return import_graph(file, channels, rest); });
+    if (made.ok() || made.error().code == Errc::limit || file.inputs.size() != 1) return made;
+    const std::vector<std::int64_t>& sides = file.inputs[0].shape;
+    if (sides.size() != 4 || sides[2] < 1 || sides[3] < 1) return made;
+    Error error = std::move(made.error());
+    if (const auto end = error.message.rfind("; a file for one size"); end != std::string::npos)
+        error.message.resize(end);
+    error.message += "; the file is for pictures of " + std::to_string(sides[3]) + "x" + std::to_string(sides[2]) +
+                     " alone, and must be exported with rows and columns that can change";
+    return error;
 }
 
 }  // namespace enlarge

@@ -151,7 +151,10 @@ public:
     // An operand that is one picture: 1 x channels x rows x columns.
     Result<int> picture(std::size_t i = 0) {
         TRY(const int from, node(i));
-        if (operands_[i].shape.size() != 4 || !batched(operands_[i].shape))
+        if (operands_[i].shape.size() == 4 && !batched(operands_[i].shape))
+            return unsupported("many pictures at once (" + enlarge::text(operands_[i].shape) +
+                               "), such as patches as a batch");
+        if (operands_[i].shape.size() != 4)
             return unsupported("a tensor of " + enlarge::text(operands_[i].shape) +
                                " where 1 x channels x rows x columns is expected");
         return from;

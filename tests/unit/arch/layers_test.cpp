@@ -198,6 +198,76 @@ TEST_F(onnx_layers, a_file_for_one_size_is_refused_with_what_helps) {
               std::string::npos) << refusal(file_);
 }
 
+TEST_F(onnx_layers, a_file_for_one_size_says_which_where_it_is_declared) {
+    file_.inputs.push_back({"x", {1, 3, 48, 64}});
+    conv("x", "y", 3, 12);
+    reshape("y", "tokens", {1, 12, 3072});
+    EXPECT_NE(refusal(file_).find("to 1 x 12 x 3072; the file is for pictures of 64x48 alone, and must be exported with rows "
+                                  "and columns that can change"),
+              std::string::npos) << refusal(file_);
+    file_.inputs[0].shape = {1, 3, -1, -1};
+    EXPECT_EQ(refusal(file_).find("64x48"), std::string::npos);
+}
+
+TEST_F(onnx_layers, windows_with_steps_leave_a_rest_where_the_file_does) {
+    Layer& down = constant(node("Conv", {"x"}, "low"), 1, {3, 3, 3, 3}, std::vector<float>(81, 0.1F), false);
+    down.lists["strides"] = {2, 2};
+    node("Shape", {"x"}, "shape");
+    Layer& up = node("Resize", {"low", "", "", "shape"}, "high");
+    up.texts["mode"] = "linear";
+    const Graph sized = must(recognise(file_)).graph;
+    EXPECT_EQ(sized.size_multiple(), 1);
+    EXPECT_EQ(text(sized.nodes()[1].shape), "3 x floor((H + 1)/2) - 1 x floor((W + 1)/2) - 1");
+    EXPECT_FALSE(sized.expects_multiples());
+
+    // Here nothing fits together where a side is odd: no file has a result then.
+    file_.layers.erase(file_.layers.begin() + 1, file_.layers.end());
+    file_.layers[0].lists["pads"] = {1, 1, 1, 1};
+    constant(node("ConvTranspose", {"low"}, "high"), 1, {3, 3, 2, 2}, std::vector<float>(36, 0.1F), false).lists["strides"] = {2, 2};
+    node("Add", {"high", "x"}, "sum");
+    const Graph joined = must(recognise(file_)).graph;
+    EXPECT_EQ(joined.size_multiple(), 2);
+    EXPECT_FALSE(joined.expects_multiples());
+
+    // Here the file has one, of a part that no graph here can cut off.
+    file_.layers.pop_back();
+    node("Shape", {"x"}, "sides");
+    constant(node("Slice", {"sides"}, "rows"), 1, {1}, {2});
+    constant(file_.layers.back(), 2, {1}, {3});
+    Layer& cut = node("Slice", {"high", "", "rows"}, "cut");
+    constant(cut, 1, {1}, {0});
+    constant(cut, 3, {1}, {2});
+    const Graph cut_off = must(recognise(file_)).graph;
+    EXPECT_EQ(cut_off.size_multiple(), 2);
+    EXPECT_TRUE(cut_off.expects_multiples());
+}
+
+TEST_F(onnx_layers, operators_mean_what_they_did_in_their_version) {
+    conv("x", "y", 3, 3);
+    node("Softmax", {"y"}, "out").numbers["axis"] = 1;
+    EXPECT_EQ(must(recognise(file_)).graph.nodes().size(), 3U);
+    file_.opset = 13;
+    EXPECT_EQ(must(recognise(file_)).graph.nodes().size(), 3U);
+    file_.opset = 12;  // over all numbers
+    const Graph old = must(recognise(file_)).graph;
+    ASSERT_EQ(old.nodes().size(), 5U);
+    EXPECT_EQ(text(old.nodes()[3].shape), "3HW");
+    file_.opset = 6;
+    EXPECT_NE(refusal(file_).find("operators of version 6; expected 7 or newer"), std::string::npos) << refusal(file_);
+}
+
+TEST_F(onnx_layers, a_slice_beyond_a_small_picture_has_no_size) {
+    Layer& rows = node("Slice", {"x"}, "y");
+    constant(rows, 1, {1}, {0});
+    constant(rows, 2, {1}, {12});
+    constant(rows, 3, {1}, {2});
+    node("Shape", {"x"}, "shape");
+    node("Resize", {"y", "", "", "shape"}, "out").texts["mode"] = "linear";
+    const Graph graph = must(recognise(file_)).graph;
+    EXPECT_TRUE(at(graph.nodes()[1], {8, 12}).has_value());
+    EXPECT_FALSE(at(graph.nodes()[1], {8, 11}).has_value());
+}
+
 TEST_F(onnx_layers, the_first_operator_that_is_missing_is_named) {
     conv("x", "y", 3, 3);
     node("Erf", {"y"}, "half");
