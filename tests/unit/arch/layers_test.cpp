@@ -152,6 +152,25 @@ TEST_F(layers, what_cannot_be_is_refused_by_the_layer) {
     EXPECT_NE(changed("Split", [](Layer& l) { l.outputs.push_back("unused"); }).find("more than one output"), std::string::npos);
 }
 
+// ncnn's windows leave a rest too; here only a mean is made of what they see.
+TEST(ncnn_layers, windows_with_steps_leave_a_rest) {
+    StateDict file;
+    file.format = WeightFormat::ncnn;
+    const auto layer = [&](const std::string& type, std::vector<std::string> in, const std::string& out) -> Layer& {
+        file.layers.push_back({type, out, std::move(in), {out}, {}, {}, {}, {}, {}});
+        return file.layers.back();
+    };
+    layer("Input", {}, "x");
+    Layer& conv = layer("Convolution", {"x"}, "low");
+    conv.numbers = {{"0", 3}, {"1", 3}, {"3", 2}, {"5", 1}, {"6", 81}};
+    conv.tensors = {{{3, 3, 3, 3}, std::vector<float>(81, 0.1F)}, {{3}, {0, 0, 0}}};
+    layer("Pooling", {"low"}, "mean").numbers = {{"0", 1}, {"4", 1}};
+    layer("BinaryOp", {"x", "mean"}, "out").numbers = {{"0", 2}};
+    const Graph graph = must(recognise(file)).graph;
+    EXPECT_EQ(graph.size_multiple(), 1);
+    EXPECT_EQ(text(graph.nodes()[1].shape), "3 x floor((H + 1)/2) - 1 x floor((W + 1)/2) - 1");
+}
+
 class onnx_layers : public testing::Test, protected test::OnnxLayers {};
 
 TEST_F(onnx_layers, put_a_pixel_shuffle_together_from_reshapes_for_one_size) {
