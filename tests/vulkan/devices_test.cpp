@@ -48,6 +48,36 @@ TEST(vulkan_devices, of_one_kind_share_a_job_and_give_the_same_bits) {
     EXPECT_EQ(test::must(backend->compile(network(), on(1)))->devices(), 1) << "named";
 }
 
+// Pictures of 8 bits, whose rows are no whole words, in pieces too: by a queue that only copies as by kernels.
+TEST(vulkan_devices, a_queue_for_copies_changes_no_bits) {
+    ENLARGE_NEEDS_VULKAN();
+    const auto run = [](bool transfers) {
+        FakeDevice card;
+        card.graphics_card = card.no_half = true;
+        card.transfer_queue = transfers;
+        const auto backend = test::vulkan_with(card);
+        const auto program = test::must(backend->compile(network(), on(0)));
+        const auto session = test::must(program->session());
+        EXPECT_EQ(card.transfer_pools, transfers ? 1 : 0);
+        std::vector<std::vector<std::byte>> results;
+        for (const Size size : {Size{13, 9}, Size{31, 18}, Size{13, 9}}) {
+            Image in(size, {SampleType::u8, 8, 3, false}), out({2 * size.width, 2 * size.height}, in.format());
+            for (int y = 0; y < size.height; ++y)
+                for (int x = 0; x < 3 * size.width; ++x)
+                    in.view().row(0, y)[x] = static_cast<std::byte>(7 * x + 31 * y);
+            const Rect core{2, 1, size.width - 3, size.height - 2};
+            const MutableImageView part = out.view().part({0, 0, 2 * core.width, 2 * core.height});
+            EXPECT_TRUE(test::must(session->run({in.view(), core, part})).finite);
+            for (int y = 0; y < part.size.height; ++y)
+                results.emplace_back(part.row(0, y), part.row(0, y) + 3 * part.size.width);
+        }
+        return results;
+    };
+    const auto plain = run(false);
+    EXPECT_EQ(run(true), plain);
+    EXPECT_GT(std::count_if(plain[5].begin(), plain[5].end(), [](std::byte b) { return b != std::byte{0}; }), 10);
+}
+
 TEST(vulkan_devices, of_two_kinds_are_not_mixed) {
     ENLARGE_NEEDS_VULKAN();
     FakeDevice pair;

@@ -122,8 +122,41 @@ VKAPI_ATTR VkResult VKAPI_CALL enumerate(VkInstance instance, std::uint32_t* cou
     return made == VK_INCOMPLETE ? VK_SUCCESS : made;
 }
 VKAPI_ATTR void VKAPI_CALL get_queue(VkDevice device, std::uint32_t family, std::uint32_t index, VkQueue* queue) {
-    fake().real.vkGetDeviceQueue(device, family, index, queue);
+    fake().real.vkGetDeviceQueue(device, fake().transfer_queue ? 0 : family, index, queue);
     fake().device_of[*queue] = device;
+}
+// The driver has one queue: both are that one.
+VKAPI_ATTR void VKAPI_CALL queue_families(VkPhysicalDevice device, std::uint32_t* count, VkQueueFamilyProperties* all) {
+    std::uint32_t one = 1;
+    fake().real_instance.vkGetPhysicalDeviceQueueFamilyProperties(device, &one, all);
+    *count = 2;
+    if (all) all[1] = {VK_QUEUE_TRANSFER_BIT, 1, 0, {1, 1, 1}};
+}
+VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice device, const VkDeviceCreateInfo* info,
+                                             const VkAllocationCallbacks* callbacks, VkDevice* made) {
+    VkDeviceCreateInfo real = *info;
+    real.queueCreateInfoCount = 1;
+    return fake().real_instance.vkCreateDevice(device, &real, callbacks, made);
+}
+VKAPI_ATTR VkResult VKAPI_CALL create_pool(VkDevice device, const VkCommandPoolCreateInfo* info,
+                                           const VkAllocationCallbacks* callbacks, VkCommandPool* pool) {
+    if (fake().strikes("vkCreateCommandPool")) return fake().failure;
+    VkCommandPoolCreateInfo real = *info;
+    if (fake().transfer_queue) {
+        fake().transfer_pools += info->queueFamilyIndex == 1;
+        real.queueFamilyIndex = 0;
+    }
+    return fake().real.vkCreateCommandPool(device, &real, callbacks, pool);
+}
+VKAPI_ATTR VkResult VKAPI_CALL create_buffer(VkDevice device, const VkBufferCreateInfo* info,
+                                             const VkAllocationCallbacks* callbacks, VkBuffer* buffer) {
+    if (fake().strikes("vkCreateBuffer")) return fake().failure;
+    VkBufferCreateInfo real = *info;
+    if (fake().transfer_queue) {
+        real.sharingMode = VK_SHARING_MODE_EXCLUSIVE;
+        real.queueFamilyIndexCount = 0;
+    }
+    return fake().real.vkCreateBuffer(device, &real, callbacks, buffer);
 }
 VKAPI_ATTR VkResult VKAPI_CALL submit(VkQueue queue, std::uint32_t count, const VkSubmitInfo* infos, VkFence fence) {
     if (fake().strikes("vkQueueSubmit")) return fake().failure;
@@ -174,6 +207,10 @@ void FakeDevice::instance(vulkan::InstanceFunctions& vk) {
     vk.vkGetPhysicalDeviceProperties2 = properties;
     vk.vkGetPhysicalDeviceProperties = old_properties;
     if (devices > 1) vk.vkEnumeratePhysicalDevices = enumerate;
+    if (transfer_queue) {
+        vk.vkGetPhysicalDeviceQueueFamilyProperties = queue_families;
+        vk.vkCreateDevice = create_device;
+    }
     vk.vkGetPhysicalDeviceFeatures2 = features;
     vk.vkGetPhysicalDeviceMemoryProperties2 = memory;
     vk.vkEnumerateDeviceExtensionProperties = extensions;
@@ -188,6 +225,8 @@ void FakeDevice::device(vulkan::DeviceFunctions& vk) {
     ++opened;
     vk.vkGetDeviceQueue = get_queue;
     vk.vkQueueSubmit = submit;
+    vk.vkCreateCommandPool = create_pool;
+    vk.vkCreateBuffer = create_buffer;
     vk.vkCmdDispatch = dispatch;
     vk.vkCmdPushConstants = push;
     vk.vkAllocateMemory = allocate;

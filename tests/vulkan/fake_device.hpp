@@ -31,6 +31,8 @@ struct FakeDevice final : vulkan::Interposer {
     bool no_half_sums = false;  // fp16 in memory only
     bool no_half = false, no_timeline = false, two_heaps = false;
     bool graphics_card = false;      // not software
+    bool transfer_queue = false;     // shows a second family of queues, which only copies
+    int transfer_pools = 0;          // of commands for it, made so far
     int devices = 1;                 // the one device that is there, so often
     bool names_differ = false;       // "... second" is the other's
     int opened = 0;                  // devices, so far

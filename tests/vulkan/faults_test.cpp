@@ -52,12 +52,14 @@ TEST_P(vulkan_faults_of, lack_of_memory_at_any_call_is_an_error_and_the_next_try
     options.precision = GetParam();
     if (options.precision == Precision::fp16 && vulkan_backend().probe().at(0).precisions.size() < 2)
         GTEST_SKIP() << "this Vulkan device has no 16-bit storage";
+    const bool copies = options.precision == Precision::fp16;  // also with a queue of their own
     const double bound = options.precision == Precision::fp16 ? 0.02 : 1e-4;
     const FloatPicture wanted = truth();
     int failed = 0;
     std::set<std::string> functions;
     for (int call = 0;; ++call) {
         FakeDevice device;
+        device.graphics_card = device.transfer_queue = copies;
         const auto backend = test::vulkan_with(device);
         device.fail_at = call;
         const auto first = enlarged(*backend, small_network(), picture(), options);
@@ -124,6 +126,7 @@ TEST(vulkan_faults, devices_that_can_less_give_the_same_picture) {
          }},
         {"no fp16", [](FakeDevice& d) { d.no_half = true; }},
         {"no fp16 arithmetic", [](FakeDevice& d) { d.no_half_sums = true; }},
+        {"a queue for copies", [](FakeDevice& d) { d.graphics_card = d.transfer_queue = true; }},
         {"256 threads, no fp16, two heaps, bindings of 128 MB",
          [](FakeDevice& d) {
              d.limits = [](VkPhysicalDeviceLimits& l) {

@@ -5,8 +5,8 @@
 
 namespace enlarge::vulkan {
 
-Result<std::unique_ptr<Commands>> Commands::create(std::shared_ptr<Device> device) {
-    std::unique_ptr<Commands> commands(new Commands(std::move(device)));
+Result<std::unique_ptr<Commands>> Commands::create(std::shared_ptr<Device> device, bool transfer) {
+    std::unique_ptr<Commands> commands(new Commands(std::move(device), transfer));
     TRY(commands->create());
     return commands;
 }
@@ -15,7 +15,8 @@ Result<void> Commands::create() {
     DeviceFunctions& vk = device_->vk;
     VkCommandPoolCreateInfo pool{VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO};
     pool.flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT;
-    pool.queueFamilyIndex = device_->facts().queue_family;
+    pool.queueFamilyIndex = transfer_ ? static_cast<std::uint32_t>(device_->facts().transfer_family)
+                                      : device_->facts().queue_family;
     TRY(device_->check(vk.vkCreateCommandPool(device_->handle(), &pool, nullptr, &pool_), "creating a command pool"));
     VkCommandBufferAllocateInfo buffers{VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO};
     buffers.commandPool = pool_;
@@ -110,8 +111,9 @@ Result<void> Commands::submit() {
         info.pSignalSemaphores = &timeline_;
     }
     if (idle) ended_ = std::chrono::steady_clock::now();
+    const VkQueue queue = transfer_ ? device_->transfer_queue() : device_->queue();
     const std::lock_guard lock(device_->queue_mutex());
-    TRY(device_->check(vk.vkQueueSubmit(device_->queue(), 1, &info, slot.fence), "submitting work"));
+    TRY(device_->check(vk.vkQueueSubmit(queue, 1, &info, slot.fence), "submitting work"));
     slot.ticket = ticket;
     now_ = 1 - now_;
     return {};
@@ -124,12 +126,24 @@ Result<void> Commands::wait() {
 }
 
 void Commands::barrier(VkCommandBuffer buffer) const {
-    constexpr VkPipelineStageFlags stages = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
+    // A queue that only copies knows no other stage.
+    const VkPipelineStageFlags kernels = transfer_ ? 0 : VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
+    const VkPipelineStageFlags stages = kernels | VK_PIPELINE_STAGE_TRANSFER_BIT;
+    const VkAccessFlags writes = transfer_ ? 0 : VK_ACCESS_SHADER_WRITE_BIT;
+    const VkAccessFlags reads = transfer_ ? 0 : VK_ACCESS_SHADER_READ_BIT;
     VkMemoryBarrier memory{VK_STRUCTURE_TYPE_MEMORY_BARRIER};
-    memory.srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
-    memory.dstAccessMask = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_READ_BIT |
-                           VK_ACCESS_TRANSFER_WRITE_BIT;
+    memory.srcAccessMask = writes | VK_ACCESS_TRANSFER_WRITE_BIT;
+    memory.dstAccessMask = reads | writes | VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
     device_->vk.vkCmdPipelineBarrier(buffer, stages, stages, 0, 1, &memory, 0, nullptr, 0, nullptr);
+}
+
+void Commands::to_host(VkCommandBuffer buffer) const {
+    VkMemoryBarrier memory{VK_STRUCTURE_TYPE_MEMORY_BARRIER};
+    memory.srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT | (transfer_ ? 0U : VK_ACCESS_SHADER_WRITE_BIT);
+    memory.dstAccessMask = VK_ACCESS_HOST_READ_BIT;
+    const VkPipelineStageFlags from =
+        VK_PIPELINE_STAGE_TRANSFER_BIT | (transfer_ ? 0U : VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT);
+    device_->vk.vkCmdPipelineBarrier(buffer, from, VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &memory, 0, nullptr, 0, nullptr);
 }
 
 }  // namespace enlarge::vulkan

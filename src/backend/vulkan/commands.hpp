@@ -14,7 +14,8 @@ namespace enlarge::vulkan {
 
 class Commands {
 public:
-    static Result<std::unique_ptr<Commands>> create(std::shared_ptr<Device> device);
+    // `transfer`: for the queue that only copies, which the device has.
+    static Result<std::unique_ptr<Commands>> create(std::shared_ptr<Device> device, bool transfer = false);
     ~Commands();
     Commands(const Commands&) = delete;
     Commands& operator=(const Commands&) = delete;
@@ -26,6 +27,8 @@ public:
     Result<void> wait();
     // Between steps of one buffer: what was written is seen.
     void barrier(VkCommandBuffer buffer) const;
+    // What was written is seen by the processor when all is done.
+    void to_host(VkCommandBuffer buffer) const;
     // How long the last piece took that has ended, in seconds, from the end of the one before; 0: none has.
     [[nodiscard]] double last_seconds() const { return last_seconds_; }
 
@@ -36,11 +39,12 @@ private:
         std::uint64_t ticket = 0;  // 0: nothing is submitted
         bool recording = false;
     };
-    explicit Commands(std::shared_ptr<Device> device) : device_(std::move(device)) {}
+    Commands(std::shared_ptr<Device> device, bool transfer) : device_(std::move(device)), transfer_(transfer) {}
     Result<void> create();
     Result<void> wait(Slot& slot);
 
     std::shared_ptr<Device> device_;
+    bool transfer_ = false;
     VkCommandPool pool_ = VK_NULL_HANDLE;
     VkSemaphore timeline_ = VK_NULL_HANDLE;  // else fences
     std::array<Slot, 2> slots_;

@@ -52,6 +52,12 @@ Result<Buffer> Buffer::create(std::shared_ptr<Device> device, std::uint64_t byte
     info.size = std::max<std::uint64_t>(bytes, 256);
     info.usage =
         VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT;
+    const std::uint32_t families[] = {d.facts().queue_family, static_cast<std::uint32_t>(d.facts().transfer_family)};
+    if (d.transfer_queue()) {
+        info.sharingMode = VK_SHARING_MODE_CONCURRENT;
+        info.queueFamilyIndexCount = 2;
+        info.pQueueFamilyIndices = families;
+    }
     TRY(d.check(d.vk.vkCreateBuffer(d.handle(), &info, nullptr, &made.buffer_), "creating a buffer"));
     VkMemoryRequirements needs{};
     d.vk.vkGetBufferMemoryRequirements(d.handle(), made.buffer_, &needs);
@@ -106,10 +112,15 @@ Result<std::shared_ptr<Device>> Device::open(std::shared_ptr<Instance> instance,
 
 Result<void> Device::create() {
     const float priority = 0.5F;
-    VkDeviceQueueCreateInfo queue{VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO};
-    queue.queueFamilyIndex = facts_.queue_family;
-    queue.queueCount = 1;
-    queue.pQueuePriorities = &priority;
+    const bool transfers = facts_.transfer_family >= 0;
+    std::array<VkDeviceQueueCreateInfo, 2> queues{};
+    for (VkDeviceQueueCreateInfo& queue : queues) {
+        queue.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
+        queue.queueFamilyIndex = facts_.queue_family;
+        queue.queueCount = 1;
+        queue.pQueuePriorities = &priority;
+    }
+    if (transfers) queues[1].queueFamilyIndex = static_cast<std::uint32_t>(facts_.transfer_family);
     VkPhysicalDevice16BitStorageFeatures storage{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES};
     storage.storageBuffer16BitAccess = facts_.half_storage;
     VkPhysicalDeviceTimelineSemaphoreFeatures timeline{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES};
@@ -126,8 +137,8 @@ Result<void> Device::create() {
     const char* const half_extension = VK_KHR_SHADER_FLOAT16_INT8_EXTENSION_NAME;
     VkDeviceCreateInfo info{VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO};
     info.pNext = &features;
-    info.queueCreateInfoCount = 1;
-    info.pQueueCreateInfos = &queue;
+    info.queueCreateInfoCount = transfers ? 2 : 1;
+    info.pQueueCreateInfos = queues.data();
     if (facts_.half_arithmetic && facts_.version < VK_API_VERSION_1_2) {  // newer ones have it without
         info.enabledExtensionCount = 1;
         info.ppEnabledExtensionNames = &half_extension;
@@ -145,6 +156,7 @@ Result<void> Device::create() {
 #undef ENLARGE_NEED
     if (instance_->interposer) instance_->interposer->device(vk);
     vk.vkGetDeviceQueue(device_, facts_.queue_family, 0, &queue_);
+    if (transfers) vk.vkGetDeviceQueue(device_, queues[1].queueFamilyIndex, 0, &transfer_queue_);
     return {};
 }
 

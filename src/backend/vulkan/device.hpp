@@ -68,6 +68,7 @@ public:
     [[nodiscard]] const Instance& instance() const { return *instance_; }
     [[nodiscard]] VkDevice handle() const { return device_; }
     [[nodiscard]] VkQueue queue() const { return queue_; }
+    [[nodiscard]] VkQueue transfer_queue() const { return transfer_queue_; }  // null: there is none
     [[nodiscard]] std::mutex& queue_mutex() { return queue_mutex_; }
     [[nodiscard]] VkPipelineLayout pipeline_layout() const { return pipeline_layout_; }
     [[nodiscard]] VkDescriptorSetLayout set_layout() const { return set_layout_; }
@@ -94,7 +95,7 @@ private:
     std::shared_ptr<Instance> instance_;
     Facts facts_;
     VkDevice device_ = VK_NULL_HANDLE;
-    VkQueue queue_ = VK_NULL_HANDLE;
+    VkQueue queue_ = VK_NULL_HANDLE, transfer_queue_ = VK_NULL_HANDLE;
     std::mutex queue_mutex_;
     VkDescriptorSetLayout set_layout_ = VK_NULL_HANDLE;
     VkPipelineLayout pipeline_layout_ = VK_NULL_HANDLE;

@@ -98,6 +98,12 @@ void find_queue(const InstanceFunctions& vk, Facts& f) {
         f.computes = true;
         f.compute_only_queue = alone;
     }
+    // Where the device's memory is the processor's there is nothing to gain.
+    constexpr VkQueueFlags more = VK_QUEUE_COMPUTE_BIT | VK_QUEUE_GRAPHICS_BIT;
+    for (std::uint32_t i = 0; i < count && f.type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU; ++i)
+        if ((families[i].queueFlags & VK_QUEUE_TRANSFER_BIT) && !(families[i].queueFlags & more) &&
+            families[i].queueCount > 0 && f.transfer_family < 0)
+            f.transfer_family = static_cast<int>(i);
 }
 
 std::string refusal_of(const Facts& f) {
@@ -254,7 +260,9 @@ std::string report_of(const Facts& f, std::uint64_t budget) {
          << "\n  shared memory: " << l.maxComputeSharedMemorySize
          << "\n  threads of a work group: " << l.maxComputeWorkGroupInvocations
          << "\n  largest binding: " << l.maxStorageBufferRange << "\n  largest allocation: " << f.largest_allocation
-         << "\n  queue family: " << f.queue_family << (f.compute_only_queue ? " (compute only)" : "") << "\n";
+         << "\n  queue family: " << f.queue_family << (f.compute_only_queue ? " (compute only)" : "")
+         << "\n  queue family for copies: "
+         << (f.transfer_family < 0 ? std::string("none") : std::to_string(f.transfer_family)) << "\n";
     for (std::uint32_t i = 0; i < f.memory.memoryHeapCount; ++i)
         text << "  heap " << i << ": " << f.memory.memoryHeaps[i].size
              << (f.memory.memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT ? " of the device\n" : "\n");

@@ -36,6 +36,7 @@ struct Facts {
     std::uint32_t queue_family = 0;
     bool computes = false;         // there is a queue for compute
     bool compute_only_queue = false;
+    int transfer_family = -1;      // of a card's queue that only copies, beside kernels that run; -1: there is none
 
     std::string refusal;  // why it cannot be used; empty: it can
 

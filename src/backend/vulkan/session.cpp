@@ -35,11 +35,14 @@ public:
     explicit VulkanSession(std::shared_ptr<const Shared> shared)
         : shared_(std::move(shared)), device_(shared_->device) {}
     ~VulkanSession() override {
-        commands_.reset();  // waits
+        transfer_.reset();  // waits
+        commands_.reset();
         if (sets_) device_->vk.vkDestroyDescriptorPool(device_->handle(), sets_, nullptr);
     }
     Result<void> begin() {
         TRY(commands_, Commands::create(device_));
+        if (!device_->transfer_queue()) return {};
+        TRY(transfer_, Commands::create(device_, true));
         return {};
     }
 
@@ -47,11 +50,14 @@ public:
         TRY(enlarge::check(job, shared_->info));
         if (job.progress && *job.progress && !(*job.progress)(0)) return Error{Errc::cancelled, "stopped"};
         TRY(commands_->wait());  // what a run that failed has left
+        if (transfer_) TRY(transfer_->wait());
         TRY(prepare(job));
         std::memset(staging_.data(), 0, kFlagBytes);
         const bool light = pack_rows(job.in, staging_.data() + kFlagBytes);
         const auto began = std::chrono::steady_clock::now();
+        TRY(move(staging_, words_, packed_bytes(job.in.format, job.in.size)));
         TRY(compute(job));
+        TRY(move(words_, staging_, packed_bytes(written_format(job.out.format), job.out.size)));
         if (timed_)
             network_ms_ += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
         std::uint32_t seen[2];  // not finite, not zero
@@ -95,6 +101,10 @@ private:
         if (staged > staging_.bytes()) {
             staging_ = Buffer();
             TRY(staging_, Buffer::create(device_, staged, Buffer::Use::host));
+        }
+        if (transfer_ && staged > words_.bytes()) {
+            words_ = Buffer();
+            TRY(words_, Buffer::create(device_, staged, Buffer::Use::device));
         }
         if (!flags_.bytes()) {
             TRY(flags_, Buffer::create(device_, kFlagBytes, Buffer::Use::device));
@@ -191,7 +201,7 @@ private:
         switch (address - at) {
             case kWeights: return {shared_->weights, at, sizeof(float)};
             case kMemory: return {memory_, at / sizeof(float) * shared_->unit(), shared_->unit()};
-            case kStaging: return {staging_, at, sizeof(std::uint32_t)};
+            case kStaging: return {transfer_ ? words_ : staging_, at, sizeof(std::uint32_t)};
             default: return {flags_, at, sizeof(std::uint32_t)};
         }
     }
@@ -230,7 +240,7 @@ private:
         commands_->barrier(buffer);
         const VkBufferCopy region{0, 0, 2 * sizeof(std::uint32_t)};
         device_->vk.vkCmdCopyBuffer(buffer, flags_.handle(), staging_.handle(), 1, &region);
-        to_host(buffer);
+        commands_->to_host(buffer);
         TRY(commands_->submit());
         return commands_->wait();
     }
@@ -272,13 +282,16 @@ private:
         return count;
     }
 
-    void to_host(VkCommandBuffer buffer) const {
-        VkMemoryBarrier memory{VK_STRUCTURE_TYPE_MEMORY_BARRIER};
-        memory.srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT | VK_ACCESS_SHADER_WRITE_BIT;
-        memory.dstAccessMask = VK_ACCESS_HOST_READ_BIT;
-        constexpr VkPipelineStageFlags from = VK_PIPELINE_STAGE_TRANSFER_BIT | VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
-        device_->vk.vkCmdPipelineBarrier(buffer, from, VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &memory, 0, nullptr, 0,
-                                         nullptr);
+    // Between the staging block and the device's, on the queue that only copies, while that of kernels has other
+    // sessions' work. Nothing where kernels reach into the staging block themselves.
+    Result<void> move(const Buffer& from, const Buffer& to, std::uint64_t bytes) {
+        if (!transfer_) return {};
+        TRY(VkCommandBuffer buffer, transfer_->begin());
+        const VkBufferCopy region{kFlagBytes, kFlagBytes, bytes};
+        device_->vk.vkCmdCopyBuffer(buffer, from.handle(), to.handle(), 1, &region);
+        transfer_->to_host(buffer);
+        TRY(transfer_->submit());
+        return transfer_->wait();
     }
 
     // ---- what came back ----
@@ -300,8 +313,8 @@ private:
 
     std::shared_ptr<const Shared> shared_;
     std::shared_ptr<Device> device_;
-    std::unique_ptr<Commands> commands_;
-    Buffer memory_, staging_, flags_, parameters_;
+    std::unique_ptr<Commands> commands_, transfer_;  // the latter only where there is a queue for it
+    Buffer memory_, staging_, words_, flags_, parameters_;
     VkDescriptorPool sets_ = VK_NULL_HANDLE;
     tensors::Plan plan_;
     Kind kind_;
