@@ -148,9 +148,11 @@ std::optional<Error> nearly(const StateDict& weights) {
             const NotFound asked;
             const bool found = family.matches(shapes);
             shapes.tensors.erase(name);
-            // Where nothing else speaks for it, the file has another of the family's names, one that few have.
+            // Where nothing else speaks for it, the file has another of the family's names, one that few have:
+            // "model.0.weight" is any list of layers.
             const bool other = std::any_of(asked.had.begin(), asked.had.end(), [&](const std::string& had) {
-                return had != name && std::count(had.begin(), had.end(), '.') >= 2;
+                const auto dots = std::count(had.begin(), had.end(), '.');
+                return had != name && dots >= 2 && (dots > 2 || !had.starts_with("model."));
             });
             if (!found || (likely == 0 && !other)) continue;
             most = likely;

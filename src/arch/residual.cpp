@@ -2,6 +2,8 @@
 // Plain residual networks: EDSR (two styles of keys), RCAN (groups of blocks with a gate per channel), SRResNet,
 // ArtCNN.
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <utility>
 
 #include "arch/builder.hpp"
@@ -33,6 +35,44 @@ struct Head {
     int features = 0, channels = 0, unshuffle = 1;
 };
 
+std::string short_number(double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.4g", value == 0 ? 0.0 : value);
+    return text;
+}
+
+// What the pictures are multiplied by before the mean is taken off, as the convolutions for the mean tell it: a
+// channel's bias is range * mean / deviation, its weight 1 / deviation. Training may have moved both a little, so that
+// what is near to one of the two usual ranges is that; any other must be told the same way by all channels.
+Result<float> told_range(const StateDict& weights, const std::string& family) {
+    std::vector<double> told;
+    for (const bool back : {false, true}) {
+        const std::string name = back ? "add_mean" : "sub_mean";
+        const Tensor *const weight = find(weights, name + ".weight"), *const bias = find(weights, name + ".bias");
+        if (!weight || !bias) continue;
+        const std::size_t channels = bias->values.size();
+        if (channels == 0 || weight->values.size() != channels * channels) continue;  // refused with the convolution
+        for (std::size_t c = 0; c < channels; ++c) {
+            const double mean = channels == 3 ? kMean[c] : kMean[1];
+            told.push_back((back ? 1.0 : -1.0) * static_cast<double>(bias->values[c]) /
+                           (static_cast<double>(weight->values[c * channels + c]) * mean));
+        }
+    }
+    if (told.empty()) return kRange;
+    const double least = *std::min_element(told.begin(), told.end()),
+                 most = *std::max_element(told.begin(), told.end());
+    const double middle = least + (most - least) / 2;
+    const bool agreed = least > 0 && most < least * 1.01;
+    for (const double usual : {1.0, static_cast<double>(kRange)})
+        if (agreed ? std::abs(middle - usual) < usual * 0.01 : least > usual / 2 && most < usual * 2)
+            return static_cast<float>(usual);
+    if (agreed) return static_cast<float>(middle);
+    std::string list;
+    for (const double one : told) list += (list.empty() ? "" : ", ") + short_number(one);
+    return Error{Errc::unsupported,
+                 "this seems to be " + family + ", but sub_mean and add_mean do not tell one range of values: " + list};
+}
+
 // The older style: head, body, tail; with the mean as convolutions where the file has them.
 int shifted(Builder& b, int x, const std::string& name) { return b.has(name + ".weight") ? b.conv(x, name, 3, 1) : x; }
 
@@ -62,13 +102,15 @@ Result<Network> framed(const StateDict& weights, const std::string& family, std:
     if (head.unshuffle < 1 || (head.unshuffle > 1) != (head.name == "head.1")) return folds;
     Builder b(weights, head.channels, "tail.1.weight");
     const bool mean = has(weights, "sub_mean.weight");
-    const int in = mean ? shifted(b, b.affine(0, kRange, 0), "sub_mean") : 0;
+    TRY(const float range, told_range(weights, family));
+    const int in = mean ? shifted(b, b.affine(0, range, 0), "sub_mean") : 0;
     const int first = b.conv(b.pixel_unshuffle(in, head.unshuffle), head.name, head.features);
     int x = shuffle_chain(b, b.add(body(b, first), first), "tail.0.", scale);
     if (scale % std::max(head.unshuffle, 1) != 0) return folds;
     x = b.conv(x, "tail.1", head.channels);
-    if (mean) b.affine(shifted(b, x, "add_mean"), 1 / kRange, 0);
+    if (mean) b.affine(shifted(b, x, "add_mean"), 1 / range, 0);
     std::string variant = mean ? "with mean" : "no mean";
+    if (mean && range != kRange) variant += ", range " + short_number(static_cast<double>(range));
     if (head.unshuffle > 1) variant += ", pixel unshuffle " + to_string(head.unshuffle);
     return b.network(family, variant, std::move(facts));
 }

@@ -110,6 +110,82 @@ TEST(arch, an_rrdb_network_with_one_upsampling_is_x3_where_its_name_says_so) {
     EXPECT_EQ(scale_in_name("RealESRGAN_x2plus.pth"), 2);
 }
 
+// An RCAN or, without gates, an EDSR of the original keys, for pictures multiplied by `range`. Its own part works on
+// values between 0 and 1, so that all ranges give the same pictures.
+StateDict ranged_weights(bool gates, double range, double deviation = 1) {
+    constexpr double kMeans[] = {0.4488, 0.4371, 0.4040};
+    StateDict weights;
+    test::Random random(3);
+    const auto put = [&](const std::string& name, const std::vector<std::int64_t>& shape, double factor) {
+        std::int64_t count = 1;
+        for (const std::int64_t side : shape) count *= side;
+        std::vector<float> values;
+        for (std::int64_t i = 0; i < count; ++i) values.push_back(static_cast<float>(random.uniform(-1, 1) * factor));
+        weights.tensors[name] = {shape, std::move(values)};
+    };
+    const auto conv = [&](const std::string& name, std::int64_t out, std::int64_t in, std::int64_t kernel,
+                          double factor = 0.2, double bias = 0.2) {
+        put(name + ".weight", {out, in, kernel, kernel}, factor);
+        put(name + ".bias", {out}, bias);
+    };
+    for (const bool back : {false, true}) {
+        std::vector<float> weight(9), bias(3);
+        for (std::size_t c = 0; c < 3; ++c) {
+            weight[c * 4] = static_cast<float>(1 / deviation);
+            bias[c] = static_cast<float>((back ? 1 : -1) * range * kMeans[c] / deviation);
+        }
+        const std::string name = back ? "add_mean" : "sub_mean";
+        weights.tensors[name + ".weight"] = {{3, 3, 1, 1}, weight};
+        weights.tensors[name + ".bias"] = {{3}, bias};
+    }
+    const std::string block = gates ? "body.0.body.0.body" : "body.0.body";
+    conv("head.0", 4, 3, 3, 0.2 / range);
+    conv(block + ".0", 4, 4, 3);
+    conv(block + ".2", 4, 4, 3);
+    if (gates) {
+        conv(block + ".3.conv_du.0", 2, 4, 1);
+        conv(block + ".3.conv_du.2", 4, 2, 1);
+        conv("body.0.body.1", 4, 4, 3);
+    }
+    conv("body.1", 4, 4, 3);
+    conv("tail.0.0", 16, 4, 3);
+    conv("tail.1", 3, 4, 3, 0.2 * range, 0.2 * range);
+    return weights;
+}
+
+TEST(arch, the_range_of_values_is_what_the_convolutions_for_the_mean_tell) {
+    const test::FloatPicture picture = test::random_picture(2, 3, {12, 10});
+    const auto run = [&](const StateDict& weights) {
+        return test::run_whole(reference_backend(), must(recognise(weights)).graph, picture);
+    };
+    for (const bool gates : {true, false}) {
+        const test::FloatPicture expected = run(ranged_weights(gates, 255));
+        EXPECT_EQ(must(recognise(ranged_weights(gates, 255))).variant, "with mean");
+        EXPECT_EQ(must(recognise(ranged_weights(gates, 1))).variant, "with mean, range 1");
+        for (const double range : {1.0, 100.0}) {
+            SCOPED_TRACE(range);
+            EXPECT_LE(test::largest_difference(expected, run(ranged_weights(gates, range))), 1e-5);
+        }
+        EXPECT_EQ(must(recognise(ranged_weights(gates, 1, 0.25))).variant, "with mean, range 1") << "a deviation";
+        StateDict moved = ranged_weights(gates, 1);  // by training
+        moved.tensors.at("sub_mean.bias").values.edit()[1] = -0.4188F;
+        moved.tensors.at("add_mean.weight").values.edit()[0] = 1.02F;
+        EXPECT_EQ(must(recognise(moved)).variant, "with mean, range 1");
+    }
+}
+
+TEST(arch, convolutions_for_the_mean_that_tell_no_range_are_refused) {
+    StateDict weights = ranged_weights(true, 255);
+    weights.tensors.at("add_mean.bias") = ranged_weights(true, 1).tensors.at("add_mean.bias");
+    EXPECT_EQ(refusal(weights, Errc::unsupported),
+              "this seems to be RCAN, but sub_mean and add_mean do not tell one range of values: 255, 255, 255, 1, 1, "
+              "1");
+    weights = ranged_weights(false, 1);
+    weights.tensors.at("sub_mean.bias").values.edit()[0] = 0;
+    EXPECT_EQ(refusal(weights, Errc::unsupported),
+              "this seems to be EDSR, but sub_mean and add_mean do not tell one range of values: 0, 1, 1, 1, 1, 1");
+}
+
 TEST(arch, reads_span_networks_full_and_slim_with_and_without_normalisation) {
     for (const SpanForm form : {SpanForm::full, SpanForm::slim})
         for (const bool norm : {true, false})
@@ -202,12 +278,25 @@ TEST(arch, other_families_are_refused_by_name) {
         {"SOFVSR, a network of several frames", {"OFR.RNN1.0.weight", "SR.body.0.weight"}},
         {"CAIN, which makes frames between frames", {"encoder.interpolate.headConv.weight"}},
         {"GFPGAN", {"toRGB.0.weight", "stylegan_decoder.style_mlp.1.weight"}},
+        {"DnCNN", {"model.0.weight", "model.0.bias", "model.2.weight", "model.2.bias", "model.3.running_mean"}},
+        {"KBNet", {"intro.weight", "ending.weight", "encoders.0.0.attgamma", "encoders.0.0.w"}},
+        {"NAFNet", {"intro.weight", "ending.weight", "encoders.0.0.beta"}},
+        {"FFTformer", {"patch_embed.proj.weight", "encoder_level1.0.ffn.fft", "encoder_level1.0.norm2.body.weight"}},
+        {"Restormer", {"patch_embed.proj.weight", "encoder_level1.0.attn.temperature"}},
+        {"FBCNN", {"m_head.weight", "m_tail.weight", "qf_pred.0.res.0.weight"}},
+        {"DRUNet or a related denoiser", {"m_head.weight", "m_tail.weight", "m_down1.0.res.0.weight"}},
     };
     for (const auto& [family, keys] : cases) {
         StateDict weights;
         for (const std::string& key : keys) weights.tensors[key] = {{1}, {0}};
         EXPECT_NE(refusal(weights, Errc::unsupported).find(std::string("seems to be ") + family + ";"), std::string::npos) << family;
     }
+    StateDict layers;  // DnCNN without norms: a list of layers, as many have
+    for (const char* name : {"model.0", "model.2", "model.4", "model.6"}) {
+        layers.tensors[std::string(name) + ".weight"] = {{1}, {0}};
+        layers.tensors[std::string(name) + ".bias"] = {{1}, {0}};
+    }
+    EXPECT_NE(refusal(layers, Errc::unsupported).find("no network that is known"), std::string::npos);
     StateDict unknown;
     unknown.tensors["some.thing"] = {{4, 5}, std::vector<float>(20)};
     EXPECT_NE(refusal(unknown, Errc::unsupported).find("the first is 'some.thing' (4x5)"), std::string::npos);
