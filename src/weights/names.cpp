@@ -13,9 +13,11 @@ constexpr std::string_view kWrappings[] = {"module.",     "_orig_mod.", "_forwar
 
 // What training programs call the network that makes pictures; the one to prefer first.
 constexpr std::string_view kGenerators[] = {
+    "params_ema.", "params-ema.",
     "net_g_ema.", "netG_ema.",     "generator_ema.", "g_ema.",     "ema_model.", "model_ema.", "ema.",
     "net_g.",     "netG.",         "net_G.",         "generator.", "gen.",       "G.",         "model_g.",
     "sr_model.",  "online_model.", "network.",       "net.",       "model.",
+    "params.",
 };
 // Those that networks have in their own names, too: "model.0.weight" is an ESRGAN of the old kind.
 constexpr std::string_view kOwnNames[] = {"model.", "net.", "network.", "gen.", "G.", "ema."};

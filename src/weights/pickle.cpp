@@ -36,16 +36,21 @@ constexpr KnownGlobal kGlobals[] = {
     {"builtins", "complex", Symbol::data},
     {"builtins", "slice", Symbol::data},
     {"builtins", "range", Symbol::data},
+    {"builtins", "xrange", Symbol::data},  // how Python 3 writes range in protocol 2
     {"builtins", "object", Symbol::data},
     {"_codecs", "encode", Symbol::data},  // how Python 3 writes bytes in protocol 2
     {"numpy", "dtype", Symbol::data},
     {"numpy", "ndarray", Symbol::data},
     {"numpy.core.multiarray", "scalar", Symbol::data},
     {"numpy._core.multiarray", "scalar", Symbol::data},
-    {"numpy.core.multiarray", "_reconstruct", Symbol::data},
-    {"numpy._core.multiarray", "_reconstruct", Symbol::data},
-    {"numpy.core.numeric", "_frombuffer", Symbol::data},
-    {"numpy._core.numeric", "_frombuffer", Symbol::data},
+    {"numpy.core.multiarray", "_reconstruct", Symbol::numpy_array},
+    {"numpy._core.multiarray", "_reconstruct", Symbol::numpy_array},
+    {"numpy.core.numeric", "_frombuffer", Symbol::numpy_array},
+    {"numpy._core.numeric", "_frombuffer", Symbol::numpy_array},
+    {"numpy.random._pickle", "__generator_ctor", Symbol::data},
+    {"numpy.random._pickle", "__bit_generator_ctor", Symbol::data},
+    {"numpy.random._pickle", "__randomstate_ctor", Symbol::data},
+    {"numpy.random.bit_generator", "__pyx_unpickle_SeedSequence", Symbol::data},
     {"torch", "device", Symbol::data},
     {"torch.serialization", "_get_layout", Symbol::data},
     {"torch.nn.backends.thnn", "_get_thnn_function_backend", Symbol::data},
@@ -73,6 +78,7 @@ constexpr KnownGlobal kGlobals[] = {
     {"torch._utils", "_rebuild_qtensor", Symbol::rebuild_quantised},
     {"torch._utils", "_rebuild_sparse_tensor", Symbol::rebuild_sparse},
     {"torch._utils", "_rebuild_sparse_csr_tensor", Symbol::rebuild_sparse},
+    {"torch._utils", "_rebuild_meta_tensor_no_storage", Symbol::rebuild_without_data},
     {"torch._utils", "_rebuild_wrapper_subclass", Symbol::rebuild_sharded},
     {"torch.distributed.tensor", "DTensor", Symbol::rebuild_sharded},
     {"torch.distributed._tensor.api", "DTensor", Symbol::rebuild_sharded},
@@ -333,6 +339,11 @@ private:
             push(v);
             return {};
         }
+        return push_name(module, name);
+    }
+
+    // A class or function that is not known.
+    Result<void> push_name(std::string_view module, std::string_view name) {
         constexpr std::size_t kLongestName = 1000;  // the memo can repeat what it is made of
         if (module.size() + name.size() > kLongestName)
             return damaged("a global whose name has " + std::to_string(module.size() + name.size()) + " bytes");
@@ -360,6 +371,17 @@ private:
         return doc_.text(parts[1]);
     }
 
+    // getattr(what, name), as functions of a class are written: a name like any other, so that whoever calls it is
+    // refused. Gives the name of `what`, or nothing where this is another call.
+    [[nodiscard]] std::optional<std::string_view> attribute_owner(Value callee,
+                                                                  const std::vector<Value>& arguments) const {
+        if (callee.kind != Kind::global || doc_.text(callee) != "builtins.getattr" || arguments.size() != 2 ||
+            arguments[1].kind != Kind::text)
+            return std::nullopt;
+        if (arguments[0].kind == Kind::object) return doc_.class_name(arguments[0]);
+        return class_of(arguments[0]);
+    }
+
     // An object that its class makes without being called: class.__new__(class, arguments).
     Result<void> push_object(Value callee, const std::vector<Value>& arguments) {
         const auto name = class_of(callee);
@@ -372,6 +394,7 @@ private:
 
     // callee(arguments): what is plain data becomes that, the rest of what is known is remembered as a call.
     Result<void> reduce(Value callee, const std::vector<Value>& arguments) {
+        if (const auto owner = attribute_owner(callee, arguments)) return push_name(*owner, doc_.text(arguments[1]));
         if (callee.kind == Kind::global) return refused(callee);
         if (callee.kind != Kind::symbol) return damaged("a call of " + std::string(kind_name(callee.kind)));
         const bool sequence =

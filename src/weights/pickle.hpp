@@ -2,7 +2,7 @@
 // Python's pickle format, as data. The machine below builds lists, dicts, strings and objects without behaviour; it
 // imports nothing and calls nothing. A class that is not known is its name, and an instance of it a bag of attributes. A
 // file that would have something called is refused by the name of that, but for the few calls below, whose results are
-// known without calling.
+// known without calling, and getattr of a class, which is one more name.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +34,8 @@ enum class Symbol : std::uint8_t {
     rebuild_subclass,   // torch._tensor._rebuild_from_type_v2(one of these, class, arguments, state)
     rebuild_quantised,  // torch._utils._rebuild_qtensor
     rebuild_sparse,     // torch._utils._rebuild_sparse_tensor
+    numpy_array,        // plain data as well, that may have been meant as weights
+    rebuild_without_data,  // torch._utils._rebuild_meta_tensor_no_storage: the tensor's shape alone
     rebuild_sharded,    // a part of a tensor that is spread over several files
     rebuild_parameter,  // torch._utils._rebuild_parameter, _rebuild_parameter_with_state
     storage_f64, storage_f32, storage_f16, storage_bf16,  // torch.DoubleStorage ...

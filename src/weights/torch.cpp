@@ -65,6 +65,7 @@ std::optional<TensorCall> tensor_call(const Document& doc, Value v) {
             case Symbol::rebuild_quantised:
             case Symbol::rebuild_sparse:
             case Symbol::rebuild_sharded:
+            case Symbol::rebuild_without_data:
                 return TensorCall{doc.callee(v), v};
             case Symbol::rebuild_subclass:  // (function, class, arguments, state)
                 if (items.size() < 3 || items[0].kind != Kind::symbol || items[2].kind != Kind::tuple)
@@ -118,6 +119,9 @@ Result<TensorRef> read_ref(const Document& doc, std::string name, const TensorCa
         return Error{Errc::unsupported, label + " is quantised; a file of floats expected"};
     if (call.symbol == Symbol::rebuild_sparse)
         return Error{Errc::unsupported, label + " is sparse; a dense one expected"};
+    if (call.symbol == Symbol::rebuild_without_data)
+        return Error{Errc::unsupported,
+                     label + " holds no data: it was saved from torch's device \"meta\", which keeps shapes alone"};
     if (call.symbol == Symbol::rebuild_sharded)
         return Error{Errc::unsupported, label + " is one part of a sharded tensor; a file of the whole model expected"};
     if (call.symbol == Symbol::rebuild_tensor_v3)
@@ -322,12 +326,30 @@ private:
         }
         return Error{Errc::limit, "dicts nested more than " + std::to_string(limits_.nesting) + " deep"};
     }
+    // Whether NumPy arrays are among the values of a dict, or of a dict in it.
+    [[nodiscard]] bool has_arrays(Value dict, bool inner) const {
+        const auto& entries = doc_.entries(dict);
+        return std::any_of(entries.begin(), entries.end(), [&](const auto& e) {
+            const Value v = e.second;
+            if (v.kind == Kind::call) return doc_.callee(v) == Symbol::numpy_array;
+            return inner && has_entries(v) && has_arrays(v, false);
+        });
+    }
     [[nodiscard]] Error nothing(Value at) const {
         if (at.kind == Kind::object)
             return {Errc::format,
                     "an object (" + printable(doc_.class_name(at), 160) + ") without tensors; named tensors expected"};
         if (doc_.entries(at).empty()) return {Errc::format, "an empty dict; named tensors expected"};
         const std::string keys = keys_of(doc_, at);
+        if (has_entries(at) && has_arrays(at, true))
+            return {Errc::unsupported, "its values are NumPy arrays; tensors as torch.save writes them expected"};
+        const auto& entries = doc_.entries(at);
+        if (std::any_of(entries.begin(), entries.end(), [&](const auto& e) {
+                return e.first.kind == Kind::text && (doc_.text(e.first).starts_with("optim") ||
+                                                      doc_.text(e.first).starts_with("sched"));
+            }))
+            return {Errc::format, "the state of a training (optimizers, schedulers) without weights; the keys are: " +
+                                      keys};
         return {Errc::format, "no tensors found" + (keys.empty() ? keys : "; the keys are: " + keys)};
     }
 

@@ -199,6 +199,32 @@ TEST(pickle, plain_data_of_python_and_numpy_is_read_past) {
     EXPECT_EQ(show("cfunctools\npartial\n(cos\nsystem\ntR(cos\nsystem\n)}Ntb."), "call(<os.system>)") << "nothing is called";
 }
 
+TEST(pickle, an_attribute_of_a_class_is_one_more_name) {
+    const std::string of_class = "c__builtin__\ngetattr\n(ctorch._C\n_VariableFunctionsClass\n" +
+                                 p_text("repeat_interleave") + "tR";
+    EXPECT_EQ(show(of_class + "."), "<torch._C._VariableFunctionsClass.repeat_interleave>");
+    EXPECT_EQ(show("cfunctools\npartial\n(" + of_class + "tR(" + of_class + ")}Ntb."),
+              "call(<torch._C._VariableFunctionsClass.repeat_interleave>)");
+    EXPECT_EQ(show("cbuiltins\ngetattr\n(cmy.net\nNet\n)\x81" + p_text("forward") + "tR."), "<my.net.Net.forward>")
+        << "of an object";
+    EXPECT_EQ(show("cbuiltins\ngetattr\n(ctorch._utils\n_x\n" + p_text("_rebuild_tensor_v2") + "tR."),
+              "<torch._utils._x._rebuild_tensor_v2>");
+    EXPECT_EQ(show("cbuiltins\ngetattr\n(ctorch\n_utils\n" + p_text("_rebuild_tensor_v2") + "tR."),
+              "<torch._utils._rebuild_tensor_v2>")
+        << "a name, and not what is known by it";
+    EXPECT_NE(show("cbuiltins\ngetattr\n(cos\npath\n" + p_text(std::string(2000, 'a')) + "tR.").find("2007 bytes"),
+              std::string::npos);
+}
+
+TEST(pickle, ranges_and_random_generators_are_read_past) {
+    EXPECT_EQ(show("c__builtin__\nxrange\n(K\x01K\x03K\x01tR."), "call(1, 3, 1)");
+    EXPECT_EQ(show("cbuiltins\nrange\n(K\x01K\x03K\x01tR."), "call(1, 3, 1)");
+    EXPECT_EQ(show("cnumpy.random._pickle\n__generator_ctor\n(cnumpy.random._pickle\n__bit_generator_ctor\n("
+                   "cnumpy.random._pcg64\nPCG64\ntR}" +
+                   p_text("state") + "K\x05sbtR."),
+              "call(call(<numpy.random._pcg64.PCG64>))");
+}
+
 TEST(pickle, a_long_name_cannot_be_repeated_by_the_memo) {
     EXPECT_NE(show(p_text(std::string(5000, 'a')) + "q\x01" "0h\x01h\x01\x93.").find("a global whose name has 10000 bytes"), std::string::npos);
 }
@@ -227,6 +253,34 @@ INSTANTIATE_TEST_SUITE_P(all, pickle_attack, ::testing::Values(
     Attack{"inst", "(S'true'\nios\nsystem\n.", "os.system"},
     Attack{"obj", "(cos\nsystem\nS'true'\no.", "os.system"},
     Attack{"newobj", "cbuiltins\ngetattr\n)\x81.", "builtins.getattr"},
+    Attack{"an_attribute_that_is_called",
+           "cbuiltins\ngetattr\n(ctorch._C\n_VariableFunctionsClass\n" + p_text("from_file") + "tR(S'x'\ntR.",
+           "torch._C._VariableFunctionsClass.from_file"},
+    Attack{"an_attribute_of_a_module", "cbuiltins\ngetattr\n(cos\nsys\n" + p_text("exit") + "tR)R.", "os.sys.exit"},
+    Attack{"an_attribute_of_a_builtin",
+           "cbuiltins\ngetattr\n(cbuiltins\nobject.__class__\n" + p_text("eval") + "tR)\x81.",
+           "builtins.object.__class__.eval"},
+    Attack{"an_attribute_of_an_object",
+           "cbuiltins\ngetattr\n(cos\npopen\n)\x81" + p_text("read") + "tR)R.", "os.popen.read"},
+    Attack{"an_attribute_of_an_attribute",
+           "cbuiltins\ngetattr\n(cbuiltins\ngetattr\n(cos\npath\n" + p_text("os") + "tR" + p_text("system") +
+               "tR(S'true'\ntR.",
+           "os.path.os.system"},
+    Attack{"an_attribute_known_by_that_name",
+           "cbuiltins\ngetattr\n(ccollections\nabc\n" + p_text("OrderedDict") + "tR)R.",
+           "collections.abc.OrderedDict"},
+    Attack{"a_name_put_together",
+           "cbuiltins\ngetattr\n(ctorch\n_utils\n" + p_text("_rebuild_tensor_v2") + "tR)R.",
+           "torch._utils._rebuild_tensor_v2"},
+    Attack{"an_attribute_of_what_is_known",
+           "cbuiltins\ngetattr\n(ccollections\nOrderedDict\n" + p_text("__init__") + "tR.", "builtins.getattr"},
+    Attack{"an_attribute_of_data", "cbuiltins\ngetattr\n(}" + p_text("get") + "tR.", "builtins.getattr"},
+    Attack{"an_attribute_with_a_default", "cbuiltins\ngetattr\n(cos\npath\n" + p_text("x") + "NtR.",
+           "builtins.getattr"},
+    Attack{"getattr_by_inst", "(cos\npath\n" + p_text("os") + "ibuiltins\ngetattr\n" + ")R.", "os.path.os"},
+    Attack{"getattr_by_obj", "(cbuiltins\ngetattr\ncos\npath\n" + p_text("os") + "o)R.", "os.path.os"},
+    Attack{"getattr_in_a_reconstructor",
+           "ccopyreg\n_reconstructor\n(cbuiltins\ngetattr\ncbuiltins\nobject\nNtR.", "builtins.getattr"},
     Attack{"torch_load", "ctorch\nload\n(S'x'\ntR.", "torch.load"},
     Attack{"torch_hub", "ctorch.hub\nload_state_dict_from_url\n)R.", "torch.hub.load_state_dict_from_url"},
     Attack{"known_name_in_another_module", "cevil\nOrderedDict\n)R.", "evil.OrderedDict"},

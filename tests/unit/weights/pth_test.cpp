@@ -232,6 +232,16 @@ TEST(pth, reads_a_module_that_torch_saved_whole) {
     EXPECT_EQ(weights.tensors.size(), 2U);
 }
 
+TEST(pth, reads_modules_that_keep_a_function_of_a_class) {
+    const std::string function = p_global("builtins", "getattr") + "(" +
+                                 p_global("torch._C", "_VariableFunctionsClass") + p_text("repeat_interleave") + "tR";
+    const std::string partial = p_global("functools", "partial") + "(" + function + "tR(" + function + ")" +
+                                p_dict({{"repeats", p_int(4)}}) + "Ntb";
+    EXPECT_EQ(names_in(module("my.Net", {{"training", "\x89"}, {"repeat_op", partial},
+                                         {"_parameters", p_dict({{"a", small_tensor()}})}, {"_modules", "}"}})),
+              Names{"a"});
+}
+
 TEST(pth, reads_torchscript_programs_as_their_parameters) {
     const std::string conv = module("__torch__.torch.nn.modules.conv.___torch_mangle_0.Conv2d",
                                     {{"weight", small_tensor()}, {"bias", "N"}, {"training", "\x89"}, {"stride", p_int(1)},
@@ -265,7 +275,12 @@ TEST(pth, tells_weights_from_what_training_leaves_beside_them) {
     EXPECT_EQ(file({{"epoch", count}, {"whatever", p_dict({{"a", t}, {"b", t}})}}), ab) << "a counter is no state dict";
     EXPECT_EQ(file({{"ema", p_dict({{"decay", p_int(1)}, {"shadow_params", "](" + t + "e"}})}, {"state_dict", p_dict({{"a", t}, {"b", t}})}}), ab);
     EXPECT_EQ(file({{"discriminator", p_dict({{"x", t}})}, {"optimizer_g", p_dict({{"y", t}})}, {"mine", p_dict({{"a", t}, {"b", t}})}}), ab);
-    EXPECT_EQ(file({{"optimizer_g", p_dict({{"y", t}})}}), Names{"no tensors found; the keys are: optimizer_g"});
+    EXPECT_EQ(file({{"optimizer_g", p_dict({{"y", t}})}}),
+              Names{"the state of a training (optimizers, schedulers) without weights; the keys are: optimizer_g"});
+    EXPECT_EQ(file({{"epoch", p_int(3)}, {"optimizers", "](" + p_dict({{"state", "}"}}) + "e"}, {"schedulers", "]"}}),
+              Names{"the state of a training (optimizers, schedulers) without weights; the keys are: epoch, "
+                    "optimizers, schedulers"});
+    EXPECT_EQ(file({{"params.x", t}, {"params.y", t}, {"params_ema.a", t}, {"params_ema.b", t}}), ab);
     const std::string callbacks = "}(" + p_global("pytorch_lightning.callbacks", "ModelCheckpoint") + p_dict({{"best_model_score", count}}) + "u";
     EXPECT_EQ(file({{"callbacks", callbacks}, {"hyper_parameters", module("omegaconf.DictConfig", {{"x", p_int(1)}})}, {"state_dict", p_dict({{"net_g.a", t}, {"net_g.b", t}})}}), ab);
 }
@@ -344,6 +359,11 @@ std::string tensor_zip(std::int64_t elements, std::int64_t offset, const Shape& 
     return torch_zip(p_file(p_dict({{"a", p_tensor(p_storage("0", elements), offset, shape, strides)}})));
 }
 
+std::string numpy_array() {
+    return p_global("numpy._core.multiarray", "_reconstruct") + "(" + p_global("numpy", "ndarray") + p_tuple({0}) +
+           p_text("b") + "tR(" + p_int(1) + p_tuple({2}) + "\x89" + p_text("xx") + "tb";
+}
+
 MUTATIONS(pth_zip, {
     {"directory_cut_off", [] { return without_end(fixture("zip.pth"), 30); }, Errc::format, "truncated zip after 5129 bytes"},
     {"cut_within_the_first_entry", [] { return fixture("zip.pth").substr(0, 100); }, Errc::format, "truncated zip after 100 bytes"},
@@ -372,6 +392,22 @@ MUTATIONS(pth_zip, {
     {"too_few_strides", [] { return tensor_zip(6, 0, {2, 3}, {1}); }, Errc::format, "1 strides for 2 dimensions"},
     {"too_many_dimensions", [] { return tensor_zip(6, 0, Shape(9, 1), Shape(9, 1)); }, Errc::format, "9 dimensions"},
     {"pickle_cut_off", [] { return torch_zip(without_end(small_pickle(), 3)); }, Errc::format, "truncated after"},
+    {"numpy_arrays_in_a_dict", [] { return torch_zip(p_file(p_dict({{"a", numpy_array()}, {"b", numpy_array()}}))); },
+     Errc::unsupported, "its values are NumPy arrays; tensors as torch.save writes them expected"},
+    {"numpy_arrays_below",
+     [] {
+         const std::string inner = p_dict({{"a", numpy_array()}});
+         return torch_zip(p_file(p_dict({{"epoch", p_int(3)}, {"state_dict", inner}})));
+     },
+     Errc::unsupported, "its values are NumPy arrays"},
+    {"tensors_without_data",
+     [] {
+         const std::string meta = p_global("torch._utils", "_rebuild_meta_tensor_no_storage") + "(" +
+                                  p_global("torch", "float32") + p_tuple({2, 3}) + p_tuple({3, 1}) + "\x89tR";
+         return torch_zip(p_file(p_dict({{"a", meta}})));
+     },
+     Errc::unsupported,
+     "tensor \"a\" holds no data: it was saved from torch's device \"meta\", which keeps shapes alone"},
     {"no_tensors", [] { return torch_zip(p_file(p_dict({{"epoch", p_int(3)}}))); }, Errc::format, "no tensors found; the keys are: epoch"},
     {"a_dict_that_contains_itself", [] { return torch_zip(p_file(std::string("}q\x00", 3) + p_text("model") + std::string("h\x00s", 3))); }, Errc::format, "no tensors found; the keys are: model"},
     {"a_dict_of_tensors_that_contains_itself", [] { return torch_zip(p_file(std::string("}q\x00", 3) + p_text("model") + std::string("h\x00s", 3) + p_text("a") + small_tensor() + "s")); }, Errc::format, "a dict that contains itself"},
