@@ -76,6 +76,24 @@ Size continued(const NetworkEngine& engine, Size picture) {
     return round_up({picture.width + spare, picture.height + spare}, engine.info().size_multiple);
 }
 
+// Networks whose maps become smaller on the way need pictures of some size. The backends say so of what they get; here
+// it is said of the picture as it came.
+Result<void> check_least_size(const NetworkEngine& engine, Size picture) {
+    constexpr int kLargestLeast = 1024;
+    const Graph& graph = engine.graph();
+    const auto fits = [&](Size size) {
+        const Size padded = continued(engine, size);
+        return std::all_of(graph.nodes().begin(), graph.nodes().end(),
+                           [&](const Node& node) { return at(node, padded).has_value(); });
+    };
+    if (std::min(picture.width, picture.height) >= kLargestLeast || fits(picture)) return {};
+    int least = 1;
+    while (least < kLargestLeast && !fits({least, least})) ++least;
+    if (least == kLargestLeast) return {};
+    return Error{Errc::limit, "a picture of " + describe(picture) + "; this network computes at least " +
+                                  std::to_string(least) + " pixels a side"};
+}
+
 }  // namespace
 
 bool tiles_are_exact(const Graph& graph) { return !is_deep(graph); }
@@ -89,6 +107,7 @@ Result<StagePlan> NetworkStage::plan(NetworkEngine& engine, const StageInput& in
     if (longest > 0 && std::max(in.size.width, in.size.height) > longest)
         return Error{Errc::limit, "a picture of " + describe(in.size) + "; this network computes at most " +
                                       std::to_string(longest) + " pixels a side"};
+    TRY(check_least_size(engine, in.size));
     if (engine.graph().expects_multiples() && padded != in.size)
         log(LogLevel::notice, {"picture-continued", "the network's file is for sides that are multiples of " +
                                                         std::to_string(info.size_multiple) + ": the picture of " +
