@@ -9,6 +9,25 @@ namespace {
 
 using namespace onnx_import;
 
+// What the result of an operator on known numbers is where sides are no multiples.
+std::shared_ptr<const Known> beyond(FoldInput input, std::int64_t multiple) {
+    bool changes = input.type == "Mod" || input.type == "Div";
+    changes = changes && std::any_of(input.operands.begin(), input.operands.end(),
+                                     [](const Known* operand) { return operand && operand->symbolic(); });
+    for (const Known*& operand : input.operands)
+        if (operand && operand->beyond) operand = operand->beyond.get(), changes = true;
+    if (!changes) return nullptr;
+    input.beyond = true;
+    auto other = std::make_shared<Known>();
+    const bool known = std::none_of(input.operands.begin(), input.operands.end(), [](const Known* operand) {
+        return operand && operand->is_unknown();
+    });
+    if (known)
+        if (auto result = fold(input, multiple); result && result->ok()) *other = std::move(*result).value();
+    other->beyond = nullptr;
+    return other;
+}
+
 // An operator whose operands are all known, computed now. Nothing when it is not of that kind.
 Result<bool> folded(OnnxNode& n) {
     FoldInput input;
@@ -25,6 +44,7 @@ Result<bool> folded(OnnxNode& n) {
     auto result = fold(input, n.to.multiple);
     if (!result) return false;
     TRY(Known numbers, std::move(*result));
+    numbers.beyond = beyond(std::move(input), n.to.multiple);
     TRY(n.define(std::move(numbers)));
     return true;
 }

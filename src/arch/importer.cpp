@@ -122,11 +122,20 @@ Result<ImportedGraph> Importer::finish(const std::string& output) {
         return unsupported("a network that asks whether the picture's sides are multiples of " +
                            std::to_string(multiple));
     imported.own_multiple = multiple;
+    const bool as_given = below == beside && (!below.how || below.multiple == multiple);
+    const auto continue_as_the_file = [&](Graph& graph) {
+        if (as_given && below.how) graph.continue_by(*below.how);
+        if (!as_given || continues_otherwise) graph.expect_multiples();
+    };
+    continue_as_the_file(imported.graph);
     const auto* resize = make.node(out).as<op::Resize>();
     if (resize && resize->mode != op::Resize::Mode::nearest && make.node(out).inputs.size() == 1) {
         int before = make.node(out).inputs[0];
         if (clamps(before)) before = make.node(before).inputs[0];
-        if (auto graph = upto(before); graph.ok()) imported.before_resize = std::move(graph).value();
+        if (auto graph = upto(before); graph.ok()) {
+            imported.before_resize = std::move(graph).value();
+            continue_as_the_file(*imported.before_resize);
+        }
         imported.resize = static_cast<double>(resize->num) / resize->den;
     }
     return imported;

@@ -60,6 +60,15 @@ public:
     [[nodiscard]] bool ragged() const { return rest != Rest::none; }
     int opset = 0;              // of an ONNX file; 0: the newest
     std::int64_t multiple = 1;  // of what both sides must be for what was assumed of sizes
+    // How the file continues other pictures, at the bottom and at the right, and to which multiples; and whether it does
+    // what a Continuation is not.
+    struct Side {
+        std::optional<Continuation> how;
+        std::int64_t multiple = 1;
+        bool operator==(const Side&) const = default;
+    };
+    Side below, beside;
+    bool continues_otherwise = false;
 
     Result<void> define(const std::string& name, Value value);
     // The value that an earlier layer computed.

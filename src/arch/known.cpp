@@ -111,7 +111,7 @@ std::optional<Extent> ratio(const Extent& a, const Extent& b) {
 
 // a op b as sizes; nothing where that is no size, or not known.
 std::optional<Extent> on_sizes(std::string_view type, const Extent& a, const Extent& b, std::int64_t& multiple,
-                               bool ragged, bool whole) {
+                               bool ragged, bool whole, bool beyond) {
     const auto minus = [](const Extent& x) { return product(x, -1); };
     if (type == "Add") return sum(a, b);
     if (type == "Sub") {
@@ -124,6 +124,8 @@ std::optional<Extent> on_sizes(std::string_view type, const Extent& a, const Ext
         if (exact && (exact->floor || exact->den == a.den || multiple % exact->multiple() == 0)) return exact;
         return whole ? floor_quotient(a, b.fixed) : std::nullopt;
     }
+    if (type == "Div" && beyond && whole && !a.constant() && b.constant() && b.fixed > 0)
+        return floor_quotient(a, b.fixed);
     if (type == "Div") return ratio(a, b);
     if (type == "Mod" && a.constant() && !b.constant())  // a little less than a side, as rolls backwards ask for
         return a.fixed < 0 ? sum(b, a) : std::optional(a);
@@ -132,6 +134,7 @@ std::optional<Extent> on_sizes(std::string_view type, const Extent& a, const Ext
         const auto whole = b.constant() && b.fixed > 0 ? quotient(a, b.fixed) : std::nullopt;
         if (!whole) return {};
         multiple = std::lcm(multiple, whole->multiple());
+        if (beyond) return whole->area == 0 && !a.floor ? std::optional(Extent((a.h + a.w) % b.fixed)) : std::nullopt;
         return multiple <= 1024 ? std::optional(Extent(0)) : std::nullopt;
     }
     const auto negative = minus(b);
@@ -201,7 +204,8 @@ const std::map<std::string_view, Unary>& unaries() {
     return all;
 }
 
-Result<Known> binary(std::string_view type, const Known& a, const Known& b, std::int64_t& multiple, bool ragged) {
+Result<Known> binary(std::string_view type, const Known& a, const Known& b, std::int64_t& multiple,
+                     const FoldInput& input) {
     TRY(Sides sides, broadcast_sides(a.sides, b.sides));
     const std::vector<std::size_t> from_a = spread(a.sides, sides), from_b = spread(b.sides, sides);
     const bool logical = type == "Equal" || type == "Less" || type == "Greater";
@@ -222,7 +226,7 @@ Result<Known> binary(std::string_view type, const Known& a, const Known& b, std:
         for (std::size_t i = 0; i < from_a.size(); ++i) {
             TRY(const Extent x, a.size(from_a[i]));
             TRY(const Extent y, right->size(from_b[i]));
-            const auto result = on_sizes(type, x, y, multiple, ragged, a.whole && b.whole);
+            const auto result = on_sizes(type, x, y, multiple, input.ragged, a.whole && b.whole, input.beyond);
             if (!result) return unsupported(std::string(type) + " of the sizes " + x.text() + " and " + y.text());
             sizes.push_back(*result);
         }
@@ -787,7 +791,7 @@ std::optional<Result<Known>> fold(const FoldInput& input, std::int64_t& multiple
     if (!has(0)) return {};
     const Known& first = *input.operands[0];
     if (binaries().contains(type) && given == 2 && has(1))
-        return binary(type, first, *input.operands[1], multiple, input.ragged);
+        return binary(type, first, *input.operands[1], multiple, input);
     if (unaries().contains(type)) return unary(type, first);
     if (type == "Gather" && has(1)) return gather(first, *input.operands[1], input.number("axis", 0));
     if (type == "Slice") return slice(first, input);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -24,8 +25,12 @@ struct Known {
     Values values;
     std::vector<Extent> sizes;
     bool whole = false;  // integers: their quotients are cut to whole numbers
+    // What they would be where each side of the picture is one more than the multiples that were assumed: null where
+    // that changes nothing, without any numbers where it is not known.
+    std::shared_ptr<const Known> beyond;
 
     [[nodiscard]] bool symbolic() const { return !sizes.empty(); }
+    [[nodiscard]] bool is_unknown() const { return sizes.empty() && !values; }
     [[nodiscard]] std::int64_t count() const;
     // Number i, where it does not depend on the picture.
     [[nodiscard]] double value(std::size_t i) const { return static_cast<double>((*values)[i]); }
@@ -53,6 +58,7 @@ struct FoldInput {
     std::function<double(const char* key, double otherwise)> number;
     std::function<std::optional<std::vector<std::int64_t>>(const char* key)> list;
     bool ragged = false;  // quotients of sizes are rounded down, not taken for whole
+    bool beyond = false;  // the picture's sides are one more than the multiples that were assumed
 };
 // What folding takes beyond its result's numbers: as many more.
 std::int64_t fold_work(const FoldInput& input);

@@ -201,6 +201,9 @@ Result<void> slice(OnnxNode& n) {
         for (const std::int64_t value : n.list(key).value_or(Integers())) all.emplace_back(value);
         return all;
     };
+    for (const std::size_t slot : {1U, 2U})  // of a picture that was continued by its own mirror image
+        if (const Known* places = n.constant(slot); places && places->beyond && !places->beyond->is_unknown())
+            n.to.continues_otherwise = true;
     TRY(const auto begins, numbers(1, "starts"));
     TRY(const auto ends, numbers(2, "ends"));
     TRY(auto axes, numbers(3, "axes"));

@@ -363,6 +363,25 @@ Result<void> depth_to_space(OnnxNode& n) {
     return n.define_like(made);
 }
 
+// Padding whose amounts depend on what is left of a side over a multiple, where nothing is left: whoever runs the graph
+// does it for other pictures. That is the same if it is the picture that is padded, behind its ends, and up to the next
+// multiple.
+void leave_padding(OnnxNode& n, int from, const Integers& pads, const Known& beyond, std::optional<Continuation> how) {
+    bool behind = std::all_of(pads.begin(), pads.end(), [](std::int64_t by) { return by == 0; }) && from == 0 && how &&
+                  !beyond.is_unknown() && !beyond.symbolic() && beyond.count() == 8;
+    for (std::size_t i = 0; behind && i < 6; ++i) behind = beyond.value(i) == 0;
+    if (!behind) {
+        n.to.continues_otherwise = true;
+        return;
+    }
+    for (const std::size_t i : {6U, 7U}) {
+        Importer::Side& side = i == 6 ? n.to.below : n.to.beside;
+        if (beyond.value(i) == 0) continue;
+        n.to.continues_otherwise = n.to.continues_otherwise || side.how;  // twice
+        side = {how, static_cast<std::int64_t>(beyond.value(i)) + 1};
+    }
+}
+
 Result<void> pad(OnnxNode& n) {
     TRY(const int from, n.node(0));
     TRY(const auto pads, n.integers(1, "pads"));
@@ -371,13 +390,20 @@ Result<void> pad(OnnxNode& n) {
     if (!pads) return malformed("no pads");
     if (n.has(3)) return unsupported("padding along named axes");
     if (pads->size() != 2 * rank) return malformed(std::to_string(pads->size()) + " pads for " + text(shape));
-    if (std::all_of(pads->begin(), pads->end(), [](std::int64_t by) { return by == 0; })) return n.define(from, shape);
     const std::string mode = n.text("mode", "constant");
     double value = n.number("value", 0);
     if (n.has(2)) {
         TRY(const Known* const given, n.expect_constant(2, "a value"));
         value = given->count() == 1 ? given->value(0) : 0;
     }
+    if (const Known* amounts = n.constant(1); amounts && amounts->beyond) {
+        std::optional<Continuation> how;
+        if (mode == "reflect") how = Continuation::reflect;
+        if (mode == "edge") how = Continuation::repeat;
+        if (mode == "constant" && value == 0) how = Continuation::zeros;
+        leave_padding(n, from, *pads, *amounts->beyond, how);
+    }
+    if (std::all_of(pads->begin(), pads->end(), [](std::int64_t by) { return by == 0; })) return n.define(from, shape);
     if (!(mode == "reflect" || mode == "edge" || (mode == "constant" && value == 0)) || rank != 4 || !OnnxNode::batched(shape) ||
         (*pads)[0] || (*pads)[1] || (*pads)[4] || (*pads)[5])
         return unsupported("padding (" + printable(mode) +

@@ -287,6 +287,82 @@ TEST_F(onnx_layers, a_slice_beyond_a_small_picture_has_no_size) {
     EXPECT_FALSE(at(graph.nodes()[1], {8, 11}).has_value());
 }
 
+// Pads `from` behind its ends until its sides are multiples of 4, as exporters write it; then patches of 4x4.
+class onnx_padding : public onnx_layers {
+protected:
+    Layer& pads_to_four(const std::string& from, bool whole_patch_more = false) {
+        node("Shape", {"x"}, "shape");
+        constant(node("Slice", {"shape"}, "sides"), 1, {1}, {2});
+        constant(file_.layers.back(), 2, {1}, {4});
+        constant(node("Mod", {"sides"}, "rest"), 1, {1}, {4});
+        Layer& missing = node("Sub", {"", "rest"}, "missing");
+        constant(missing, 0, {1}, {4});
+        if (!whole_patch_more) constant(node("Mod", {"missing"}, "more"), 1, {1}, {4});
+        Layer& pads = node("Concat", {"", whole_patch_more ? "missing" : "more"}, "pads");
+        constant(pads, 0, {6}, {0, 0, 0, 0, 0, 0});
+        pads.numbers["axis"] = 0;
+        return node("Pad", {from, "pads"}, "padded");
+    }
+    Graph patches() {
+        node("SpaceToDepth", {"padded"}, "patches").numbers["blocksize"] = 4;
+        node("DepthToSpace", {"patches"}, "whole").numbers["blocksize"] = 4;
+        Layer& cut = node("Slice", {"whole", "", "sides"}, "out");
+        constant(cut, 1, {2}, {0, 0});
+        constant(cut, 3, {2}, {2, 3});
+        return must(recognise(file_)).graph;
+    }
+};
+
+TEST_F(onnx_padding, up_to_a_multiple_is_how_pictures_are_continued) {
+    const std::pair<const char*, Continuation> modes[] = {
+        {"constant", Continuation::zeros}, {"edge", Continuation::repeat}, {"reflect", Continuation::reflect}};
+    for (const auto& [mode, how] : modes) {
+        file_.layers.clear();
+        pads_to_four("x").texts["mode"] = mode;
+        const Graph graph = patches();
+        EXPECT_EQ(graph.size_multiple(), 4) << mode;
+        EXPECT_EQ(graph.continuation(), how) << mode;
+        EXPECT_FALSE(graph.expects_multiples()) << mode;
+    }
+}
+
+TEST_F(onnx_padding, may_come_one_side_at_a_time) {
+    pads_to_four("x");
+    file_.layers.resize(file_.layers.size() - 2);
+    const auto pad = [&](const std::string& from, float side, std::int64_t before, const std::string& to) {
+        constant(node("Gather", {"more"}, "by " + to), 1, {1}, {side});
+        Layer& pads = node("Concat", {"", "by " + to}, "pads " + to);
+        constant(pads, 0, {before}, std::vector<float>(static_cast<std::size_t>(before)));
+        if (before == 6) constant(pads, 2, {1}, {0});
+        pads.numbers["axis"] = 0;
+        node("Pad", {from, "pads " + to}, to).texts["mode"] = "edge";
+    };
+    pad("x", 0, 6, "higher");
+    const std::size_t half = file_.layers.size();
+    pad("higher", 1, 7, "padded");
+    const Graph graph = patches();
+    EXPECT_EQ(graph.continuation(), Continuation::repeat);
+    EXPECT_FALSE(graph.expects_multiples());
+
+    file_.layers.resize(half);  // and the columns not at all
+    file_.layers.back().outputs = {"padded"};
+    EXPECT_TRUE(patches().expects_multiples());
+}
+
+TEST_F(onnx_padding, that_is_no_continuation_of_the_picture_is_said) {
+    constant(pads_to_four("x"), 2, {1}, {1});  // ones
+    EXPECT_TRUE(patches().expects_multiples());
+
+    file_.layers.clear();
+    conv("x", "y", 3, 3);
+    pads_to_four("y");  // of features
+    EXPECT_TRUE(patches().expects_multiples());
+
+    file_.layers.clear();
+    pads_to_four("x", true);  // by a whole patch where nothing is missing
+    EXPECT_TRUE(patches().expects_multiples());
+}
+
 TEST_F(onnx_layers, the_first_operator_that_is_missing_is_named) {
     conv("x", "y", 3, 3);
     node("Erf", {"y"}, "half");
