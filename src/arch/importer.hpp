@@ -60,8 +60,8 @@ public:
     [[nodiscard]] bool ragged() const { return rest != Rest::none; }
     int opset = 0;              // of an ONNX file; 0: the newest
     std::int64_t multiple = 1;  // of what both sides must be for what was assumed of sizes
-    // How the file continues other pictures, at the bottom and at the right, and to which multiples; and whether it does
-    // what a Continuation is not.
+    // How the file continues other pictures, at the bottom and at the right, and to which multiples; and whether it
+    // does what a Continuation is not.
     struct Side {
         std::optional<Continuation> how;
         std::int64_t multiple = 1;
@@ -98,7 +98,8 @@ Result<ImportedGraph> import_in_whole(bool rounds, const Import& import) {
     auto exact = import(Rest::anywhere);
     if (exact.ok()) return exact;
     auto windows = import(Rest::windows);
-    TRY(ImportedGraph multiples, windows.ok() ? std::move(windows) : import(Rest::none));
+    if (!windows.ok()) windows = import(Rest::none);
+    TRY(ImportedGraph multiples, std::move(windows));
     const bool own = multiples.graph.size_multiple() == multiples.own_multiple;
     if (own || exact.error().code == Errc::format) return multiples;
     multiples.graph.expect_multiples();
