@@ -97,13 +97,13 @@ Result<ImportedGraph> import_in_whole(bool rounds, const Import& import) {
     if (!rounds) return import(Rest::none);
     auto exact = import(Rest::anywhere);
     if (exact.ok()) return exact;
-    auto windows = import(Rest::windows);
-    if (!windows.ok()) windows = import(Rest::none);
-    TRY(ImportedGraph multiples, std::move(windows));
-    const bool own = multiples.graph.size_multiple() == multiples.own_multiple;
+    auto multiples = import(Rest::windows);
+    if (!multiples.ok()) multiples = import(Rest::none);
+    if (!multiples.ok()) return multiples;
+    const bool own = multiples->graph.size_multiple() == multiples->own_multiple;
     if (own || exact.error().code == Errc::format) return multiples;
-    multiples.graph.expect_multiples();
-    if (multiples.before_resize) multiples.before_resize->expect_multiples();
+    multiples->graph.expect_multiples();
+    if (multiples->before_resize) multiples->before_resize->expect_multiples();
     return multiples;
 }
 

@@ -202,7 +202,7 @@ Result<std::pair<int, int>> resize_factor(const OnnxNode& n, const Shape& from) 
     if (scales && !scales->symbolic() && scales->count() == 4)
         for (std::size_t i = 0; i < 4; ++i) factors.push_back(scales->value(i));
     if (const auto list = n.layer.lists.find("scales"); factors.empty() && list != n.layer.lists.end())
-        factors = list->second;
+        factors.assign(list->second.begin(), list->second.end());
     if (factors.size() == 4) {
         const auto found = ratio(factors[2]);
         if (factors[0] == 1 && factors[1] == 1 && std::fabs(factors[2] - factors[3]) < 1e-6 && found) return *found;
