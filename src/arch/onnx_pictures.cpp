@@ -198,11 +198,10 @@ Result<std::pair<int, int>> resize_factor(const OnnxNode& n, const Shape& from) 
     const bool upsample = n.type == "Upsample";
     const Known* scales = n.constant(upsample ? 1 : 2);
     if (!scales || scales->count() == 0) scales = n.count() <= 2 ? n.constant(1) : nullptr;  // opset 10
-    std::vector<double> factors;
+    const auto list = n.layer.lists.find("scales");
+    std::vector<double> factors = list == n.layer.lists.end() ? std::vector<double>() : list->second;
     if (scales && !scales->symbolic() && scales->count() == 4)
-        for (std::size_t i = 0; i < 4; ++i) factors.push_back(scales->value(i));
-    if (const auto list = n.layer.lists.find("scales"); factors.empty() && list != n.layer.lists.end())
-        factors.assign(list->second.begin(), list->second.end());
+        factors = {scales->value(0), scales->value(1), scales->value(2), scales->value(3)};
     if (factors.size() == 4) {
         const auto found = ratio(factors[2]);
         if (factors[0] == 1 && factors[1] == 1 && std::fabs(factors[2] - factors[3]) < 1e-6 && found) return *found;
