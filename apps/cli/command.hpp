@@ -85,7 +85,8 @@ void occupy_standard_streams();
 void settle_environment();
 // What that has to say to whoever works on files.
 const std::vector<enlarge::Notice>& early_notices();
-// Last thing in main(): the exit code, or kIo when standard output could not take what was printed (a full disk).
+// Last thing in main(): the exit code, or kIo when standard output could not take what was printed (a full disk). A
+// reader that went away is no error.
 int end_output(int code);
 
 }  // namespace cli

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exit codes and signals.
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -82,6 +83,9 @@ void settle_environment() {
 int end_output(int code) {
     if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return code;
     const std::string reason = std::strerror(errno);
+    // Whoever reads has seen enough (`| head`). A picture written to a closed pipe failed before, and said so.
+    pollfd output{STDOUT_FILENO, POLLOUT, 0};
+    if (::poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0) return code;
     return code == kOk ? fail({enlarge::Errc::io, "standard output: cannot write: " + reason}) : code;
 }
 

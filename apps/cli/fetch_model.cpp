@@ -30,6 +30,7 @@ bool agreed() {
 
 Result<void> may_fetch(const PublicModel& model, const FetchConsent& consent) {
     const std::string not_here = "the model " + model.name + " is not on this machine";
+    if (model.addresses.empty()) return {};  // pull_model() says what a person does
     if (offline(consent))
         return Error{Errc::network, not_here + ", and " + (consent.offline ? "--offline" : "ENLARGE_OFFLINE") +
                                         " forbids to download it"};
@@ -37,7 +38,7 @@ Result<void> may_fetch(const PublicModel& model, const FetchConsent& consent) {
     if (!consent.quiet)
         std::fprintf(stderr, "%s: %s, by %s, licence: %s\n", printable(model.name).c_str(),
                      megabytes(model.bytes).c_str(), author.c_str(), printable(describe_licence(model.licence)).c_str());
-    if (model.addresses.empty() || consent.yes) return {};  // without an address, pull_model() says what to do
+    if (consent.yes) return {};
     if (isatty(STDIN_FILENO) && isatty(STDERR_FILENO))
         return agreed() ? Result<void>() : Error{Errc::cancelled, not_here + "; get it with: enlarge models pull " + model.name};
     return Error{Errc::not_found, not_here + "; say --yes to download it, or get it with: enlarge models pull " + model.name};

@@ -62,8 +62,10 @@ std::string listed_name(const std::string& name, const enlarge::ModelInfo& info)
     std::error_code ignored;
     if (std::filesystem::equivalent(name, info.path, ignored))
         return std::filesystem::absolute(name).lexically_normal().string();
-    const auto known = enlarge::find_public_model(name);
-    return known && known->path == info.path ? known->name : stem(info.path);
+    if (const auto stored = enlarge::list_stored_models())
+        for (const enlarge::StoredModel& model : *stored)
+            if (model.path == info.path) return model.name;
+    return std::filesystem::absolute(info.path).lexically_normal().string();
 }
 
 int list_built_in(bool json) {
@@ -102,37 +104,92 @@ void list_public(const enlarge::PublicModel& model, bool json) {
                 megabytes(model.bytes).c_str(), printable(model.purpose).c_str(), printable(remarks).c_str(), mark(model.name).c_str());
 }
 
-void list_stored(const std::vector<enlarge::PublicModel>& known, bool json) {
-    if (!json) std::printf("Stored here:\n");
-    std::vector<std::string> own = enlarge::stored_models();
-    if (own.empty() && !json) std::printf("  none\n");
-    for (const enlarge::PublicModel& model : known)
-        if (!model.path.empty()) {
-            std::erase(own, model.path);
-            list_public(model, json);
-        }
-    for (const std::string& path : own) {
-        if (json)
-            std::printf("%s\n", JsonLine("model").add("name", stem(path)).add("state", "stored").add("path", path)
-                                    .add("preferred", stem(path) == preferred()).text().c_str());
+// Why a file cannot be used, without its name before.
+std::string reason(const enlarge::Error& error, const std::string& path) {
+    const std::string before = path + ": ";
+    return error.message.starts_with(before) ? error.message.substr(before.size()) : error.message;
+}
+
+// A file of one's own: what it is shows only when it is read.
+void list_own(const enlarge::StoredModel& own, bool json) {
+    const auto model = enlarge::Model::open(own.path);
+    const std::string why = model ? "" : reason(model.error(), own.path);
+    if (json) {
+        JsonLine line("model");
+        line.add("name", own.name).add("state", "own").add("path", own.path).add("runs", model.ok());
+        if (model)
+            line.add("family", model->info().family).add("scale", model->info().scale)
+                .add("licence", model->info().licence);
         else
-            std::printf("  %-28s     %s%s\n", printable(stem(path)).c_str(), printable(path).c_str(), mark(stem(path)).c_str());
+            line.add("reason", why);
+        if (!own.public_model.empty()) line.add("public_model", own.public_model);
+        if (!own.namesake.empty()) line.add("namesake", own.namesake);
+        std::printf("%s\n", line.add("preferred", own.name == preferred()).text().c_str());
+        return;
     }
+    const auto built_in = enlarge::builtin_models();
+    std::string remarks;
+    if (!own.public_model.empty()) remarks = "; a copy of the public " + own.public_model;
+    else if (std::find(built_in.begin(), built_in.end(), own.namesake) != built_in.end())
+        remarks = "; -m " + own.namesake + " means the built-in one";
+    else if (!own.namesake.empty()) remarks = "; not the public model " + own.namesake;
+    const std::string what =
+        model ? "x" + std::to_string(model->info().scale) + "  " + model->info().family
+              : "--  cannot be used: " + why.substr(0, why.find(';'));
+    std::printf("  %-28s %s  %s%s%s\n", printable(own.name).c_str(), printable(what).c_str(),
+                printable(own.path).c_str(), printable(remarks).c_str(), own.name == preferred() ? "  (yours)" : "");
+}
+
+int list_stored(const std::vector<enlarge::PublicModel>& known, bool json) {
+    const auto stored = enlarge::list_stored_models();
+    if (!stored) return fail(stored.error());
+    if (!json) std::printf("Stored here:\n");
+    if (stored->empty() && !json) std::printf("  none\n");
+    for (const enlarge::PublicModel& model : known)
+        if (!model.path.empty()) list_public(model, json);
+    for (const enlarge::StoredModel& model : *stored)
+        if (model.public_model.empty() || model.name != model.public_model) list_own(model, json);
+    return kOk;
+}
+
+// For completions: only what can be written as it is printed.
+int list_names(const std::vector<enlarge::PublicModel>& known) {
+    std::vector<std::string> names = enlarge::builtin_models();
+    const auto stored = enlarge::list_stored_models();
+    if (!stored) return fail(stored.error());
+    for (const enlarge::StoredModel& model : *stored) {
+        const auto is_it = [&](const enlarge::PublicModel& one) { return one.path == model.path; };
+        const auto found = std::find_if(known.begin(), known.end(), is_it);
+        if (found != known.end() ? found->runs : enlarge::Model::open(model.path).ok()) names.push_back(model.name);
+    }
+    for (const std::string& name : names)
+        if (printable(name) == name) std::printf("%s\n", name.c_str());
+    return kOk;
+}
+
+// Remarks of commands that have no file to work on.
+void note(const enlarge::Notice& said) {
+    std::fprintf(stderr, "enlarge: note: %s\n", printable(said.text).c_str());
+}
+
+void say_notes() {
+    enlarge::set_log_sink([](enlarge::LogLevel level, const enlarge::Notice& said) {
+        if (level >= enlarge::LogLevel::notice) note(said);
+    });
+    for (const enlarge::Notice& said : enlarge::own_folder_notices()) note(said);
 }
 
 int list(const ModelsOptions& options) {
     const auto known = enlarge::public_models();
     if (!known) return fail(known.error());
-    if (options.names) {
-        for (const std::string& name : model_names()) std::printf("%s\n", printable(name).c_str());
-        return kOk;
-    }
+    if (options.names) return list_names(*known);
+    say_notes();
     if (!options.json && !preferred().empty())
         std::printf("Taken where none is named: %s (`enlarge models use --default` undoes it)\n",
                     printable(preferred()).c_str());
     if (const int code = list_built_in(options.json); code != kOk) return code;
-    list_stored(*known, options.json);
-    if (options.json && preferred().find('/') != std::string::npos)  // a file, in no list
+    if (const int code = list_stored(*known, options.json); code != kOk) return code;
+    if (options.json && preferred().starts_with('/'))  // a file, in no list
         std::printf("%s\n", JsonLine("model").add("name", stem(preferred())).add("state", "file")
                                 .add("path", preferred()).add("preferred", true).text().c_str());
     if (!options.json) std::printf("To be had with `enlarge models pull NAME`:\n");
@@ -165,6 +222,7 @@ int use(const ModelsOptions& options) {
         return kOk;
     }
     std::string name;
+    if (!options.quiet) say_notes();
     if (!options.undo) {
         const auto model = open_named(options.use, options.fetch);
         if (!model) return fail(model.error());
@@ -182,8 +240,19 @@ int pull(const ModelsOptions& options) {
     Reporter reporter(report);
     reporter.expect(options.pull.size());
     int code = kOk;
+    const std::vector<std::string> built_in = enlarge::builtin_models();
     for (const std::string& name : options.pull) {
         reporter.start(name, "");
+        if (std::find(built_in.begin(), built_in.end(), name) != built_in.end()) {
+            const auto model = enlarge::Model::open(name);
+            if (!model) return fail(model.error());
+            const std::string& licence = model->info().licence;
+            JsonLine line("done");
+            line.add("name", name).add("path", "").add("licence", licence);
+            if (options.json) reporter.done("", line);
+            else if (!options.quiet) std::printf("%s is built in; nothing is to be fetched\n", name.c_str());
+            continue;
+        }
         const auto path = enlarge::pull_model(name, [&](std::int64_t done, std::int64_t total) {
             reporter.progress(total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0);
             return !interrupted();
@@ -207,6 +276,7 @@ int pull(const ModelsOptions& options) {
 }
 
 int info(const ModelsOptions& options) {
+    say_notes();
     const auto model = enlarge::Model::open(options.info);
     if (!model) {
         enlarge::Error error = model.error();
@@ -271,7 +341,8 @@ Action define_models(CLI::App& app) {
     define_check(*check_app, *options);
     auto* search_app = app.add_subcommand("search", "Look through the whole public catalogue");
     search_app->add_option("WORDS", options->words, "Words in a model's name, author, family or tags; '' for all")->group("Arguments");
-    search_app->add_option("-s,--scale", options->query.scale, "How large the network itself draws")->type_name("N")->group("What");
+    search_app->add_option("-s,--scale", options->query.scale, "How large the network itself draws")
+        ->type_name("N")->check(whole(1, 64))->group("What");
     search_app->add_option("--family", options->query.family, "Compact, RRDB, SPAN, ...")->type_name("NAME")->group("What");
     search_app->add_option("--licence", options->licence, "any, or commercial: licences known to allow commercial use")
         ->check(CLI::IsMember({"any", "commercial"}))->capture_default_str()->group("What");

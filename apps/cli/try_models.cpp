@@ -143,7 +143,8 @@ std::vector<std::pair<std::string, std::string>> models_here(int scale) {
     std::vector<std::pair<std::string, std::string>> models;
     for (const std::string& name : enlarge::builtin_models())
         if (name.ends_with(scale <= 2 ? "x2" : "x4")) models.emplace_back(name, name);
-    for (const std::string& path : enlarge::stored_models()) models.emplace_back(stem(path), path);
+    if (const auto stored = enlarge::list_stored_models())
+        for (const enlarge::StoredModel& model : *stored) models.emplace_back(model.name, model.path);
     const std::string own = enlarge::preferred_model();
     const auto is_own = [&](const auto& model) { return model.first == own; };
     const bool listed = std::any_of(models.begin(), models.end(), is_own);

@@ -44,6 +44,7 @@ int run(UpscaleOptions& options, const VideoChoice& video) {
         return exit_code(error.code);
     };
     for (const enlarge::Notice& said : early_notices()) reporter.note(said);
+    for (const enlarge::Notice& said : enlarge::own_folder_notices()) reporter.note(said);
     if (const auto taken = take_pipe(options.inputs.inputs); !taken) return fail_all(taken.error());
     const auto size = output_size(options.engine);
     if (!size) return fail_all(size.error());

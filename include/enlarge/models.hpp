@@ -3,7 +3,8 @@
 //
 // Files live in models_folder(). Only what has the registered size and SHA-256 is ever put there by pull_model(); files
 // that a user copies there, or keeps in folders that ENLARGE_MODELS names (several: separated by ':'), are found by
-// their name, too. Nothing here asks the network but pull_model().
+// their name, too: they are a public model only where size and SHA-256 are that one's. Nothing here asks the network
+// but pull_model().
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "enlarge/cancel.hpp"
+#include "enlarge/notice.hpp"
 #include "enlarge/result.hpp"
 
 namespace enlarge {
@@ -37,7 +39,7 @@ struct PublicModel {
     std::vector<std::string> tags;       // "anime", "photo", "jpeg", ...
     std::string purpose;                 // one line, for people; the tags where nobody wrote one
     bool original = false;               // one of the classic networks that the registry says a purpose of
-    std::string path;                    // where it is stored here; empty when it is not
+    std::string path;                    // where that very file is stored here; empty when it is not
 };
 
 // All public models, in the registry's order. Fails only when ENLARGE_MODELS_REGISTRY names a registry (for tests, or a
@@ -60,8 +62,22 @@ Result<std::vector<PublicModel>> search_models(const ModelQuery& query);
 // $XDG_DATA_HOME/enlarge/models, or ~/.local/share/enlarge/models. Fails when neither variable is set.
 Result<std::string> models_folder();
 
-// Paths of the weight files in models_folder(), sorted, then those in the folders of ENLARGE_MODELS and below.
+// Paths of the weight files in models_folder(), sorted, then those in the folders of ENLARGE_MODELS and below. Hidden
+// files and folders are passed over. Whether they hold a network is not looked at.
 std::vector<std::string> stored_models();
+
+// One of them.
+struct StoredModel {
+    std::string path;
+    std::string name;          // by which Model::open() opens this file and no other; the path where none does
+    std::string public_model;  // name of the public model that it is, by size and SHA-256; empty: a file of one's own
+    std::string namesake;      // name of the built-in or public model that is named so and that it is not; else empty
+};
+// The files of stored_models(), in that order. Fails as public_models() does.
+Result<std::vector<StoredModel>> list_stored_models();
+
+// What ENLARGE_MODELS names that is no folder, a remark for each.
+std::vector<Notice> own_folder_notices();
 
 // Whether an SPDX licence allows commercial use; nullopt when it is empty or "unknown".
 std::optional<bool> allows_commercial_use(std::string_view licence);
@@ -73,9 +89,11 @@ std::string preferred_model();
 // Keeps that name; an empty one undoes it. Fails with Errc::io, or ::not_found when there is no folder for it.
 Result<void> prefer_model(const std::string& name);
 
-// The stored file for a name: of a public model, by any of its names ("realesr-general-x4v3"), or of a stored file
-// ("4x_mine.pth"), with or without its extension. Case does not count, nor '_' against '-', unless that leaves two.
-// Fails with Errc::not_found; for a public model that is not stored the message says how to get it.
+// The stored file for a name: of a public model, by any of its names ("realesr-general-x4v3"), where its very file is
+// stored; else of any stored file, by its path within its folder ("anime/4x_mine.pth") or its own name ("4x_mine.pth"),
+// with or without ending. Case does not count, nor '_' against '-', where no file is named exactly so.
+// Fails with Errc::argument, naming them, when several files may be meant; with Errc::not_found when there is none: for
+// a public model that is not stored the message says how to get it.
 Result<std::string> find_model(const std::string& name);
 
 // The public model of that name or alias, stored or not. Fails with Errc::not_found.

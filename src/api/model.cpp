@@ -6,9 +6,11 @@
 
 #include "api/builtin_models.hpp"
 #include "api/model_state.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "enlarge/models.hpp"
 #include "run/network_stage.hpp"
+#include "zoo/files.hpp"
 #include "zoo/registry.hpp"
 
 namespace enlarge {
@@ -46,14 +48,12 @@ Result<Model::State> make_state(const StateDict& weights, std::string name, std:
     return state;
 }
 
-// The licence of a public model's file, told by its path and size; empty when it is none.
-std::string licence_of(const fs::path& file) {
-    const auto known = public_models();
-    if (!known.ok()) return {};
-    std::error_code error;
-    const std::uintmax_t bytes = fs::file_size(file, error);
-    for (const PublicModel& model : *known)
-        if (!error && (file.filename() == model.file || file == model.path) && bytes == static_cast<std::uintmax_t>(model.bytes))
+// The licence of a public model's file, told by its name, size and SHA-256; empty when it is none.
+std::string licence_of(const std::string& file) {
+    const auto registry = zoo::load_registry();
+    if (!registry.ok()) return {};
+    for (const PublicModel& model : registry->models)
+        if (zoo::is_named_as(model, file) && zoo::is_file_of(model, file))
             return model.licence == "unknown" ? "" : model.licence;
     return {};
 }
@@ -74,7 +74,7 @@ bool may_be_path(const std::string& name) {
 
 // Whether somebody who wrote this meant a file rather than a model's name ("soft-v1.5" has an ending, too).
 bool looks_like_a_path(const std::string& name) {
-    const std::string extension = fs::path(name).extension().string();
+    const std::string extension = zoo::folded(fs::path(name).extension().string());
     return name.find('/') != std::string::npos || extension == ".pth" || extension == ".pt" || extension == ".ckpt" ||
            extension == ".safetensors" || extension == ".onnx" || extension == ".param" || extension == ".bin";
 }
@@ -92,7 +92,7 @@ Result<Model> Model::open(const std::string& name, const Limits& limits) {
         for (const BuiltinModel& model : builtin_model_files())
             if (zoo::folded(model.name) == zoo::folded(name))
                 return read(model.file, std::string(model.name));  // whatever the limits
-        auto stored = find_model(name);
+        auto stored = zoo::find(name);
         if (!stored.ok()) {
             if (stored.error().code != Errc::not_found) return std::move(stored).error();
             if (fs::is_directory(name, ignored)) {  // refused with what it seems to hold
@@ -102,7 +102,10 @@ Result<Model> Model::open(const std::string& name, const Limits& limits) {
             const std::string file = here ? "; a file is given as ./" + name : "";
             return Error{Errc::not_found, stored.error().message + " (built in: " + builtin_names() + ")" + file};
         }
-        path = *stored;
+        path = stored->path;
+        if (!stored->not_public.empty())
+            log(LogLevel::notice, {"not-the-public-model", path + " is used, which is not the public model " +
+                                                               stored->not_public + " but another file"});
     }
     TRY(const StateDict weights, read_weights(path, limits));
     auto state = make_state(weights, is_file ? fs::path(path).filename().string() : name, path, licence_of(path),

@@ -3,12 +3,15 @@
 #include "enlarge/models.hpp"
 
 #include <algorithm>
+#include <filesystem>
+#include <map>
 #include <sstream>
 #include <utility>
 
 #include "arch/arch.hpp"
+#include "enlarge/enlarge.hpp"
+#include "zoo/files.hpp"
 #include "zoo/registry.hpp"
-#include "zoo/store.hpp"
 
 namespace enlarge {
 namespace {
@@ -40,9 +43,47 @@ bool fits(const PublicModel& model, const ModelQuery& query) {
 }  // namespace
 
 Result<std::vector<PublicModel>> public_models() {
-    TRY(std::vector<PublicModel> models, zoo::registered_models());
-    for (PublicModel& model : models) model.runs = runs_family(model.family);
-    return models;
+    TRY(zoo::Registry registry, zoo::load_registry());
+    zoo::locate(registry.models, zoo::stored_files());
+    for (PublicModel& model : registry.models) model.runs = runs_family(model.family);
+    return std::move(registry.models);
+}
+
+Result<std::vector<StoredModel>> list_stored_models() {
+    TRY(const std::vector<PublicModel> models, public_models());
+    std::map<std::string, const PublicModel*> known;  // by folded name
+    for (const PublicModel& model : models) {
+        for (const std::string& alias : model.aliases) known.emplace(zoo::folded(alias), &model);
+        known.emplace(zoo::folded(std::filesystem::path(model.file).stem().string()), &model);
+        known[zoo::folded(model.name)] = &model;
+    }
+    std::map<std::string, std::string> built_in;  // by folded name
+    for (const std::string& name : builtin_models()) built_in.emplace(zoo::folded(name), name);
+    const std::vector<zoo::StoredFile> files = zoo::stored_files();
+    const std::vector<std::string> names = zoo::names_of(files, [&](const std::string& name) {
+        if (built_in.count(zoo::folded(name)) != 0) return true;
+        const std::vector<const PublicModel*> meant = zoo::named(models, name);
+        return meant.size() == 1 && !meant[0]->path.empty();
+    });
+    std::vector<StoredModel> stored;
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        StoredModel model;
+        model.path = files[i].path;
+        model.name = names[i];
+        const std::string stem = zoo::folded(std::filesystem::path(model.path).stem().string());
+        const auto named = known.find(stem);
+        const auto same = built_in.find(stem);
+        if (named != known.end() && zoo::is_file_of(*named->second, model.path)) {
+            model.public_model = named->second->name;
+            if (named->second->path == model.path) model.name = model.public_model;
+        } else if (same != built_in.end()) {
+            model.namesake = same->second;
+        } else if (named != known.end()) {
+            model.namesake = named->second->name;
+        }
+        stored.push_back(std::move(model));
+    }
+    return stored;
 }
 
 Result<std::vector<PublicModel>> search_models(const ModelQuery& query) {
@@ -52,9 +93,12 @@ Result<std::vector<PublicModel>> search_models(const ModelQuery& query) {
 }
 
 Result<PublicModel> find_public_model(const std::string& name) {
-    TRY(const std::vector<PublicModel> models, public_models());
-    TRY(const PublicModel* model, zoo::only_named(models, name));
-    return *model;
+    TRY(const zoo::Registry registry, zoo::load_registry());
+    TRY(const PublicModel* model, zoo::only_named(registry.models, name));
+    std::vector<PublicModel> found{*model};  // of the others no file is read
+    zoo::locate(found, zoo::stored_files());
+    found[0].runs = runs_family(found[0].family);
+    return std::move(found[0]);
 }
 
 }  // namespace enlarge

@@ -52,8 +52,6 @@ std::string by_hand(const PublicModel& model, const fs::path& folder) {
 }
 
 Result<void> fetch_from_any(const PublicModel& model, const fs::path& folder, const fs::path& part, const PullProgress& progress) {
-    if (model.addresses.empty())
-        return Error{Errc::unsupported, "no program can download " + model.name + "; " + by_hand(model, folder)};
     std::optional<Error> first;
     for (const std::string& address : model.addresses) {
         auto done = fetch(model, address, part, progress);
@@ -82,6 +80,8 @@ Result<std::string> pull(const PublicModel& model, const PullProgress& progress)
     TRY(const zoo::FileLock lock, zoo::FileLock::acquire(folder / ("." + model.file + ".lock")));
     TRY(const bool stored, is_stored(path, model));
     if (stored) return path.string();
+    if (model.addresses.empty())
+        return Error{Errc::unsupported, "no program can download " + model.name + "; " + by_hand(model, folder)};
     if (is_offline())
         return Error{Errc::network, model.name + " is not on this machine, and ENLARGE_OFFLINE forbids to download it"};
     std::error_code error;

@@ -7,13 +7,8 @@
 #include <string>
 
 #include "base/result.hpp"
-#include "enlarge/models.hpp"
 
 namespace enlarge::zoo {
-
-// The registry's models, with `path` filled in: a file in models_folder() or a folder of ENLARGE_MODELS that has the
-// registered name or another name of the model.
-Result<std::vector<PublicModel>> registered_models();
 
 // The folder, created with its parents if it is not there.
 Result<std::filesystem::path> make_folder();

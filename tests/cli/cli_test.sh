@@ -388,6 +388,71 @@ check "--crop needs --try-models" exits 2
 run models pull no-such-model
 check "pulling an unknown model" exits 3
 
+# Networks of one's own, in a folder.
+mkdir -p mine/sub
+cp "$tests/golden/data/compact_x2.safetensors" mine/a.safetensors
+cp mine/a.safetensors mine/sub/a.safetensors
+cp mine/a.safetensors mine/realesr-general-x4v3.safetensors
+cp mine/a.safetensors mine/fine-x4.safetensors
+cp mine/a.safetensors mine/Upper.SAFETENSORS
+cp mine/a.safetensors mine/.hidden.safetensors
+echo '<!DOCTYPE html><html>404</html>' >mine/page.pth
+: >mine/empty.pth
+head -c 3000 mine/a.safetensors >mine/cut.safetensors
+export ENLARGE_MODELS=$PWD/mine
+run models list --names
+own=$("$program" models list --names | grep -v -e '^[a-z-]*-x[24]$' | sort | tr '\n' ' ')
+check "names are of those that can be used, each once" \
+    test "$own" = "Upper a.safetensors fine-x4.safetensors realesr-general-x4v3 sub/a.safetensors "
+for name in $own; do
+    run models info "$name"
+    check "$name is a name that works" prints "^file .*mine/$name"
+done
+run a.ppm -m a -o own.ppm
+check "a name of several files is a wrong option" exits 2
+check "with the names that tell them apart" says '"a" may mean a.safetensors or sub/a.safetensors; write one of them'
+run a.ppm -m realesr-general-x4v3 -o own.ppm --json
+check "a file of one's own is taken by the name of a public model" exits 0
+check "which is said" prints '"code":"not-the-public-model"'
+run models list --json
+check "it is one's own, with what it is" \
+    prints '"name":"realesr-general-x4v3","state":"own",.*"runs":true,"family":"Compact","scale":2,.*"namesake"'
+check "the public one is still to be had" prints '"name":"realesr-general-x4v3","state":"available"'
+check "what cannot be used has a reason" prints '"name":"page",.*"runs":false,"reason":"an HTML page'
+check "so has an empty file" prints '"name":"empty",.*"runs":false,"reason":"an empty file'
+check "and a truncated one" prints '"name":"cut",.*"runs":false,"reason"'
+check "no name is there twice" test -z "$(grep -v available out | grep -o '"name":"[^"]*"' | sort | uniq -d)"
+run models list
+check "people see why, too" prints '^  page .*cannot be used: an HTML page, not weights'
+check "one network is the default" test "$(grep -c '(the default for pictures)' out)" = 1
+check "a built-in network's name means that one" prints '^  fine-x4.safetensors .*-m fine-x4 means the built-in one'
+check "a public model's name is no public model" prints 'mine/realesr-general-x4v3.safetensors; not the public model'
+XDG_CONFIG_HOME=$PWD/config run models use sub/a
+check "a name that tells is kept" prints '^sub/a.safetensors$'
+XDG_CONFIG_HOME=$PWD/config run models list
+check "and shown as yours" prints '^  sub/a.safetensors .*yours'
+XDG_CONFIG_HOME=$PWD/config run models use --default
+ENLARGE_MODELS=$PWD/gone:$PWD/a.ppm run models list
+check "a folder that is not there is said" says '^enlarge: note: .*gone, which ENLARGE_MODELS names, is not there'
+check "so is one that is none" says 'a.ppm, which ENLARGE_MODELS names, is no folder'
+ENLARGE_MODELS=$PWD/gone run a.ppm -m swift-x2 -o own2.ppm --json
+check "to programs, too" prints '"code":"models-folder-missing"'
+unset ENLARGE_MODELS
+run models pull fine-x4
+check "a built-in network needs no download" prints 'fine-x4 is built in'
+check "which is no error" exits 0
+for scale in 0 -1; do
+    run models search --scale $scale
+    check "models search --scale $scale is a wrong option" exits 2
+    check "and says what is right" says 'expected a whole number from 1 to 64'
+done
+"$program" models search '' 2>err | head -1 >out
+check "a reader that has seen enough" test "${PIPESTATUS[0]}" = 0
+check "is no error" test ! -s err
+by_hand=$("$program" models search '' | grep -m1 'by hand from' | awk '{print $1}')
+ENLARGE_OFFLINE=1 run models pull "$by_hand"
+check "a model that no program can fetch is fetched by hand" says 'no program can download .*a person finds it at'
+
 # What computes a network here against the plain reference.
 run models check swift-x2
 check "a built-in network is checked" exits 0

@@ -10,6 +10,7 @@
 
 #include "enlarge/models.hpp"
 #include "unit/zoo/server.hpp"
+#include "zoo/files.hpp"
 #include "zoo/registry.hpp"
 #include "zoo/store.hpp"
 
@@ -39,6 +40,7 @@ protected:
         home_ = mkdtemp(name);
         setenv("XDG_DATA_HOME", home_.c_str(), 1);
         unsetenv("ENLARGE_OFFLINE");  // of whoever runs the tests
+        unsetenv("ENLARGE_MODELS");
         payload_ = make_payload();
         std::ofstream(home_ / "payload", std::ios::binary) << payload_;
         sha256_ = *zoo::sha256_of(home_ / "payload");
@@ -343,6 +345,11 @@ TEST_F(pull, sends_a_person_to_the_page_of_a_file_that_no_program_can_fetch) {
     std::ofstream(registry) << R"({"models":[{"name":"net","file":"net.pth","page":"https://example.org/net","bytes":300000,"sha256":")" << sha256_
                             << R"(","licence":"unknown","family":"DAT","scale":4,"tags":["photo"]}]})";
     setenv(zoo::kRegistryVariable, registry.c_str(), 1);
+    for (const char* offline : {"0", "1"}) {
+        setenv("ENLARGE_OFFLINE", offline, 1);
+        expect_failure(pull_model("net"), Errc::unsupported, "no program can download net");
+    }
+    unsetenv("ENLARGE_OFFLINE");
     expect_failure(pull_model("net"), Errc::unsupported, "a person finds it at https://example.org/net; put it into " + folder().string() + " as net.pth");
 }
 
@@ -356,6 +363,106 @@ TEST_F(pull, finds_models_in_folders_of_ones_own) {
     EXPECT_EQ(stored_models().size(), 2U);
     unsetenv("ENLARGE_MODELS");
     EXPECT_FALSE(find_model("4x-mine").ok());
+}
+
+// ENLARGE_MODELS is a folder of files; the one public model, "net", is not downloaded.
+class own_models : public pull {
+protected:
+    void SetUp() override {
+        pull::SetUp();
+        use_address("https://example.org/net.pth");
+        mine_ = home_ / "mine";
+        setenv("ENLARGE_MODELS", mine_.c_str(), 1);
+    }
+    void TearDown() override {
+        unsetenv("ENLARGE_MODELS");
+        pull::TearDown();
+    }
+    void put(const std::string& name, const std::string& content = "x") {
+        fs::create_directories((mine_ / name).parent_path());
+        std::ofstream(mine_ / name, std::ios::binary) << content;
+    }
+    [[nodiscard]] std::string at(const std::string& name) const { return (mine_ / name).string(); }
+
+    fs::path mine_;
+};
+
+TEST_F(own_models, a_file_is_a_public_model_by_its_size_and_hash_alone) {
+    put("net.safetensors");
+    EXPECT_EQ(public_models().value()[0].path, "");
+    EXPECT_EQ(zoo::find("net").value().path, at("net.safetensors"));
+    EXPECT_EQ(zoo::find("net").value().not_public, "net");
+    put("net.safetensors", std::string(payload_.size(), 'x'));  // the same size
+    EXPECT_EQ(find_public_model("net").value().path, "");
+    EXPECT_EQ(list_stored_models().value()[0].namesake, "net");
+    EXPECT_EQ(list_stored_models().value()[0].public_model, "");
+    put("sub/net.pth", payload_);
+    EXPECT_EQ(find_public_model("net").value().path, at("sub/net.pth"));
+    EXPECT_EQ(zoo::find("net").value().path, at("sub/net.pth")) << "the public one is meant where it is here";
+    EXPECT_EQ(zoo::find("net").value().not_public, "");
+    EXPECT_EQ(find_model("net.safetensors").value(), at("net.safetensors"));
+    const auto stored = list_stored_models().value();
+    ASSERT_EQ(stored.size(), 2U);
+    EXPECT_EQ(stored[0].name, "net.safetensors");
+    EXPECT_EQ(stored[1].name, "net");
+    EXPECT_EQ(stored[1].public_model, "net");
+}
+
+TEST_F(own_models, a_file_that_changes_is_looked_at_again) {
+    put("net.pth", payload_);
+    EXPECT_EQ(find_public_model("net").value().path, at("net.pth"));
+    put("other", std::string(payload_.size(), 'x'));
+    fs::rename(mine_ / "other", mine_ / "net.pth");
+    EXPECT_EQ(find_public_model("net").value().path, "");
+}
+
+TEST_F(own_models, a_name_of_several_is_refused_with_what_can_be_written) {
+    for (const char* name : {"a.pth", "a.safetensors", "sub/a.safetensors"}) put(name);
+    for (const std::string name : {"a", "A"})
+        expect_failure(find_model(name), Errc::argument,
+                       "\"" + name + "\" may mean a.pth, a.safetensors or sub/a.safetensors; write one of them");
+    for (const char* name : {"a.pth", "a.safetensors", "sub/a.safetensors"})
+        EXPECT_EQ(find_model(name).value(), at(name));
+    EXPECT_EQ(find_model("sub/a").value(), at("sub/a.safetensors"));
+    EXPECT_EQ(find_model("Sub/A").value(), at("sub/a.safetensors"));
+    std::vector<std::string> names;
+    const auto stored = list_stored_models();
+    ASSERT_TRUE(stored.ok());
+    for (const StoredModel& model : *stored) names.push_back(model.name);
+    EXPECT_EQ(names, (std::vector<std::string>{"a.pth", "a.safetensors", "sub/a.safetensors"}));
+}
+
+TEST_F(own_models, the_same_path_in_two_folders_is_told_by_the_folder) {
+    put("one/a.pth");
+    put("two/a.pth");
+    setenv("ENLARGE_MODELS", (at("one") + ":" + at("two") + ":" + at("two")).c_str(), 1);
+    expect_failure(find_model("a"), Errc::argument, "may mean " + at("one/a.pth") + " or " + at("two/a.pth"));
+    const auto stored = list_stored_models().value();
+    ASSERT_EQ(stored.size(), 2U) << "a folder that is named twice is one folder";
+    EXPECT_EQ(stored[0].name, at("one/a.pth"));
+}
+
+TEST_F(own_models, a_file_named_like_a_built_in_network_has_another_name) {
+    put("fine-x4.safetensors");
+    const auto stored = list_stored_models().value();
+    ASSERT_EQ(stored.size(), 1U);
+    EXPECT_EQ(stored[0].name, "fine-x4.safetensors");
+    EXPECT_EQ(stored[0].namesake, "fine-x4");
+    EXPECT_EQ(find_model(stored[0].name).value(), at("fine-x4.safetensors"));
+}
+
+TEST_F(own_models, endings_are_known_in_any_case_and_hidden_files_are_none) {
+    for (const char* name : {"Upper.SAFETENSORS", ".hidden.pth", ".git/deep.pth"}) put(name);
+    EXPECT_EQ(stored_models(), std::vector<std::string>{at("Upper.SAFETENSORS")});
+}
+
+TEST_F(own_models, a_folder_that_is_none_is_said) {
+    put("a.pth");
+    setenv("ENLARGE_MODELS", (at("gone") + ":" + at("a.pth") + ":" + at(".")).c_str(), 1);
+    const std::vector<Notice> said = own_folder_notices();
+    ASSERT_EQ(said.size(), 2U);
+    EXPECT_EQ(said[0].text, at("gone") + ", which ENLARGE_MODELS names, is not there");
+    EXPECT_EQ(said[1].text, at("a.pth") + ", which ENLARGE_MODELS names, is no folder");
 }
 
 TEST_F(pull, search_takes_words_scale_licence_and_family) {
