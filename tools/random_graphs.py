@@ -29,6 +29,8 @@ except ImportError as missing:
     print(f"random_graphs.py: skipped, {missing.name} is not installed")
     sys.exit(77)
 
+from pfm import read_pfm, write_pfm
+
 C = 4  # channels between the convolutions
 SIZES = [(24, 36), (17, 23), (13, 30), (31, 19)]
 
@@ -490,21 +492,6 @@ def make(number):
     shown = " ".join(b.shown)
     model = b.model(y)
     return operator.__name__, shown, model
-
-
-def write_pfm(path, picture):
-    with open(path, "wb") as out:
-        out.write(f"PF\n{picture.shape[2]} {picture.shape[1]}\n-1.0\n".encode())
-        out.write(numpy.ascontiguousarray(picture.transpose(1, 2, 0)[::-1], "<f4").tobytes())
-
-
-def read_pfm(path):
-    with open(path, "rb") as file:
-        channels = {b"PF": 3, b"Pf": 1}[file.readline().strip()]
-        width, height = map(int, file.readline().split())
-        order = "<f4" if float(file.readline()) < 0 else ">f4"
-        values = numpy.frombuffer(file.read(), order).reshape(height, width, channels)
-    return values[::-1].transpose(2, 0, 1)
 
 
 def compare(enlarge, model, folder, number):

@@ -24,6 +24,8 @@ import numpy
 import safetensors.torch
 import torch
 
+from pfm import read_pfm, write_pfm
+
 
 def layers(pick, most=2, groups=2):
     return [pick.randint(1, most) for _ in range(pick.randint(1, groups))]
@@ -162,21 +164,6 @@ FAMILIES = {
     "FDAT": ("FDAT.__arch.fdat", "FDAT", fdat),
     "SwiftSRGAN": ("SwiftSRGAN.__arch.SwiftSRGAN", "Generator", swiftsrgan),
 }
-
-
-def write_pfm(path, picture):  # channels, rows, columns; rows from the bottom
-    with open(path, "wb") as out:
-        out.write(f"PF\n{picture.shape[2]} {picture.shape[1]}\n-1.0\n".encode())
-        out.write(numpy.ascontiguousarray(picture.transpose(1, 2, 0)[::-1], "<f4").tobytes())
-
-
-def read_pfm(path):
-    with open(path, "rb") as file:
-        channels = {b"PF": 3, b"Pf": 1}[file.readline().strip()]
-        width, height = map(int, file.readline().split())
-        order = "<f4" if float(file.readline()) < 0 else ">f4"
-        values = numpy.frombuffer(file.read(), order).reshape(height, width, channels)
-    return values[::-1].transpose(2, 0, 1)
 
 
 # ATD groups its pixels by an unstable sort, whose order of equals changed with PyTorch's versions; its authors'

@@ -285,17 +285,22 @@ TEST(video_files, identical_frames_are_not_computed_again_and_the_result_is_the_
     expect_times(look_at(scratch / "in.mkv"), look_at(scratch / "turned.mkv"), 1e-9);
 }
 
-TEST(video_files, small_changes_compute_only_tiles_whose_surroundings_changed_and_the_bits_are_the_same) {
-    const Scratch scratch;
+// Of 384x256, without loss or sound; between frames little changes.
+ClipSpec with_small_changes(int frames) {
     ClipSpec spec;
     spec.width = 384;
     spec.height = 256;
-    spec.frames = 10;
+    spec.frames = frames;
     spec.small_motion = true;
     spec.codec = "ffv1";
     spec.codec_options = {};
     spec.sound = false;
-    make_clip(scratch / "in.mkv", spec);
+    return spec;
+}
+
+TEST(video_files, small_changes_compute_only_tiles_whose_surroundings_changed_and_the_bits_are_the_same) {
+    const Scratch scratch;
+    make_clip(scratch / "in.mkv", with_small_changes(10));
     Upscaler engine = upscaler("swift-x2");
     VideoOptions options = lossless();
     const auto with = enlarge_video(engine, scratch / "in.mkv", scratch / "with.mkv", options);
@@ -315,16 +320,9 @@ TEST(video_files, small_changes_compute_only_tiles_whose_surroundings_changed_an
 TEST(video_files, frames_without_colour_stay_without_also_where_they_are_computed_in_part) {
     for (const char* format : {"yuv420p", "yuv422p10le"}) {
         const Scratch scratch;
-        ClipSpec spec;
-        spec.width = 384;
-        spec.height = 256;
-        spec.frames = 8;
+        ClipSpec spec = with_small_changes(8);
         spec.colourless_from = 3;
-        spec.small_motion = true;
-        spec.codec = "ffv1";
         spec.pixel_format = format;
-        spec.codec_options = {};
-        spec.sound = false;
         make_clip(scratch / "in.mkv", spec);
         Upscaler engine = upscaler("swift-x2");
         VideoOptions options = lossless();
