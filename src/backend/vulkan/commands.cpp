@@ -125,25 +125,35 @@ Result<void> Commands::wait() {
     return wait(slots_[1 - now_]);
 }
 
+// What happens on a queue before a barrier: one that only copies knows no kernels.
+struct Work {
+    VkPipelineStageFlags stages = VK_PIPELINE_STAGE_TRANSFER_BIT;
+    VkAccessFlags reads = VK_ACCESS_TRANSFER_READ_BIT, writes = VK_ACCESS_TRANSFER_WRITE_BIT;
+};
+static Work work_of(bool only_copies) {
+    Work work;
+    if (only_copies) return work;
+    work.stages |= VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
+    work.reads |= VK_ACCESS_SHADER_READ_BIT;
+    work.writes |= VK_ACCESS_SHADER_WRITE_BIT;
+    return work;
+}
+
 void Commands::barrier(VkCommandBuffer buffer) const {
-    // A queue that only copies knows no other stage.
-    const VkPipelineStageFlags kernels = transfer_ ? 0 : VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT;
-    const VkPipelineStageFlags stages = kernels | VK_PIPELINE_STAGE_TRANSFER_BIT;
-    const VkAccessFlags writes = transfer_ ? 0 : VK_ACCESS_SHADER_WRITE_BIT;
-    const VkAccessFlags reads = transfer_ ? 0 : VK_ACCESS_SHADER_READ_BIT;
+    const Work work = work_of(transfer_);
     VkMemoryBarrier memory{VK_STRUCTURE_TYPE_MEMORY_BARRIER};
-    memory.srcAccessMask = writes | VK_ACCESS_TRANSFER_WRITE_BIT;
-    memory.dstAccessMask = reads | writes | VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
-    device_->vk.vkCmdPipelineBarrier(buffer, stages, stages, 0, 1, &memory, 0, nullptr, 0, nullptr);
+    memory.srcAccessMask = work.writes;
+    memory.dstAccessMask = work.reads | work.writes;
+    device_->vk.vkCmdPipelineBarrier(buffer, work.stages, work.stages, 0, 1, &memory, 0, nullptr, 0, nullptr);
 }
 
 void Commands::to_host(VkCommandBuffer buffer) const {
     VkMemoryBarrier memory{VK_STRUCTURE_TYPE_MEMORY_BARRIER};
-    memory.srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT | (transfer_ ? 0U : VK_ACCESS_SHADER_WRITE_BIT);
+    const Work work = work_of(transfer_);
+    memory.srcAccessMask = work.writes;
     memory.dstAccessMask = VK_ACCESS_HOST_READ_BIT;
-    const VkPipelineStageFlags from =
-        VK_PIPELINE_STAGE_TRANSFER_BIT | (transfer_ ? 0U : VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT);
-    device_->vk.vkCmdPipelineBarrier(buffer, from, VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &memory, 0, nullptr, 0, nullptr);
+    device_->vk.vkCmdPipelineBarrier(buffer, work.stages, VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &memory, 0, nullptr, 0,
+                                     nullptr);
 }
 
 }  // namespace enlarge::vulkan
