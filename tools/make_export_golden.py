@@ -27,6 +27,9 @@ CASES = {
                        layer_norm=False), (11, 9), 3),
     "omnisr": ("OmniSR.__arch.OmniSR", "OmniSR",
                dict(num_feat=16, block_num=1, res_num=1, window_size=8, up_scale=2), (32, 16), 2),
+    "hat": ("HAT.__arch.HAT", "HAT",
+            dict(embed_dim=12, depths=[2], num_heads=[2], window_size=4, compress_ratio=3, squeeze_factor=3,
+                 overlap_ratio=0.5, mlp_ratio=2.0, upscale=1, upsampler="pixelshuffle"), (12, 8), 1),
 }
 
 

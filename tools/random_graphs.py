@@ -412,7 +412,9 @@ def sampling(b, x):
 def places(b, x):
     whole = lambda *v: b.constant(v, numpy.int64)
     kind = b.maybe("gather", "gather", "row", "tile", "expand", "where", "argmax", "topk", "elements", "flip", "turn",
-                   "roll")
+                   "roll", "unfold", "unfold")
+    if kind == "unfold":
+        return unfold(b, x)
     if kind == "gather":
         order = b.maybe([0, 2, 1, 3], [3, -2, 1, 0], [1, 1, 2, -1])
         return b.node("Gather", [x, whole(*order)], axis=b.maybe(1, -3))
@@ -445,6 +447,28 @@ def places(b, x):
     ends = [b.node("Slice", [x, whole(-by), whole(2**31 - 1), whole(axis)]),
             b.node("Slice", [x, whole(0), whole(-by), whole(axis)])]
     return b.node("Concat", ends, axis=axis)
+
+
+# torch.nn.Unfold as its exporter writes it: places of overlapping windows, counted up to the picture's sides.
+def unfold(b, x):
+    whole = lambda *v: b.constant(v, numpy.int64)
+    kernel, stride = b.maybe((3, 1), (3, 2), (4, 2), (5, 3), (5, 2), (2, 2), (6, 4), (2, 3))
+    before, behind = b.maybe((0, 0), (1, 1), (kernel // 2, kernel // 2), (0, kernel - 1))
+    y = b.node("Pad", [x, whole(0, 0, before, before, 0, 0, behind, behind)])
+    counts = []
+    for side in (2, 3):
+        length = b.node("Gather", [b.size_of(x), b.constant(side, numpy.int64)], axis=0)
+        end = b.node("Sub", [b.node("Add", [length, b.constant(before + behind, numpy.int64)]),
+                             b.constant(kernel - 1, numpy.int64)])
+        firsts = b.node("Range", [b.constant(0, numpy.int64), end, b.constant(stride, numpy.int64)])
+        inner = b.constant(numpy.arange(kernel)[:, None], numpy.int64)
+        at = [b.node("Unsqueeze", [firsts, whole(0)]), inner]
+        at = b.node("Add", at if b.maybe(True, False) else at[::-1])
+        y = b.node("Gather", [y, at], axis=2 if side == 2 else 4)
+        counts.append(b.node("Shape", [firsts]) if stride == 1 else b.node("Shape", [at], start=1, end=2))
+    y = b.node("Transpose", [y], perm=[0, 1, 2, 4, 3, 5])
+    sides = b.node("Concat", [whole(1, C * kernel * kernel)] + counts, axis=0)
+    return b.back(b.conv(b.node("Reshape", [y, sides]), C * kernel * kernel, C))
 
 
 # ESA of RFDN, RLFN and others: a branch of low resolution with a strided convolution and pooling.

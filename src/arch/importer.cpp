@@ -77,6 +77,7 @@ Error Importer::missing(const Value& value) {
         case Form::flag:
             return unsupported("a comparison that is no part of a choice").within(value.layer);
         case Form::counted:
+        case Form::strided:
         case Form::grid:
             return unsupported("numbers up to a size that is not known").within(value.layer);
         case Form::expanded:

@@ -40,6 +40,7 @@ public:
             expanded,  // the node, repeated to `shape`
             length,    // of the node's vectors along `axis`, at least `least`
             counted,   // whole numbers `first`, first + 1, ... along `axis` of `shape`; of which only that is known: -1
+            strided,   // first + place along `axis` (-1: none) + step * place along `outer`
             flag,      // factor * node + shift, both of which are only ever 0 and 1
             grid,      // a list of places: innermost the numbers of `counts`
         } form = Form::node;
@@ -50,6 +51,8 @@ public:
         int axis = 0;
         double least = 0;
         Extent first;
+        int outer = 0;
+        std::int64_t step = 1;
         std::vector<Value> counts = {};
         std::string layer;  // that computes it, for messages
         bool used = false;

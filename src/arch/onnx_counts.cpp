@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::size_t kMostSides = 8;
 
-bool counts(const Value& value) { return value.form == Form::counted || value.form == Form::grid; }
+bool counts(const Value& value) {
+    return value.form == Form::counted || value.form == Form::strided || value.form == Form::grid;
+}
 
 Value counting(Shape shape, int axis, Extent first) {
     Value value;
@@ -66,14 +68,33 @@ Result<Integers> plain_list(const OnnxNode& n, std::size_t slot, const char* key
     return list.value_or(Integers());
 }
 
+// How many steps begin in so much: the quotient, rounded up.
+std::optional<Extent> steps_in(const OnnxNode& n, const Extent& length, std::int64_t step) {
+    if (step == 1) return length;
+    const auto up = sum(length, step - 1);
+    const auto moving = up ? sum(*up, -up->fixed) : up;
+    const auto whole = moving ? quotient(*moving, step) : moving;
+    if (whole && (!n.to.ragged() || n.to.multiple % whole->multiple() == 0))
+        return sum(*whole, up->fixed / step - (up->fixed % step < 0 ? 1 : 0));
+    return up && n.to.ragged() ? floor_quotient(*up, step) : std::nullopt;
+}
+
 Result<void> range(OnnxNode& n) {
     TRY(const Extent first, n.constant(0)->size(0));
     TRY(const Extent end, n.constant(1)->size(0));
     TRY(const Extent step, n.constant(2)->size(0));
     const auto negative = product(first, -1);
-    const auto count = negative ? sum(end, *negative) : negative;
-    if (step != Extent(1) || !count) return unsupported("numbers up to a size that is not known");
-    return define(n, counting({*count}, 0, first));
+    const auto length = negative ? sum(end, *negative) : negative;
+    const bool steps = step.constant() && step.fixed >= 1 && step.fixed <= op::Slice::kEnd;
+    const auto count = length && steps ? steps_in(n, *length, step.fixed) : std::nullopt;
+    if (!count) return unsupported("numbers up to a size that is not known");
+    Value value = counting({*count}, 0, first);
+    if (step != Extent(1)) {
+        value.form = Form::strided;
+        value.axis = -1;
+        value.step = step.fixed;
+    }
+    return define(n, std::move(value));
 }
 
 // To one side that is not single.
@@ -128,6 +149,7 @@ Result<void> unsqueeze(OnnxNode& n) {
     if (at < 0 || at >= rank) return malformed("axis " + std::to_string(axes[0]));
     value.shape.insert(value.shape.begin() + at, Extent(1));
     if (value.axis >= at) ++value.axis;
+    if (value.form == Form::strided && value.outer >= at) ++value.outer;
     return define(n, std::move(value));
 }
 
@@ -284,6 +306,34 @@ Result<void> write(OnnxNode& n) {
     return n.define(made, shape);
 }
 
+// Places within windows that lie `step` apart: numbers that count along one side and steps along another.
+Result<bool> windows(OnnxNode& n) {
+    const std::size_t which = counts(n.operand(0)) ? 0 : 1;
+    Value steps = n.operand(which);
+    if (steps.form == Form::counted && n.constant(1 - which)) {
+        steps.form = Form::strided;
+        std::swap(steps.axis, steps.outer);
+        steps.axis = -1;
+    }
+    const auto inner = counted_operand(n, 1 - which);
+    if (steps.form != Form::strided || steps.axis >= 0 || steps.outer < 0 || !inner.ok() || inner->axis < 0)
+        return false;
+    TRY(const Shape shape, broadcast(steps.shape, inner->shape));
+    const auto rank = static_cast<int>(shape.size());
+    const int outer = steps.outer + rank - static_cast<int>(steps.shape.size()),
+              axis = inner->axis + rank - static_cast<int>(inner->shape.size());
+    const auto first = sum(steps.first, inner->first);
+    for (int i = 0; i < rank; ++i)
+        if (i != outer && i != axis && shape[static_cast<std::size_t>(i)] != Extent(1)) return false;
+    if (outer == axis || !first) return false;
+    steps.shape = shape;
+    steps.outer = outer;
+    steps.axis = axis;
+    steps.first = *first;
+    TRY(define(n, std::move(steps)));
+    return true;
+}
+
 Result<void> sizes_only(OnnxNode& n) {
     TRY(Shape shape, broadcast(n.shape(0), n.shape(1)));
     return define(n, counting(std::move(shape), -1, 0));
@@ -320,6 +370,10 @@ Result<bool> add_counted(OnnxNode& n) {
         return done(expand(n));
     if (!any) return false;
     if (n.type == "Concat") return done(join(n));
+    if (n.operand(0).form == Form::strided) {
+        if (n.type == "Unsqueeze") return done(unsqueeze(n));
+        if (n.type == "Cast" || n.type == "Identity") return done(define(n, n.operand(0)));
+    }
     if (n.operand(0).form == Form::counted) {
         if (n.type == "Reshape") return done(reshape(n));
         if (n.type == "Slice") return done(slice(n));
@@ -327,7 +381,10 @@ Result<bool> add_counted(OnnxNode& n) {
         if (n.type == "Expand") return done(expand(n));
         if (n.type == "Cast" || n.type == "Identity") return done(define(n, n.operand(0)));
     }
-    if (n.type == "Add" && n.has(0) && n.has(1)) return done(sizes_only(n));
+    if (n.type == "Add" && n.has(0) && n.has(1)) {
+        TRY(const bool made, windows(n));
+        return made ? Result<bool>(true) : done(sizes_only(n));
+    }
     return false;
 }
 

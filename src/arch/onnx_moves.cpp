@@ -338,6 +338,63 @@ Result<void> tile(OnnxNode& n) {
     return n.define(made, std::move(wanted));
 }
 
+// A side of overlapping windows: place k of window l is first + k + step * l. Of each `step` places after another that
+// a window has, all windows' are a slice, cut in pieces; the last places are the ends of a slice that ends with them.
+Result<int> unfolded(OnnxNode& n, int from, int axis, const Value& places, std::int64_t first) {
+    const Shape own = n.make.shape(from);
+    const auto at = static_cast<std::size_t>(axis);
+    const Extent windows = places.shape[static_cast<std::size_t>(places.outer)];
+    const Extent width = places.axis < 0 ? Extent(1) : places.shape[static_cast<std::size_t>(places.axis)];
+    const std::int64_t step = places.step;
+    const auto length = product(windows, step);
+    constexpr std::int64_t kMostParts = 64;
+    if (!width.constant() || !length || first < 0 || first + width.fixed < step || width.fixed > kMostParts * step)
+        return unsupported("windows of " + width.text() + ", each " + std::to_string(step) + " places");
+    Shape cut = own;
+    cut[at] = windows;
+    cut.insert(cut.begin() + axis + 1, Extent(step));
+    std::vector<int> parts;
+    for (std::int64_t done = 0; done < width.fixed; done += step) {
+        const std::int64_t some = std::min(step, width.fixed - done), begin = first + done + some - step;
+        const auto end = sum(*length, begin);
+        if (!end) return malformed("windows beyond what is meant");
+        TRY(const int behind, place_in(*end, own[at]));
+        TRY(int part, n.make.slice(from, axis, saturated(begin), behind, 1));
+        TRY(part, n.make.reshape(part, cut));
+        TRY(part, n.make.slice(part, axis + 1, saturated(step - some), op::Slice::kEnd, 1));
+        parts.push_back(part);
+    }
+    TRY(const int made, parts.size() == 1 ? Result<int>(parts[0]) : n.make.concat(std::move(parts), axis + 1));
+    std::vector<int> order;
+    for (int i = 0; i <= static_cast<int>(own.size()); ++i) order.push_back(i);
+    if (places.axis < places.outer) std::swap(order[at], order[at + 1]);
+    return n.make.transpose(made, std::move(order));
+}
+
+// Items at places that count, in windows or not.
+Result<void> gather_counted(OnnxNode& n, int from, std::int64_t along) {
+    const Value& places = n.operand(1);
+    const Shape own = n.operand(0).shape;
+    if (!places.first.constant() || along < 0) return unsupported("items from " + places.first.text() + " on");
+    TRY(const int axis, n.axis(own, along));
+    const Extent& side = own[static_cast<std::size_t>(along)];
+    Shape shape(own.begin(), own.begin() + along);
+    shape.insert(shape.end(), places.shape.begin(), places.shape.end());
+    shape.insert(shape.end(), own.begin() + along + 1, own.end());
+    int made = -1;
+    if (places.form == Form::strided) {
+        TRY(made, unfolded(n, from, axis, places, places.first.fixed));
+    } else {
+        if (places.axis < 0) return Importer::missing(places);
+        const auto end = sum(places.first, places.shape[static_cast<std::size_t>(places.axis)]);
+        if (!end || volume(places.shape) != std::optional(places.shape[static_cast<std::size_t>(places.axis)]))
+            return Importer::missing(places);
+        TRY(const int behind, place_in(*end, side));
+        TRY(made, n.make.slice(from, axis, saturated(places.first.fixed), behind, 1));
+    }
+    return n.define(made, std::move(shape));
+}
+
 Result<void> gather(OnnxNode& n) {
     TRY(const int from, n.node(0));
     const Shape own = n.operand(0).shape;
@@ -361,6 +418,8 @@ Result<void> gather(OnnxNode& n) {
         TRY(const int made, n.make.put(op::Gather{axis}, {from, places}));
         return n.define(made, n.shape(1));
     }
+    if (n.has(1) && (n.operand(1).form == Form::counted || n.operand(1).form == Form::strided))
+        return gather_counted(n, from, along);
     const Known* which = n.constant(1);
     Shape shape(own.begin(), own.begin() + at);
     if (!which) {  // places that the network computes

@@ -215,6 +215,60 @@ TEST_F(onnx_counts, a_picture_is_made_as_large_as_another) {
             }
 }
 
+// Rows in windows of `width` that begin `step` rows apart, from row 0 on, of a picture with two rows of zeros more.
+class onnx_windows : public onnx_counts {
+protected:
+    void unfold(int width, int step) {
+        constant(node("Pad", {"x"}, "padded"), 1, {8}, {0, 0, 0, 0, 0, 0, 2, 0});
+        side("padded", "length", 2);
+        constant(node("Sub", {"length"}, "end"), 1, {}, {static_cast<float>(width - 1)});
+        Layer& range = node("Range", {"", "end", ""}, "firsts");
+        constant(range, 0, {}, {0});
+        constant(range, 2, {}, {static_cast<float>(step)});
+        list("firsts", "line");
+        std::vector<float> within;
+        for (int i = 0; i < width; ++i) within.push_back(static_cast<float>(i));
+        constant(node("Add", {"line", ""}, "places"), 1, {width, 1}, within);
+        node("Gather", {"padded", "places"}, "windows").numbers["axis"] = 2;
+    }
+    // Row `first` of each window and those behind it, `step` in all, as a picture again, twice as bright.
+    test::FloatPicture rows_of_windows(int first, int step) {
+        Layer& cut = node("Slice", {"windows"}, "some");
+        constant(cut, 1, {1}, {static_cast<float>(first)});
+        constant(cut, 2, {1}, {static_cast<float>(first + step)});
+        constant(cut, 3, {1}, {2});
+        node("Transpose", {"some"}, "turned").lists["perm"] = {0, 1, 3, 2, 4};
+        node("Shape", {"x"}, "shape");
+        node("Reshape", {"turned", "shape"}, "same");
+        constant(node("Mul", {"same"}, "y"), 1, {}, {2}, false);
+        return run();
+    }
+};
+
+TEST_F(onnx_windows, that_overlap_hold_the_rows_from_their_first_on) {
+    for (const auto& [width, step] : {std::pair{4, 2}, {3, 2}, {3, 1}, {6, 4}, {2, 2}})
+        for (int first = 0; first + step <= width; ++first) {
+            file_.layers.clear();
+            picture_ = test::random_picture(3, 3, {12, 8});
+            unfold(width, step);
+            if (width < step + 2) {  // as many rows of zeros as there are windows for
+                file_.layers.front().tensors.front().values = {0, 0, 0, 0, 0, 0, static_cast<float>(width - step), 0};
+            }
+            const test::FloatPicture result = rows_of_windows(first, step);
+            ASSERT_EQ(result.size, picture_.size);
+            for (int y = 0; y < 8; ++y)
+                for (int x = 0; x < 12; ++x)
+                    EXPECT_EQ(result.at(1, x, y), y + first < 8 ? 2 * picture_.at(1, x, y + first) : 0)
+                        << width << " " << step << " " << first << ": " << x << " " << y;
+        }
+}
+
+TEST_F(onnx_windows, that_leave_rows_out_are_refused) {
+    unfold(2, 3);
+    node("Softmax", {"windows"}, "y");
+    EXPECT_NE(refusal().find("node 'windows' (Gather): windows of 2, each 3 places"), std::string::npos) << refusal();
+}
+
 TEST_F(onnx_counts, places_that_are_no_block_are_refused) {
     constant(node("Mul", {"x"}, "double"), 1, {}, {2}, false);
     Layer& cut = node("Slice", {"double"}, "two");
