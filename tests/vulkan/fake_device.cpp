@@ -3,11 +3,16 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include "backend/vulkan/matrix_kernel.hpp"
 
 namespace enlarge::test {
 namespace {
 
 FakeDevice& fake() { return *FakeDevice::current(); }
+bool emulates() { return fake().emulated.rows > 0; }
 
 // X(function): those that can fail.
 #define ENLARGE_FALLIBLE(X)          \
@@ -107,6 +112,15 @@ VKAPI_ATTR void VKAPI_CALL requirements(VkDevice device, VkBuffer buffer, VkMemo
 VKAPI_ATTR void VKAPI_CALL properties(VkPhysicalDevice device, VkPhysicalDeviceProperties2* all) {
     fake().real_instance.vkGetPhysicalDeviceProperties2(device, all);
     if (fake().limits) fake().limits(all->properties.limits);
+    for (auto* one = static_cast<VkBaseOutStructure*>(all->pNext); one && emulates(); one = one->pNext) {
+        if (one->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES)
+            reinterpret_cast<VkPhysicalDeviceSubgroupProperties*>(one)->subgroupSize = 1;
+        if (one->sType != VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES) continue;
+        auto& sizes = *reinterpret_cast<VkPhysicalDeviceSubgroupSizeControlProperties*>(one);
+        sizes.minSubgroupSize = sizes.maxSubgroupSize = 1;
+        sizes.maxComputeWorkgroupSubgroups = 1024;
+        sizes.requiredSubgroupSizeStages = VK_SHADER_STAGE_COMPUTE_BIT;
+    }
 }
 VKAPI_ATTR void VKAPI_CALL old_properties(VkPhysicalDevice device, VkPhysicalDeviceProperties* all) {
     fake().real_instance.vkGetPhysicalDeviceProperties(device, all);
@@ -132,10 +146,26 @@ VKAPI_ATTR void VKAPI_CALL queue_families(VkPhysicalDevice device, std::uint32_t
     *count = 2;
     if (all) all[1] = {VK_QUEUE_TRANSFER_BIT, 1, 0, {1, 1, 1}};
 }
+// The features for matrices are what the driver does not know.
+void leave_out_matrices(const void* first) {
+    auto* one = static_cast<VkBaseInStructure*>(const_cast<void*>(first));
+    while (one && one->pNext) {
+        const VkStructureType type = one->pNext->sType;
+        if (type == vulkan::kMatrixFeaturesType ||
+            type == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES ||
+            type == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES)
+            one->pNext = one->pNext->pNext;
+        else one = const_cast<VkBaseInStructure*>(one->pNext);
+    }
+}
 VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice device, const VkDeviceCreateInfo* info,
                                              const VkAllocationCallbacks* callbacks, VkDevice* made) {
     VkDeviceCreateInfo real = *info;
-    real.queueCreateInfoCount = 1;
+    if (fake().transfer_queue) real.queueCreateInfoCount = 1;
+    if (emulates()) {
+        leave_out_matrices(real.pNext);
+        real.enabledExtensionCount = 0;
+    }
     return fake().real_instance.vkCreateDevice(device, &real, callbacks, made);
 }
 VKAPI_ATTR VkResult VKAPI_CALL create_pool(VkDevice device, const VkCommandPoolCreateInfo* info,
@@ -163,8 +193,73 @@ VKAPI_ATTR VkResult VKAPI_CALL submit(VkQueue queue, std::uint32_t count, const 
     fake().submitted.insert(fake().device_of[queue]);
     return fake().real.vkQueueSubmit(queue, count, infos, fence);
 }
+// A kernel with matrices is replaced by the same one with arrays.
+VKAPI_ATTR VkResult VKAPI_CALL create_module(VkDevice device, const VkShaderModuleCreateInfo* info,
+                                             const VkAllocationCallbacks* callbacks, VkShaderModule* module) {
+    if (fake().strikes("vkCreateShaderModule")) return fake().failure;
+    VkShaderModuleCreateInfo real = *info;
+    std::vector<char> bytes;
+    if (emulates() && vulkan::has_matrices({info->pCode, info->codeSize / 4})) {
+        std::ifstream file(ENLARGE_EMULATED_KERNEL, std::ios::binary);
+        bytes.assign(std::istreambuf_iterator<char>(file), {});
+        real.codeSize = bytes.size();
+        real.pCode = reinterpret_cast<const std::uint32_t*>(bytes.data());
+        ++fake().emulated_kernels;
+    }
+    return fake().real.vkCreateShaderModule(device, &real, callbacks, module);
+}
+VKAPI_ATTR VkResult VKAPI_CALL create_pipelines(VkDevice device, VkPipelineCache cache, std::uint32_t count,
+                                                const VkComputePipelineCreateInfo* infos,
+                                                const VkAllocationCallbacks* callbacks, VkPipeline* made) {
+    if (fake().strikes("vkCreateComputePipelines")) return fake().failure;
+    VkComputePipelineCreateInfo real = *infos;
+    if (emulates()) {
+        real.stage.pNext = nullptr;
+        real.stage.flags = 0;
+    }
+    return fake().real.vkCreateComputePipelines(device, cache, count, &real, callbacks, made);
+}
+// The shape in question among others that are of no use: of too large numbers, of integers, with sums of fp16, of work
+// groups.
+VKAPI_ATTR VkResult VKAPI_CALL list_matrices(VkPhysicalDevice, std::uint32_t* count, vulkan::MatrixProperties* all) {
+    using vulkan::MatrixNumbers;
+    vulkan::MatrixProperties wanted;
+    wanted.rows = fake().emulated.rows;
+    wanted.columns = fake().emulated.columns;
+    wanted.depth = fake().emulated.depth;
+    wanted.a = wanted.b = MatrixNumbers::fp16;
+    wanted.c = wanted.result = MatrixNumbers::fp32;
+    wanted.scope = 3;
+    std::vector<vulkan::MatrixProperties> listed(5, wanted);
+    listed[0].depth = 32;
+    listed[1].a = listed[1].b = MatrixNumbers{3};
+    listed[2].c = listed[2].result = MatrixNumbers::fp16;
+    listed[3].scope = 2;
+    for (auto& other : listed)
+        if (&other != &listed[4] && other.depth != 32) other.rows = other.columns = other.depth = 16;
+    *count = static_cast<std::uint32_t>(listed.size());
+    if (all) std::copy(listed.begin(), listed.end(), all);
+    return VK_SUCCESS;
+}
+// Of the features that matrices need.
+void show_matrices(VkBaseOutStructure* one) {
+    const auto bits = [&](auto* features, auto... member) { ((features->*member = VK_TRUE), ...); };
+    if (one->sType == vulkan::kMatrixFeaturesType)
+        reinterpret_cast<vulkan::MatrixFeatures*>(one)->matrices = emulates();
+    if (!emulates()) return;
+    if (one->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES)
+        bits(reinterpret_cast<VkPhysicalDeviceVulkanMemoryModelFeatures*>(one),
+             &VkPhysicalDeviceVulkanMemoryModelFeatures::vulkanMemoryModel,
+             &VkPhysicalDeviceVulkanMemoryModelFeatures::vulkanMemoryModelDeviceScope);
+    if (one->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES)
+        bits(reinterpret_cast<VkPhysicalDeviceSubgroupSizeControlFeatures*>(one),
+             &VkPhysicalDeviceSubgroupSizeControlFeatures::subgroupSizeControl,
+             &VkPhysicalDeviceSubgroupSizeControlFeatures::computeFullSubgroups);
+}
 VKAPI_ATTR void VKAPI_CALL features(VkPhysicalDevice device, VkPhysicalDeviceFeatures2* all) {
     fake().real_instance.vkGetPhysicalDeviceFeatures2(device, all);
+    for (auto* one = static_cast<VkBaseOutStructure*>(all->pNext); one && !fake().matrices; one = one->pNext)
+        show_matrices(one);
     for (auto* one = static_cast<VkBaseOutStructure*>(all->pNext); one; one = one->pNext) {
         if (one->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES && fake().no_half)
             reinterpret_cast<VkPhysicalDevice16BitStorageFeatures*>(one)->storageBuffer16BitAccess = VK_FALSE;
@@ -178,9 +273,11 @@ VKAPI_ATTR void VKAPI_CALL features(VkPhysicalDevice device, VkPhysicalDeviceFea
 VKAPI_ATTR void VKAPI_CALL memory(VkPhysicalDevice device, VkPhysicalDeviceMemoryProperties2* all) {
     fake().real_instance.vkGetPhysicalDeviceMemoryProperties2(device, all);
     for (auto* one = static_cast<VkBaseOutStructure*>(all->pNext); one; one = one->pNext)
-        if (one->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT)
-            for (VkDeviceSize& bytes : reinterpret_cast<VkPhysicalDeviceMemoryBudgetPropertiesEXT*>(one)->heapBudget)
-                bytes = fake().free_bytes;
+        if (one->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT && fake().free_bytes) {
+            auto& budget = *reinterpret_cast<VkPhysicalDeviceMemoryBudgetPropertiesEXT*>(one);
+            std::fill(std::begin(budget.heapBudget), std::end(budget.heapBudget), fake().free_bytes);
+            std::fill(std::begin(budget.heapUsage), std::end(budget.heapUsage), 0);
+        }
     if (!fake().two_heaps) return;
     VkPhysicalDeviceMemoryProperties& m = all->memoryProperties;
     m.memoryHeapCount = m.memoryTypeCount = 2;
@@ -194,9 +291,15 @@ VKAPI_ATTR VkResult VKAPI_CALL extensions(VkPhysicalDevice device, const char* l
                                           VkExtensionProperties* all) {
     const std::uint32_t room = *count;
     const VkResult made = fake().real_instance.vkEnumerateDeviceExtensionProperties(device, layer, count, all);
-    if (fake().free_bytes == 0 || made != VK_SUCCESS) return made;
-    if (all && *count < room) all[*count] = {VK_EXT_MEMORY_BUDGET_EXTENSION_NAME, 1};
-    ++*count;
+    if (made != VK_SUCCESS) return made;
+    std::vector<VkExtensionProperties> more;
+    if (fake().free_bytes > 0) more.push_back({VK_EXT_MEMORY_BUDGET_EXTENSION_NAME, 1});
+    if (emulates()) {
+        more.push_back({"VK_KHR_cooperative_matrix", 1});
+        more.push_back({VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME, 1});
+    }
+    if (all && *count + more.size() <= room) std::copy(more.begin(), more.end(), all + *count);
+    *count += static_cast<std::uint32_t>(more.size());
     return made;
 }
 
@@ -207,10 +310,9 @@ void FakeDevice::instance(vulkan::InstanceFunctions& vk) {
     vk.vkGetPhysicalDeviceProperties2 = properties;
     vk.vkGetPhysicalDeviceProperties = old_properties;
     if (devices > 1) vk.vkEnumeratePhysicalDevices = enumerate;
-    if (transfer_queue) {
-        vk.vkGetPhysicalDeviceQueueFamilyProperties = queue_families;
-        vk.vkCreateDevice = create_device;
-    }
+    if (transfer_queue) vk.vkGetPhysicalDeviceQueueFamilyProperties = queue_families;
+    vk.vkCreateDevice = create_device;
+    if (emulated.rows) vk.list_matrices = list_matrices;
     vk.vkGetPhysicalDeviceFeatures2 = features;
     vk.vkGetPhysicalDeviceMemoryProperties2 = memory;
     vk.vkEnumerateDeviceExtensionProperties = extensions;
@@ -224,6 +326,8 @@ void FakeDevice::device(vulkan::DeviceFunctions& vk) {
 #undef ENLARGE_WRAP
     ++opened;
     vk.vkGetDeviceQueue = get_queue;
+    vk.vkCreateShaderModule = create_module;
+    vk.vkCreateComputePipelines = create_pipelines;
     vk.vkQueueSubmit = submit;
     vk.vkCreateCommandPool = create_pool;
     vk.vkCreateBuffer = create_buffer;

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/vulkan/functions.hpp"
+#include "backend/vulkan/facts.hpp"
 #include "backend/vulkan/vulkan.hpp"
 
 namespace enlarge::test {
@@ -29,6 +29,9 @@ struct FakeDevice final : vulkan::Interposer {
     // What the device is made to say.
     std::function<void(VkPhysicalDeviceLimits&)> limits;
     bool no_half_sums = false;  // fp16 in memory only
+    bool matrices = false;      // the device's own are shown, where it has some
+    vulkan::MatrixShape emulated;  // those of a device that has them, or of any: a kernel without runs in its place
+    int emulated_kernels = 0;      // so far
     bool no_half = false, no_timeline = false, two_heaps = false;
     bool graphics_card = false;      // not software
     bool transfer_queue = false;     // shows a second family of queues, which only copies

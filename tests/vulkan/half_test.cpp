@@ -90,8 +90,9 @@ INSTANTIATE_TEST_SUITE_P(each, vulkan_half_sums, testing::Bool(),
 
 // Channels that are no multiples of what a work group takes or of a sum in half precision, for every form of Winograd's
 // kernel and for the direct one.
-TEST(vulkan_half, every_form_sums_in_half_precision_with_one_result_for_all_tiles) {
-    ENLARGE_NEEDS_HALF_SUMS();
+TEST_P(vulkan_half_sums, every_form_computes_3x3_convolutions_with_one_result_for_all_tiles) {
+    ENLARGE_NEEDS_HALF();
+    if (GetParam() && !has_half(true)) GTEST_SKIP() << "this Vulkan device has no fp16 arithmetic";
     test::NetworkBuilder b(11, 3);
     int x = b.prelu(b.conv(0, 37));
     x = b.prelu(b.conv(x, 45));
@@ -109,17 +110,18 @@ TEST(vulkan_half, every_form_sums_in_half_precision_with_one_result_for_all_tile
                              Form{256, 18000, false}}) {
         SCOPED_TRACE(form.shared_bytes);
         FakeDevice device;
+        device.no_half_sums = !GetParam();
         device.limits = [&](VkPhysicalDeviceLimits& l) {
             l.maxComputeWorkGroupInvocations = l.maxComputeWorkGroupSize[0] = form.threads;
             l.maxComputeSharedMemorySize = form.shared_bytes;
         };
         const auto backend = test::vulkan_with(device);
         const auto program = test::must(backend->compile(graph, in_half()));
-        EXPECT_TRUE(sums_in_half(*program));
+        EXPECT_EQ(sums_in_half(*program), GetParam());
         EXPECT_EQ(program->info().description.find("Winograd") != std::string::npos, form.winograd);
         const FloatPicture got = test::run_tiled(*program, picture, 1 << 16);
         const double difference = test::largest_difference(truth, got);
-        EXPECT_LE(difference, 0.03);
+        EXPECT_LE(difference, GetParam() ? 0.03 : 0.01);
         EXPECT_GT(difference, 1e-4) << "half precision shows";
         EXPECT_EQ(test::run_tiled(*program, picture, 20).values, got.values) << "in tiles";
         if (form.winograd) results.push_back(got);
@@ -190,6 +192,22 @@ TEST(vulkan_half, a_device_without_says_so_and_computes_in_single_precision) {
     EXPECT_EQ(asked.error().code, Errc::unsupported);
     EXPECT_NE(asked.error().message.find("has no 16-bit storage"), std::string::npos) << asked.error().message;
     EXPECT_EQ(test::must(backend->compile(graph, {}))->info().precision, Precision::fp32);
+}
+
+// So wrong is no network by rounding alone: a device that does nothing, or leaves an eighth of each dispatch out.
+TEST(vulkan_half, is_refused_where_it_is_far_off_though_asked_for) {
+    ENLARGE_NEEDS_HALF();
+    const Graph graph = test::compact_graph(3, {24, 2, 2, 3});
+    for (const bool nothing : {true, false}) {
+        FakeDevice device;
+        (nothing ? device.does_nothing : device.skips_items) = true;
+        const auto program = test::vulkan_with(device, true)->compile(graph, in_half());
+        ASSERT_FALSE(program.ok());
+        EXPECT_EQ(program.error().code, Errc::device);
+        const std::string& message = program.error().message;
+        EXPECT_NE(message.find("it is not used"), std::string::npos) << message;
+        EXPECT_TRUE(!nothing || message.find("in fp16") != std::string::npos) << message;
+    }
 }
 
 // A network whose features are larger than half precision knows, and whose picture is as any other.

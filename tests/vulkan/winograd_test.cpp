@@ -51,7 +51,9 @@ TEST_P(vulkan_winograd, computes_what_the_reference_computes_with_one_result_for
     device.limits = [&](VkPhysicalDeviceLimits& l) {
         l.maxComputeWorkGroupInvocations = l.maxComputeWorkGroupSize[0] = form.threads;
         l.maxComputeSharedMemorySize = form.shared_bytes;
-        const vulkan::WinogradShape shape = vulkan::winograd_shape(l);
+        vulkan::Facts facts;
+        facts.limits = l;
+        const vulkan::WinogradShape shape = vulkan::winograd_shape(facts);
         EXPECT_EQ(shape.threads, form.shape.threads);
         EXPECT_EQ(shape.outs, form.shape.outs);
         EXPECT_EQ(shape.chunk, form.shape.chunk);

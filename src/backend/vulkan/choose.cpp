@@ -33,7 +33,7 @@ Form conv3_form(const tensors::FusedConv& p, const Facts& facts, Form form) {
 }
 
 Choice by_winograd(const tensors::FusedConv& p, const Facts& facts, Form form) {
-    const WinogradShape shape = winograd_shape(facts.limits, form.numbers);
+    const WinogradShape shape = winograd_shape(facts, form.numbers, p.out_channels);
     form.threads = shape.threads;
     form.outs = shape.outs;
     form.chunk = shape.chunk;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 
+#include "backend/vulkan/matrix_kernel.hpp"
 #include "base/log.hpp"
 #include "base/own_file.hpp"
 #include "base/version.hpp"
@@ -39,6 +40,48 @@ std::string checksum(std::string_view bytes) {
     for (const char c : bytes) sum = (sum ^ static_cast<std::uint8_t>(c)) * 1099511628211U;
     return {reinterpret_cast<const char*>(&sum), sizeof sum};
 }
+
+// What of a device is asked for: all that it has and we use.
+struct Wanted {
+    explicit Wanted(const Facts& facts) {
+        storage.storageBuffer16BitAccess = facts.half_storage;
+        chain(storage);
+        if (facts.half_arithmetic) chain(half);
+        if (facts.half_arithmetic && facts.version < VK_API_VERSION_1_2)  // newer ones have it without
+            extensions.push_back(VK_KHR_SHADER_FLOAT16_INT8_EXTENSION_NAME);
+        if (facts.timeline) chain(timeline);
+        if (!facts.matrix.rows) return;
+        chain(model);
+        chain(subgroups);
+        *next_ = &matrices;
+        extensions.push_back(kMatrixExtension);
+        extensions.push_back(VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
+    }
+    Wanted(const Wanted&) = delete;
+    Wanted& operator=(const Wanted&) = delete;
+
+    VkPhysicalDeviceFeatures2 features{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
+    std::vector<const char*> extensions;
+
+private:
+    template <class Features>
+    void chain(Features& one) {
+        *next_ = &one;
+        next_ = &one.pNext;
+    }
+    void** next_ = &features.pNext;
+    VkPhysicalDevice16BitStorageFeatures storage{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES};
+    VkPhysicalDeviceShaderFloat16Int8Features half{
+        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES, nullptr, VK_TRUE, VK_FALSE};
+    VkPhysicalDeviceTimelineSemaphoreFeatures timeline{
+        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES, nullptr, VK_TRUE};
+    // Of the whole device: atomics of other kernels have it too.
+    VkPhysicalDeviceVulkanMemoryModelFeatures model{
+        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES, nullptr, VK_TRUE, VK_TRUE, VK_FALSE};
+    VkPhysicalDeviceSubgroupSizeControlFeatures subgroups{
+        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES, nullptr, VK_TRUE, VK_TRUE};
+    MatrixFeatures matrices{.matrices = VK_TRUE};
+};
 
 }  // namespace
 
@@ -121,28 +164,13 @@ Result<void> Device::create() {
         queue.pQueuePriorities = &priority;
     }
     if (transfers) queues[1].queueFamilyIndex = static_cast<std::uint32_t>(facts_.transfer_family);
-    VkPhysicalDevice16BitStorageFeatures storage{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES};
-    storage.storageBuffer16BitAccess = facts_.half_storage;
-    VkPhysicalDeviceTimelineSemaphoreFeatures timeline{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES};
-    timeline.timelineSemaphore = VK_TRUE;
-    VkPhysicalDeviceShaderFloat16Int8Features half{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES};
-    half.shaderFloat16 = VK_TRUE;
-    VkPhysicalDeviceFeatures2 features{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
-    features.pNext = &storage;
-    if (facts_.timeline) storage.pNext = &timeline;
-    if (facts_.half_arithmetic) {
-        half.pNext = storage.pNext;
-        storage.pNext = &half;
-    }
-    const char* const half_extension = VK_KHR_SHADER_FLOAT16_INT8_EXTENSION_NAME;
+    const Wanted wanted(facts_);
     VkDeviceCreateInfo info{VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO};
-    info.pNext = &features;
+    info.pNext = &wanted.features;
     info.queueCreateInfoCount = transfers ? 2 : 1;
     info.pQueueCreateInfos = queues.data();
-    if (facts_.half_arithmetic && facts_.version < VK_API_VERSION_1_2) {  // newer ones have it without
-        info.enabledExtensionCount = 1;
-        info.ppEnabledExtensionNames = &half_extension;
-    }
+    info.enabledExtensionCount = static_cast<std::uint32_t>(wanted.extensions.size());
+    info.ppEnabledExtensionNames = wanted.extensions.data();
     const InstanceFunctions& from = instance_->functions;
     TRY(check(from.vkCreateDevice(facts_.handle, &info, nullptr, &device_), "opening the device"));
 #define ENLARGE_FIND(function) \
@@ -228,21 +256,40 @@ Result<VkPipeline> Device::kernel(std::string_view name, const Form& form) {
     if (!source)
         return Error{Errc::internal,
                      "Vulkan: no kernel " + key.first + (form.numbers == Numbers::fp32 ? "" : " in fp16")};
+    const bool matrices = has_matrices(source->code);
+    std::vector<std::uint32_t> completed;
+    if (matrices) completed = with_matrices(source->code, facts_.matrix);
+    const std::span<const std::uint32_t> code = matrices ? completed : source->code;
     VkShaderModuleCreateInfo module_info{VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO};
-    module_info.codeSize = source->code.size_bytes();
-    module_info.pCode = source->code.data();
+    module_info.codeSize = code.size_bytes();
+    module_info.pCode = code.data();
     VkShaderModule module = VK_NULL_HANDLE;
     TRY(check(vk.vkCreateShaderModule(device_, &module_info, nullptr, &module), "loading a kernel"));
     // A kernel has some of them at least.
-    const std::uint32_t numbers[] = {form.threads, form.outs, form.chunk, static_cast<std::uint32_t>(form.activation)};
-    const VkSpecializationMapEntry entries[] = {{0, 0, 4}, {1, 4, 4}, {2, 8, 4}, {3, 12, 4}};
-    const VkSpecializationInfo special{4, entries, sizeof numbers, numbers};
+    const std::uint32_t numbers[] = {form.threads,
+                                     form.outs,
+                                     form.chunk,
+                                     static_cast<std::uint32_t>(form.activation),
+                                     facts_.matrix.rows,
+                                     facts_.matrix.columns,
+                                     facts_.matrix.depth,
+                                     facts_.subgroup};
+    const VkSpecializationMapEntry entries[] = {{0, 0, 4},  {1, 4, 4},  {2, 8, 4},  {3, 12, 4},
+                                                {4, 16, 4}, {5, 20, 4}, {6, 24, 4}, {7, 28, 4}};
+    const VkSpecializationInfo special{8, entries, sizeof numbers, numbers};
+    VkPipelineShaderStageRequiredSubgroupSizeCreateInfo whole{
+        VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO};
+    whole.requiredSubgroupSize = facts_.subgroup;
     VkComputePipelineCreateInfo info{VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO};
     info.stage = {VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO};
     info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
     info.stage.module = module;
     info.stage.pName = "main";
     info.stage.pSpecializationInfo = &special;
+    if (matrices) {
+        info.stage.pNext = &whole;
+        info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
+    }
     info.layout = pipeline_layout_;
     VkPipeline pipeline = VK_NULL_HANDLE;
     const VkResult made = vk.vkCreateComputePipelines(device_, cache_, 1, &info, nullptr, &pipeline);

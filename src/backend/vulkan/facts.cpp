@@ -10,6 +10,7 @@ namespace {
 
 // Seven tensors and the parameters of a kernel.
 constexpr std::uint32_t kBindings = 8;
+constexpr std::uint32_t kMostSubgroups = 1024;  // of a work group: more are of no use
 
 bool has(const std::vector<VkExtensionProperties>& all, const char* name) {
     return std::any_of(all.begin(), all.end(), [&](const auto& one) { return !std::strcmp(one.extensionName, name); });
@@ -73,7 +74,6 @@ void read_features(const InstanceFunctions& vk, const std::vector<VkExtensionPro
     f.half_storage = storage.storageBuffer16BitAccess;
     f.half_arithmetic = half.shaderFloat16;
     f.timeline = timeline.timelineSemaphore;
-    f.matrix = has(extensions, "VK_KHR_cooperative_matrix");
     f.budget = has(extensions, "VK_EXT_memory_budget");
     if (!dots || !dot.shaderIntegerDotProduct) return;
     VkPhysicalDeviceProperties2 properties{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
@@ -82,6 +82,57 @@ void read_features(const InstanceFunctions& vk, const std::vector<VkExtensionPro
     properties.pNext = &speed;
     vk.vkGetPhysicalDeviceProperties2(f.handle, &properties);
     f.integer_dot = speed.integerDotProduct4x8BitPackedSignedAccelerated;
+}
+
+// How many threads a work group can have whose subgroups have one known size and all of their threads; 0: none.
+std::uint32_t most_of_subgroups(const InstanceFunctions& vk, const Facts& f) {
+    VkPhysicalDeviceProperties2 all{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
+    VkPhysicalDeviceSubgroupSizeControlProperties sizes{
+        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES};
+    all.pNext = &sizes;
+    vk.vkGetPhysicalDeviceProperties2(f.handle, &all);
+    const bool one_size = f.subgroup >= sizes.minSubgroupSize && f.subgroup <= sizes.maxSubgroupSize &&
+                          (sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
+    return one_size ? f.subgroup * std::min(sizes.maxComputeWorkgroupSubgroups, kMostSubgroups) : 0;
+}
+
+bool matrices_work(const InstanceFunctions& vk, const Facts& f) {
+    VkPhysicalDeviceFeatures2 all{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
+    VkPhysicalDeviceVulkanMemoryModelFeatures model{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES};
+    VkPhysicalDeviceSubgroupSizeControlFeatures sizes{
+        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES};
+    MatrixFeatures matrix;
+    all.pNext = &model;
+    model.pNext = &sizes;
+    sizes.pNext = &matrix;
+    vk.vkGetPhysicalDeviceFeatures2(f.handle, &all);
+    return model.vulkanMemoryModel && model.vulkanMemoryModelDeviceScope && sizes.subgroupSizeControl &&
+           sizes.computeFullSubgroups && matrix.matrices;
+}
+
+// The largest that our kernel can be made for (shaders/tensor_winograd_matrix.comp): parts of 16x16x16.
+MatrixShape best_matrix(const InstanceFunctions& vk, VkPhysicalDevice device) {
+    std::uint32_t count = 0;
+    if (vk.list_matrices(device, &count, nullptr) != VK_SUCCESS) return {};
+    std::vector<MatrixProperties> listed(count);
+    if (vk.list_matrices(device, &count, listed.data()) < 0) return {};
+    const auto part = [](std::uint32_t side) { return side == 8 || side == 16; };
+    MatrixShape best;
+    for (const MatrixProperties& one : listed) {
+        const bool numbers = one.a == MatrixNumbers::fp16 && one.b == MatrixNumbers::fp16 &&
+                             one.c == MatrixNumbers::fp32 && one.result == MatrixNumbers::fp32;
+        if (!numbers || one.scope != 3 || !part(one.rows) || !part(one.columns) || !part(one.depth)) continue;
+        if (one.rows * one.columns * one.depth > best.rows * best.columns * best.depth)
+            best = {one.rows, one.columns, one.depth};
+    }
+    return best;
+}
+
+void read_matrices(const InstanceFunctions& vk, const std::vector<VkExtensionProperties>& extensions, Facts& f) {
+    if (f.version < VK_API_VERSION_1_2 || !f.half_storage || !f.half_arithmetic || !vk.list_matrices) return;
+    if (!has(extensions, kMatrixExtension) || !has(extensions, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME)) return;
+    f.most_of_subgroups = most_of_subgroups(vk, f);
+    if (f.most_of_subgroups && matrices_work(vk, f)) f.matrix = best_matrix(vk, f.handle);
 }
 
 // A queue that computes and draws nothing leaves the desktop alone.
@@ -151,7 +202,7 @@ const char* rung_name(Rung rung) {
 Rung Facts::rung() const {
     if (!half_storage) return Rung::plain;
     if (!half_arithmetic) return Rung::half_storage;
-    if (matrix) return Rung::matrix;
+    if (matrix.rows) return Rung::matrix;
     return integer_dot ? Rung::integer_dot : Rung::half;
 }
 
@@ -181,6 +232,7 @@ Facts facts_of(const Instance& instance, VkPhysicalDevice device) {
         const auto extensions = extensions_of(vk, device);
         read_properties(vk, f.version >= VK_API_VERSION_1_2 || has(extensions, "VK_KHR_driver_properties"), f);
         read_features(vk, extensions, f);
+        read_matrices(vk, extensions, f);
         VkPhysicalDeviceMemoryProperties2 memory{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2};
         vk.vkGetPhysicalDeviceMemoryProperties2(device, &memory);
         f.memory = memory.memoryProperties;
@@ -254,7 +306,10 @@ std::string report_of(const Facts& f, std::uint64_t budget) {
          << "\n  driver UUID: " << hex(f.driver_uuid) << "\n  rung: " << rung_name(f.rung())
          << "\n  used: " << (f.refusal.empty() ? "yes" : "no: " + f.refusal)
          << "\n  fp16 storage, arithmetic: " << f.half_storage << ", " << f.half_arithmetic
-         << "\n  integer dot products: " << f.integer_dot << "\n  cooperative matrix: " << f.matrix
+         << "\n  integer dot products: " << f.integer_dot << "\n  cooperative matrix: "
+         << (f.matrix.rows ? std::to_string(f.matrix.rows) + "x" + std::to_string(f.matrix.columns) + "x" +
+                                 std::to_string(f.matrix.depth)
+                           : std::string("none"))
          << "\n  timeline semaphores: " << f.timeline << "\n  memory budget: "
          << (f.budget ? std::to_string(budget) : std::string("not told")) << "\n  subgroup: " << f.subgroup
          << "\n  shared memory: " << l.maxComputeSharedMemorySize

@@ -20,6 +20,11 @@ enum class Rung : int {
 };
 const char* rung_name(Rung rung);
 
+// Of products of matrices: rows x depth times depth x columns. No rows: there are none.
+struct MatrixShape {
+    std::uint32_t rows = 0, columns = 0, depth = 0;
+};
+
 struct Facts {
     VkPhysicalDevice handle = VK_NULL_HANDLE;
     std::string name, driver;     // "llvmpipe (LLVM 15.0.6, 256 bits)", "llvmpipe, Mesa 22.3.6"
@@ -30,7 +35,9 @@ struct Facts {
     VkPhysicalDeviceLimits limits{};
     std::uint64_t largest_allocation = 0;
     std::uint32_t subgroup = 0;
-    bool half_storage = false, half_arithmetic = false, integer_dot = false, matrix = false;
+    bool half_storage = false, half_arithmetic = false, integer_dot = false;
+    MatrixShape matrix;             // of fp16 with sums of fp32, for subgroups of the size above
+    std::uint32_t most_of_subgroups = 0;  // threads of a work group whose subgroups have that size
     bool timeline = false, budget = false;
     VkPhysicalDeviceMemoryProperties memory{};
     std::uint32_t queue_family = 0;

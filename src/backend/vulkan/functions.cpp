@@ -59,6 +59,8 @@ Result<std::shared_ptr<Instance>> Instance::open(const std::string& library, Int
     if (!instance->functions.name) return Error{Errc::device, "the Vulkan loader lacks the function " #name};
     ENLARGE_VULKAN_INSTANCE_FUNCTIONS(ENLARGE_FIND)
 #undef ENLARGE_FIND
+    instance->functions.list_matrices = reinterpret_cast<ListMatrices>(
+        address(instance->handle, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"));
     instance->interposer = interposer;
     if (interposer) interposer->instance(instance->functions);
     return instance;

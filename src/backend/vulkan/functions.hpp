@@ -7,6 +7,7 @@
 #define VK_NO_PROTOTYPES
 #include <vulkan/vulkan_core.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -71,6 +72,26 @@ namespace enlarge::vulkan {
     X(vkWaitForFences)                     \
     X(vkResetFences)
 
+// VK_KHR_cooperative_matrix, which is younger than Debian 12's headers: its numbers, and its structures word for word.
+inline constexpr char kMatrixExtension[] = "VK_KHR_cooperative_matrix";
+inline constexpr auto kMatrixFeaturesType = static_cast<VkStructureType>(1000506000);
+inline constexpr auto kMatrixPropertiesType = static_cast<VkStructureType>(1000506001);
+struct MatrixFeatures {
+    VkStructureType type = kMatrixFeaturesType;
+    void* next = nullptr;
+    VkBool32 matrices = VK_FALSE, robust_access = VK_FALSE;
+};
+enum class MatrixNumbers : std::uint32_t { fp16 = 0, fp32 = 1 };
+struct MatrixProperties {
+    VkStructureType type = kMatrixPropertiesType;
+    void* next = nullptr;
+    std::uint32_t rows = 0, columns = 0, depth = 0;
+    MatrixNumbers a{}, b{}, c{}, result{};
+    VkBool32 saturates = VK_FALSE;
+    std::uint32_t scope = 0;  // 3: a subgroup
+};
+using ListMatrices = VkResult(VKAPI_PTR*)(VkPhysicalDevice, std::uint32_t*, MatrixProperties*);
+
 #define ENLARGE_DECLARE(name) PFN_##name name = nullptr;
 struct DeviceFunctions {
     ENLARGE_VULKAN_DEVICE_FUNCTIONS(ENLARGE_DECLARE)
@@ -78,6 +99,7 @@ struct DeviceFunctions {
 };
 struct InstanceFunctions {
     ENLARGE_VULKAN_INSTANCE_FUNCTIONS(ENLARGE_DECLARE)
+    ListMatrices list_matrices = nullptr;  // null where the loader does not know of matrices
 };
 #undef ENLARGE_DECLARE
 

@@ -15,8 +15,10 @@ const Kernel* find_kernel(std::string_view name, Numbers numbers) {
         return nullptr;
     };
     if (numbers == Numbers::fp32) return found("");
-    const Kernel* const sums = numbers == Numbers::fp16 ? found("_sums") : nullptr;
-    return sums ? sums : found("_half");
+    const Kernel* special = nullptr;
+    if (numbers == Numbers::fp16) special = found("_sums");
+    if (numbers == Numbers::matrix) special = found("_matrix");
+    return special ? special : found("_half");
 }
 
 int addresses_of(std::string_view name) {

@@ -38,6 +38,7 @@ enum class Numbers : int {
     fp32,
     stored_fp16,  // in half precision, all sums in single
     fp16,         // 3x3 convolutions sum few products in half precision, and those sums in single
+    matrix,       // Winograd's products are those of matrices in half precision, all sums in single
 };
 
 struct Kernel {
@@ -54,7 +55,7 @@ struct Form {
 };
 
 // Null for a name that no kernel has, or not with such numbers. Kernels that sum nothing in half precision, or too
-// little to gain by it, are the same for both kinds of fp16.
+// little to gain by it, are the same for all kinds of fp16.
 const Kernel* find_kernel(std::string_view name, Numbers numbers = Numbers::fp32);
 // 0 for a name that no kernel has.
 int addresses_of(std::string_view name);

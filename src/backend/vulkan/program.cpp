@@ -15,7 +15,8 @@ const char* numbers_text(Numbers numbers) {
     switch (numbers) {
         case Numbers::fp32: return ", fp32";
         case Numbers::stored_fp16: return ", fp16 with fp32 sums";
-        default: return ", fp16 with sums of fp16 and fp32";
+        case Numbers::fp16: return ", fp16 with sums of fp16 and fp32";
+        default: return ", fp16 with fp32 sums, products of matrices";
     }
 }
 
@@ -82,6 +83,10 @@ bool has_half_sums(const Graph& graph, const Facts& facts) {
         return conv && conv->same_kernel() == 3;
     };
     return facts.half_arithmetic && std::any_of(graph.nodes().begin(), graph.nodes().end(), sums);
+}
+
+bool has_matrix_products(const Graph& graph, const Facts& facts) {
+    return has_winograd(graph, facts, Numbers::matrix);
 }
 
 std::int64_t VulkanProgram::memory_bytes(Size tile) const {
@@ -163,7 +168,7 @@ Result<std::shared_ptr<Shared>> on_device(std::shared_ptr<Device> device, const 
     std::uint64_t most = 0;
     for (const Node& node : graph.nodes())
         std::visit([&](const auto& op) { most = std::max(most, largest(op)); }, node.op);
-    if (!shared->winograd.weights.empty()) most *= 4;  // 36 numbers for 9
+    if (!shared->winograd.weights.empty()) most *= 6;  // 36 numbers for 9, or halves with channels filled up
     if (most > range)
         return Error{Errc::unsupported, shared->device->facts().name + ": " + std::to_string(most) +
                                             " bytes of weights in one layer; at most " + std::to_string(range) +

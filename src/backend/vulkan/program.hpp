@@ -83,8 +83,12 @@ std::string no_half(const Graph& graph, const Facts& facts);
 // Whether this network has what is summed in half precision, on a device that does.
 bool has_half_sums(const Graph& graph, const Facts& facts);
 
+// Whether products of this network are those of matrices on a device that has them.
+bool has_matrix_products(const Graph& graph, const Facts& facts);
+
 // Fails with Errc::unsupported for networks that are no picture in, picture out. Half precision only where no_half() is
-// empty, sums in it where has_half_sums(). Devices of one kind only: their results have the same bits.
+// empty, sums in it where has_half_sums(), matrices where has_matrix_products(). Devices of one kind only: their
+// results have the same bits.
 using Devices = std::vector<std::shared_ptr<Device>>;
 Result<std::unique_ptr<VulkanProgram>> make_program(const Devices& devices, const Graph& graph, ThreadPool* pool,
                                                     Numbers numbers);

@@ -15,6 +15,8 @@ namespace enlarge {
 namespace vulkan {
 namespace {
 
+constexpr double kLeastAskedDb = 40;  // of half precision that was asked for: what rounding alone stays above
+
 std::string text_of(double number, int digits) {
     char text[40];
     std::snprintf(text, sizeof text, "%.*g", digits, number);
@@ -138,8 +140,8 @@ private:
     }
 
     // Half precision where it was asked for; where nothing was, on devices that gain by it if this network keeps the
-    // gate there. Otherwise single precision, which is compared with the processor's. Sums in half precision are taken
-    // only where the network keeps the gate with them.
+    // gate there. Otherwise single precision, which is compared with the processor's. Matrices, and sums in half
+    // precision, are taken only where the network keeps the gate with them.
     Result<std::unique_ptr<VulkanProgram>> choose(const Devices& devices, const Graph& graph,
                                                   const CompileOptions& options) const {
         const Facts& facts = devices.front()->facts();
@@ -147,14 +149,26 @@ private:
         const bool asked = options.precision == Precision::fp16;
         if (asked && !why.empty()) return Error{Errc::unsupported, "Vulkan: precision fp16: " + why};
         const bool tried = options.precision == Precision::automatic && options_.self_check && !facts.software();
-        for (const Numbers numbers : {Numbers::fp16, Numbers::stored_fp16}) {
+        for (const Numbers numbers : {Numbers::matrix, Numbers::fp16, Numbers::stored_fp16}) {
             if (!asked && !(tried && why.empty())) break;
+            if (numbers == Numbers::matrix && !has_matrix_products(graph, facts)) continue;
             if (numbers == Numbers::fp16 && !has_half_sums(graph, facts)) continue;
             TRY(auto half, make_program(devices, graph, options.pool, numbers));
             if (!options_.self_check) return half;
             TRY(const Verdict verdict, verdict_of(graph, *half, facts, options, false));
             half->measured(verdict.psnr);
-            if (verdict.good(Precision::fp16) || (asked && numbers == Numbers::stored_fp16)) return half;
+            if (verdict.good(Precision::fp16)) return half;
+            if (!asked || numbers != Numbers::stored_fp16) continue;
+            if (!verdict.finite) {  // too large for fp16, which tiles are computed again for; or the device is wrong
+                TRY(const auto whole, make_program(devices, graph, options.pool, Numbers::fp32));
+                TRY(check(graph, *whole, facts, options));
+                return half;
+            }
+            if (verdict.psnr >= kLeastAskedDb) return half;
+            return Error{Errc::device, facts.name + " (" + facts.driver + ") does not compute this network right in " +
+                                           "fp16: a picture is " + text_of(verdict.psnr, 3) +
+                                           " dB from the processor's, at least " + text_of(kLeastAskedDb, 3) +
+                                           " are expected; it is not used"};
         }
         TRY(auto program, make_program(devices, graph, options.pool, Numbers::fp32));
         if (options_.self_check) TRY(check(graph, *program, facts, options));
@@ -201,6 +215,7 @@ private:
                       (facts.half_storage ? "; fp32, fp16 with fp32 sums" : "; fp32") +
                       (facts.half_storage && facts.half_arithmetic ? " or, where a network keeps its gate, fp16 ones"
                                                                    : "");
+        if (facts.matrix.rows) info.detail += " or matrices";
         if (facts.software()) info.detail += "; software, never taken by auto";
         return info;
     }

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include "backend/backend.hpp"
@@ -18,10 +19,13 @@ constexpr int kBlock = 4, kPlaces = 36;
 constexpr int kLeastIn = 16, kLeastOut = 24;  // channels: with fewer, transforms cost more than they save
 constexpr int kWidestHalo = 160;
 constexpr int kMostAlignment = 64;
+constexpr int kMatrix = 16;                // channels of a matrix of weights, either way
 constexpr std::uint32_t kProducts = 8;  // in a sum in half precision
 
 // Of a work group's 16 blocks: `chunk` channels of pixels and weights, at least the sums of eight channels.
 std::uint32_t shared_bytes(const WinogradShape& shape, Numbers numbers) {
+    // Transformed pixels of 16 channels as halves, and sums of six places.
+    if (numbers == Numbers::matrix) return 2 * kPlaces * shape.chunk * 16 + 4 * 6 * shape.outs * 16;
     const std::uint32_t four = numbers == Numbers::fp16 ? 8 : 16;  // bytes of four numbers; sums are in fp32
     return kPlaces * std::max(four * shape.chunk * (4 + shape.outs / 4), 16 * 32U);
 }
@@ -83,32 +87,77 @@ std::array<float, kPlaces> transformed(const float* g, double near, double wide)
     return all;
 }
 
-// Fours of outputs x inputs x 36 places x the four; for sums in half precision they are halves.
+// A number where each is `bytes` long: 4 or 2.
+void put(std::byte* at, std::size_t bytes, float value) {
+    const std::uint16_t half = float_to_half(value);
+    std::memcpy(at, bytes == 2 ? static_cast<const void*>(&half) : &value, bytes);
+}
+
+// Fours of outputs x inputs x 36 places x the four; for sums in half precision they are halves. For matrices: 16
+// outputs x 16 inputs x 36 places x the 16x16, all halves, from a multiple of 16 bytes on.
 void append(const Values& weights, std::size_t out, Numbers numbers, std::vector<float>& values) {
-    const std::size_t in = weights->size() / (9 * out), first = values.size();
-    const std::size_t each = numbers == Numbers::fp16 ? 2 : 1;
-    values.resize(first + (out + 3) / 4 * 4 * in * kPlaces / each);
+    const bool matrix = numbers == Numbers::matrix, halves = matrix || numbers == Numbers::fp16;
+    const std::size_t in = weights->size() / (9 * out), each = halves ? 2 : 4, m = kMatrix;
+    const std::size_t padded = matrix ? (in + m - 1) / m * ((out + m - 1) / m) * m * m : (out + 3) / 4 * 4 * in;
+    const std::size_t first = values.size();
+    values.resize(first + padded * kPlaces * each / sizeof(float));
     auto* const bytes = reinterpret_cast<std::byte*>(values.data() + first);
     for (std::size_t o = 0; o < out; ++o)
         for (std::size_t c = 0; c < in; ++c) {
             const float* const kernel = weights->data() + (o * in + c) * 9;
-            const auto places = each == 2 ? transformed(kernel, 0.75, 1.5) : transformed(kernel, 1, 2);
+            const auto places = halves ? transformed(kernel, 0.75, 1.5) : transformed(kernel, 1, 2);
+            const std::size_t tile = o / m * ((in + m - 1) / m) + c / m;
             for (std::size_t k = 0; k < kPlaces; ++k) {
-                const std::size_t at = ((o / 4 * in + c) * kPlaces + k) * 4 + o % 4;
-                const std::uint16_t half = float_to_half(places[k]);
-                if (each == 2) std::memcpy(bytes + at * sizeof half, &half, sizeof half);
-                else std::memcpy(bytes + at * sizeof(float), &places[k], sizeof(float));
+                const std::size_t at = matrix ? ((tile * kPlaces + k) * m + o % m) * m + c % m
+                                              : ((o / 4 * in + c) * kPlaces + k) * 4 + o % 4;
+                put(bytes + at * each, each, places[k]);
             }
         }
 }
 
+// Which nodes run so, and what follows for tiles; nothing where none does.
+struct Layout {
+    std::vector<bool> blocks;
+    int halo = 0, alignment = 1;
+};
+std::optional<Layout> layout_of(const Graph& graph, const Facts& facts, Numbers numbers) {
+    if (winograd_shape(facts, numbers).threads == 0) return {};
+    const std::vector<Node>& nodes = graph.nodes();
+    const bool tiles = graph.receptive_radius().has_value();
+    std::vector<bool> blocks(nodes.size());
+    int alignment = graph.size_multiple();
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+        if (!suits(nodes[i])) continue;
+        const int own = tiles ? alignment_of(nodes[i], graph.size_multiple()) : alignment;
+        const int together = own ? std::lcm(alignment, own) : kMostAlignment + 1;
+        if (together > kMostAlignment) return {};
+        blocks[i] = true;
+        alignment = together;
+    }
+    std::int64_t halo = 0;
+    for (std::int64_t pixel = 0; tiles && pixel < alignment; ++pixel)
+        for (const bool rows : {true, false}) halo = std::max(halo, reach_of(graph, blocks, pixel, rows));
+    if (halo > kWidestHalo || std::none_of(blocks.begin(), blocks.end(), [](bool b) { return b; })) return {};
+    const int whole = static_cast<int>((halo + alignment - 1) / alignment * alignment);
+    return Layout{std::move(blocks), tiles ? whole : kWholePicture, alignment};
+}
+
 }  // namespace
 
-WinogradShape winograd_shape(const VkPhysicalDeviceLimits& limits, Numbers numbers) {
+WinogradShape winograd_shape(const Facts& facts, Numbers numbers, int out_channels) {
+    const VkPhysicalDeviceLimits& limits = facts.limits;
     const std::uint32_t most = std::min(limits.maxComputeWorkGroupInvocations, limits.maxComputeWorkGroupSize[0]);
     const auto fits = [&](const WinogradShape& shape) {
+        if (numbers == Numbers::matrix &&
+            (!facts.matrix.rows || shape.threads > facts.most_of_subgroups || shape.threads % facts.subgroup))
+            return false;
         return shape.threads <= most && shared_bytes(shape, numbers) <= limits.maxComputeSharedMemorySize;
     };
+    if (numbers == Numbers::matrix) {
+        constexpr WinogradShape wide{512, 64, kMatrix}, narrow{256, 32, kMatrix};
+        if (fits(wide) && out_channels > static_cast<int>(narrow.outs)) return wide;
+        return fits(narrow) ? narrow : WinogradShape{};
+    }
     if (numbers == Numbers::fp16) {
         for (const WinogradShape& shape : {WinogradShape{288, 32, kProducts}, WinogradShape{144, 16, kProducts}})
             if (fits(shape)) return shape;
@@ -120,30 +169,22 @@ WinogradShape winograd_shape(const VkPhysicalDeviceLimits& limits, Numbers numbe
     return {};
 }
 
+bool has_winograd(const Graph& graph, const Facts& facts, Numbers numbers) {
+    return layout_of(graph, facts, numbers).has_value();
+}
+
 Winograd add_winograd(const Graph& graph, const Facts& facts, tensors::Constants& constants, Numbers numbers) {
     Winograd made;
-    if (winograd_shape(facts.limits, numbers).threads == 0) return made;
+    const auto layout = layout_of(graph, facts, numbers);
+    if (!layout) return made;
+    made.halo = layout->halo;
+    made.alignment = layout->alignment;
     const std::vector<Node>& nodes = graph.nodes();
-    const bool tiles = graph.receptive_radius().has_value();
-    std::vector<bool> blocks(nodes.size());
-    int alignment = graph.size_multiple();
     for (std::size_t i = 0; i < nodes.size(); ++i) {
-        if (!suits(nodes[i])) continue;
-        const int own = tiles ? alignment_of(nodes[i], graph.size_multiple()) : alignment;
-        const int together = own ? std::lcm(alignment, own) : kMostAlignment + 1;
-        if (together > kMostAlignment) return made;
-        blocks[i] = true;
-        alignment = together;
-    }
-    std::int64_t halo = 0;
-    for (std::int64_t pixel = 0; tiles && pixel < alignment; ++pixel)
-        for (const bool rows : {true, false}) halo = std::max(halo, reach_of(graph, blocks, pixel, rows));
-    if (halo > kWidestHalo) return made;
-    made.halo = tiles ? static_cast<int>((halo + alignment - 1) / alignment * alignment) : kWholePicture;
-    made.alignment = alignment;
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
-        if (!blocks[i]) continue;
+        if (!layout->blocks[i]) continue;
         const Values& weights = nodes[i].as<op::Conv2d>()->weights;
+        // Matrices are read sixteen bytes at a time.
+        constants.values.resize((constants.values.size() + 3) / 4 * 4);
         if (made.weights.emplace(constants.places.at(weights->data()), constants.values.size() * sizeof(float)).second)
             append(weights, static_cast<std::size_t>(nodes[i].channels), numbers, constants.values);
     }

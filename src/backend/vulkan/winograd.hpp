@@ -14,11 +14,12 @@
 namespace enlarge::vulkan {
 
 // How the kernel is made for a device; no threads: it has too little shared memory, or too small work groups. Where
-// sums are in half precision `chunk` is the number of products in one: the same for all devices.
+// sums are in half precision `chunk` is the number of products in one: the same for all devices. With matrices the
+// number of threads is one of whole subgroups, and follows from how many channels a layer gives too.
 struct WinogradShape {
     std::uint32_t threads = 0, outs = 0, chunk = 0;
 };
-WinogradShape winograd_shape(const VkPhysicalDeviceLimits& limits, Numbers numbers = Numbers::fp32);
+WinogradShape winograd_shape(const Facts& facts, Numbers numbers = Numbers::fp32, int out_channels = 1);
 
 struct Winograd {
     // From where weights begin in the constants to where they do transformed, in bytes. Empty: it is not used.
@@ -26,8 +27,11 @@ struct Winograd {
     int halo = 0, alignment = 1;  // as ProgramInfo's
 };
 
-// Puts transformed weights behind the constants of a network. It is left alone where the halo would be too wide to pay:
-// by what the network is, never by the picture.
+// Whether a network is computed so at all: by what it is, never by the picture; not where the halo would be too wide to
+// pay.
+bool has_winograd(const Graph& graph, const Facts& facts, Numbers numbers);
+
+// Puts transformed weights behind the constants of a network that has_winograd().
 Winograd add_winograd(const Graph& graph, const Facts& facts, tensors::Constants& constants, Numbers numbers);
 
 }  // namespace enlarge::vulkan
