@@ -6,7 +6,7 @@
 
 The picture is that of the Vulkan backend's self-check (48x48). All 3x3 convolutions but the first and the last, which
 read or give the picture, multiply integers; scales are the best there are: those of this very picture, for each channel
-of pixels and each of the result's of weights (transformed: for each place too). Whatever a calibration on other pictures
+of pixels and each of the weights' (transformed: for each place too). Whatever a calibration on other pictures
 finds is worse. All else is in double precision. Needs PyTorch and safetensors.
 """
 import sys
