@@ -33,6 +33,10 @@ CASES = {
 }
 
 
+# Exported for the picture's size alone.
+FIXED = ["swinir", "dat"]
+
+
 def shorten(graph):
     """Numbers for names, which are most of a small file."""
     short = {"": "", "input": "input", "output": "output"}
@@ -51,7 +55,9 @@ def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
                           pathlib.Path(__file__).resolve().parent.parent / "tests/golden/data")
     lines = []
-    for number, (name, (module, kind, settings, (width, height), scale)) in enumerate(CASES.items()):
+    cases = [(number, name, name, *CASES[name]) for number, name in enumerate(CASES)]
+    cases += [(list(CASES).index(name), name, name + "_fixed", *CASES[name]) for name in FIXED]
+    for number, module_of, name, module, kind, settings, (width, height), scale in cases:
         torch.manual_seed(100 + number)
         network = getattr(importlib.import_module("spandrel.architectures." + module), kind)(**settings).eval()
         with torch.no_grad():
@@ -61,9 +67,10 @@ def main():
         picture = numpy.ascontiguousarray(pixels.transpose(2, 0, 1)[None], numpy.float32) / numpy.float32(255)
         path = folder / f"export_{name}.onnx"
         sides = {0: "batch", 2: "height", 3: "width"}
+        any_size = {"input": sides, "output": sides} if name == module_of else None
         torch.onnx.export(network, (torch.from_numpy(picture),), str(path), opset_version=17, dynamo=False,
                           input_names=["input"], output_names=["output"],
-                          dynamic_axes={"input": sides, "output": sides})
+                          dynamic_axes=any_size)
         model = onnx.load(path)
         shorten(model.graph)
         onnx.save(model, path)

@@ -16,6 +16,7 @@
 #include "api/model_state.hpp"
 #include "backend/backend.hpp"
 #include "backend/frames.hpp"
+#include "backend/own_size.hpp"
 #include "base/cpu.hpp"
 #include "base/thread_pool.hpp"
 #include "kernels/table.hpp"
@@ -175,7 +176,7 @@ Result<BenchResult> bench(const Model& model, const BenchOptions& options) {
     TRY(const int device, device_index(options.device));
     compile.device = std::max(0, device);  // one GPU is measured
     const Clock::time_point start = Clock::now();
-    TRY(const std::unique_ptr<Program> program, backend->compile(graph, compile));
+    TRY(const std::unique_ptr<Program> program, enlarge::compile(*backend, graph, compile));
     TRY(const std::unique_ptr<Session> session, program->session());
     const ProgramInfo& info = program->info();
 

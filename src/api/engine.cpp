@@ -11,6 +11,7 @@
 #include "api/model_state.hpp"
 #include "backend/backend.hpp"
 #include "backend/choice.hpp"
+#include "backend/own_size.hpp"
 #include "base/text.hpp"
 #include "image/format.hpp"
 
@@ -61,7 +62,7 @@ struct Compiled {
 Result<Compiled> compile(const Graph& graph, const EngineOptions& options, const CompileOptions& how) {
     TRY(const Backend* backend, choose_backend(options.device));
     const bool chosen = options.device == "auto" && !std::getenv("ENLARGE_BACKEND");
-    auto made = backend->compile(graph, how);
+    auto made = enlarge::compile(*backend, graph, how);
     if (made.ok() && chosen)
         if (auto worth = worth_choosing(*backend, graph, **made, how); !worth.ok()) made = std::move(worth).error();
     while (!made.ok() && chosen) {
@@ -72,7 +73,7 @@ Result<Compiled> compile(const Graph& graph, const EngineOptions& options, const
         log(LogLevel::notice,
             {"device-not-used", std::string(backend->name()) + " is not used: " + made.error().message});
         TRY(backend, choose_backend(next));
-        made = backend->compile(graph, how);
+        made = enlarge::compile(*backend, graph, how);
     }
     TRY(std::shared_ptr<const Program> program, std::move(made));
     return Compiled{backend, std::move(program)};

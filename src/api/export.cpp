@@ -12,6 +12,10 @@ namespace enlarge {
 Result<void> export_onnx(const Model& model, const std::string& path, const OnnxOptions& options) {
     const ModelInfo& info = model.info();
     const Graph& graph = model.state()->network.graph;
+    if (const auto own = graph.own_size())
+        return Error{Errc::unsupported, "a network for pictures of " + std::to_string(own->width) + "x" +
+                                            std::to_string(own->height) +
+                                            " alone is not exported: its ONNX file is all there is of it"};
     OnnxFile file;
     file.half = options.half;
     file.name = info.name.empty() ? "network" : info.name;

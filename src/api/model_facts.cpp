@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "api/model_state.hpp"
+#include "backend/own_size.hpp"
 
 namespace enlarge {
 namespace {
@@ -60,7 +61,11 @@ std::vector<ModelFact> facts_of(const ModelInfo& info, const Network& network) {
     std::snprintf(multiplications, sizeof multiplications, "%.0f", info.macs_per_pixel);
     add("size multiple", std::to_string(info.size_multiple));
     add("receptive radius", info.receptive_radius < 0 ? "the whole picture" : std::to_string(info.receptive_radius));
-    add("tiles", info.tiles_exact ? "same bits" : "overlap by less than the receptive radius");
+    if (const auto own = network.graph.own_size())
+        add("tiles", "of " + std::to_string(own->width) + "x" + std::to_string(own->height) + ", which overlap by " +
+                         std::to_string(2 * own_size_overlap(*own)));
+    else
+        add("tiles", info.tiles_exact ? "same bits" : "overlap by less than the receptive radius");
     add("parameters", std::to_string(info.parameters));
     add("multiplications per pixel", multiplications);
     if (!info.licence.empty()) add("licence", info.licence);

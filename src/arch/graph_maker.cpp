@@ -481,11 +481,11 @@ Result<std::optional<int>> GraphMaker::as_shuffle(int x, const Shape& sides) {
     if ((!shuffle && !unshuffle) || !f.constant() || f.fixed < 2 || f.fixed > 64 || parts->sides[shuffle ? 2 : 4] != f)
         return std::optional<int>();
     const int factor = static_cast<int>(f.fixed);
-    if (shuffle && (parts->sides[3] != from[1] || parts->sides[4] != from[2])) return std::optional<int>();
+    if (shuffle && !same({parts->sides[3], parts->sides[4]}, {from[1], from[2]})) return std::optional<int>();
     if (unshuffle && parts->sides[0] != from[0]) return std::optional<int>();
     const Operation op = shuffle ? Operation(op::PixelShuffle{factor}) : Operation(op::PixelUnshuffle{factor});
     TRY(const int moved, put(op, {source}));
-    return shape(moved) == sides ? std::optional(moved) : std::nullopt;
+    return same(shape(moved), sides) ? std::optional(moved) : std::nullopt;
 }
 
 // Groups as channels of an instance normalisation.
@@ -493,7 +493,7 @@ Result<std::optional<int>> GraphMaker::as_group_norm(int x, const Shape& sides) 
     const auto* norm = node(x).as<op::InstanceNorm>();
     if (!norm || sides.size() != 3 || !sides[0].constant()) return std::optional<int>();
     const int split = node(x).inputs[0];
-    if (!node(split).is<op::Reshape>() || shape(node(split).inputs[0]) != sides) return std::optional<int>();
+    if (!node(split).is<op::Reshape>() || !same(shape(node(split).inputs[0]), sides)) return std::optional<int>();
     const std::int64_t groups = norm->scale.count(), channels = sides[0].fixed;
     if (groups < 1 || channels % groups != 0) return std::optional<int>();
     TRY(expand(channels * 2));
@@ -510,14 +510,29 @@ Result<std::optional<int>> GraphMaker::as_group_norm(int x, const Shape& sides) 
     return std::optional(made);
 }
 
+bool GraphMaker::same(const Shape& a, const Shape& b) const {
+    if (a == b || !own || a.size() != b.size()) return a == b;
+    return std::equal(a.begin(), a.end(), b.begin(),
+                      [&](const Extent& x, const Extent& y) { return x.at(*own) == y.at(*own); });
+}
+
+// A reshape that is no other operation.
+Result<int> GraphMaker::as_shaped(int x, Shape sides) {
+    if (sides == shape(x)) return x;
+    const auto from = volume(shape(x)), to = volume(sides);
+    if (own && (!from || !to || *from != *to))
+        return put(op::Reshape{std::move(sides), own->height, own->width}, {x});
+    return put(op::Reshape{std::move(sides)}, {x});
+}
+
 Result<int> GraphMaker::reshape(int x, Shape sides) {
     if (sides == shape(x)) return x;
     TRY(const auto shuffle, as_shuffle(x, sides));
-    if (shuffle) return *shuffle;
+    if (shuffle) return as_shaped(*shuffle, std::move(sides));
     TRY(const auto norm, as_group_norm(x, sides));
-    if (norm) return *norm;
+    if (norm) return as_shaped(*norm, std::move(sides));
     if (node(x).is<op::Reshape>()) return reshape(node(x).inputs[0], std::move(sides));
-    return put(op::Reshape{std::move(sides)}, {x});
+    return as_shaped(x, std::move(sides));
 }
 
 Result<int> GraphMaker::transpose(int x, std::vector<int> order) {

@@ -17,6 +17,11 @@ class GraphMaker {
 public:
     using Numbers = std::vector<double>;  // one, or one per channel
 
+    // The only size of picture that the graph is for: reshapes need fit for that alone.
+    std::optional<Size> own;
+    // Whether two shapes are equal, for all pictures that the graph is for.
+    [[nodiscard]] bool same(const Shape& a, const Shape& b) const;
+
     [[nodiscard]] const Graph& graph() const { return graph_; }
     [[nodiscard]] const Node& node(int i) const { return graph_.nodes()[static_cast<std::size_t>(i)]; }
     [[nodiscard]] const Shape& shape(int i) const { return node(i).shape; }
@@ -70,6 +75,7 @@ private:
     Result<std::optional<int>> gated(int a, int b);
     Result<std::optional<int>> as_shuffle(int x, const Shape& sides);
     Result<std::optional<int>> as_group_norm(int x, const Shape& sides);
+    Result<int> as_shaped(int x, Shape sides);
     Result<std::optional<int>> as_roll(const std::vector<int>& parts, int axis);
     Result<int> per_channel(int x, Numbers factor, Numbers shift);
     Result<std::optional<int>> after_norm(int x, const Numbers& factor, const Numbers& shift);

@@ -52,6 +52,7 @@ Result<bool> folded(OnnxNode& n) {
 Result<void> add_operator(OnnxNode& n) {
     if (n.layer.outputs.empty()) return malformed("no output");
     TRY(n.read_operands());
+    if (n.make.own) TRY(fit_own_size(n));
     TRY(const bool counted, add_counted(n));
     if (counted) return {};
     TRY(const bool done, folded(n));
@@ -77,7 +78,7 @@ std::vector<std::string> inputs_of(const StateDict& file) {
     return inputs;
 }
 
-Result<ImportedGraph> import_graph(const StateDict& file, int channels, Rest rest) {
+Result<ImportedGraph> import_graph(const StateDict& file, int channels, Rest rest, std::optional<Size> own = {}) {
     const std::vector<std::string> inputs = inputs_of(file);
     if (inputs.size() > 1)
         return unsupported("a network with more than one input ('" + printable(inputs[0]) + "' and '" +
@@ -93,6 +94,7 @@ Result<ImportedGraph> import_graph(const StateDict& file, int channels, Rest res
     Importer importer;
     importer.rest = rest;
     importer.opset = file.opset;
+    importer.make.own = own;
     Value picture;
     TRY(picture.node, importer.make.put(op::Input{.channels = channels}, {}));
     picture.shape = {1, channels, Extent::rows(), Extent::columns()};
@@ -125,8 +127,12 @@ Result<ImportedGraph> import_onnx(const StateDict& file, int channels) {
                                 [&](Rest rest) { return import_graph(file, channels, rest); });
     if (made.ok() || made.error().code == Errc::limit || file.inputs.size() != 1) return made;
     const std::vector<std::int64_t>& sides = file.inputs[0].shape;
-    if (sides.size() != 4 || sides[2] < 1 || sides[3] < 1) return made;
-    Error error = std::move(made.error());
+    constexpr std::int64_t kLongest = 4096;
+    if (sides.size() != 4 || sides[2] < 1 || sides[3] < 1 || sides[2] > kLongest || sides[3] > kLongest) return made;
+    const Size own{static_cast<int>(sides[3]), static_cast<int>(sides[2])};
+    auto fixed = import_graph(file, channels, Rest::anywhere, own);
+    if (fixed.ok()) return fixed;
+    Error error = std::move(fixed.error());
     if (const auto end = error.message.rfind("; a file for one size"); end != std::string::npos)
         error.message.resize(end);
     error.message += "; the file is for pictures of " + std::to_string(sides[3]) + "x" + std::to_string(sides[2]) +

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "arch/builder.hpp"
+#include "arch/onnx_node.hpp"
 #include "weights/bytes.hpp"
 
 namespace enlarge {
@@ -112,6 +113,14 @@ Result<ImportedGraph> Importer::finish(const std::string& output) {
     if (!last) return Error{Errc::format, "the graph has no output"};
     TRY(const Value* const value, use(*last));
     TRY(int out, node_of(*value));
+    if (make.own)
+        if (const auto picture = onnx_import::as_picture(make.shape(out), *make.own)) {
+            TRY(out, make.reshape(out, *picture));
+        }
+    // What fits all sizes was read with one in mind.
+    if (const auto* shaped = make.node(out).as<op::Reshape>(); make.own && !(shaped && shaped->own_rows > 0)) {
+        TRY(out, make.put(op::Reshape{make.shape(out), make.own->height, make.own->width}, {out}));
+    }
     const auto clamps = [&](int i) {
         const auto* clamp = make.node(i).as<op::Clamp>();
         return clamp && clamp->low <= 0 && clamp->high >= 1;

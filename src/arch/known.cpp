@@ -811,6 +811,12 @@ std::optional<Result<Known>> fold(const FoldInput& input, std::int64_t& multiple
     if (type == "LayerNormalization") return layer_norm(input);
     if (type == "ReduceProd" || type == "ReduceSum" || type == "ReduceMean" || type == "ReduceL2") return reduce(input);
     if (type == "Clip") return clip(input);
+    const bool plain = std::none_of(input.operands.begin(), input.operands.end(),
+                                    [](const Known* operand) { return operand && operand->symbolic(); });
+    if (type == "GatherND" && has(1) && plain && input.number("batch_dims", 0) == 0)
+        return gather_nd(first, *input.operands[1]);
+    if (type == "ScatterND" && has(1) && has(2) && plain)
+        return scatter_nd(first, *input.operands[1], *input.operands[2]);
     return {};
 }
 

@@ -60,6 +60,11 @@ struct FoldInput {
     bool ragged = false;  // quotients of sizes are rounded down, not taken for whole
     bool beyond = false;  // the picture's sides are one more than the multiples that were assumed
 };
+// Blocks of a tensor at places whose last side is as many numbers as sides of it they choose from; or with those
+// replaced. Plain numbers alone.
+Result<Known> gather_nd(const Known& data, const Known& places);
+Result<Known> scatter_nd(const Known& data, const Known& places, const Known& updates);
+
 // What folding takes beyond its result's numbers: as many more.
 std::int64_t fold_work(const FoldInput& input);
 std::optional<Result<Known>> fold(const FoldInput& input, std::int64_t& multiple);

@@ -349,7 +349,11 @@ Result<bool> add_counted(OnnxNode& n) {
         if (!result.ok()) return std::move(result.error());
         return true;
     };
-    if (n.type == "ScatterND") return done(write(n));
+    if (n.type == "ScatterND") {
+        bool plain = n.count() == 3 && n.text("reduction", "none") == "none";
+        for (std::size_t i = 0; i < 3 && plain; ++i) plain = n.constant(i) && !n.constant(i)->symbolic();
+        return plain ? Result<bool>(false) : done(write(n));
+    }
     if (n.type == "Range" && n.count() == 3 && n.constant(0) && n.constant(1) && n.constant(2) &&
         (symbolic(0) || symbolic(1) || symbolic(2)) && n.constant(0)->count() == 1 && n.constant(1)->count() == 1 &&
         n.constant(2)->count() == 1)

@@ -77,6 +77,27 @@ Result<int> repeated(OnnxNode& n, int from, const Shape& own, const Shape& wante
     return from;
 }
 
+// Where all sides are numbers.
+Result<void> reshape_of_own_size(OnnxNode& n, int from, Shape sides) {
+    const Size picture = *n.make.own;
+    const Shape& own = n.operand(0).shape;
+    std::size_t open = sides.size();
+    for (std::size_t i = 0; i < sides.size(); ++i) {
+        if (sides[i] == Extent(0) && n.number("allowzero", 0) == 0 && i < own.size()) sides[i] = own[i];
+        if (sides[i] == Extent(-1)) open = i;
+    }
+    const auto whole = volume_at(own, picture);
+    if (open < sides.size()) {
+        sides[open] = 1;
+        const auto others = volume_at(sides, picture);
+        if (whole && others && *others > 0) sides[open] = *whole / *others;
+    }
+    if (!whole || volume_at(sides, picture) != whole)
+        return malformed("a reshape of " + text(own) + " to " + text(sides));
+    TRY(const int made, n.make.reshape(from, without_batch(sides)));
+    return n.define(made, sides);
+}
+
 Result<void> reshape(OnnxNode& n) {
     if (!n.constant(1)) return unsupported("a reshape to sizes that are computed");
     TRY(std::vector<Extent> sides, sizes_of(*n.constant(1)));
@@ -90,6 +111,7 @@ Result<void> reshape(OnnxNode& n) {
         n.replace(0, filled);
     }
     TRY(const int from, n.node(0));
+    if (n.make.own) return reshape_of_own_size(n, from, std::move(sides));
     const Shape& own = n.operand(0).shape;
     Shape plain = sides;
     std::optional<std::size_t> open;
@@ -221,7 +243,8 @@ Result<void> slice(OnnxNode& n) {
         Extent& side = shape[static_cast<std::size_t>(along)];
         TRY(const int begin, place_in(begins[i], side));
         if (begins.size() == 1 && begins[i].constant() && begins[i] == ends[i]) return n.define(known({0}, {}, false));
-        TRY(const int end, place_in(ends[i], side));
+        TRY(int end, place_in(ends[i], side));
+        if (side.constant() && end >= side.fixed) end = op::Slice::kEnd;
         const int step = steps.empty() ? 1 : saturated(steps[i].fixed);
         if (OnnxNode::batched(shape) && along == 0) {
             if (begin == 0 && end != 0) continue;
@@ -502,7 +525,7 @@ Result<void> top_k(OnnxNode& n) {
 
 // The sizes of a tensor.
 Result<void> shape_of(OnnxNode& n) {
-    const Shape shape = n.shape(0);
+    const Shape shape = n.make.own ? as_numbers(n.shape(0), *n.make.own) : n.shape(0);
     if (n.type == "Size") {
         const auto all = volume(shape);
         if (!all) return unsupported("the size of " + text(shape));

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <climits>
 #include <cmath>
+#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
@@ -141,6 +142,12 @@ public:
         operands_[i].form = Form::node;
         operands_[i].node = node;
     }
+    // The same numbers in another shape, of ONNX's.
+    Result<void> reshape_operand(std::size_t i, Shape shape) {
+        TRY(operands_[i].node, make.reshape(operands_[i].node, without_batch(shape)));
+        operands_[i].shape = std::move(shape);
+        return {};
+    }
     // Whether it is one number, repeated.
     [[nodiscard]] bool one_number(std::size_t i) const {
         return has(i) && operands_[i].form == Form::expanded && make.node(operands_[i].node).is<op::Constant>() &&
@@ -251,6 +258,13 @@ struct Rule {
     const char* type;
     Result<void> (*add)(OnnxNode&);
 };
+
+// Of files for one size: the same shape with the picture's rows and columns times a small number, where it may be one.
+std::optional<Shape> as_picture(const Shape& shape, Size own);
+// The same for pictures of that size alone.
+Shape as_numbers(const Shape& shape, Size own);
+// Makes a node's operands fit each other.
+Result<void> fit_own_size(OnnxNode& n);
 
 // Numbers that count up to a size, and what is written at places that they list; false where it is neither.
 Result<bool> add_counted(OnnxNode& n);

@@ -210,7 +210,12 @@ Result<std::pair<int, int>> resize_factor(const OnnxNode& n, const Shape& from) 
     const Known* target = n.constant(3);
     if (!target || target->count() != 4) return unsupported("a resampling whose factors are computed");
     TRY(const std::vector<Extent> sizes, sizes_of(*target));
-    const Extent &rows = sizes[2], &columns = sizes[3];
+    Extent rows = sizes[2], columns = sizes[3];
+    if (const auto own = n.make.own)
+        if (const auto picture = as_picture({from[0], rows, columns}, *own)) {
+            rows = (*picture)[1];
+            columns = (*picture)[2];
+        }
     const auto num = rows.h * from[1].den, den = from[1].h * rows.den;
     const bool fits = !from[1].floor && !from[2].floor && !rows.floor && !columns.floor && rows.fixed == 0 &&
                       columns.fixed == 0 && from[1].fixed == 0 && from[2].fixed == 0 && num > 0 && den > 0 &&
@@ -225,8 +230,11 @@ Result<std::pair<int, int>> resize_factor(const OnnxNode& n, const Shape& from) 
 int picture_of_size(const OnnxNode& n) {
     const Known* target = n.constant(3);
     if (!target || target->count() != 4) return -1;
-    const auto sizes = sizes_of(*target);
+    auto sizes = sizes_of(*target);
     if (!sizes.ok()) return -1;
+    if (n.make.own)
+        if (const auto picture = as_picture({1, (*sizes)[2], (*sizes)[3]}, *n.make.own))
+            std::copy(picture->begin() + 1, picture->end(), sizes->begin() + 2);
     for (int i = static_cast<int>(n.make.graph().nodes().size()) - 1; i >= 0; --i)
         if (n.make.node(i).picture() && n.make.shape(i)[1] == (*sizes)[2] && n.make.shape(i)[2] == (*sizes)[3])
             return i;

@@ -221,6 +221,8 @@ Result<Network> as_it_is(Graph graph, WeightFormat format) {
     for (std::size_t i = 0; i < most.size() && i < kTold; ++i)
         network.variant += (i ? ", " : "") + std::to_string(-most[i].first) + " " + std::string(most[i].second);
     if (most.size() > kTold) network.variant += " ...";
+    if (const auto own = graph.own_size())
+        network.variant += ", for " + std::to_string(own->width) + "x" + std::to_string(own->height) + " alone";
     network.facts.emplace_back("operations", static_cast<int>(graph.nodes().size()) - graph.inputs());
     network.graph = std::move(graph);
     return network;

@@ -106,6 +106,8 @@ public:
     // What it can do with at least, more slowly: networks that read the whole picture may run stage by stage.
     [[nodiscard]] virtual std::int64_t least_memory_bytes(Size tile) const { return memory_bytes(tile); }
     virtual Result<std::unique_ptr<Session>> session() const = 0;
+    // The backend's own program, where this one only runs it.
+    [[nodiscard]] virtual const Program& base() const { return *this; }
     // How many devices sessions take in turn.
     [[nodiscard]] virtual int devices() const { return 1; }
     // How many frames of this size in work at the same time, each with a session, keep one device busy.

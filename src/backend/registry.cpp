@@ -45,7 +45,7 @@ Result<const Backend*> choose_backend(std::string_view device) {
 
 Result<void> worth_choosing(const Backend& backend, const Graph& graph, const Program& program,
                             const CompileOptions& options) {
-    return &backend == &vulkan_backend() ? vulkan_worth_choosing(graph, program, options) : Result<void>();
+    return &backend == &vulkan_backend() ? vulkan_worth_choosing(graph, program.base(), options) : Result<void>();
 }
 
 }  // namespace enlarge

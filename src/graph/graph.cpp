@@ -12,6 +12,8 @@ namespace {
 
 // Larger than anything that was ever trained; keeps all later arithmetic on shapes far from overflow.
 constexpr std::int64_t kMaxChannels = 1 << 16;
+constexpr std::int64_t kMaxPixels = 1 << 24;  // of a picture, where there is one size of it
+constexpr int kMaxOwnSide = 4096;
 constexpr std::int64_t kMaxRatio = 64;
 constexpr std::int64_t kMaxMultiple = 1024;
 constexpr std::size_t kMaxNodes = 1 << 16;
@@ -89,11 +91,18 @@ Result<int> Graph::add(Node node) {
     if (node.shape.size() > kMaxSides)
         return fail(std::to_string(node.shape.size()) + " dimensions; at most " + std::to_string(kMaxSides));
 
+    std::optional<Size> own = own_;
+    if (const auto* reshape = node.as<op::Reshape>(); reshape && reshape->own_rows > 0 && reshape->own_columns > 0) {
+        own = Size{reshape->own_columns, reshape->own_rows};
+        if (own->width > kMaxOwnSide || own->height > kMaxOwnSide || (own_ && own_ != own))
+            return fail("for pictures of " + std::to_string(own->width) + "x" + std::to_string(own->height) + " alone");
+    }
+    const std::int64_t most = own ? kMaxPixels : kMaxChannels;
     std::int64_t multiple = std::lcm(multiple_, rules.multiple(node.op, node.shape));
     for (const Extent& side : node.shape) {
         if (side.constant() && side.fixed < 1) return fail("a result of " + text(node.shape));
-        if (side.constant() && side.fixed > kMaxChannels)
-            return fail(std::to_string(side.fixed) + " channels; at most " + std::to_string(kMaxChannels));
+        if (side.constant() && side.fixed > most)
+            return fail(std::to_string(side.fixed) + " channels; at most " + std::to_string(most));
         if (multiple <= kMaxMultiple) multiple = std::lcm(multiple, side.multiple());
     }
     if (multiple > kMaxMultiple)
@@ -106,6 +115,7 @@ Result<int> Graph::add(Node node) {
     describe_picture(node);
     if (const auto* slice = node.as<op::Slice>()) describe_slice(node, *slice, *shapes[0]);
     multiple_ = multiple;
+    own_ = own;
     nodes_.push_back(std::move(node));
     return static_cast<int>(index);
 }
@@ -145,6 +155,7 @@ int Graph::inputs() const {
 }
 
 std::optional<int> Graph::receptive_radius() const {
+    if (own_) return {};
     const std::vector<bool> depends = depends_on_pixels(nodes_);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         if (depends[i] && !is_picture(nodes_[i].shape)) return {};
@@ -176,15 +187,16 @@ std::vector<bool> depends_on_pixels(const std::vector<Node>& nodes) {
 double Graph::macs_per_pixel() const {
     constexpr int kSide = 256;
     const int side = size_multiple() * std::max(1, kSide / size_multiple());
+    const Size picture = own_.value_or(Size{side, side});
     std::vector<std::vector<std::int64_t>> sides;
     double macs = 0;
     for (const Node& node : nodes_) {
-        sides.push_back(at(node.shape, {side, side}).value_or(std::vector<std::int64_t>(node.shape.size(), 0)));
+        sides.push_back(at(node.shape, picture).value_or(std::vector<std::int64_t>(node.shape.size(), 0)));
         std::vector<std::vector<std::int64_t>> inputs;
         for (const int from : node.inputs) inputs.push_back(sides[static_cast<std::size_t>(from)]);
         macs += traits(node.op).macs(node.op, inputs, sides.back());
     }
-    return macs / (static_cast<double>(side) * side);
+    return macs / (static_cast<double>(picture.width) * picture.height);
 }
 
 std::int64_t Graph::parameters() const {
@@ -207,6 +219,10 @@ Result<void> Graph::validate() const {
     const Node& last = output();
     if (!last.picture()) return Error{Errc::format, "the output is no picture: " + text(last.shape)};
     if (last.den != 1) return Error{Errc::format, "the output is smaller than the input: " + text(last.shape)};
+    if (own_ && (own_->width % multiple_ != 0 || own_->height % multiple_ != 0))
+        return Error{Errc::format, "a network for pictures of " + std::to_string(own_->width) + "x" +
+                                       std::to_string(own_->height) + " whose sides must be multiples of " +
+                                       std::to_string(multiple_)};
     if (last.channels > 4)
         return Error{Errc::format, "the output has " + std::to_string(last.channels) + " channels; expected 1 to 4"};
     return {};

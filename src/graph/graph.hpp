@@ -90,6 +90,9 @@ public:
     // The longest side of a picture, beyond which the family's network is another one; 0: none.
     [[nodiscard]] int longest_side() const { return longest_side_; }
     void allow_sides_up_to(int pixels) { longest_side_ = pixels; }
+    // The only size of picture that it is for, as files for one size are; nothing for most. Whoever runs the graph cuts
+    // larger pictures into tiles of it (backend/own_size.hpp).
+    [[nodiscard]] std::optional<Size> own_size() const { return own_; }
     // How many input pixels away from a pixel can still change any output pixel of its block. Exact. Nothing when some
     // operation reads the whole picture, or places that depend on it.
     [[nodiscard]] std::optional<int> receptive_radius() const;
@@ -107,6 +110,7 @@ private:
     std::int64_t multiple_ = 1;
     Continuation continuation_ = Continuation::reflect;
     int spare_ = 0, longest_side_ = 0;
+    std::optional<Size> own_;
     bool expects_multiples_ = false;
 };
 

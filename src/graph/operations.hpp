@@ -373,8 +373,11 @@ struct Gather {
 
 // ---- tensors as other tensors ----
 
+// With `own_rows` and `own_columns` (not 0) the result is the same only for pictures of that size, and the graph is for
+// those alone: Graph::own_size().
 struct Reshape {
     Shape sides;
+    int own_rows = 0, own_columns = 0;
     bool operator==(const Reshape&) const = default;
 };
 // Axis i of the result is axis order[i].

@@ -164,6 +164,13 @@ std::optional<Extent> volume(const Shape& shape) {
     return result;
 }
 
+std::optional<std::int64_t> volume_at(const Shape& shape, Size picture) {
+    std::int64_t result = 1;
+    for (const Extent& side : shape)
+        if (__builtin_mul_overflow(result, side.at(picture), &result)) return {};
+    return result;
+}
+
 std::optional<std::vector<std::int64_t>> at(const Shape& shape, Size picture) {
     std::vector<std::int64_t> sides;
     for (const Extent& side : shape) {

@@ -52,7 +52,10 @@ using Shape = std::vector<Extent>;
 // The product of all sides, where it is an Extent.
 std::optional<Extent> volume(const Shape& shape);
 
-// The same for a picture of this size: each at least 1, or nothing.
+// The same for a picture of this size; nothing where that is more than an int64 holds.
+std::optional<std::int64_t> volume_at(const Shape& shape, Size picture);
+
+// All sides for a picture of this size: each at least 1, or nothing.
 std::optional<std::vector<std::int64_t>> at(const Shape& shape, Size picture);
 
 std::string text(const Shape& shape);  // "64 x H/2 x W/2"

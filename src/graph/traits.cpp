@@ -528,6 +528,14 @@ Result<Shape> shape_gather(const op::Gather& op, Inputs in) {
 }
 
 Result<Shape> shape_reshape(const op::Reshape& op, Inputs in) {
+    if (op.own_rows > 0 && op.own_columns > 0) {
+        const Size own{op.own_columns, op.own_rows};
+        const auto given = volume_at(*in[0], own), wanted = volume_at(op.sides, own);
+        if (!given || given != wanted || *given < 1)
+            return misfit("a reshape of " + text(*in[0]) + " to " + text(op.sides) + " of a picture of " +
+                          std::to_string(own.width) + "x" + std::to_string(own.height));
+        return op.sides;
+    }
     const auto from = volume(*in[0]), to = volume(op.sides);
     if (!from || !to || *from != *to) return misfit("a reshape of " + text(*in[0]) + " to " + text(op.sides));
     return op.sides;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/own_size.hpp"
 #include "base/at.hpp"
 #include "base/cpu.hpp"
 #include "base/log.hpp"
@@ -104,7 +105,7 @@ Result<std::shared_ptr<NetworkEngine>> on_processor(const NetworkEngine& engine,
     options.pool = pool;
     TRY(const Backend* const cpu, choose_backend("cpu"));
     auto graph = std::make_shared<const Graph>(engine.graph());
-    TRY(std::shared_ptr<const Program> program, cpu->compile(*graph, options));
+    TRY(std::shared_ptr<const Program> program, compile(*cpu, *graph, options));
     return std::make_shared<NetworkEngine>(std::move(graph), *cpu, options, std::move(program));
 }
 

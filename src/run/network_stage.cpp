@@ -113,6 +113,14 @@ Result<StagePlan> NetworkStage::plan(NetworkEngine& engine, const StageInput& in
                                                         std::to_string(info.size_multiple) + ": the picture of " +
                                                         describe(in.size) + " is continued by reflection, " +
                                                         "which its own program does not do"});
+    if (const auto own = engine.graph().own_size(); own && in.size != *own) {
+        const bool smaller = in.size.width < own->width || in.size.height < own->height;
+        log(LogLevel::notice,
+            {"tiles-of-one-size", "the network's file is for pictures of " + describe(*own) +
+                                      " alone: the picture of " + describe(in.size) +
+                                      " is computed in tiles of that size" +
+                                      (smaller ? ", continued to it by reflection" : "")});
+    }
     const bool is_direct = direct(in.format, info.channels, options.tta);
     const bool buffered = !(in.whole && padded == in.size);
 

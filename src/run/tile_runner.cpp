@@ -7,6 +7,7 @@
 #include <new>
 #include <string>
 
+#include "backend/own_size.hpp"
 #include "base/log.hpp"
 #include "graph/hash.hpp"
 #include "image/format.hpp"
@@ -61,7 +62,7 @@ Result<const Program*> NetworkEngine::fallback(int level) {
     if (level == 0) {
         if (info().precision == Precision::fp32) return static_cast<const Program*>(nullptr);
         if (!exact_) {
-            TRY(exact_, backend_.compile(*graph_, exact));
+            TRY(exact_, compile(backend_, *graph_, exact));
         }
         return static_cast<const Program*>(exact_.get());
     }
@@ -69,7 +70,7 @@ Result<const Program*> NetworkEngine::fallback(int level) {
     if (!reference_) {
         TRY(const Backend* reference, choose_backend("reference"));
         exact.device = 0;
-        TRY(reference_, reference->compile(*graph_, exact));
+        TRY(reference_, compile(*reference, *graph_, exact));
     }
     return static_cast<const Program*>(reference_.get());
 }

@@ -21,18 +21,20 @@ constexpr double kHalfDb = 58, kHalfLargest = 1.0 / 255, kSamePsnr = 120;
 constexpr int kSide = 24, kHalfSide = 48, kTimedSide = 96;
 
 // Gradients, edges and texture.
-Image check_picture(const ProgramInfo& info, int wanted) {
+Image check_picture(const ProgramInfo& info, int wanted, std::optional<Size> own) {
     const int side = (wanted + info.size_multiple - 1) / info.size_multiple * info.size_multiple;
-    Image picture({side, side}, {SampleType::f32, 32, static_cast<std::uint8_t>(info.channels), true});
+    const Size size = own.value_or(Size{side, side});
+    Image picture(size, {SampleType::f32, 32, static_cast<std::uint8_t>(info.channels), true});
     std::uint32_t noise = 7;
     for (int c = 0; c < info.channels; ++c)
-        for (int y = 0; y < side; ++y) {
+        for (int y = 0; y < size.height; ++y) {
             auto* row = reinterpret_cast<float*>(picture.view().row(c, y));
-            for (int x = 0; x < side; ++x) {
+            for (int x = 0; x < size.width; ++x) {
                 noise = noise * 1664525U + 1013904223U;
                 const float texture = static_cast<float>(noise >> 24) / 255.0F;
                 row[x] = 0.1F + 0.3F * static_cast<float>((x / 5 + y / 7 + c) & 1) +
-                         0.4F * static_cast<float>(x + y) / static_cast<float>(2 * side) + 0.1F * texture;
+                         0.4F * static_cast<float>(x + y) / static_cast<float>(size.width + size.height) +
+                         0.1F * texture;
             }
         }
     return picture;
@@ -44,8 +46,8 @@ struct Outcome {
     double ms = 0;
 };
 
-Result<Outcome> enlarged(const Program& program, int side, int runs) {
-    const Image in = check_picture(program.info(), side);
+Result<Outcome> enlarged(const Program& program, int side, int runs, std::optional<Size> own) {
+    const Image in = check_picture(program.info(), side, own);
     const int scale = program.info().scale;
     const Size size = in.size();
     Outcome outcome{Image({size.width * scale, size.height * scale}, in.format())};
@@ -145,8 +147,9 @@ Result<Verdict> judge(const Graph& graph, const Program& program, ThreadPool* po
     TRY(const auto cpu, cpu_backend().compile(graph, exact));
     const Precision precision = program.info().precision;
     const int side = precision == Precision::fp32 ? kSide : kHalfSide;
-    TRY(const Outcome truth, enlarged(*cpu, side, 1));
-    TRY(const Outcome got, enlarged(program, side, 1));
+    const std::optional<Size> own = graph.own_size();
+    TRY(const Outcome truth, enlarged(*cpu, side, 1, own));
+    TRY(const Outcome got, enlarged(program, side, 1, own));
     Verdict verdict;
     verdict.finite = got.finite || !truth.finite;
     if (truth.finite && got.finite) compare(truth.picture, got.picture, verdict);
@@ -156,8 +159,8 @@ Result<Verdict> judge(const Graph& graph, const Program& program, ThreadPool* po
     CompileOptions fastest = exact;
     fastest.precision = Precision::automatic;
     TRY(const auto rival, cpu_backend().compile(graph, fastest));
-    TRY(const Outcome there, enlarged(program, kTimedSide, 2));
-    TRY(const Outcome here, enlarged(*rival, kTimedSide, 2));
+    TRY(const Outcome there, enlarged(program, kTimedSide, 2, own));
+    TRY(const Outcome here, enlarged(*rival, kTimedSide, 2, own));
     verdict.device_ms = there.ms;
     verdict.cpu_ms = here.ms;
     return verdict;

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "arch/importer.hpp"
+#include "backend/reference/reference.hpp"
 #include "support/onnx_layers.hpp"
+#include "support/run_program.hpp"
 #include "support/state_dicts.hpp"
 
 namespace enlarge {
@@ -221,11 +223,43 @@ TEST_F(onnx_layers, a_file_for_one_size_says_which_where_it_is_declared) {
     file_.inputs.push_back({"x", {1, 3, 48, 64}});
     conv("x", "y", 3, 12);
     reshape("y", "tokens", {1, 12, 3072});
-    EXPECT_NE(refusal(file_).find("to 1 x 12 x 3072; the file is for pictures of 64x48 alone, and must be exported with rows "
+    EXPECT_NE(refusal(file_).find("12 x 3072; the file is for pictures of 64x48 alone, and must be exported with rows "
                                   "and columns that can change"),
               std::string::npos) << refusal(file_);
     file_.inputs[0].shape = {1, 3, -1, -1};
     EXPECT_EQ(refusal(file_).find("64x48"), std::string::npos);
+}
+
+// Sides of tokens, maps and windows as numbers: they fit pictures of one size.
+TEST_F(onnx_layers, a_file_for_one_size_runs_at_that_size) {
+    file_.inputs.push_back({"x", {1, 3, 6, 10}});
+    conv("x", "y", 3, 12);
+    reshape("y", "tokens", {1, 12, 60});
+    std::vector<float> map(60);
+    for (std::size_t i = 0; i < map.size(); ++i) map[i] = static_cast<float>(i);
+    constant(node("Add", {"tokens", ""}, "moved"), 1, {1, 1, 60}, map, false);
+    reshape("moved", "windows", {1, 12, 2, 3, 2, 5});
+    node("Transpose", {"windows"}, "turned").lists["perm"] = {0, 1, 4, 3, 2, 5};  // windows of a row change places
+    reshape("turned", "rows", {12, 6, 10});
+    constant(node("Unsqueeze", {"rows"}, "picture"), 1, {1}, {0});
+    node("DepthToSpace", {"picture"}, "out").numbers["blocksize"] = 2;
+    file_.layers.back().texts["mode"] = "CRD";
+    const Network network = must(recognise(file_));
+    EXPECT_EQ(network.graph.own_size(), (Size{10, 6}));
+    EXPECT_EQ(network.scale, 2);
+    EXPECT_NE(network.variant.find(", for 10x6 alone"), std::string::npos) << network.variant;
+    const test::FloatPicture picture = test::random_picture(2, 3, {10, 6});
+    const test::FloatPicture result = test::run_whole(reference_backend(), network.graph, picture);
+    ASSERT_EQ(result.size, (Size{20, 12}));
+    for (int y = 0; y < 6; ++y)
+        for (int x = 0; x < 10; ++x) {
+            // Where pixel (y, x) comes from: sides 2 3 2 5 in the order 2 3 2 5 of the third, second and first.
+            const int a = y / 3, b = y % 3, c = x / 5, d = x % 5, from = ((c * 3 + b) * 2 + a) * 5 + d;
+            const double sum = 0.1 * (double{picture.at(0, from % 10, from / 10)} + picture.at(1, from % 10, from / 10) +
+                                      picture.at(2, from % 10, from / 10));
+            for (int i = 0; i < 4; ++i)
+                EXPECT_NEAR(result.at(1, 2 * x + i % 2, 2 * y + i / 2), sum + from, 1e-4) << x << " " << y;
+        }
 }
 
 TEST_F(onnx_layers, windows_with_steps_leave_a_rest_where_the_file_does) {
