@@ -30,11 +30,17 @@ CASES = {
     "hat": ("HAT.__arch.HAT", "HAT",
             dict(embed_dim=12, depths=[2], num_heads=[2], window_size=4, compress_ratio=3, squeeze_factor=3,
                  overlap_ratio=0.5, mlp_ratio=2.0, upscale=1, upsampler="pixelshuffle"), (12, 8), 1),
+    "dysample": ("PLKSR.__arch.RealPLKSR", "RealPLKSR",
+                 dict(dim=8, n_blocks=2, upscaling_factor=2, kernel_size=5, split_ratio=0.25, dysample=True,
+                      layer_norm=True), (11, 9), 2),
 }
 
 
 # Exported for the picture's size alone.
-FIXED = ["swinir", "dat"]
+FIXED = {name: CASES[name] for name in ("swinir", "dat", "dysample")} | {
+    "ditn": ("DITN.__arch.DITN_Real", "DITN_Real",
+             dict(dim=12, ITL_blocks=1, SAL_blocks=1, UFONE_blocks=1, upscale=2), (24, 16), 2),
+}
 
 
 def shorten(graph):
@@ -55,9 +61,9 @@ def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
                           pathlib.Path(__file__).resolve().parent.parent / "tests/golden/data")
     lines = []
-    cases = [(number, name, name, *CASES[name]) for number, name in enumerate(CASES)]
-    cases += [(list(CASES).index(name), name, name + "_fixed", *CASES[name]) for name in FIXED]
-    for number, module_of, name, module, kind, settings, (width, height), scale in cases:
+    cases = [(number, name, *case) for number, (name, case) in enumerate(CASES.items())]
+    cases += [(100 + number, name + "_fixed", *case) for number, (name, case) in enumerate(FIXED.items())]
+    for number, name, module, kind, settings, (width, height), scale in cases:
         torch.manual_seed(100 + number)
         network = getattr(importlib.import_module("spandrel.architectures." + module), kind)(**settings).eval()
         with torch.no_grad():
@@ -67,7 +73,7 @@ def main():
         picture = numpy.ascontiguousarray(pixels.transpose(2, 0, 1)[None], numpy.float32) / numpy.float32(255)
         path = folder / f"export_{name}.onnx"
         sides = {0: "batch", 2: "height", 3: "width"}
-        any_size = {"input": sides, "output": sides} if name == module_of else None
+        any_size = None if name.endswith("_fixed") else {"input": sides, "output": sides}
         torch.onnx.export(network, (torch.from_numpy(picture),), str(path), opset_version=17, dynamo=False,
                           input_names=["input"], output_names=["output"],
                           dynamic_axes=any_size)

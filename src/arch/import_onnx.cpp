@@ -9,6 +9,8 @@ namespace {
 
 using namespace onnx_import;
 
+constexpr int kLongest = 4096;  // of a file for one size
+
 // What the result of an operator on known numbers is where sides are no multiples.
 std::shared_ptr<const Known> beyond(FoldInput input, std::int64_t multiple) {
     bool changes = input.type == "Mod" || input.type == "Div";
@@ -120,22 +122,45 @@ bool rounds(const Layer& layer) {
            std::any_of(strides->second.begin(), strides->second.end(), [](double stride) { return stride > 1; });
 }
 
+// DySample divides its places by the picture's columns and rows, which PyTorch's exporter writes as numbers even where
+// rows and columns can change: such a file is right at that size alone.
+std::optional<Size> size_in_places(const StateDict& file) {
+    const bool samples = std::any_of(file.layers.begin(), file.layers.end(),
+                                     [](const Layer& layer) { return layer.type == "GridSample"; });
+    for (const Layer& layer : file.layers) {
+        if (!samples || layer.type != "Div" || layer.tensors.size() != 1) continue;
+        const Tensor& by = layer.tensors[0];
+        if (by.shape != std::vector<std::int64_t>{1, 2, 1, 1, 1} || by.values.size() != 2) continue;
+        const float width = by.values[0], height = by.values[1];
+        const auto fits = [](float side) { return side >= 1 && side <= kLongest && side == std::floor(side); };
+        if (fits(width) && fits(height)) return Size{static_cast<int>(width), static_cast<int>(height)};
+    }
+    return {};
+}
+
+// The only size of picture that a file says it is for.
+std::optional<Size> declared_size(const StateDict& file) {
+    if (file.inputs.size() != 1) return {};
+    const std::vector<std::int64_t>& sides = file.inputs[0].shape;
+    const auto fits = [&](std::size_t i) { return sides[i] >= 1 && sides[i] <= kLongest; };
+    if (sides.size() != 4 || !fits(2) || !fits(3)) return {};
+    return Size{static_cast<int>(sides[3]), static_cast<int>(sides[2])};
+}
+
 }  // namespace
 
 Result<ImportedGraph> import_onnx(const StateDict& file, int channels) {
     auto made = import_in_whole(std::any_of(file.layers.begin(), file.layers.end(), rounds),
                                 [&](Rest rest) { return import_graph(file, channels, rest); });
-    if (made.ok() || made.error().code == Errc::limit || file.inputs.size() != 1) return made;
-    const std::vector<std::int64_t>& sides = file.inputs[0].shape;
-    constexpr std::int64_t kLongest = 4096;
-    if (sides.size() != 4 || sides[2] < 1 || sides[3] < 1 || sides[2] > kLongest || sides[3] > kLongest) return made;
-    const Size own{static_cast<int>(sides[3]), static_cast<int>(sides[2])};
+    if (made.ok() || made.error().code == Errc::limit) return made;
+    const std::optional<Size> declared = declared_size(file), own = declared ? declared : size_in_places(file);
+    if (!own) return made;
     auto fixed = import_graph(file, channels, Rest::anywhere, own);
-    if (fixed.ok()) return fixed;
+    if (fixed.ok() || !declared) return fixed;
     Error error = std::move(fixed.error());
     if (const auto end = error.message.rfind("; a file for one size"); end != std::string::npos)
         error.message.resize(end);
-    error.message += "; the file is for pictures of " + std::to_string(sides[3]) + "x" + std::to_string(sides[2]) +
+    error.message += "; the file is for pictures of " + std::to_string(own->width) + "x" + std::to_string(own->height) +
                      " alone, and must be exported with rows and columns that can change";
     return error;
 }

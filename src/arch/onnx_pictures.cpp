@@ -65,9 +65,51 @@ bool is_unshuffle(const op::Conv2d& conv, std::int64_t in) {
     return true;
 }
 
+// Many pictures at once, such as patches as a batch: one picture of all, below each other, with rows of zeros between
+// them.
+Result<int> below_each_other(OnnxNode& n, int rows_between) {
+    TRY(int all, n.node(0));
+    TRY(all, n.make.transpose(all, {1, 0, 2, 3}));
+    const Shape shape = n.make.shape(all);
+    auto height = sum(shape[2], rows_between);
+    if (rows_between > 0) {
+        if (!shape[2].constant() || shape[2].fixed < rows_between)
+            return unsupported("many pictures at once (" + text(n.shape(0)) + ") that are smaller than a kernel");
+        TRY(const int some, n.make.slice(all, 2, 0, rows_between, 1));
+        TRY(const int zeros, n.make.put(op::Clamp{0, 0}, {some}));
+        TRY(all, n.make.concat({all, zeros}, 2));
+    }
+    const auto rows = height ? product(shape[1], *height) : height;
+    if (!rows) return unsupported("many pictures at once (" + text(n.shape(0)) + ")");
+    return n.make.reshape(all, {shape[0], *rows, shape[3]});
+}
+
+Result<void> conv_of_many(OnnxNode& n, op::Conv2d conv) {
+    const Shape own = n.shape(0);
+    const bool keeps = conv.stride_h == 1 && conv.stride_w == 1 && conv.dilation_h == 1 && conv.dilation_w == 1 &&
+                       conv.pad_top == conv.pad_bottom && conv.pad_left == conv.pad_right &&
+                       conv.kernel_h == 2 * conv.pad_top + 1 && conv.kernel_w == 2 * conv.pad_left + 1;
+    if (!keeps || !own[1].constant() || own[1].fixed * conv.kernel_h * conv.kernel_w * conv.bias.count() !=
+                                            conv.weights.count() * conv.groups)
+        return unsupported("many pictures at once (" + text(own) + "), such as patches as a batch");
+    const std::int64_t channels = conv.bias.count();
+    const int between = conv.pad_top;
+    TRY(int made, below_each_other(n, between));
+    TRY(made, n.make.put(std::move(conv), {made}));
+    const auto height = sum(own[2], between);
+    if (!height) return malformed("a picture too large to be meant");
+    TRY(made, n.make.reshape(made, {channels, own[0], *height, own[3]}));
+    if (between > 0) {
+        TRY(made, n.make.slice(made, 2, 0, -between, 1));
+    }
+    TRY(made, n.make.transpose(made, {1, 0, 2, 3}));
+    return n.define(made, {own[0], channels, own[2], own[3]});
+}
+
 Result<void> conv(OnnxNode& n) {
     TRY(const Known* const weights, kernel_of(n));
-    TRY(const int from, n.picture());
+    const bool many = n.has(0) && n.shape(0).size() == 4 && !OnnxNode::batched(n.shape(0));
+    TRY(const int from, many ? n.node(0) : n.picture());
     op::Conv2d conv;
     conv.kernel_h = static_cast<int>(weights->sides[2]);
     conv.kernel_w = static_cast<int>(weights->sides[3]);
@@ -89,6 +131,7 @@ Result<void> conv(OnnxNode& n) {
     if (conv.bias.count() != weights->sides[0])
         return malformed(std::to_string(conv.bias.count()) + " biases for " + std::to_string(weights->sides[0]) +
                          " channels");
+    if (many) return conv_of_many(n, std::move(conv));
     const Extent channels = n.make.shape(from)[0];
     if (conv.groups >= 1 && channels.constant() && channels.fixed != weights->sides[1] * conv.groups)
         return malformed("weights for " + std::to_string(weights->sides[1] * conv.groups) + " channels, applied to " +
@@ -423,16 +466,40 @@ Result<void> pad(OnnxNode& n) {
     return n.define_like(made);
 }
 
+// Channels in groups as a batch, each with places of its own: what DySample becomes.
+Result<void> sample_groups(OnnxNode& n, op::GridSample what) {
+    const Shape own = n.shape(0), places = n.shape(1);
+    const auto channels = product(own[0], own[1]);
+    if (!channels || !channels->constant() || !own[0].constant() || places[0] != own[0] || places[3] != Extent(2))
+        return unsupported("sampling of " + text(own) + " at " + text(places));
+    what.groups = saturated(own[0].fixed);
+    const auto as_picture_of = [&](const Extent& first, const Extent& rows, const Extent& columns) {
+        const Shape shape{first, rows, columns};
+        return n.make.own ? as_picture(shape, *n.make.own).value_or(shape) : shape;
+    };
+    TRY(int from, n.node(0));
+    TRY(from, n.make.reshape(from, as_picture_of(*channels, own[2], own[3])));
+    TRY(int turned, n.node(1));
+    TRY(turned, n.make.transpose(turned, {0, 3, 1, 2}));
+    TRY(turned, n.make.reshape(turned, as_picture_of(Extent(2 * own[0].fixed), places[1], places[2])));
+    TRY(const int made, n.make.put(what, {from, turned}));
+    return n.define(made, {own[0], own[1], places[1], places[2]});
+}
+
 Result<void> grid_sample(OnnxNode& n) {
-    TRY(const int from, n.picture(0));
-    TRY(const int places, n.picture(1));
     const std::string mode = n.text("mode", "linear"), beyond = n.text("padding_mode", "zeros");
     if ((mode != "bilinear" && mode != "linear") || (beyond != "zeros" && beyond != "border"))
         return unsupported("sampling (" + printable(mode) + ", " + printable(beyond) + ")");
-    TRY(const int turned, n.make.transpose(places, {2, 0, 1}));
     op::GridSample what;
     what.beyond = beyond == "border" ? op::GridSample::Beyond::border : op::GridSample::Beyond::zeros;
     what.align_corners = n.number("align_corners", 0) != 0;
+    const auto many = [&](std::size_t i) {
+        return n.has(i) && n.shape(i).size() == 4 && !OnnxNode::batched(n.shape(i));
+    };
+    if (many(0) && many(1)) return sample_groups(n, what);
+    TRY(const int from, n.picture(0));
+    TRY(const int places, n.picture(1));
+    TRY(const int turned, n.make.transpose(places, {2, 0, 1}));
     TRY(const int made, n.make.put(what, {from, turned}));
     return n.define_like(made);
 }

@@ -117,7 +117,7 @@ TEST(golden_lists, are_complete) {
     EXPECT_EQ(test::golden_cases("cases.txt").size(), 15U);
     EXPECT_EQ(test::golden_cases("graph_cases.txt").size(), 13U);
     EXPECT_EQ(test::golden_cases("family_cases.txt").size(), 33U);
-    EXPECT_EQ(test::golden_cases("export_cases.txt").size(), 8U);
+    EXPECT_EQ(test::golden_cases("export_cases.txt").size(), 11U);
     EXPECT_EQ(test::golden_cases("round_cases.txt").size(), 8U);
     EXPECT_EQ(test::golden_cases("real_cases.txt").size(), 6U);
 }
