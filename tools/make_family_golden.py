@@ -393,6 +393,8 @@ def from_spandrel():
         drct=drct,
         fdat=lambda: FDAT(embed_dim=16, num_groups=1, depth_per_group=1, num_heads=2, mid_dim=8, scale=2,
                           window_size=4, upsampler_type="pixelshuffle"),
+        fdat_lda=lambda: FDAT(embed_dim=16, num_groups=1, depth_per_group=1, num_heads=2, mid_dim=64, scale=2,
+                              window_size=4, upsampler_type="lda"),
         moesr=lambda: MoESR(dim=8, n_blocks=1, n_block=1, upsample_dim=8, scale=2, upsampler="dysample"),
         realplksr_dysample=lambda: RealPLKSR(dim=8, n_blocks=1, upscaling_factor=2, kernel_size=9, dysample=True),
         plksr=lambda: PLKSR(dim=8, n_blocks=1, upscaling_factor=2, kernel_size=9),

@@ -140,7 +140,7 @@ def fdat(pick):
     return dict(embed_dim=heads * pick.choice([8, 12]), num_groups=pick.randint(1, 2), num_heads=heads,
                 depth_per_group=pick.randint(1, 2), window_size=pick.choice([4, 8]), scale=pick.choice([2, 3, 4]),
                 ffn_expansion_ratio=pick.choice([1.5, 2.0]), mid_dim=pick.choice([16, 64]),
-                upsampler_type=pick.choice(["pixelshuffledirect", "pixelshuffle"])), 8
+                upsampler_type=pick.choice(["pixelshuffledirect", "pixelshuffle", "lda"])), 8
 
 
 FAMILIES = {

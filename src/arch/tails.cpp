@@ -160,16 +160,15 @@ int meta_tail(Builder& b, int x, const std::string& prefix, const MetaTail& tail
     if (tail.name == "nearest+conv") return nearest_tail(b, x, prefix, tail);
     if (tail.name == "transpose+conv") return transpose_tail(b, x, prefix, tail);
     if (tail.name == "pa_up") return attention_tail(b, x, prefix, tail);
-    if (tail.name == "lda") {
-        b.fail(Errc::unsupported, "a network that ends with '" + prefix + "0' of the kind lda, which is not supported");
-        return -1;
-    }
-    if (tail.name != "dysample") return -1;  // read_meta_tail() has failed
+    const bool by_attention = tail.name == "lda";
+    if (!by_attention && tail.name != "dysample") return -1;  // read_meta_tail() has failed
     int index = 0;
     if (b.has(at(prefix, 0) + ".weight")) {
         x = b.leaky_relu(b.conv(x, at(prefix, 0), tail.mid), kDefaultSlope);
         index = 2;
     }
+    if (by_attention)
+        return b.conv(lda(b, x, at(prefix, index) + ".", tail.scale), at(prefix, index + 1), tail.out);
     return dysample(b, x, at(prefix, index) + ".", tail.scale, tail.groups, tail.out);
 }
 

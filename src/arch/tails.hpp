@@ -13,6 +13,10 @@ namespace enlarge {
 // shapes when they are 0. `out` is the number of channels of the result.
 int dysample(Builder& b, int from, const std::string& prefix, int scale, int groups, int out);
 
+// LDA-AQU: each pixel of the result is a mean of nine bilinear samples at places that the network chose, by attention.
+// Tensors prefix + "proj_q", "proj_k", "layer_norm", "conv_offset.0", "relative_position_bias_table".
+int lda(Builder& b, int from, const std::string& prefix, int scale);
+
 // Convolutions and pixel shuffles, doubling or tripling, at prefix + "0", "2", ...: how often is told by which are
 // there. The scale is multiplied by what they give.
 int shuffle_chain(Builder& b, int from, const std::string& prefix, int& scale);

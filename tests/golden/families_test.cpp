@@ -27,7 +27,6 @@ std::string data_folder(const char* name) {
 
 // Not built from files alone, each for a reason.
 const std::map<std::string, std::string> kNotRun = {
-    {"fdat/x2-lda", "a tail that is not supported"},
     {"edsr/x4-res01",
      "how much of a block is added is not in the file, and a narrow network with 0.1 is not told apart"},
     {"swinir/noshift-psd-x3", "no published file has windows as large as its training pictures"},

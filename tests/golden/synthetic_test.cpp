@@ -116,7 +116,7 @@ TEST(golden_rgt, refuses_pictures_that_are_too_long_for_it) {
 TEST(golden_lists, are_complete) {
     EXPECT_EQ(test::golden_cases("cases.txt").size(), 15U);
     EXPECT_EQ(test::golden_cases("graph_cases.txt").size(), 13U);
-    EXPECT_EQ(test::golden_cases("family_cases.txt").size(), 33U);
+    EXPECT_EQ(test::golden_cases("family_cases.txt").size(), 34U);
     EXPECT_EQ(test::golden_cases("export_cases.txt").size(), 11U);
     EXPECT_EQ(test::golden_cases("round_cases.txt").size(), 8U);
     EXPECT_EQ(test::golden_cases("real_cases.txt").size(), 6U);
