@@ -137,6 +137,7 @@ int run_table(const BenchChoice& choice) {
 }
 
 int run(const BenchChoice& choice) {
+    say_notes();
     if (!choice.pictures.empty()) return run_quality(choice);
     if (choice.table) return run_table(choice);
     if (!choice.json)

@@ -27,6 +27,7 @@ std::string default_output(const ExportOptions& options) {
 }
 
 int run(const ExportOptions& options) {
+    say_notes();
     const auto model = enlarge::Model::open(options.model);
     if (!model) return fail(model.error());
     const std::string output = options.output.empty() ? default_output(options) : options.output;

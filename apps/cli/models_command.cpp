@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `enlarge models list | search WORDS | pull NAME | info FILE | check FILE | use NAME`.
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -152,7 +153,7 @@ int list_stored(const std::vector<enlarge::PublicModel>& known, bool json) {
     return kOk;
 }
 
-// For completions: only what can be written as it is printed.
+// For completions: only what can be written as it is printed. Files are not read, which takes seconds.
 int list_names(const std::vector<enlarge::PublicModel>& known) {
     std::vector<std::string> names = enlarge::builtin_models();
     const auto stored = enlarge::list_stored_models();
@@ -160,23 +161,11 @@ int list_names(const std::vector<enlarge::PublicModel>& known) {
     for (const enlarge::StoredModel& model : *stored) {
         const auto is_it = [&](const enlarge::PublicModel& one) { return one.path == model.path; };
         const auto found = std::find_if(known.begin(), known.end(), is_it);
-        if (found != known.end() ? found->runs : enlarge::Model::open(model.path).ok()) names.push_back(model.name);
+        if (found == known.end() || found->runs) names.push_back(model.name);
     }
     for (const std::string& name : names)
         if (printable(name) == name) std::printf("%s\n", name.c_str());
     return kOk;
-}
-
-// Remarks of commands that have no file to work on.
-void note(const enlarge::Notice& said) {
-    std::fprintf(stderr, "enlarge: note: %s\n", printable(said.text).c_str());
-}
-
-void say_notes() {
-    enlarge::set_log_sink([](enlarge::LogLevel level, const enlarge::Notice& said) {
-        if (level >= enlarge::LogLevel::notice) note(said);
-    });
-    for (const enlarge::Notice& said : enlarge::own_folder_notices()) note(said);
 }
 
 int list(const ModelsOptions& options) {
@@ -243,14 +232,19 @@ int pull(const ModelsOptions& options) {
     const std::vector<std::string> built_in = enlarge::builtin_models();
     for (const std::string& name : options.pull) {
         reporter.start(name, "");
-        if (std::find(built_in.begin(), built_in.end(), name) != built_in.end()) {
-            const auto model = enlarge::Model::open(name);
+        const auto same = std::find_if(built_in.begin(), built_in.end(), [&](const std::string& one) {
+            return std::equal(one.begin(), one.end(), name.begin(), name.end(), [](unsigned char a, unsigned char b) {
+                return std::tolower(a) == std::tolower(b);
+            });
+        });
+        if (same != built_in.end()) {
+            const auto model = enlarge::Model::open(*same);
             if (!model) return fail(model.error());
             const std::string& licence = model->info().licence;
             JsonLine line("done");
-            line.add("name", name).add("path", "").add("licence", licence);
+            line.add("name", *same).add("path", "").add("licence", licence);
             if (options.json) reporter.done("", line);
-            else if (!options.quiet) std::printf("%s is built in; nothing is to be fetched\n", name.c_str());
+            else if (!options.quiet) std::printf("%s is built in; nothing is to be fetched\n", same->c_str());
             continue;
         }
         const auto path = enlarge::pull_model(name, [&](std::int64_t done, std::int64_t total) {
@@ -328,7 +322,7 @@ void define_check(CLI::App& app, ModelsOptions& options) {
 Action define_models(CLI::App& app) {
     auto options = std::make_shared<ModelsOptions>();
     auto* list_app = app.add_subcommand("list", "What is built in, stored here, and to be had (the default)");
-    list_app->add_flag("--names", options->names, "Names only, of those that can be used now")->group("Output");
+    list_app->add_flag("--names", options->names, "Names only, of those that are here; files are not read")->group("Output");
     list_app->add_flag("--json", options->json, "One JSON object per model and line")->group("Output");
     auto* pull_app = app.add_subcommand("pull", "Fetch public networks, check and store them");
     pull_app->add_option("NAME", options->pull, "Names from the list")->required()->group("Arguments");

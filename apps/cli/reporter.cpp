@@ -10,6 +10,7 @@
 
 #include "command.hpp"
 #include "enlarge/log.hpp"
+#include "enlarge/models.hpp"
 #include "text.hpp"
 
 namespace cli {
@@ -66,6 +67,16 @@ std::string clock(double seconds) {
     else
         std::snprintf(text, sizeof text, "%lld:%02lld", total / 60, total % 60);
     return text;
+}
+
+void say_notes() {
+    const auto say = [](const enlarge::Notice& said) {
+        std::fprintf(stderr, "enlarge: note: %s\n", printable(said.text).c_str());
+    };
+    enlarge::set_log_sink([say](enlarge::LogLevel level, const enlarge::Notice& said) {
+        if (level >= enlarge::LogLevel::notice) say(said);
+    });
+    for (const enlarge::Notice& said : enlarge::own_folder_notices()) say(said);
 }
 
 Reporter::Reporter(const ReportOptions& options)

@@ -36,6 +36,9 @@ private:
     std::string text_;
 };
 
+// Remarks of commands that have no file to work on go to standard error, with those on the folders of own models.
+void say_notes();
+
 struct ReportOptions {
     bool quiet = false;
     int verbose = 0;

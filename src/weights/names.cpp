@@ -7,20 +7,23 @@
 namespace enlarge {
 namespace {
 
+// Of a torch.nn.Sequential around it.
+constexpr std::string_view kFirst = "0.";
+
 // What wraps a network: removed wherever all names share it.
 constexpr std::string_view kWrappings[] = {"module.",     "_orig_mod.", "_forward_module.", "_fsdp_wrapped_module.",
-                                           "params_ema.", "params.",    "state_dict."};
+                                           "params_ema.", "params.",    "state_dict.",      kFirst};
 
 // What training programs call the network that makes pictures; the one to prefer first.
 constexpr std::string_view kGenerators[] = {
     "params_ema.", "params-ema.",
     "net_g_ema.", "netG_ema.",     "generator_ema.", "g_ema.",     "ema_model.", "model_ema.", "ema.",
     "net_g.",     "netG.",         "net_G.",         "generator.", "gen.",       "G.",         "model_g.",
-    "sr_model.",  "online_model.", "network.",       "net.",       "model.",
+    "sr_model.",  "online_model.", "student.",       "backbone.",  "network.",       "net.",       "model.",
     "params.",
 };
 // Those that networks have in their own names, too: "model.0.weight" is an ESRGAN of the old kind.
-constexpr std::string_view kOwnNames[] = {"model.", "net.", "network.", "gen.", "G.", "ema."};
+constexpr std::string_view kOwnNames[] = {"model.", "net.", "network.", "gen.", "G.", "ema.", kFirst};
 
 constexpr std::string_view kOthers[] = {"discriminator", "net_d", "netD", "net_D", "disc", "D.", "critic", "model_d"};
 constexpr std::string_view kLosses[] = {"loss",   "cri_",   "criterion", "lpips", "perceptual", "percep", "vgg",
@@ -69,6 +72,8 @@ TidyNames tidy_names(const std::vector<TensorName>& names) {
             return false;
         const bool own = std::find(std::begin(kOwnNames), std::end(kOwnNames), prefix) != std::end(kOwnNames);
         if (own && any([&](std::string_view name) { return is_digit(name, prefix.size()); })) return false;
+        if (prefix == kFirst && any([](std::string_view name) { return name.find('.', kFirst.size()) == name.npos; }))
+            return false;  // it is the first layer
         keep_only(prefix);
         tidy.prefix += prefix.size();
         return true;

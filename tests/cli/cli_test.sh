@@ -402,9 +402,9 @@ head -c 3000 mine/a.safetensors >mine/cut.safetensors
 export ENLARGE_MODELS=$PWD/mine
 run models list --names
 own=$("$program" models list --names | grep -v -e '^[a-z-]*-x[24]$' | sort | tr '\n' ' ')
-check "names are of those that can be used, each once" \
-    test "$own" = "Upper a.safetensors fine-x4.safetensors realesr-general-x4v3 sub/a.safetensors "
-for name in $own; do
+check "names are of all files, each once, unread" test "$own" = \
+    "Upper a.safetensors cut empty fine-x4.safetensors page realesr-general-x4v3 sub/a.safetensors "
+for name in Upper a.safetensors fine-x4.safetensors realesr-general-x4v3 sub/a.safetensors; do
     run models info "$name"
     check "$name is a name that works" prints "^file .*mine/$name"
 done
@@ -414,6 +414,10 @@ check "with the names that tell them apart" says '"a" may mean a.safetensors or 
 run a.ppm -m realesr-general-x4v3 -o own.ppm --json
 check "a file of one's own is taken by the name of a public model" exits 0
 check "which is said" prints '"code":"not-the-public-model"'
+for command in "models info" "models check" "export -f -o own.onnx" "bench --size 32x32 --runs 1 -m"; do
+    run $command realesr-general-x4v3
+    check "and by $command" says '^enlarge: note: .*which is not the public model realesr-general-x4v3'
+done
 run models list --json
 check "it is one's own, with what it is" \
     prints '"name":"realesr-general-x4v3","state":"own",.*"runs":true,"family":"Compact","scale":2,.*"namesake"'
@@ -441,6 +445,8 @@ unset ENLARGE_MODELS
 run models pull fine-x4
 check "a built-in network needs no download" prints 'fine-x4 is built in'
 check "which is no error" exits 0
+run models pull FINE-X4
+check "nor does its name in capitals" prints '^fine-x4 is built in'
 for scale in 0 -1; do
     run models search --scale $scale
     check "models search --scale $scale is a wrong option" exits 2

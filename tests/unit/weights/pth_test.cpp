@@ -272,6 +272,11 @@ TEST(pth, tells_weights_from_what_training_leaves_beside_them) {
     EXPECT_EQ(file({{"netG._orig_mod.a", t}, {"netG._orig_mod.b", t}, {"lpips.x", t}}), ab);
     EXPECT_EQ(file({{"initted", count}, {"step", count}, {"online_model.x", t}, {"ema_model.a", t}, {"ema_model.b", t}}), ab);
     EXPECT_EQ(file({{"model.net_g.a", t}, {"model.net_g.b", t}}), ab);
+    EXPECT_EQ(file({{"student.a", t}, {"student.b", t}, {"teacher.c", t}}), ab);
+    EXPECT_EQ(file({{"module.backbone.a", t}, {"module.backbone.b", t}}), ab);
+    EXPECT_EQ(file({{"0.a.w", t}, {"0.b.0.w", t}}), (Names{"a.w", "b.0.w"}));
+    EXPECT_EQ(file({{"0.w", t}, {"0.b", t}}), (Names{"0.b", "0.w"})) << "a layer";
+    EXPECT_EQ(file({{"0.0.w", t}, {"0.2.w", t}}), (Names{"0.0.w", "0.2.w"}));
     EXPECT_EQ(file({{"epoch", count}, {"whatever", p_dict({{"a", t}, {"b", t}})}}), ab) << "a counter is no state dict";
     EXPECT_EQ(file({{"ema", p_dict({{"decay", p_int(1)}, {"shadow_params", "](" + t + "e"}})}, {"state_dict", p_dict({{"a", t}, {"b", t}})}}), ab);
     EXPECT_EQ(file({{"discriminator", p_dict({{"x", t}})}, {"optimizer_g", p_dict({{"y", t}})}, {"mine", p_dict({{"a", t}, {"b", t}})}}), ab);
