@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random ONNX graphs: what ONNX Runtime computes against what enlarge does.
 
-Usage: random_graphs.py ENLARGE [--count 300] [--first 0] [--only OPERATOR] [--keep FOLDER] [--list]
+Usage: random_graphs.py ENLARGE [--count 300] [--first 0] [--only OPERATOR] [--keep FOLDER] [--list] [--one-size]
 
 Needs onnx, onnxruntime and numpy; without them it says so and exits with 77. Graph N is the same in every run: one
 operator, N modulo their number, with attributes at random, between two convolutions, at several sizes of picture.
@@ -518,7 +518,16 @@ def make(number):
     return operator.__name__, shown, model
 
 
-def compare(enlarge, model, folder, number):
+def for_one_size(model, rows, columns):
+    """The same model with the picture's size written into it."""
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    for side, length in zip(fixed.graph.input[0].type.tensor_type.shape.dim[2:], (rows, columns)):
+        side.dim_value = length
+    return fixed.SerializeToString()
+
+
+def compare(enlarge, model, folder, number, one_size):
     """(what came of it, the largest difference or why)"""
     path = folder / "graph.onnx"
     path.write_bytes(model.SerializeToString())
@@ -542,6 +551,8 @@ def compare(enlarge, model, folder, number):
             odd += 1
             continue
         write_pfm(folder / "in.pfm", picture)
+        if one_size:
+            path.write_bytes(for_one_size(model, rows, columns))
         ran_ours = subprocess.run([enlarge, folder / "in.pfm", "-m", path, "-o", folder / "out.pfm", "--force",
                                    "--device", "cpu", "--precision", "fp32"], capture_output=True, text=True)
         if ran_ours.returncode:
@@ -591,6 +602,7 @@ def main():
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--only", action="append", help="an operator of: " + ", ".join(o.__name__ for o in OPERATORS))
     parser.add_argument("--keep", type=pathlib.Path, help="where files that differ are left")
+    parser.add_argument("--one-size", action="store_true", help="each picture's size is written into its file")
     parser.add_argument("--list", action="store_true", help="a line for each graph")
     parser.add_argument("--golden", type=pathlib.Path, help="writes the graphs of tests/golden/data/round_* there")
     arguments = parser.parse_args()
@@ -602,7 +614,7 @@ def main():
             if arguments.only and OPERATORS[number % len(OPERATORS)].__name__ not in arguments.only:
                 continue
             operator, shown, model = make(number)
-            what, said = compare(arguments.enlarge, model, pathlib.Path(scratch), number)
+            what, said = compare(arguments.enlarge, model, pathlib.Path(scratch), number, arguments.one_size)
             results[operator, what] += 1
             if what == "refused":
                 reasons[said.split("(", 1)[-1][:150]] += 1

@@ -147,21 +147,28 @@ std::optional<Size> declared_size(const StateDict& file) {
     return Size{static_cast<int>(sides[3]), static_cast<int>(sides[2])};
 }
 
+// Whether a graph for any size computes pictures of this size as they are.
+bool runs_as_it_is(const Graph& graph, Size own) {
+    const int multiple = graph.size_multiple();
+    return (!graph.expects_multiples() || (own.width % multiple == 0 && own.height % multiple == 0)) &&
+           std::all_of(graph.nodes().begin(), graph.nodes().end(), [&](const Node& node) {
+               return at(node, Size{(own.width + multiple - 1) / multiple * multiple,
+                                    (own.height + multiple - 1) / multiple * multiple}).has_value();
+           });
+}
+
 }  // namespace
 
 Result<ImportedGraph> import_onnx(const StateDict& file, int channels) {
     auto made = import_in_whole(std::any_of(file.layers.begin(), file.layers.end(), rounds),
                                 [&](Rest rest) { return import_graph(file, channels, rest); });
-    if (made.ok() || made.error().code == Errc::limit) return made;
     const std::optional<Size> declared = declared_size(file), own = declared ? declared : size_in_places(file);
-    if (!own) return made;
+    if (!own || (made.ok() ? runs_as_it_is(made->graph, *own) : made.error().code == Errc::limit)) return made;
     auto fixed = import_graph(file, channels, Rest::anywhere, own);
-    if (fixed.ok() || !declared) return fixed;
+    if (fixed.ok() || made.ok() || !declared) return fixed.ok() ? std::move(fixed) : std::move(made);
     Error error = std::move(fixed.error());
     if (const auto end = error.message.rfind("; a file for one size"); end != std::string::npos)
         error.message.resize(end);
-    error.message += "; the file is for pictures of " + std::to_string(own->width) + "x" + std::to_string(own->height) +
-                     " alone, and must be exported with rows and columns that can change";
     return error;
 }
 

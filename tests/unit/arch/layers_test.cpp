@@ -219,15 +219,28 @@ TEST_F(onnx_layers, a_file_for_one_size_is_refused_with_what_helps) {
               std::string::npos) << refusal(file_);
 }
 
-TEST_F(onnx_layers, a_file_for_one_size_says_which_where_it_is_declared) {
+TEST_F(onnx_layers, a_file_for_one_size_is_refused_for_what_is_wrong_at_that_size) {
     file_.inputs.push_back({"x", {1, 3, 48, 64}});
     conv("x", "y", 3, 12);
     reshape("y", "tokens", {1, 12, 3072});
-    EXPECT_NE(refusal(file_).find("12 x 3072; the file is for pictures of 64x48 alone, and must be exported with rows "
-                                  "and columns that can change"),
+    EXPECT_NE(refusal(file_).find("the output is no picture: 12 x 3072"), std::string::npos) << refusal(file_);
+    file_.inputs[0].shape = {1, 3, 48, 32};
+    EXPECT_NE(refusal(file_).find("node 'tokens' (Reshape): a reshape of 1 x 12 x 48 x 32 to 1 x 12 x 3072"),
               std::string::npos) << refusal(file_);
-    file_.inputs[0].shape = {1, 3, -1, -1};
-    EXPECT_EQ(refusal(file_).find("64x48"), std::string::npos);
+    EXPECT_EQ(refusal(file_).find("exported"), std::string::npos) << refusal(file_);
+}
+
+// Rows beyond a picture that is small: cut off at the file's size, refused for others.
+TEST_F(onnx_layers, a_file_for_one_size_is_read_with_it_where_it_needs_it) {
+    file_.inputs.push_back({"x", {1, 3, 6, 10}});
+    Layer& cut = node("Slice", {"x"}, "cut");
+    constant(cut, 1, {1}, {0});
+    constant(cut, 2, {1}, {100});
+    constant(cut, 3, {1}, {2});
+    conv("cut", "y", 3, 3);
+    EXPECT_EQ(must(recognise(file_)).graph.own_size(), (Size{10, 6}));
+    file_.inputs[0].shape = {1, 3, 200, 10};
+    EXPECT_NE(refusal(file_).find("the output is no picture"), std::string::npos) << refusal(file_);
 }
 
 // Sides of tokens, maps and windows as numbers: they fit pictures of one size.
