@@ -251,6 +251,39 @@ void softmax_f32(float* x, int rows, int n, std::ptrdiff_t stride, float scale, 
     }
 }
 
+void sum_f32_f64(const float* x, std::ptrdiff_t stride, int pixels, int channels, const double* mean, double* sums) {
+    for (int p = 0; p < pixels; ++p, x += stride)
+        for (int c = 0; c < channels; ++c) {
+            const double off = mean ? x[c] - mean[c] : 0;
+            sums[c] += mean ? off * off : double{x[c]};
+        }
+}
+
+void transpose_f32(const float* const* from, int rows, int columns, float scale, float* const* to) {
+    for (int r = 0; r < rows; ++r)
+        for (int c = 0; c < columns; ++c) to[c][r] = from[r][c] * scale;
+}
+
+void winograd_lines_f32(const float* const* from, std::size_t n, float* const* to) {
+    for (std::size_t i = 0; i < n; ++i) {
+        float d[6], o[6];
+        for (int k = 0; k < 6; ++k) d[k] = from[k][i];
+        transform_input(d, o);
+        for (int k = 0; k < 6; ++k) to[k][i] = o[k];
+    }
+}
+
+void planes_f32(const Planes& in, int blocks, const float* u, int outs, bool add, float* m, std::ptrdiff_t m_stride) {
+    for (int o = 0; o < outs; ++o)
+        for (int b = 0; b < blocks; ++b) {
+            float sum = add ? m[o * m_stride + b] : 0.0F;
+            for (int t = 0; t < in.taps; ++t)
+                for (int c = 0; c < in.channels; ++c)
+                    sum += u[(std::ptrdiff_t{o} * in.taps + t) * in.channels + c] * in.tap[t][c * in.stride + b];
+            m[o * m_stride + b] = sum;
+        }
+}
+
 void attention_f32(const float* q, const float* keys, const float* values, std::ptrdiff_t stride, int count, int size,
                    const float* const* bias, std::ptrdiff_t offset, float* scores, float* out) {
     constexpr int kWide = 2 * kLanes;
@@ -333,8 +366,12 @@ void fill_scalar(KernelTable& t) {
     t.depthwise_f32 = depthwise_f32;
     t.map_f32 = map_f32;
     t.norm_f32 = norm_f32;
+    t.sum_f32_f64 = sum_f32_f64;
     t.softmax_f32 = softmax_f32;
     t.attention_f32 = attention_f32;
+    t.transpose_f32 = transpose_f32;
+    t.winograd_lines_f32 = winograd_lines_f32;
+    t.planes_f32 = planes_f32;
     t.shuffle_line_f32 = shuffle_line_f32;
     t.quantise_u8 = quantise_u8;
     t.quantise_u16 = quantise_u16;

@@ -70,6 +70,15 @@ struct Taps {
     int length = 0;
 };
 
+// Input of a product whose vectors are blocks beside each other: tap t reads channel c of block b at
+// tap[t][c * stride + b].
+struct Planes {
+    const float* const* tap = nullptr;
+    int taps = 0;
+    std::ptrdiff_t stride = 0;
+    int channels = 0;
+};
+
 // Number by number.
 enum class Map : int {
     gelu,       // x / 2 * (1 + erf(x / sqrt(2)))
@@ -150,6 +159,10 @@ struct KernelTable {
     // scale and shift have zeros from there to the next multiple of lanes, and as much is written.
     void (*norm_f32)(Norm norm, const float* x, std::ptrdiff_t stride, int pixels, int channels, float epsilon,
                      const float* scale, const float* shift, float* y, std::ptrdiff_t y_stride) = nullptr;
+    // sums[c] += x[p * stride + c], or with `mean` (x[p * stride + c] - mean[c])^2, over the pixels in order and in
+    // double precision, c < channels, a multiple of lanes.
+    void (*sum_f32_f64)(const float* x, std::ptrdiff_t stride, int pixels, int channels, const double* mean,
+                        double* sums) = nullptr;
     // Rows of n numbers, n a multiple of lanes, in place: with y = scale * x + bias, exp(y - largest) / sum of those.
     void (*softmax_f32)(float* x, int rows, int n, std::ptrdiff_t stride, float scale, const float* bias,
                         std::ptrdiff_t bias_stride) = nullptr;
@@ -161,6 +174,16 @@ struct KernelTable {
     void (*attention_f32)(const float* q, const float* keys, const float* values, std::ptrdiff_t stride, int count,
                           int size, const float* const* bias, std::ptrdiff_t offset, float* scores,
                           float* out) = nullptr;
+
+    // to[c][r] = from[r][c] * scale, r < rows, c < columns.
+    void (*transpose_f32)(const float* const* from, int rows, int columns, float scale, float* const* to) = nullptr;
+    // B^T of F(4,3): to[j][i] of from[0][i] ... from[5][i], i < n, a multiple of lanes.
+    void (*winograd_lines_f32)(const float* const* from, std::size_t n, float* const* to) = nullptr;
+    // m[o * m_stride + b] = (add ? itself : 0) + sum of u[(o * taps + t) * channels + c] * tap[t][c * stride + b] over
+    // taps and channels, o < outs, b < blocks; outs is a multiple of lanes, and of m and taps the blocks up to such a
+    // multiple are read and written. Each sum is that of its block alone.
+    void (*planes_f32)(const Planes& in, int blocks, const float* u, int outs, bool add, float* m,
+                       std::ptrdiff_t m_stride) = nullptr;
 
     // One line of a depth-to-space: line[p * run + i] = x[p * stride + i] + (base ? base[p * 4 + i % channels] : 0),
     // i < run = factor * channels, channels 1 to 4.

@@ -169,6 +169,112 @@ KERNEL_CHECK(attention_f32_does_not_depend_on_what_lies_beside_a_query) {
     }
 }
 
+KERNEL_CHECK(transpose_f32) {
+    Random random(31);
+    for (const int rows : {1, 5, 8, 16, 30, 33})
+        for (const int columns : {1, 7, 10, 16, 24, 35}) {
+            const auto down = static_cast<std::size_t>(rows), across = static_cast<std::size_t>(columns);
+            const std::vector<float> x = random_numbers(random, down * (across + 3), 1);
+            Guarded<float> got(across * (down + 2), 1);
+            const std::vector<float> before = got.values();
+            std::vector<const float*> from;
+            std::vector<float*> to;
+            for (std::size_t r = 0; r < down; ++r) from.push_back(x.data() + r * (across + 3));
+            for (std::size_t c = 0; c < across; ++c) to.push_back(got.data() + c * (down + 2));
+            isa.transpose_f32(from.data(), rows, columns, 0.7F, to.data());
+            got.check("transpose_f32");
+            for (std::size_t c = 0; c < across; ++c)
+                for (std::size_t r = 0; r < down + 2; ++r) {
+                    const std::size_t at = c * (down + 2) + r;
+                    if (r < down)
+                        ASSERT_EQ(got[at], from[r][c] * 0.7F) << rows << "x" << columns << ": " << r << ", " << c;
+                    else
+                        EXPECT_EQ(std::memcmp(&got[at], &before[at], sizeof(float)), 0) << "between columns";
+                }
+        }
+}
+
+KERNEL_CHECK(winograd_lines_f32) {
+    Random random(32);
+    for (const int blocks : {1, 3}) {
+        const auto n = static_cast<std::size_t>(blocks * isa.lanes);
+        const std::vector<float> x = random_numbers(random, 7 * n, 1);
+        std::vector<Guarded<float>> got, want;
+        const float* from[6];
+        float *to[6], *expected[6];
+        for (std::size_t k = 0; k < 6; ++k) {
+            from[k] = x.data() + k * n + (k == 3 ? 1 : 0);  // shifted lines are read, too
+            got.emplace_back(n, k);
+            want.emplace_back(n);
+        }
+        for (std::size_t k = 0; k < 6; ++k) {
+            to[k] = got[k].data();
+            expected[k] = want[k].data();
+        }
+        isa.winograd_lines_f32(from, n, to);
+        ref.winograd_lines_f32(from, n, expected);
+        for (std::size_t k = 0; k < 6; ++k) {
+            got[k].check("winograd_lines_f32");
+            expect_close(want[k].values(), got[k].values(), 0, 2e-6F, "line " + std::to_string(k));
+        }
+    }
+}
+
+KERNEL_CHECK(planes_f32) {
+    Random random(33);
+    for (const int vectors : {1, 2, 3, 5})
+        for (const int outs : {isa.lanes, 3 * isa.lanes})
+            for (const bool add : {false, true}) {
+                const int blocks = vectors * isa.lanes - 3, room = vectors * isa.lanes, channels = isa.lanes, taps = 3;
+                const std::ptrdiff_t stride = room + 5, m_stride = room + 2;
+                const std::vector<float> x =
+                    random_numbers(random, static_cast<std::size_t>(stride * channels + room), 1);
+                const std::vector<float> u =
+                    random_numbers(random, static_cast<std::size_t>(outs * taps * channels), 1);
+                const float* const tap[] = {x.data(), x.data() + 1, x.data() + 4};
+                const std::vector<float> m = random_numbers(random, static_cast<std::size_t>(outs * m_stride), 1);
+                Guarded<float> got(m, 3);
+                isa.planes_f32({tap, taps, stride, channels}, blocks, u.data(), outs, add, got.data(), m_stride);
+                got.check("planes_f32");
+                for (int o = 0; o < outs; ++o)
+                    for (int b = 0; b < blocks; ++b) {
+                        const auto at = static_cast<std::size_t>(o * m_stride + b);
+                        double sum = add ? m[at] : 0;
+                        for (int t = 0; t < taps; ++t)
+                            for (int c = 0; c < channels; ++c)
+                                sum += double{u[static_cast<std::size_t>((o * taps + t) * channels + c)]} *
+                                       tap[t][c * stride + b];
+                        ASSERT_NEAR(got[at], sum, 1e-5) << vectors << " vectors, output " << o << ", block " << b;
+                    }
+                for (int o = 0; o < outs; ++o)
+                    for (int b = room; b < m_stride; ++b) {
+                        const auto at = static_cast<std::size_t>(o * m_stride + b);
+                        EXPECT_EQ(got[at], m[at]) << "between outputs";
+                    }
+            }
+}
+
+// In order and in double precision: the same bits on every instruction set.
+KERNEL_CHECK(sum_f32_f64) {
+    Random random(34);
+    for (const int blocks : {1, 2, 5})
+        for (const bool squares : {false, true}) {
+            const int channels = blocks * isa.lanes, pixels = 21;
+            const std::ptrdiff_t stride = channels + 3;
+            const std::vector<float> x = random_numbers(random, static_cast<std::size_t>(pixels * stride), 2);
+            std::vector<double> mean, start;
+            for (int c = 0; c < channels; ++c) {
+                mean.push_back(random.floats(1, -1, 1)[0]);
+                start.push_back(random.floats(1, -1, 1)[0]);
+            }
+            Guarded<double> want(start), got(start, 1);
+            ref.sum_f32_f64(x.data(), stride, pixels, channels, squares ? mean.data() : nullptr, want.data());
+            isa.sum_f32_f64(x.data(), stride, pixels, channels, squares ? mean.data() : nullptr, got.data());
+            got.check("sum_f32_f64");
+            expect_same_bits(want.values(), got.values(), "sums");
+        }
+}
+
 KERNEL_CHECK(product_f32) {
     Random random(5);
     for (const int group : {1, 2, 3})

@@ -72,6 +72,27 @@ inline const TensorCase kTensorCases[] = {
     {"winograd_and_silu", true, [](NetworkBuilder& b, int x) { return b.silu(b.conv(normed(b, x), 10)); }},
     {"five_by_five", true, [](NetworkBuilder& b, int x) { return b.leaky_relu(b.conv(normed(b, x), 18, 5)); }},
     {"seventeen_by_seventeen", true, [](NetworkBuilder& b, int x) { return b.conv(normed(b, x), 3, 17, 0.5F); }},
+    {"five_by_five_of_many", true,
+     [](NetworkBuilder& b, int x) { return b.leaky_relu(b.conv(b.conv(normed(b, x), 20, 1), 52, 5, 0.5F)); }},
+    {"seventeen_by_seventeen_of_many", true,
+     [](NetworkBuilder& b, int x) { return b.conv(b.conv(normed(b, x), 16, 1), 16, 17, 0.2F); }},
+    {"eight_by_thirteen_with_everything", true,
+     [](NetworkBuilder& b, int x) {
+         op::Conv2d c = conv(18, 18, 13, 1, 1);
+         c.kernel_h = 8;
+         c.weights = numbers(18 * 18 * 8 * 13, -0.01F, 0.004F);
+         c.pad_top = 2;
+         c.pad_bottom = 5;
+         const int wide = b.conv(normed(b, x), 18, 1);
+         return b.append(op::Gelu{}, {b.add(b.add(b.append(c, {wide}), wide, 0.5F, 2.0F), wide, 1.0F, -0.5F)});
+     }},
+    {"nine_by_nine_unpadded", true,
+     [](NetworkBuilder& b, int x) {
+         op::Conv2d c = conv(16, 20, 9, 1, 1);
+         c.pad_top = c.pad_left = c.pad_bottom = c.pad_right = 0;
+         const int wide = b.conv(normed(b, x), 20, 1);
+         return b.append(c, {b.append(op::Pad{op::Pad::Mode::repeat, 4, 4, 4, 4}, {wide})});
+     }},
     {"one_by_one_and_mish", true,
      [](NetworkBuilder& b, int x) { return b.append(op::Mish{}, {b.conv(normed(b, x), 18, 1)}); }},
     {"strided", true,

@@ -37,15 +37,6 @@ void transform_weights(const Source& source, int in, const int* outs, int blocks
 // Half to even, |x| < 2^15: what is added leaves no room for fractions.
 std::int16_t rounded(float x) { return static_cast<std::int16_t>(std::bit_cast<std::int32_t>(x + 0x1.8p23F) & 0xFFFF); }
 
-// Calls body(0) ... body(n - 1), on all threads where there is a pool.
-template <class Body>
-void for_all(ThreadPool* pool, std::size_t n, const Body& body) {
-    if (pool)
-        pool->for_each(static_cast<std::int64_t>(n), 1, [&](std::int64_t i) { body(static_cast<std::size_t>(i)); });
-    else
-        for (std::size_t i = 0; i < n; ++i) body(i);
-}
-
 }  // namespace
 
 std::size_t packed_bytes(const Step& step, std::size_t in, std::size_t out, const KernelTable& kernels) {

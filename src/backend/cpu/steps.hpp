@@ -10,6 +10,7 @@
 
 #include "backend/backend.hpp"
 #include "backend/cpu/memory.hpp"
+#include "base/thread_pool.hpp"
 #include "graph/graph.hpp"
 #include "kernels/table.hpp"
 
@@ -161,6 +162,15 @@ Result<LoweredNetwork> lower(const Graph& graph, const KernelTable& kernels, con
 
 // Bytes of a step's packed weights, in whole cache lines.
 std::size_t packed_bytes(const Step& step, std::size_t in, std::size_t out, const KernelTable& kernels);
+
+// Calls body(0) ... body(n - 1), on all threads where there is a pool.
+template <class Body>
+void for_all(ThreadPool* pool, std::size_t n, const Body& body) {
+    if (pool)
+        pool->for_each(static_cast<std::int64_t>(n), 1, [&](std::int64_t i) { body(static_cast<std::size_t>(i)); });
+    else
+        for (std::size_t i = 0; i < n; ++i) body(i);
+}
 
 // Winograd products in floats are packed in pieces of work that depend on nothing but the weights.
 std::size_t pieces_to_pack(const std::vector<Group>& groups, std::size_t in);

@@ -114,6 +114,7 @@ ENLARGE_FORCE_INLINE WideInts broadcast_pair(const std::int16_t* p) {
 #include "kernels/body/blocks.inl.hpp"
 #include "kernels/body/tensors.inl.hpp"
 #include "kernels/body/attention.inl.hpp"
+#include "kernels/body/planes.inl.hpp"
 #include "kernels/body/fill.inl.hpp"
 
 // quantise_*, to_half and from_half stay those of AVX2, which the table holds already: they wait for memory.

@@ -24,8 +24,12 @@ void fill_bodies(KernelTable& t) {
     t.depthwise_f32 = depthwise;
     t.map_f32 = map_numbers;
     t.norm_f32 = normalise;
+    t.sum_f32_f64 = sum_pixels;
     t.softmax_f32 = softmax;
     t.attention_f32 = attention;
+    t.transpose_f32 = transpose;
+    t.winograd_lines_f32 = winograd_lines;
+    t.planes_f32 = planes;
     t.shuffle_line_f32 = shuffle_line;
     t.all_finite_f32 = all_finite;
 }

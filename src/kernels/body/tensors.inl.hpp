@@ -47,12 +47,15 @@ void map_numbers(Map f, const float* x, std::size_t n, float* y) {
     }
 }
 
-ENLARGE_FORCE_INLINE float sum_of(vf x) {
-    float lanes[kWidth];
-    store(lanes, x);
-    float sum = 0;
-    for (int i = 0; i < kWidth; ++i) sum += lanes[i];
-    return sum;
+// The sum of all numbers of a vector, in each of them.
+ENLARGE_FORCE_INLINE vf sum_of(vf x) {
+    using Places = std::int32_t __attribute__((vector_size(sizeof(vf))));
+    ENLARGE_UNROLL for (int n = kWidth / 2; n > 0; n /= 2) {
+        Places places{};
+        ENLARGE_UNROLL for (int i = 0; i < kWidth; ++i) places[i] = (i + n) % kWidth;
+        x = x + __builtin_shuffle(x, places);
+    }
+    return x;
 }
 
 void normalise(Norm norm, const float* x, std::ptrdiff_t stride, int pixels, int channels, float epsilon,
@@ -69,7 +72,7 @@ void normalise(Norm norm, const float* x, std::ptrdiff_t stride, int pixels, int
         if (norm == Norm::layer) {
             vf sum = last;
             for (int c = 0; c < whole; c += kWidth) sum = sum + load(x + c);
-            mean = set1(sum_of(sum) / count);
+            mean = sum_of(sum) * set1(1 / count);
         }
         const vf off = (last - mean) * inside;
         vf squares = off * off;
@@ -77,7 +80,9 @@ void normalise(Norm norm, const float* x, std::ptrdiff_t stride, int pixels, int
             const vf d = load(x + c) - mean;
             squares = fma(d, d, squares);
         }
-        const float sum = sum_of(squares);
+        float sums[kWidth];
+        store(sums, sum_of(squares));
+        const float sum = sums[0];
         const float root = __builtin_sqrtf(norm == Norm::l2 ? sum : sum / count + epsilon);
         const vf by = set1(1 / (norm == Norm::l2 && root < epsilon ? epsilon : root));
         for (int c = 0; c < whole; c += kWidth)
@@ -85,6 +90,39 @@ void normalise(Norm norm, const float* x, std::ptrdiff_t stride, int pixels, int
         if (whole < channels) store(y + whole, fma(off * by, load(scale + whole), load(shift + whole)));
         for (int c = whole < channels ? whole + kWidth : whole; c < padded; ++c) y[c] = 0;
     }
+}
+
+// kBlocks vectors of channels at a time: enough sums to hide how long one takes.
+template <int kBlocks, bool kSquares>
+void sum_channels(const float* x, std::ptrdiff_t stride, int pixels, const double* mean, double* sums) {
+    using vd = double __attribute__((vector_size(2 * sizeof(vf)), aligned(8), may_alias));
+    vd acc[kBlocks], off[kBlocks];
+    ENLARGE_UNROLL for (int b = 0; b < kBlocks; ++b) {
+        acc[b] = *reinterpret_cast<const vd*>(sums + b * kWidth);
+        if constexpr (kSquares) off[b] = *reinterpret_cast<const vd*>(mean + b * kWidth);
+    }
+    for (int p = 0; p < pixels; ++p, x += stride)
+        ENLARGE_UNROLL for (int b = 0; b < kBlocks; ++b) {
+            vd value = __builtin_convertvector(load(x + b * kWidth), vd);
+            if constexpr (kSquares) {
+                value = value - off[b];
+                value = value * value;
+            }
+            acc[b] = acc[b] + value;
+        }
+    ENLARGE_UNROLL for (int b = 0; b < kBlocks; ++b) *reinterpret_cast<vd*>(sums + b * kWidth) = acc[b];
+}
+
+void sum_pixels(const float* x, std::ptrdiff_t stride, int pixels, int channels, const double* mean, double* sums) {
+    const auto blocks = [&]<int kBlocks>(int c) ENLARGE_INLINE {
+        if (mean)
+            sum_channels<kBlocks, true>(x + c, stride, pixels, mean + c, sums + c);
+        else
+            sum_channels<kBlocks, false>(x + c, stride, pixels, nullptr, sums + c);
+    };
+    int c = 0;
+    for (; c + 2 * kWidth <= channels; c += 2 * kWidth) blocks.template operator()<2>(c);
+    if (c < channels) blocks.template operator()<1>(c);
 }
 
 void softmax(float* x, int rows, int n, std::ptrdiff_t stride, float scale, const float* bias, std::ptrdiff_t bias_stride) {
@@ -106,7 +144,7 @@ void softmax(float* x, int rows, int n, std::ptrdiff_t stride, float scale, cons
             store(x + i, e);
             sums = sums + e;
         }
-        const vf by = set1(1 / sum_of(sums));
+        const vf by = set1(1.0F) / sum_of(sums);
         for (int i = 0; i < n; i += kWidth) store(x + i, load(x + i) * by);
     }
 }

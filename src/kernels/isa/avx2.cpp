@@ -90,6 +90,7 @@ ENLARGE_FORCE_INLINE void dot(WideInts& acc, WideInts a, WideInts w) {
 #include "kernels/body/halves.inl.hpp"
 #include "kernels/body/tensors.inl.hpp"
 #include "kernels/body/attention.inl.hpp"
+#include "kernels/body/planes.inl.hpp"
 #include "kernels/body/fill.inl.hpp"
 
 ENLARGE_FORCE_INLINE __m256i to_int(__m256 x, __m256 max) {  // NaN gives 0

@@ -79,6 +79,7 @@ void gemm_i16(const std::int16_t* a, int tiles, int k, const std::int16_t* w, in
 #include "kernels/body/halves.inl.hpp"
 #include "kernels/body/tensors.inl.hpp"
 #include "kernels/body/attention.inl.hpp"
+#include "kernels/body/planes.inl.hpp"
 #include "kernels/body/fill.inl.hpp"
 
 ENLARGE_FORCE_INLINE uint32x4_t to_int(vf x, vf most) {  // NaN gives 0: maxnm takes the number

@@ -46,11 +46,18 @@ public:
         const int of = together ? channels : shape_.size;
         const std::int64_t rows = keys * 2 * of, strip = std::int64_t{shape_.size} * strip_;
         Memory memory;
-        memory.rows = scratch.floats(rows + keys * strip_ + 2 * strip);
+        memory.rows = scratch.floats(rows + keys * strip_ + 2 * strip + 2 * std::int64_t{shape_.size});
         memory.scores = memory.rows + rows;
         memory.q = memory.scores + keys * strip_;
         memory.out = memory.q + strip;
+        memory.zeros = memory.out + strip;
+        memory.nowhere = memory.zeros + shape_.size;
+        std::fill_n(memory.zeros, shape_.size, 0.0F);
         memory.bias.resize(static_cast<std::size_t>(keys));
+        memory.rows_of_queries.resize(at(strip_));
+        memory.results_of_queries.resize(at(strip_));
+        memory.rows_of_channels.resize(at(shape_.size));
+        memory.results.resize(at(shape_.size));
         if (together) copy_keys(group, 0, channels, memory.rows);
         for (int head = 0; head < shape_.heads; ++head) {
             if (!together) copy_keys(group, std::ptrdiff_t{head} * shape_.size, shape_.size, memory.rows);
@@ -64,7 +71,11 @@ private:
 
     struct Memory {
         float *rows, *scores, *q, *out;
+        float *zeros, *nowhere;  // for queries that are none
         std::vector<const float*> bias;  // by key
+        // What is transposed: of queries and by channel, to and from the strip.
+        std::vector<const float*> rows_of_queries, results;
+        std::vector<float*> rows_of_channels, results_of_queries;
     };
 
     // Of each key `count` channels from `first` on; after all of them as many of each value.
@@ -92,35 +103,40 @@ private:
             memory.bias[j] = table + bias.key[static_cast<std::size_t>(group.keys[j].place)];
         for (std::size_t strip = 0; strip < bias.strip.size(); ++strip) {
             const int first = static_cast<int>(strip) * strip_;
-            if (!take(group, head, first, memory.q)) continue;
+            if (!take(group, head, first, memory)) continue;
             kernels_.attention_f32(memory.q, keys, values, of, static_cast<int>(group.keys.size()), shape_.size,
                                    memory.bias.data(), bias.strip[strip], memory.scores, memory.out);
-            put(group, head, first, memory.out);
+            put(group, head, first, memory);
         }
     }
 
     // A strip of queries, scaled; whether there are any.
-    bool take(const Group& group, int head, int first, float* q) const {
-        const int n = std::min(strip_, static_cast<int>(group.queries.size()) - first);
+    bool take(const Group& group, int head, int first, Memory& memory) const {
         bool any = false;
         for (int i = 0; i < strip_; ++i) {
-            const float* const pixel = i < n ? group.queries[static_cast<std::size_t>(first + i)].pixel : nullptr;
+            const float* const pixel = query(group, first + i).pixel;
             any = any || pixel;
-            if (pixel)
-                for (int c = 0; c < shape_.size; ++c) q[c * strip_ + i] = pixel[head * shape_.size + c] * shape_.scale;
-            else
-                for (int c = 0; c < shape_.size; ++c) q[c * strip_ + i] = 0;
+            memory.rows_of_queries[at(i)] = pixel ? pixel + std::ptrdiff_t{head} * shape_.size : memory.zeros;
         }
+        for (int c = 0; c < shape_.size; ++c) memory.rows_of_channels[at(c)] = memory.q + std::ptrdiff_t{c} * strip_;
+        if (any)
+            kernels_.transpose_f32(memory.rows_of_queries.data(), strip_, shape_.size, shape_.scale,
+                                   memory.rows_of_channels.data());
         return any;
     }
 
-    void put(const Group& group, int head, int first, const float* from) const {
-        const int n = std::min(strip_, static_cast<int>(group.queries.size()) - first);
-        for (int i = 0; i < n; ++i) {
-            float* const to = group.queries[static_cast<std::size_t>(first + i)].out;
-            if (!to) continue;
-            for (int c = 0; c < shape_.size; ++c) to[head * shape_.size + c] = from[c * strip_ + i];
+    void put(const Group& group, int head, int first, Memory& memory) const {
+        for (int i = 0; i < strip_; ++i) {
+            float* const to = query(group, first + i).out;
+            memory.results_of_queries[at(i)] = to ? to + std::ptrdiff_t{head} * shape_.size : memory.nowhere;
         }
+        for (int c = 0; c < shape_.size; ++c) memory.results[at(c)] = memory.out + std::ptrdiff_t{c} * strip_;
+        kernels_.transpose_f32(memory.results.data(), shape_.size, strip_, 1, memory.results_of_queries.data());
+    }
+
+    static std::size_t at(int i) { return static_cast<std::size_t>(i); }
+    static Group::Query query(const Group& group, int i) {
+        return at(i) < group.queries.size() ? group.queries[at(i)] : Group::Query{};
     }
 
     const KernelTable& kernels_;

@@ -10,13 +10,6 @@ namespace {
 
 constexpr int kRun = 96;  // pixels of a row that a thread takes: a multiple of what kernels hold beside each other
 
-Epilogue epilogue_of(const Convolution& c, std::size_t at) {
-    Epilogue e = c.epilogue;
-    e.bias = c.bias.data() + at;
-    e.slope = c.slope.data() + at;
-    return e;
-}
-
 int residual_count(const Convolution& c) { return c.epilogue.activation == Activation::gate ? 1 : c.epilogue.residuals; }
 
 // What a convolution reads for row y of its result from column x on.
@@ -44,6 +37,7 @@ void Compute::convolve() const {
     switch (c.kind) {
         case Convolution::Kind::direct: return direct(c);
         case Convolution::Kind::winograd: return winograd(c);
+        case Convolution::Kind::parts: return parts(c);
         case Convolution::Kind::depthwise: return depthwise(c);
         case Convolution::Kind::grouped: return grouped(c);
     }
@@ -66,7 +60,7 @@ void Compute::direct(const Convolution& c) const {
                 to.residual_stride[r] = from.padded();
             }
             kernels().conv_f32(taps, c.weights.as<const float>() + group.weights, group.blocks,
-                               epilogue_of(c, static_cast<std::size_t>(group.channel)), to);
+                               c.epilogue_at(group.channel), to);
         }
         if (c.map) {
             float* const made = out.pixel(y, x);
@@ -78,6 +72,29 @@ void Compute::direct(const Convolution& c) const {
         const int x = static_cast<int>(i % runs) * kRun;
         pixels(static_cast<int>(i / runs), x, std::min(kRun, out.width() - x));
     });
+}
+
+Target<float> Compute::blocks_of(const Convolution& c, const Group& group, int x, int y, int n) const {
+    Target<float> to;
+    to.width = std::min(4 * n, out.width() - x);
+    to.height = std::min(4, out.height() - y);
+    to.stride = out.padded();
+    for (int i = 0; i < to.height; ++i) {
+        to.out[i] = out.pixel(y + i, x) + group.channel;
+        for (int r = 0; r < residual_count(c); ++r) {
+            const Tensor& from = in[static_cast<std::size_t>(r) + 1];
+            to.residual[r][i] = from.pixel(y + i, x) + group.channel;
+            to.residual_stride[r] = from.padded();
+        }
+    }
+    return to;
+}
+
+void Compute::map_blocks(const Convolution& c, int x, int y, int n) const {
+    if (!c.map) return;
+    const auto floats = static_cast<std::size_t>(std::min(4 * n, out.width() - x)) * static_cast<std::size_t>(out.padded());
+    for (int i = 0; i < 4 && y + i < out.height(); ++i)
+        kernels().map_f32(*c.map, out.pixel(y + i, x), floats, out.pixel(y + i, x));
 }
 
 // Batches of blocks beside each other in a band of four rows, as the streaming engine has them.
@@ -120,28 +137,12 @@ void Compute::winograd(const Convolution& c) const {
             for (std::ptrdiff_t p = 0; p < 36; ++p)
                 kernels().gemm_f32(v + p * v_stride, count, channels, weights + p * channels * width, group.blocks, m + p * m_stride);
             for_runs([&](int x, int y, int n, int index) {
-                Target<float> to;
-                to.width = std::min(4 * n, out.width() - x);
-                to.height = std::min(4, out.height() - y);
-                to.stride = out.padded();
-                for (int i = 0; i < to.height; ++i) {
-                    to.out[i] = out.pixel(y + i, x) + group.channel;
-                    for (int r = 0; r < residual_count(c); ++r) {
-                        const Tensor& from = in[static_cast<std::size_t>(r) + 1];
-                        to.residual[r][i] = from.pixel(y + i, x) + group.channel;
-                        to.residual_stride[r] = from.padded();
-                    }
-                }
+                const Target<float> to = blocks_of(c, group, x, y, n);
                 kernels().winograd_output_f32(m + std::ptrdiff_t{index} * width, m_stride, n, group.blocks,
-                                              epilogue_of(c, static_cast<std::size_t>(group.channel)), to);
+                                              c.epilogue_at(group.channel), to);
             });
         }
-        if (!c.map) return;
-        for_runs([&](int x, int y, int n, int) {
-            const auto floats = static_cast<std::size_t>(std::min(4 * n, out.width() - x)) * static_cast<std::size_t>(out.padded());
-            for (int i = 0; i < 4 && y + i < out.height(); ++i)
-                kernels().map_f32(*c.map, out.pixel(y + i, x), floats, out.pixel(y + i, x));
-        });
+        for_runs([&](int x, int y, int n, int) { map_blocks(c, x, y, n); });
     });
 }
 
@@ -172,9 +173,8 @@ void Compute::grouped(const Convolution& c) const {
             to.height = 1;
             for (const Group& group : c.groups) {
                 to.out[0] = line + group.channel;
-                const std::size_t at = static_cast<std::size_t>(g) * static_cast<std::size_t>(c.out_group) + static_cast<std::size_t>(group.channel);
                 kernels().conv_f32(taps, c.weights.as<const float>() + static_cast<std::size_t>(g) * c.group_weights + group.weights,
-                                   group.blocks, epilogue_of(c, at), to);
+                                   group.blocks, c.epilogue_at(g * c.out_group + group.channel), to);
             }
             for (int x = 0; x < out.width(); ++x)
                 std::copy_n(line + std::ptrdiff_t{x} * c.out_group, real, out.pixel(y, x) + std::ptrdiff_t{g} * real);

@@ -26,11 +26,14 @@ struct Convolution {
     enum class Kind {
         direct,     // output by output
         winograd,   // F(4x4,3x3)
+        parts,      // a large kernel as a sum of such ones, three rows and columns each
         depthwise,  // each channel by itself
         grouped,    // groups of channels, direct
     };
     Kind kind = Kind::direct;
-    op::Conv2d op;             // without its numbers
+    op::Conv2d op;             // without its numbers; of parts, with zeros below and to the right up to whole parts
+    // Whether blocks of 4x4 results are computed as one.
+    [[nodiscard]] bool in_blocks() const { return kind == Kind::winograd || kind == Kind::parts; }
     int in_group = 0;          // channels of the input that an output sums, padded where there is one group
     int out_group = 0;         // outputs of a group, padded
     std::vector<Group> groups; // of output channels, of each group of the convolution
@@ -39,6 +42,13 @@ struct Convolution {
     std::vector<float> bias, slope;  // padded; one after another for groups of the convolution
     Epilogue epilogue;         // without pointers
     std::optional<Map> map;    // what follows number by number
+    // From output `channel` on.
+    [[nodiscard]] Epilogue epilogue_at(int channel) const {
+        Epilogue e = epilogue;
+        e.bias = bias.data() + channel;
+        e.slope = slope.data() + channel;
+        return e;
+    }
 };
 
 // What is added to an attention's scores, as KernelTable::attention_f32 wants it: of a head and a strip of queries, key

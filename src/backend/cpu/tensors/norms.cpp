@@ -16,13 +16,12 @@ void across_channels(const Compute& c, Norm norm, float epsilon) {
     });
 }
 
-// For each channel the sum of of(number, channel) over all pixels.
-template <class Of>
-std::vector<double> sums(const Compute& c, Of of) {
+// For each channel the sum over all pixels, or that of the squares of what they are off `mean`.
+std::vector<double> sums(const Compute& c, const double* mean = nullptr) {
     const Tensor& x = c.a();
-    RowSums rows(x.height(), x.channels());
+    RowSums rows(c.kernels(), x.height(), x.padded());
     c.parallel(x.height(), [&](std::int64_t y, Scratch&) {
-        rows.add(static_cast<int>(y), x.row(static_cast<int>(y)), x.padded(), x.width(), of);
+        rows.add(static_cast<int>(y), x.row(static_cast<int>(y)), x.width(), mean);
     });
     return rows.total();
 }
@@ -36,12 +35,11 @@ void across_pixels(const Compute& c, int groups, float epsilon) {
         for (std::size_t k = 0; k < channels; ++k) group[k / each] += of[k] / count;
         return group;
     };
-    const std::vector<double> mean = gather(sums(c, [](double x, std::size_t) { return x; }));
-    const std::vector<double> variance = gather(sums(c, [&](double x, std::size_t k) {
-        const double off = x - mean[k / each];
-        return off * off;
-    }));
     const auto padded = static_cast<std::size_t>(c.out.padded());
+    const std::vector<double> mean = gather(sums(c));
+    std::vector<double> of_channel(padded, 0.0);
+    for (std::size_t k = 0; k < channels; ++k) of_channel[k] = mean[k / each];
+    const std::vector<double> variance = gather(sums(c, of_channel.data()));
     std::vector<float> scale(padded, 0.0F), shift(padded, 0.0F);
     for (std::size_t k = 0; k < channels; ++k) {
         const double by = c.step.scale[k] / std::sqrt(variance[k / each] + double{epsilon});
@@ -66,13 +64,13 @@ void Compute::operator()(const op::GroupNorm& op) const { return across_pixels(*
 void Compute::operator()(const op::InstanceNorm& op) const { return across_pixels(*this, out.channels(), op.epsilon); }
 
 void Compute::operator()(const op::GlobalMean&) const {
-    put_mean(sums(*this, [](double x, std::size_t) { return x; }), std::int64_t{a().width()} * a().height(), out);
+    put_mean(sums(*this), std::int64_t{a().width()} * a().height(), out);
 }
 
 void put_mean(const std::vector<double>& sums, std::int64_t pixels, const Tensor& to) {
     float* const numbers = to.row(0);
     std::fill(numbers, numbers + to.padded(), 0.0F);
-    for (std::size_t k = 0; k < sums.size(); ++k) numbers[k] = static_cast<float>(sums[k] / static_cast<double>(pixels));
+    for (std::size_t k = 0; k < static_cast<std::size_t>(to.channels()); ++k) numbers[k] = static_cast<float>(sums[k] / static_cast<double>(pixels));
 }
 
 }  // namespace enlarge::cpu::tensors

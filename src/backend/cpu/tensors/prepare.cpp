@@ -45,6 +45,15 @@ bool is_winograd(const op::Conv2d& conv) {
            small(conv.pad_right);
 }
 
+constexpr int kPart = 3;           // rows and columns of a part of a kernel
+constexpr int kMostInParts = 128;  // channels: their planes are to stay in a cache
+
+// A kernel of which F(4x4,3x3) takes few enough parts.
+bool is_large(const op::Conv2d& conv) {
+    return conv.kernel_h >= 5 && conv.kernel_w >= 5 && conv.stride_h == 1 && conv.stride_w == 1 &&
+           conv.dilation_h == 1 && conv.dilation_w == 1 && conv.groups == 1;
+}
+
 bool is_depthwise(const op::Conv2d& conv, int in, int out) { return conv.groups > 1 && conv.groups == in && in == out; }
 
 // Numbers as many as there are channels, with zeros behind them.
@@ -188,14 +197,26 @@ private:
             made.kind = Convolution::Kind::grouped;
         else if (is_winograd(op) && in >= lanes && out >= lanes && is_picture(what.shape))
             made.kind = Convolution::Kind::winograd;
-        // A single tap is read without the padding.
-        const bool single = op.kernel_h == 1 && op.kernel_w == 1;
-        made.in_group = op.groups > 1 || single ? in / op.groups : round_up(in, lanes);
+        else if (is_large(op) && in >= lanes && out >= lanes && in <= kMostInParts && is_picture(what.shape)) {
+            made.kind = Convolution::Kind::parts;
+            const auto whole = [](int& taps, int& pad) {
+                pad += round_up(taps, kPart) - taps;
+                taps = round_up(taps, kPart);
+            };
+            whole(made.op.kernel_h, made.op.pad_bottom);
+            whole(made.op.kernel_w, made.op.pad_right);
+        }
+        // A single tap is read without the padding, and so is what is much of it.
+        const bool alone = (op.kernel_h == 1 && op.kernel_w == 1) ||
+                           (made.kind == Convolution::Kind::direct && 4 * in <= 3 * round_up(in, lanes));
+        made.in_group = op.groups > 1 || alone ? in / op.groups : round_up(in, lanes);
         made.out_group = round_up(out / op.groups, lanes);
         if (made.kind == Convolution::Kind::depthwise) made.out_group = round_up(out, lanes);
-        widen(from, op, made.kind == Convolution::Kind::winograd);
+        widen(from, made.op, made.in_blocks());
         if (made.kind == Convolution::Kind::winograd)
             pack_winograd(made, op, in, out);
+        else if (made.kind == Convolution::Kind::parts)
+            pack_parts(made, op, in, out);
         else if (made.kind == Convolution::Kind::depthwise)
             pack_depthwise(made, op, out);
         else
@@ -204,10 +225,10 @@ private:
         return made;
     }
 
-    void widen(int from, const op::Conv2d& op, bool winograd) {
+    void widen(int from, const op::Conv2d& op, bool in_blocks) {
         Border& border = network_->border[static_cast<std::size_t>(from)];
         border.left = std::max(border.left, op.pad_left);
-        border.right = std::max({border.right, op.pad_right, winograd ? 4 : 0});
+        border.right = std::max(border.right, op.pad_right + (in_blocks ? 3 : 0));
     }
 
     void pack_direct(Convolution& made, const op::Conv2d& op, int in, int out) const {
@@ -258,6 +279,36 @@ private:
         made.weights = std::move(*block);
     }
 
+    // By part's row, position, output, part's column and input channel.
+    void pack_parts(Convolution& made, const op::Conv2d& op, int in, int out) const {
+        const int down = made.op.kernel_h / kPart, across = made.op.kernel_w / kPart, lanes = kernels_.lanes;
+        const int deep = made.in_group;
+        made.groups = make_groups(made.out_group, lanes, 0);
+        const std::ptrdiff_t of_output = std::ptrdiff_t{across} * deep, of_position = of_output * made.out_group;
+        made.weights = Block(static_cast<std::size_t>(36 * down * of_position) * sizeof(float));
+        auto* const packed = made.weights.as<float>();
+        const std::ptrdiff_t taps = std::ptrdiff_t{op.kernel_h} * op.kernel_w;
+        for_all(pool_, static_cast<std::size_t>(down * made.out_group), [&](std::size_t piece) {
+            const int row = static_cast<int>(piece) / made.out_group, o = static_cast<int>(piece) % made.out_group;
+            std::vector<float> part(static_cast<std::size_t>(lanes) * kPart * kPart);
+            std::vector<const float*> of_channel;
+            for (int i = 0; i < lanes; ++i) of_channel.push_back(part.data() + std::ptrdiff_t{i} * kPart * kPart);
+            for (int column = 0; column < across; ++column)
+                for (int first = 0; first < deep; first += lanes) {
+                    std::fill(part.begin(), part.end(), 0.0F);
+                    float* to = part.data();
+                    for (int i = first; i < first + lanes; ++i)
+                        for (int y = kPart * row; y < kPart * (row + 1); ++y)
+                            for (int x = kPart * column; x < kPart * (column + 1); ++x, ++to)
+                                if (o < out && i < in && y < op.kernel_h && x < op.kernel_w)
+                                    *to = (*op.weights)[static_cast<std::size_t>((std::ptrdiff_t{o} * in + i) * taps + y * op.kernel_w + x)];
+                    kernels_.winograd_weights_f32(of_channel.data(), 1,
+                                                  packed + 36 * row * of_position + o * of_output + column * deep + first,
+                                                  of_position);
+                }
+        });
+    }
+
     void set_epilogue(Convolution& made, const op::Conv2d& op, int out, const Chain* chain) const {
         const int real = made.kind == Convolution::Kind::depthwise ? out : out / op.groups;
         for (int g = 0; g * real < out; ++g)
@@ -288,11 +339,14 @@ private:
         int blocks = 1;
         std::int64_t further = 0;
         for (const Step& step : network_->steps)
-            if (step.convolution && step.convolution->kind == Convolution::Kind::winograd) {
+            if (step.convolution && step.convolution->in_blocks()) {
                 const Extent& rows = node(step.operation).shape[1];
                 const auto mul = static_cast<int>(rows.h), div = static_cast<int>(rows.den);
                 blocks = std::lcm(blocks, 4 * div / std::gcd(4 * div, mul));
-                further += (3 * div + mul - 1) / mul;
+                const op::Conv2d& whole = step.convolution->op;
+                const op::Conv2d& own = *node(step.operation).as<op::Conv2d>();
+                const int more = std::max(whole.kernel_h - own.kernel_h, whole.kernel_w - own.kernel_w);
+                further += ((3 + more) * div + mul - 1) / mul;
             }
         const Graph& graph = network_->graph;
         network_->alignment = std::lcm(graph.size_multiple(), blocks);
@@ -310,9 +364,12 @@ private:
             WorkStep work{step.node, step.inputs, {}, !step.plain && std::holds_alternative<op::GlobalMean>(op), 0};
             for (std::size_t k = 0; k < step.inputs.size(); ++k)
                 work.reads.push_back(k < node(step.operation).inputs.size() ? traits(op).reads(op, k) : Reads{});
-            // Whole blocks are computed as one.
-            if (step.convolution && step.convolution->kind == Convolution::Kind::winograd)
+            // Whole blocks are computed as one, of whole parts.
+            if (step.convolution && step.convolution->in_blocks()) {
+                const Operation whole = step.convolution->op;
+                work.reads[0] = traits(whole).reads(whole, 0);
                 work.reads[0].rows.block = work.reads[0].columns.block = 4;
+            }
             const auto sides = [&](int i) { return at(node(i).shape, {side, side}).value_or(std::vector<std::int64_t>(node(i).shape.size(), 0)); };
             std::vector<std::vector<std::int64_t>> inputs;
             for (const int from : node(step.operation).inputs) inputs.push_back(sides(from));

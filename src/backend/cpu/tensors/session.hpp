@@ -48,15 +48,17 @@ private:
 // change nothing, nor tiles that come from left to right.
 class RowSums {
 public:
-    RowSums(int rows, int channels)
-        : rows_(static_cast<std::size_t>(rows)), channels_(static_cast<std::size_t>(channels)), sums_(rows_ * channels_, 0.0) {}
+    // `channels`: padded.
+    RowSums(const KernelTable& kernels, int rows, int channels)
+        : kernels_(kernels), rows_(static_cast<std::size_t>(rows)), channels_(static_cast<std::size_t>(channels)),
+          sums_(rows_ * channels_, 0.0) {}
 
-    // Adds of(number, channel) of `count` pixels beside each other to a row's sums. Different rows at the same time.
-    template <class Of>
-    void add(int row, const float* pixel, std::ptrdiff_t padded, int count, Of of) {
-        double* const sum = sums_.data() + static_cast<std::size_t>(row) * channels_;
-        for (int x = 0; x < count; ++x, pixel += padded)
-            for (std::size_t k = 0; k < channels_; ++k) sum[k] += of(double{pixel[k]}, k);
+    // Adds `count` pixels beside each other to a row's sums, or the squares of what they are off `mean`. Different rows
+    // at the same time.
+    void add(int row, const float* pixel, int count, const double* mean = nullptr) {
+        const auto channels = static_cast<int>(channels_);
+        kernels_.sum_f32_f64(pixel, channels, count, channels, mean,
+                             sums_.data() + static_cast<std::size_t>(row) * channels_);
     }
 
     [[nodiscard]] std::vector<double> total() const {
@@ -67,6 +69,7 @@ public:
     }
 
 private:
+    const KernelTable& kernels_;
     std::size_t rows_, channels_;
     std::vector<double> sums_;
 };
@@ -167,8 +170,13 @@ struct Compute {
     void convolve() const;
     void direct(const Convolution& c) const;
     void winograd(const Convolution& c) const;
+    // Where n blocks from (x, y) on go, and what is done to their numbers then.
+    [[nodiscard]] Target<float> blocks_of(const Convolution& c, const Group& group, int x, int y, int n) const;
+    void map_blocks(const Convolution& c, int x, int y, int n) const;
     void depthwise(const Convolution& c) const;
     void grouped(const Convolution& c) const;
+    // parts.cpp
+    void parts(const Convolution& c) const;
 
     // pixels.cpp
     void operator()(const op::Prelu& op) const;

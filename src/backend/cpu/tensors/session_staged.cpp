@@ -73,7 +73,8 @@ private:
         std::vector<RowSums> sums;
         for (const int s : stage.sums) {
             const auto sides = enlarge::at(shape(input_of(s)), picture_);
-            sums.emplace_back(static_cast<int>((*sides)[1]), static_cast<int>((*sides)[0]));
+            sums.emplace_back(run_.kernels_, static_cast<int>((*sides)[1]),
+                              round_up(static_cast<int>((*sides)[0]), run_.kernels_.lanes));
         }
         for (const int node : stage.keeps) run_.clear_borders(at(whole_, node));
         const TileGrid grid(picture_, plan_.cores[k]);
@@ -175,7 +176,7 @@ private:
         const Tensor& tile = at(run_.tensors_, node);
         run_.parallel(to.height, [&](std::int64_t row, Scratch&) {
             const int y = static_cast<int>(row);
-            sums.add(to.y + y, tile.pixel(from.y + y, from.x), tile.padded(), to.width, [](double x, std::size_t) { return x; });
+            sums.add(to.y + y, tile.pixel(from.y + y, from.x), to.width);
         });
     }
 
