@@ -55,7 +55,9 @@ def main():
         program = f"{scratch}/tests"
         done = subprocess.run([COMPILER, "-static", "-o", program, *made, "-lpthread"], capture_output=True, text=True)
         if check("the tests are linked", done.returncode == 0, done.stderr):
-            done = subprocess.run([EMULATOR, program, "--gtest_brief=1"], capture_output=True, text=True)
+            # Measuring which precision to take would last for hours there.
+            tests = "--gtest_filter=kernels.*:*cpu_tensors*compute*:cpu.equals_the_reference*"
+            done = subprocess.run([EMULATOR, program, "--gtest_brief=1", tests], capture_output=True, text=True)
             print(done.stdout[-400:])
             check("they pass", done.returncode == 0 and "PASSED" in done.stdout, done.stdout + done.stderr)
     return finish()
