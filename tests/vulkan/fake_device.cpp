@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "backend/vulkan/kernels.hpp"
 #include "backend/vulkan/matrix_kernel.hpp"
 
 namespace enlarge::test {
@@ -200,7 +201,11 @@ VKAPI_ATTR VkResult VKAPI_CALL create_module(VkDevice device, const VkShaderModu
     VkShaderModuleCreateInfo real = *info;
     std::vector<char> bytes;
     if (emulates() && vulkan::has_matrices({info->pCode, info->codeSize / 4})) {
-        std::ifstream file(ENLARGE_EMULATED_KERNEL, std::ios::binary);
+        const auto winograd = vulkan::with_matrices(
+            vulkan::find_kernel("tensor_winograd", vulkan::Numbers::matrix)->code, fake().emulated);
+        const bool same = std::equal(winograd.begin(), winograd.end(), info->pCode, info->pCode + info->codeSize / 4);
+        const char* const name = same ? "tensor_winograd.spv" : "tensor_conv3.spv";
+        std::ifstream file(std::string(ENLARGE_EMULATED_KERNELS) + name, std::ios::binary);
         bytes.assign(std::istreambuf_iterator<char>(file), {});
         real.codeSize = bytes.size();
         real.pCode = reinterpret_cast<const std::uint32_t*>(bytes.data());

@@ -5,7 +5,7 @@ layout(constant_id = 5) const int kColumns = 16;
 layout(constant_id = 6) const int kDepth = 16;
 const int kSubgroup = 1;
 
-#define SUBGROUP int(gl_LocalInvocationIndex)
+#define SUBGROUP gl_LocalInvocationIndex
 
 struct MatrixA { float v[kRows * kDepth]; };
 struct MatrixB { float v[kDepth * kColumns]; };
@@ -14,7 +14,7 @@ struct MatrixC { float v[kRows * kColumns]; };
 #define LOAD_A(a, from, at, stride) \
     for (int i = 0; i < kRows * kDepth; ++i) a.v[i] = float(from[(at) + i / kDepth * (stride) + i % kDepth])
 #define LOAD_SHARED_B(b, from, at, stride) \
-    for (int i = 0; i < kDepth * kColumns; ++i) b.v[i] = float(from[(at) + i / kColumns * (stride) + i % kColumns])
+    for (int i = 0; i < kDepth * kColumns; ++i) b.v[i] = float(from[(at) + i % kColumns * (stride) + i / kColumns])
 #define STORE_SHARED_C(c, to, at, stride) \
     for (int i = 0; i < kRows * kColumns; ++i) to[(at) + i / kColumns * (stride) + i % kColumns] = c.v[i]
 #define CLEAR_C(c) \

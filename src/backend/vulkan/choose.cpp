@@ -43,6 +43,17 @@ Choice by_winograd(const tensors::FusedConv& p, const Facts& facts, Form form) {
     return {"tensor_winograd", static_cast<std::uint64_t>(items), 36.0 * 16 * outs * p.channels, true, form};
 }
 
+Choice by_direct_matrices(const tensors::FusedConv& p, const Facts& facts, Form form) {
+    const WinogradShape shape = direct_shape(facts, p.out_channels);
+    form.threads = shape.threads;
+    form.outs = shape.outs;
+    form.chunk = shape.chunk;
+    const std::int64_t tiles = std::int64_t{(p.width + 15) / 16} * ((p.height + 15) / 16);
+    const auto outs = static_cast<int>(shape.outs);
+    const std::int64_t items = tiles * ((p.out_channels + outs - 1) / outs);
+    return {"tensor_conv3", static_cast<std::uint64_t>(items), 9.0 * 16 * 16 * outs * p.channels, true, form};
+}
+
 Choice by_conv3(const tensors::FusedConv& p, const Form& form) {
     const int outs = static_cast<int>(form.threads / 8);
     const std::int64_t tiles = std::int64_t{(p.width + kWide - 1) / kWide} * ((p.height + kHigh - 1) / kHigh);
@@ -67,7 +78,13 @@ Choice choose_kernel(tensors::Call& call, const Facts& facts, const Winograd& wi
         std::memcpy(call.parameters.data(), &p, sizeof p);
         return by_winograd(p, facts, plain.form);
     }
-    const Form form = conv3_form(p, facts, plain.form);
+    if (const auto it = winograd.direct.find(p.weights - weights); it != winograd.direct.end()) {
+        p.weights = weights + it->second;
+        std::memcpy(call.parameters.data(), &p, sizeof p);
+        return by_direct_matrices(p, facts, plain.form);
+    }
+    Form form = conv3_form(p, facts, plain.form);
+    if (numbers == Numbers::matrix) form.numbers = Numbers::stored_fp16;  // matrices are too large for this layer
     return shared_bytes(form) > facts.limits.maxComputeSharedMemorySize ? plain : by_conv3(p, form);
 }
 

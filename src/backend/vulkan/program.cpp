@@ -86,7 +86,7 @@ bool has_half_sums(const Graph& graph, const Facts& facts) {
 }
 
 bool has_matrix_products(const Graph& graph, const Facts& facts) {
-    return has_winograd(graph, facts, Numbers::matrix);
+    return has_winograd(graph, facts, Numbers::matrix) || has_direct(graph, facts, Numbers::matrix);
 }
 
 std::int64_t VulkanProgram::memory_bytes(Size tile) const {
@@ -168,7 +168,8 @@ Result<std::shared_ptr<Shared>> on_device(std::shared_ptr<Device> device, const 
     std::uint64_t most = 0;
     for (const Node& node : graph.nodes())
         std::visit([&](const auto& op) { most = std::max(most, largest(op)); }, node.op);
-    if (!shared->winograd.weights.empty()) most *= 6;  // 36 numbers for 9, or halves with channels filled up
+    const bool other_form = !shared->winograd.weights.empty() || !shared->winograd.direct.empty();
+    if (other_form) most *= 6;  // 36 numbers for 9, or halves with channels filled up
     if (most > range)
         return Error{Errc::unsupported, shared->device->facts().name + ": " + std::to_string(most) +
                                             " bytes of weights in one layer; at most " + std::to_string(range) +

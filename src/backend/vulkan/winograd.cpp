@@ -142,19 +142,52 @@ std::optional<Layout> layout_of(const Graph& graph, const Facts& facts, Numbers 
     return Layout{std::move(blocks), tiles ? whole : kWholePicture, alignment};
 }
 
+// 16 outputs x 16 inputs x 9 taps x the 16x16, halves, from a multiple of 16 bytes on.
+void append_direct(const Values& weights, std::size_t out, std::vector<float>& values) {
+    constexpr std::size_t taps = 9, m = kMatrix;
+    const std::size_t in = weights->size() / (taps * out), deep = (in + m - 1) / m, first = values.size();
+    values.resize(first + (out + m - 1) / m * deep * taps * m * m / 2);
+    auto* const bytes = reinterpret_cast<std::byte*>(values.data() + first);
+    for (std::size_t o = 0; o < out; ++o)
+        for (std::size_t c = 0; c < in; ++c)
+            for (std::size_t k = 0; k < taps; ++k) {
+                const std::size_t at = (((o / m * deep + c / m) * taps + k) * m + o % m) * m + c % m;
+                put(bytes + at * 2, 2, (*weights)[(o * in + c) * taps + k]);
+            }
+}
+
+// Of one node's weights, behind the constants. Matrices are read sixteen bytes at a time.
+std::uint64_t next_place(tensors::Constants& constants) {
+    constants.values.resize((constants.values.size() + 3) / 4 * 4);
+    return constants.values.size() * sizeof(float);
+}
+
+bool fits_matrices(const Facts& facts, std::uint32_t threads, std::uint32_t shared) {
+    const VkPhysicalDeviceLimits& limits = facts.limits;
+    const std::uint32_t most = std::min(limits.maxComputeWorkGroupInvocations, limits.maxComputeWorkGroupSize[0]);
+    return facts.matrix.rows && threads <= std::min(most, facts.most_of_subgroups) && threads % facts.subgroup == 0 &&
+           shared <= limits.maxComputeSharedMemorySize;
+}
+
 }  // namespace
+
+WinogradShape direct_shape(const Facts& facts, int out_channels) {
+    constexpr WinogradShape wide{256, 64, kMatrix}, narrow{128, 32, kMatrix};
+    // 18x18 pixels of 16 channels as halves, sums of 16x16 pixels of 16 channels.
+    constexpr std::uint32_t shared = 2 * 18 * 18 * kMatrix + 4 * 16 * 16 * kMatrix;
+    if (fits_matrices(facts, wide.threads, shared) && out_channels > static_cast<int>(narrow.outs)) return wide;
+    return fits_matrices(facts, narrow.threads, shared) ? narrow : WinogradShape{};
+}
 
 WinogradShape winograd_shape(const Facts& facts, Numbers numbers, int out_channels) {
     const VkPhysicalDeviceLimits& limits = facts.limits;
     const std::uint32_t most = std::min(limits.maxComputeWorkGroupInvocations, limits.maxComputeWorkGroupSize[0]);
     const auto fits = [&](const WinogradShape& shape) {
-        if (numbers == Numbers::matrix &&
-            (!facts.matrix.rows || shape.threads > facts.most_of_subgroups || shape.threads % facts.subgroup))
-            return false;
+        if (numbers == Numbers::matrix) return fits_matrices(facts, shape.threads, shared_bytes(shape, numbers));
         return shape.threads <= most && shared_bytes(shape, numbers) <= limits.maxComputeSharedMemorySize;
     };
     if (numbers == Numbers::matrix) {
-        constexpr WinogradShape wide{512, 64, kMatrix}, narrow{256, 32, kMatrix};
+        constexpr WinogradShape wide{384, 64, kMatrix}, narrow{192, 32, kMatrix};
         if (fits(wide) && out_channels > static_cast<int>(narrow.outs)) return wide;
         return fits(narrow) ? narrow : WinogradShape{};
     }
@@ -173,9 +206,22 @@ bool has_winograd(const Graph& graph, const Facts& facts, Numbers numbers) {
     return layout_of(graph, facts, numbers).has_value();
 }
 
+bool has_direct(const Graph& graph, const Facts& facts, Numbers numbers) {
+    const std::vector<Node>& nodes = graph.nodes();
+    return numbers == Numbers::matrix && direct_shape(facts).threads > 0 && !has_winograd(graph, facts, numbers) &&
+           std::any_of(nodes.begin(), nodes.end(), suits);
+}
+
 Winograd add_winograd(const Graph& graph, const Facts& facts, tensors::Constants& constants, Numbers numbers) {
     Winograd made;
     const auto layout = layout_of(graph, facts, numbers);
+    if (!layout && has_direct(graph, facts, numbers))
+        for (const Node& node : graph.nodes()) {
+            if (!suits(node)) continue;
+            const Values& weights = node.as<op::Conv2d>()->weights;
+            if (made.direct.emplace(constants.places.at(weights->data()), next_place(constants)).second)
+                append_direct(weights, static_cast<std::size_t>(node.channels), constants.values);
+        }
     if (!layout) return made;
     made.halo = layout->halo;
     made.alignment = layout->alignment;
@@ -183,9 +229,7 @@ Winograd add_winograd(const Graph& graph, const Facts& facts, tensors::Constants
     for (std::size_t i = 0; i < nodes.size(); ++i) {
         if (!layout->blocks[i]) continue;
         const Values& weights = nodes[i].as<op::Conv2d>()->weights;
-        // Matrices are read sixteen bytes at a time.
-        constants.values.resize((constants.values.size() + 3) / 4 * 4);
-        if (made.weights.emplace(constants.places.at(weights->data()), constants.values.size() * sizeof(float)).second)
+        if (made.weights.emplace(constants.places.at(weights->data()), next_place(constants)).second)
             append(weights, static_cast<std::size_t>(nodes[i].channels), numbers, constants.values);
     }
     return made;

@@ -21,9 +21,14 @@ struct WinogradShape {
 };
 WinogradShape winograd_shape(const Facts& facts, Numbers numbers = Numbers::fp32, int out_channels = 1);
 
+// Of the kernel that multiplies matrices without Winograd (shaders/tensor_conv3_matrix.comp).
+WinogradShape direct_shape(const Facts& facts, int out_channels = 1);
+
 struct Winograd {
     // From where weights begin in the constants to where they do transformed, in bytes. Empty: it is not used.
     std::map<std::uint64_t, std::uint64_t> weights;
+    // The same for weights that lie as matrices and are not transformed, of networks that are computed without.
+    std::map<std::uint64_t, std::uint64_t> direct;
     int halo = 0, alignment = 1;  // as ProgramInfo's
 };
 
@@ -31,7 +36,10 @@ struct Winograd {
 // pay.
 bool has_winograd(const Graph& graph, const Facts& facts, Numbers numbers);
 
-// Puts transformed weights behind the constants of a network that has_winograd().
+// Whether it has convolutions for the kernel of direct_shape(), with numbers that call for it.
+bool has_direct(const Graph& graph, const Facts& facts, Numbers numbers);
+
+// Puts transformed weights behind the constants of a network that has_winograd(), else those of has_direct().
 Winograd add_winograd(const Graph& graph, const Facts& facts, tensors::Constants& constants, Numbers numbers);
 
 }  // namespace enlarge::vulkan

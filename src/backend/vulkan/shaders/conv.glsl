@@ -25,6 +25,14 @@ TENSOR(7, second)
 
 float bias_of(int o) { return p.bias_at.y != 0 ? bias[p.bias_at.x + uint(o)] : 0.0; }
 
+// Read always, at the tensor's beginning where a place is beyond it: with a branch for each, loads wait for one another.
+float pixel_at(int channel, int y, int x) {
+    const bool there = all(lessThan(uvec3(channel, y, x), uvec3(p.channels, p.height, p.width)));
+    const uint place = p.in_at.x + uint((channel * p.height + y) * p.width + x);
+    const float v = float(source[there ? place : p.in_at.x]);
+    return there ? v : 0.0;
+}
+
 // `v`: the sum with the bias.
 void finish(float v, int o, int y, int x) {
     if (kKind >= 0) v = activation(kKind, v, p.low, p.high, kKind == kPrelu ? slopes[p.slopes_at.x + uint(o)] : 0.0);

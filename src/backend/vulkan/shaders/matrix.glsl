@@ -13,7 +13,7 @@ layout(constant_id = 5) const int kColumns = 16;
 layout(constant_id = 6) const int kDepth = 16;
 layout(constant_id = 7) const int kSubgroup = 32;  // threads of one
 
-#define SUBGROUP int(gl_SubgroupID)
+#define SUBGROUP gl_SubgroupID
 
 // Bits of a number, the scope (of a subgroup), rows, columns, use.
 #define MATRIX(bits, rows, columns, use)                                                                    \
@@ -23,18 +23,19 @@ layout(constant_id = 7) const int kSubgroup = 32;  // threads of one
 #define MatrixB MATRIX(16, 3, 2, 1)
 #define MatrixC MATRIX(32, 1, 2, 2)
 
-// All by rows (0), `stride` numbers apart. What lies in shared memory is seen by the work group (scope 2): loads make
+// `order` 0: by rows, 1: by columns, `stride` numbers apart. What lies in shared memory is seen by the work group (scope 2): loads make
 // it visible, stores available, and it is not private (0x10, 0x8, 0x20).
-spirv_instruction(id = 4457) MatrixA load_a(spirv_by_reference float16_t from, int by_rows, int stride);
-spirv_instruction(id = 4457) MatrixB load_b(spirv_by_reference float16_t from, int by_rows, int stride,
+spirv_instruction(id = 4457) MatrixA load_a(spirv_by_reference float16_t from, int order, int stride);
+spirv_instruction(id = 4457) MatrixB load_b(spirv_by_reference float16_t from, int order, int stride,
                                             spirv_literal uint how, uint scope);
-spirv_instruction(id = 4458) void store_c(spirv_by_reference float to, MatrixC c, int by_rows, int stride,
+spirv_instruction(id = 4458) void store_c(spirv_by_reference float to, MatrixC c, int order, int stride,
                                           spirv_literal uint how, uint scope);
 spirv_instruction(id = 4459) MatrixC multiply_add(MatrixA a, MatrixB b, MatrixC c);
 spirv_instruction(id = 80) MatrixC filled_with(float v);
 
+// B by columns, whose numbers devices want together; A and C by rows.
 #define LOAD_A(a, from, at, stride) a = load_a(from[at], 0, stride)
-#define LOAD_SHARED_B(b, from, at, stride) b = load_b(from[at], 0, stride, 0x30u, 2u)
+#define LOAD_SHARED_B(b, from, at, stride) b = load_b(from[at], 1, stride, 0x30u, 2u)
 #define STORE_SHARED_C(c, to, at, stride) store_c(to[at], c, 0, stride, 0x28u, 2u)
 #define CLEAR_C(c) c = filled_with(0.0)
 #define MULTIPLY_ADD(a, b, c) c = multiply_add(a, b, c)

@@ -34,15 +34,15 @@ void load_pixels(int chunk, int x0, int y0) {
     for (int i = int(gl_LocalInvocationID.x); i < kChunk * kRows * kPitch; i += int(gl_WorkGroupSize.x)) {
         const int c = i / (kRows * kPitch), rest = i - c * kRows * kPitch, row = rest / kPitch;
         const int y = y0 + row - 1, x = x0 + rest - row * kPitch - 1, channel = chunk + c;
-        const bool inside = channel < p.channels && y >= 0 && x >= 0 && y < p.height && x < p.width;
-        pixels[i] =
-            NUMBER(inside ? float(source[p.in_at.x + uint((channel * p.height + y) * p.width + x)]) : 0.0);
+        pixels[i] = NUMBER(pixel_at(channel, y, x));
     }
 }
 
 float weight_of(int o, int c, int tap) {
-    if (o >= p.out_channels || c >= p.channels) return 0.0;
-    return weights[p.weights_at.x + uint((o * p.channels + c) * 9 + tap)];
+    const bool there = all(lessThan(ivec2(o, c), ivec2(p.out_channels, p.channels)));
+    const uint at = p.weights_at.x + uint((o * p.channels + c) * 9 + tap);
+    const float v = weights[there ? at : p.weights_at.x];
+    return there ? v : 0.0;
 }
 
 // In the order [channel][tap][output].

@@ -52,9 +52,9 @@ void load_pixels(int chunk, int x0, int y0) {
 #ifdef ENLARGE_HALF_SUMS
         float e[36];
         transform_block(chunk + c, y, x + 4, e);
-        for (int k = 0; k < 36; ++k) pool[at + k][block % 4 / 2] = packFloat2x16(f16vec2(d[k], e[k]));
+        [[unroll]] for (int k = 0; k < 36; ++k) pool[at + k][block % 4 / 2] = packFloat2x16(f16vec2(d[k], e[k]));
 #else
-        for (int k = 0; k < 36; ++k) pool[at + k][block % 4] = d[k];
+        [[unroll]] for (int k = 0; k < 36; ++k) pool[at + k][block % 4] = d[k];
 #endif
     }
 }
@@ -63,9 +63,11 @@ void load_pixels(int chunk, int x0, int y0) {
 void load_weights(int chunk, int first_out) {
     for (int i = int(gl_LocalInvocationID.x); i < kChunk * kFours * kPlaces; i += int(gl_WorkGroupSize.x)) {
         const int place = i % kPlaces, four = i / kPlaces % kFours, c = i / kPlaces / kFours;
-        const bool there = chunk + c < p.channels && first_out + 4 * four < p.out_channels;
-        const int at = ((first_out / 4 + four) * p.channels + chunk + c) * kPlaces + place;
-        pool[kPixels + i] = there ? weights[p.weights_at.x / kFourWords + uint(at)] : FOUR(0);
+        const bool there = all(lessThan(ivec2(chunk + c, first_out + 4 * four), ivec2(p.channels, p.out_channels)));
+        const uint begin = p.weights_at.x / kFourWords;
+        const uint at = begin + uint(((first_out / 4 + four) * p.channels + chunk + c) * kPlaces + place);
+        const FOUR all_four = weights[there ? at : begin];  // always read: see pixel_at()
+        pool[kPixels + i] = there ? all_four : FOUR(0);
     }
 }
 
@@ -94,12 +96,12 @@ void store(int first_out, int x0, int y0) {
         const int channel = i % 8, block = i / 8, o = first_out + channel;
         if (o >= p.out_channels) continue;
         float part[24];  // four rows of six
-        for (int u = 0; u < 6; ++u) {
+        [[unroll]] for (int u = 0; u < 6; ++u) {
             float r[4];
             gather_six(sum_at(block, channel, u), sum_at(block, channel, 6 + u), sum_at(block, channel, 12 + u),
                        sum_at(block, channel, 18 + u), sum_at(block, channel, 24 + u),
                        sum_at(block, channel, 30 + u), r);
-            for (int v = 0; v < 4; ++v) part[v * 6 + u] = r[v];
+            [[unroll]] for (int v = 0; v < 4; ++v) part[v * 6 + u] = r[v];
         }
         const float more = bias_of(o);
         const int x = x0 + block % 4 * 4, y = y0 + block / 4 * 4;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transforms of Winograd's F(4x4, 3x3), in single precision. After conv.glsl. With ENLARGE_NEAR_POINTS where polynomials
 // are taken suits products of halves.
+#extension GL_EXT_control_flow_attributes : require
 const int kPlaces = 36;
 
 // Where F(4, 3) takes its polynomials, beside 0 and infinity: at +-1 and +-2; half precision wants them nearer to one
@@ -28,24 +29,26 @@ void transform_six(inout float d[6]) {
 #endif
 }
 
-float pixel_at(int channel, int y, int x) {
-    if (channel >= p.channels || y < 0 || x < 0 || y >= p.height || x >= p.width) return 0.0;
-    return float(source[p.in_at.x + uint((channel * p.height + y) * p.width + x)]);
-}
-
 // One block's 6x6 pixels, transformed.
 void transform_block(int channel, int y, int x, out float d[36]) {
-    for (int v = 0; v < 6; ++v) {
+    // All 36 are read, at the nearest place within: see pixel_at().
+    [[unroll]] for (int v = 0; v < 6; ++v) {
+        const bool row_there = all(lessThan(uvec2(channel, y + v), uvec2(p.channels, p.height)));
+        const int nearest = min(channel, p.channels - 1) * p.height + clamp(y + v, 0, p.height - 1);
+        const uint begin = p.in_at.x + uint(nearest * p.width);
         float row[6];
-        for (int u = 0; u < 6; ++u) row[u] = pixel_at(channel, y + v, x + u);
+        [[unroll]] for (int u = 0; u < 6; ++u) {
+            const float one = float(source[begin + uint(clamp(x + u, 0, p.width - 1))]);
+            row[u] = all(bvec2(row_there, uint(x + u) < uint(p.width))) ? one : 0.0;
+        }
         transform_six(row);
-        for (int u = 0; u < 6; ++u) d[v * 6 + u] = row[u];
+        [[unroll]] for (int u = 0; u < 6; ++u) d[v * 6 + u] = row[u];
     }
-    for (int u = 0; u < 6; ++u) {
+    [[unroll]] for (int u = 0; u < 6; ++u) {
         float column[6];
-        for (int v = 0; v < 6; ++v) column[v] = d[v * 6 + u];
+        [[unroll]] for (int v = 0; v < 6; ++v) column[v] = d[v * 6 + u];
         transform_six(column);
-        for (int v = 0; v < 6; ++v) d[v * 6 + u] = column[v];
+        [[unroll]] for (int v = 0; v < 6; ++v) d[v * 6 + u] = column[v];
     }
 }
 
