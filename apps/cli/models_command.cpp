@@ -269,12 +269,33 @@ int pull(const ModelsOptions& options) {
     return code;
 }
 
+void show(const std::string& key, const std::string& value) {
+    if (!value.empty()) std::printf("%-26s%s\n", printable(key).c_str(), printable(value).c_str());
+}
+
+// What the catalogue says of a network that is not here.
+void show_catalogue(const enlarge::PublicModel& model, bool json) {
+    if (json) return list_public(model, true);
+    show("name", model.name);
+    show("author", model.author);
+    show("family", model.family + (model.runs ? "" : " (does not run in this version)"));
+    show("scale", std::to_string(model.scale));
+    show("file", model.file + ", " + megabytes(model.bytes));
+    show("licence", describe_licence(model.licence));
+    show("page", model.page);
+}
+
 int info(const ModelsOptions& options) {
     say_notes();
     const auto model = enlarge::Model::open(options.info);
     if (!model) {
         enlarge::Error error = model.error();
-        if (error.code == enlarge::Errc::not_found) error.message += suggestion(options.info);
+        if (error.code == enlarge::Errc::not_found) {
+            if (const auto known = enlarge::find_public_model(options.info); known && known->path.empty())
+                show_catalogue(*known, options.json);
+            else
+                error.message += suggestion(options.info);
+        }
         return fail(error);
     }
     const enlarge::ModelInfo& i = model->info();
@@ -287,9 +308,6 @@ int info(const ModelsOptions& options) {
         std::printf("%s\n", line.text().c_str());
         return kOk;
     }
-    const auto show = [](const std::string& key, const std::string& value) {
-        std::printf("%-26s%s\n", printable(key).c_str(), printable(value).c_str());
-    };
     show("name", i.name);
     if (!i.path.empty()) show("file", i.path);
     for (const auto& [key, value] : i.facts) show(key, value);

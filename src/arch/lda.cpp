@@ -15,6 +15,14 @@ constexpr int kReduction = 4;
 constexpr float kReach = 11;  // pixels of the result
 constexpr float kEpsilon = 1e-6F;
 
+// The nine pixels around, row first, as files of whole modules have them.
+std::vector<float> pixels_around() {
+    std::vector<float> all;
+    for (int tap = 0; tap < kTaps; ++tap)
+        for (const int place : {tap / 3, tap % 3}) all.push_back(static_cast<float>(place - 1));
+    return all;
+}
+
 // Along one side of the result, 0 in the middle of the first pixel and 2 in the middle of the last one; and how far two
 // pixels are apart.
 struct Ruler {
@@ -82,6 +90,10 @@ int lda(Builder& b, int from, const std::string& prefix, int scale) {
     const int normal = b.layer_norm(from, prefix + "layer_norm", kEpsilon);
     int queries = b.conv(normal, prefix + "proj_q", hidden, 1, false);
     const int keys = b.conv(normal, prefix + "proj_k", hidden, 1, false);
+    const std::string from_file = prefix + "base_offset";
+    if (b.has(from_file) && b.take(from_file, {1, 2 * kTaps, 1, 1}) != pixels_around() && !b.failed())
+        b.fail(Errc::unsupported,
+               "'" + from_file + "' are other places than the nine pixels around, which were expected");
     const std::vector<float> table =
         b.take(prefix + "relative_position_bias_table", {1, 1, 1, kTaps, hidden});
     if (b.failed()) return -1;

@@ -72,7 +72,7 @@ TidyNames tidy_names(const std::vector<TensorName>& names) {
             return false;
         const bool own = std::find(std::begin(kOwnNames), std::end(kOwnNames), prefix) != std::end(kOwnNames);
         if (own && any([&](std::string_view name) { return is_digit(name, prefix.size()); })) return false;
-        if (prefix == kFirst && any([](std::string_view name) { return name.find('.', kFirst.size()) == name.npos; }))
+        if (prefix == kFirst && all([](std::string_view name) { return name.find('.', kFirst.size()) == name.npos; }))
             return false;  // it is the first layer
         keep_only(prefix);
         tidy.prefix += prefix.size();

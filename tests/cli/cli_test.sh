@@ -272,6 +272,9 @@ check "and for video" prints 'swift-x4 .*default for video)'
 run models info swift-x4
 check "models info tells the radius" prints 'receptive radius'
 check "and whether tiles change the result" prints '^tiles  *same bits$'
+run models info 4x-UltraSharp
+check "models info of a public model that is not here fails" exits 3
+check "but says what the catalogue knows" prints '^licence  *CC-BY-NC-SA-4.0'
 run models info "$tests/golden/data/family_swinir.safetensors"
 check "a family has sizes of its own" prints '^window  *[0-9]'
 check "as many as it needs" prints '^heads  *[0-9]'

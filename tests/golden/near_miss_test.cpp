@@ -118,6 +118,23 @@ TEST(near_misses, say_what_is_missing_and_what_was_expected) {
               "this seems to be SwinIR, but tensor 'layers.0.residual_group.blocks.0.norm1.weight' is missing");
     EXPECT_EQ(refusal("family_esc.safetensors", [](StateDict& w) { w.tensors.erase("plk_filter"); }),
               "this seems to be ESC, but tensor 'plk_filter' is missing");
+    // Where traces of whole modules hold it, a constant must be what the network is made with.
+    const auto with_base = [&](float first) {
+        return refusal("family_fdat_lda.safetensors", [&](StateDict& w) {
+            std::string prefix;
+            for (const auto& [name, tensor] : w.tensors) {
+                const auto at = name.find("relative_position_bias_table");
+                if (name.starts_with("upsampler.") && at != name.npos) prefix = name.substr(0, at);
+            }
+            std::vector<float> around;
+            for (int tap = 0; tap < 9; ++tap)
+                for (const int place : {tap / 3, tap % 3}) around.push_back(static_cast<float>(place - 1));
+            around[0] = first;
+            w.tensors[prefix + "base_offset"] = {{1, 18, 1, 1}, std::move(around)};
+        });
+    };
+    EXPECT_EQ(with_base(-1), "(accepted)");
+    EXPECT_NE(with_base(-2).find("base_offset' are other places"), std::string::npos) << with_base(-2);
     EXPECT_EQ(refusal("family_swinir.safetensors",
                       [](StateDict& w) {
                           Tensor& weights = w.tensors.at("conv_after_body.weight");

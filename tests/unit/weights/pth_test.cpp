@@ -275,6 +275,7 @@ TEST(pth, tells_weights_from_what_training_leaves_beside_them) {
     EXPECT_EQ(file({{"student.a", t}, {"student.b", t}, {"teacher.c", t}}), ab);
     EXPECT_EQ(file({{"module.backbone.a", t}, {"module.backbone.b", t}}), ab);
     EXPECT_EQ(file({{"0.a.w", t}, {"0.b.0.w", t}}), (Names{"a.w", "b.0.w"}));
+    EXPECT_EQ(file({{"0.a.w", t}, {"0.of_the_network", t}}), (Names{"a.w", "of_the_network"}));
     EXPECT_EQ(file({{"0.w", t}, {"0.b", t}}), (Names{"0.b", "0.w"})) << "a layer";
     EXPECT_EQ(file({{"0.0.w", t}, {"0.2.w", t}}), (Names{"0.0.w", "0.2.w"}));
     EXPECT_EQ(file({{"epoch", count}, {"whatever", p_dict({{"a", t}, {"b", t}})}}), ab) << "a counter is no state dict";
