@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An ONNX file as a graph: node after node, what is known computed at once, the rest by its operator's rule.
+#include <bit>
 #include <set>
 
 #include "arch/onnx_node.hpp"
@@ -51,6 +52,36 @@ Result<bool> folded(OnnxNode& n) {
     return true;
 }
 
+// Operators whose numbers are weights: infinity, which masks add to what softmax shall leave out, is none of these.
+bool weighs(const std::string& type) {
+    static const std::set<std::string> all{"Conv", "ConvTranspose", "Gemm", "MatMul", "PRelu", "Mul", "Div", "Pow"};
+    return all.contains(type) || type.ends_with("Normalization");
+}
+
+// The largest magnitude's bits: those of NaN are larger than infinity's.
+std::uint32_t largest_bits(const std::vector<float>& values) {
+    std::uint32_t largest = 0;
+    for (const float value : values) largest = std::max(largest, std::bit_cast<std::uint32_t>(value) & 0x7fffffffU);
+    return largest;
+}
+
+Result<void> check_numbers(const OnnxNode& n) {
+    constexpr std::uint32_t kInfinity = 0x7f800000U;
+    for (std::size_t i = 0; i < n.count(); ++i) {
+        if (!n.constant(i) || n.constant(i)->symbolic()) continue;
+        const std::uint32_t largest = largest_bits(*n.constant(i)->values);
+        if (largest > kInfinity || (largest == kInfinity && weighs(n.type)))
+            return malformed("operand " + std::to_string(i) + " holds NaN or infinity; finite numbers expected");
+    }
+    for (const auto& [key, value] : n.layer.numbers) {
+        const bool bound = n.type == "Clip" && std::isinf(value);
+        if ((!std::isfinite(value) && !bound) || (key == "epsilon" && value < 0))
+            return malformed("the attribute " + printable(key) + " is " + std::to_string(value) + "; expected " +
+                             (key == "epsilon" ? "a finite number that is not negative" : "a finite number"));
+    }
+    return {};
+}
+
 Result<void> add_operator(OnnxNode& n) {
     if (n.layer.outputs.empty()) return malformed("no output");
     TRY(n.read_operands());
@@ -59,6 +90,7 @@ Result<void> add_operator(OnnxNode& n) {
     if (counted) return {};
     TRY(const bool done, folded(n));
     if (done) return {};
+    TRY(check_numbers(n));
     for (const std::span<const Rule> rules : {number_rules(), picture_rules(), move_rules()})
         for (const Rule& rule : rules)
             if (n.type == rule.type) {
@@ -105,7 +137,9 @@ Result<ImportedGraph> import_graph(const StateDict& file, int channels, Rest res
         OnnxNode node(importer, layer);
         if (auto added = add_operator(node); !added.ok()) {
             // A half of a GELU speaks for itself.
-            if (added.error().message.starts_with("node '")) return std::move(added.error());
+            if (added.error().message.starts_with("node '") ||
+                added.error().message.starts_with("node of '"))
+                return std::move(added.error());
             return std::move(added.error()).within(node.label());
         }
     }
@@ -138,6 +172,16 @@ std::optional<Size> size_in_places(const StateDict& file) {
     return {};
 }
 
+// -1 is any size; so is 0, as Paddle's first exporters wrote it.
+Result<void> check_inputs(const StateDict& file) {
+    for (const Port& input : file.inputs)
+        for (const std::int64_t side : input.shape)
+            if (side < -1)
+                return malformed("the input '" + printable(input.name) + "' has a side of " + std::to_string(side) +
+                                 "; expected 1 or more, or -1 or 0 for any");
+    return {};
+}
+
 // The only size of picture that a file says it is for.
 std::optional<Size> declared_size(const StateDict& file) {
     if (file.inputs.size() != 1) return {};
@@ -160,6 +204,7 @@ bool runs_as_it_is(const Graph& graph, Size own) {
 }  // namespace
 
 Result<ImportedGraph> import_onnx(const StateDict& file, int channels) {
+    TRY(check_inputs(file));
     auto made = import_in_whole(std::any_of(file.layers.begin(), file.layers.end(), rounds),
                                 [&](Rest rest) { return import_graph(file, channels, rest); });
     const std::optional<Size> declared = declared_size(file), own = declared ? declared : size_in_places(file);

@@ -496,6 +496,8 @@ Result<Known> expand(const Known& from, const Known& shape) {
 
 Result<Known> constant_of_shape(const FoldInput& input) {
     TRY(Sides sides, integers_of(*input.operands[0]));
+    for (const std::int64_t side : sides)
+        if (side < 0) return malformed("a constant with a side of " + std::to_string(side));
     TRY(const std::int64_t count, bounded(sides));
     const auto value = static_cast<float>(input.number("value", 0));
     return known(std::move(sides), std::vector<float>(static_cast<std::size_t>(count), value),
@@ -510,6 +512,7 @@ Result<Known> range(const FoldInput& input) {
             return unsupported("numbers up to a size that is not known");
     const double first = input.operands[0]->value(0), end = input.operands[1]->value(0),
                  step = input.operands[2]->value(0);
+    if (step == 0) return malformed("a range with a step of 0");
     const double count = std::ceil((end - first) / step);
     if (!(count >= 0 && count <= static_cast<double>(kMostKnown)))
         return Error{Errc::limit, "a range that is too long"};

@@ -83,6 +83,7 @@ Result<void> range(OnnxNode& n) {
     TRY(const Extent first, n.constant(0)->size(0));
     TRY(const Extent end, n.constant(1)->size(0));
     TRY(const Extent step, n.constant(2)->size(0));
+    if (step == Extent(0)) return malformed("a range with a step of 0");
     const auto negative = product(first, -1);
     const auto length = negative ? sum(end, *negative) : negative;
     const bool steps = step.constant() && step.fixed >= 1 && step.fixed <= op::Slice::kEnd;
@@ -244,6 +245,8 @@ Result<int> place_of(const Extent& at, const Extent& side) {
 // A number for each pixel is a tensor of its own, whatever is written to it; any other is that number, repeated.
 Result<void> filled(OnnxNode& n) {
     TRY(Shape sides, sizes_of(*n.constant(0)));
+    for (const Extent& side : sides)
+        if (side.constant() && side.fixed < 0) return malformed("a constant with a side of " + side.text());
     if (sides.size() > kMostSides) return malformed("more than 8 dimensions");
     const auto value = static_cast<float>(n.number("value", 0));
     if (volume(sides) != product(Extent::rows(), Extent::columns())) {

@@ -98,10 +98,23 @@ Result<void> reshape_of_own_size(OnnxNode& n, int from, Shape sides) {
     return n.define(made, sides);
 }
 
+// Sides that no tensor can be given, whatever its own.
+Result<void> check_sides(const Shape& sides) {
+    if (sides.size() > 8) return malformed("a reshape to " + std::to_string(sides.size()) + " dimensions");
+    for (const Extent& side : sides) {
+        if (!side.constant()) continue;
+        if (side.fixed < -1) return malformed("a reshape to " + text(sides) + ": a side of " + side.text());
+        TRY(fitting(side.fixed, "side of a reshape"));
+    }
+    if (std::count(sides.begin(), sides.end(), Extent(-1)) > 1)
+        return malformed("a reshape to " + text(sides) + ": only one side may be -1");
+    return {};
+}
+
 Result<void> reshape(OnnxNode& n) {
     if (!n.constant(1)) return unsupported("a reshape to sizes that are computed");
     TRY(std::vector<Extent> sides, sizes_of(*n.constant(1)));
-    if (sides.size() > 8) return malformed("a reshape to " + std::to_string(sides.size()) + " dimensions");
+    TRY(check_sides(sides));
     if (n.operand(0).form == Form::expanded) {
         const Value& value = n.operand(0);
         if (n.one_number(0)) return n.pend(Form::expanded, value.node, std::move(sides));
@@ -245,7 +258,7 @@ Result<void> slice(OnnxNode& n) {
         if (begins.size() == 1 && begins[i].constant() && begins[i] == ends[i]) return n.define(known({0}, {}, false));
         TRY(int end, place_in(ends[i], side));
         if (side.constant() && end >= side.fixed) end = op::Slice::kEnd;
-        const int step = steps.empty() ? 1 : saturated(steps[i].fixed);
+        TRY(const int step, steps.empty() ? Result<int>(1) : fitting(steps[i].fixed, "step"));
         if (OnnxNode::batched(shape) && along == 0) {
             if (begin == 0 && end != 0) continue;
             return unsupported("work along the batch");

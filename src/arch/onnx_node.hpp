@@ -38,6 +38,12 @@ inline int saturated(std::int64_t value) {
     return static_cast<int>(std::clamp<std::int64_t>(value, -op::Slice::kEnd, op::Slice::kEnd));
 }
 
+// A number as an int, refused as what it is where it is none.
+inline Result<int> fitting(std::int64_t value, const std::string& what) {
+    if (saturated(value) != value) return malformed(std::to_string(value) + " as " + what + ", too large to be meant");
+    return static_cast<int>(value);
+}
+
 // One node of the file with its operands.
 class OnnxNode {
 public:
@@ -90,6 +96,10 @@ public:
         const double value = number(key, otherwise);
         return std::fabs(value) <= op::Slice::kEnd ? static_cast<int>(value) : INT_MIN;
     }
+    [[nodiscard]] std::int64_t integer(const char* key, std::int64_t otherwise) const {
+        const double value = number(key, static_cast<double>(otherwise));
+        return std::isnan(value) ? otherwise : static_cast<std::int64_t>(std::clamp(value, -9e18, 9e18));
+    }
     [[nodiscard]] std::string text(const char* key, const char* otherwise) const {
         const auto found = layer.texts.find(key);
         return found == layer.texts.end() ? otherwise : found->second;
@@ -99,7 +109,7 @@ public:
         if (found == layer.lists.end()) return {};
         Integers all;
         for (const double value : found->second)
-            all.push_back(static_cast<std::int64_t>(std::clamp(value, -4e18, 4e18)));
+            all.push_back(static_cast<std::int64_t>(std::clamp(value, -9e18, 9e18)));
         return all;
     }
     // `count` numbers, all `otherwise` where there is no such list.
@@ -109,7 +119,10 @@ public:
         if (found->size() != count)
             return unsupported(std::to_string(found->size()) + " " + key + "; expected " + std::to_string(count));
         std::vector<int> all;
-        for (const std::int64_t value : *found) all.push_back(saturated(value));
+        for (const std::int64_t value : *found) {
+            TRY(const int small, fitting(value, key));
+            all.push_back(small);
+        }
         return all;
     }
     // Whole numbers from input `slot`, or (older files) from the attribute.
@@ -216,9 +229,7 @@ public:
         value.layer = label();
         return to.define(out(), std::move(value));
     }
-    [[nodiscard]] std::string label() const {
-        return "node '" + printable(layer.name) + "' (" + printable(layer.type) + ")";
-    }
+    [[nodiscard]] std::string label() const { return node_label(layer); }
 
     Importer& to;
     GraphMaker& make;

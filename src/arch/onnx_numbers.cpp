@@ -353,6 +353,9 @@ Result<void> batch_norm(OnnxNode& n) {
     const double epsilon = n.number("epsilon", 1e-5);
     for (std::size_t c = 0; c < static_cast<std::size_t>(given[1]->count()); ++c) {
         factor.push_back(given[1]->value(c) / std::sqrt(given[4]->value(c) + epsilon));
+        if (!std::isfinite(factor.back()))
+            return malformed("a variance of " + std::to_string(given[4]->value(c)) + " with an epsilon of " +
+                             std::to_string(epsilon));
         shift.push_back(given[2]->value(c) - given[3]->value(c) * factor.back());
     }
     TRY(const int made, n.make.scale_shift(from, factor, shift));

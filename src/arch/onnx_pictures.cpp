@@ -29,12 +29,23 @@ Result<Pads> pads_of(const OnnxNode& n, int kernel_h, int kernel_w, const std::v
     return Pads{pads[0], pads[1], pads[2], pads[3]};
 }
 
+// What a node says of its kernel beside the weights: it may leave that out.
+Result<void> check_kernel_shape(const OnnxNode& n, const Known& weights) {
+    const auto told = n.list("kernel_shape");
+    if (!told || *told == Integers(weights.sides.begin() + 2, weights.sides.end())) return {};
+    std::string found;
+    for (const std::int64_t side : *told) found += (found.empty() ? "" : " x ") + std::to_string(side);
+    return malformed("a kernel_shape of " + found + "; expected " + std::to_string(weights.sides[2]) + " x " +
+                     std::to_string(weights.sides[3]) + ", as the weights are");
+}
+
 Result<const Known*> kernel_of(const OnnxNode& n) {
     if (!n.constant(1)) return unsupported("a convolution whose weights are computed");
     TRY(const Known* const weights, n.expect_constant(1, "a weight"));
     if (weights->sides.size() != 4) return unsupported("a convolution whose weights are not of a picture");
     for (const std::int64_t side : weights->sides)
         if (side < 1 || side > 65536) return malformed("a convolution with weights of " + std::to_string(side));
+    TRY(check_kernel_shape(n, *weights));
     return weights;
 }
 
@@ -201,6 +212,7 @@ Result<int> mean_filter(OnnxNode& n, int from, const std::vector<int>& kernel, c
 
 Result<void> pool(OnnxNode& n) {
     TRY(const int from, n.picture());
+    if (!n.layer.lists.contains("kernel_shape")) return malformed("no kernel_shape");
     TRY(const std::vector<int> kernel, n.numbers("kernel_shape", 2, 1));
     TRY(const std::vector<int> strides, n.numbers("strides", 2, 1));
     TRY(const std::vector<int> pads, n.numbers("pads", 4, 0));
@@ -382,7 +394,7 @@ Result<void> resize(OnnxNode& n) {
 
 Result<void> depth_to_space(OnnxNode& n) {
     TRY(int from, n.picture());
-    const int f = n.whole("blocksize", 0);
+    TRY(const int f, fitting(n.integer("blocksize", 0), "blocksize"));
     const Shape shape = n.make.shape(from);
     const bool down = n.type == "SpaceToDepth";
     if (f < 1 || f > 64) return malformed("blocks of " + std::to_string(f));
@@ -458,6 +470,7 @@ Result<void> pad(OnnxNode& n) {
         (*pads)[0] || (*pads)[1] || (*pads)[4] || (*pads)[5])
         return unsupported("padding (" + printable(mode) +
                            ") other than of a picture's edges with zeros, by reflection or repetition");
+    for (const std::int64_t by : *pads) TRY(fitting(by, "padding"));
     const auto at = [&](std::size_t i) { return saturated((*pads)[i]); };
     TRY(const int made, n.make.pad(from, {mode == "reflect" ? op::Pad::Mode::reflect
                                           : mode == "edge" ? op::Pad::Mode::repeat

@@ -190,16 +190,14 @@ private:
         if (!domain.empty() && domain != "ai.onnx") node.layer.type = domain + "." + node.layer.type;
         for (const Bytes attribute : attributes) {
             auto read = read_attribute(attribute, node);
-            if (!read) return std::move(read.error()).within(label(node.layer));
+            if (!read) return std::move(read.error()).within(node_label(node.layer));
         }
         return node;
     }
-    static std::string label(const Layer& layer) { return "node " + printable(layer.name) + " (" + printable(layer.type) + ")"; }
-
     Result<void> read_node(Bytes proto) {
         TRY(Node node, parse_node(proto));
         auto added = add(node);
-        if (!added) return std::move(added.error()).within(label(node.layer));
+        if (!added) return std::move(added.error()).within(node_label(node.layer));
         return {};
     }
 
@@ -316,6 +314,12 @@ Result<void> read_opset(Bytes proto, std::int64_t& opset) {
 }
 
 }  // namespace
+
+std::string node_label(const Layer& layer) {
+    const bool named = !layer.name.empty() || layer.outputs.empty();
+    return (named ? "node '" + printable(layer.name) : "node of '" + printable(layer.outputs[0])) + "' (" +
+           printable(layer.type) + ")";
+}
 
 Result<StateDict> read_onnx(Bytes file, const Limits& limits, const FileBeside& beside) {
     std::optional<Bytes> graph;

@@ -38,6 +38,9 @@ struct Layer {
     std::vector<int> input_slots = {};       // ONNX: the same of `inputs`
 };
 
+// What messages call a layer of an ONNX file: by its name, or else by what it computes.
+std::string node_label(const Layer& layer);
+
 // An input or output that an ONNX file declares.
 struct Port {
     std::string name;

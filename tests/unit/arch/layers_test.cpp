@@ -3,6 +3,9 @@
 // numbers are held against PyTorch by tests/golden.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "arch/importer.hpp"
 #include "backend/reference/reference.hpp"
 #include "support/onnx_layers.hpp"
@@ -417,6 +420,101 @@ TEST_F(onnx_layers, the_first_operator_that_is_missing_is_named) {
     EXPECT_NE(refusal(file_).find("node 'z' (Det): this operator is not supported"), std::string::npos) << refusal(file_);
     file_.layers.back().type = "Tanh";
     EXPECT_NE(refusal(file_).find("node 'half' (Erf): an error function that is no part of a GELU"), std::string::npos) << refusal(file_);
+}
+
+TEST_F(onnx_layers, a_node_without_a_name_is_called_by_what_it_computes) {
+    node("Det", {"x"}, "z").name.clear();
+    EXPECT_EQ(refusal(file_), "node of 'z' (Det): this operator is not supported");
+    file_.layers.clear();
+    node("Erf", {"x"}, "half").name.clear();
+    node("Tanh", {"half"}, "z").name.clear();
+    EXPECT_EQ(refusal(file_), "node of 'half' (Erf): an error function that is no part of a GELU");
+}
+
+TEST_F(onnx_layers, a_kernel_shape_that_is_not_the_weights_is_refused) {
+    conv("x", "y", 3, 3);
+    for (const char* type : {"Conv", "ConvTranspose"}) {
+        Layer& last = file_.layers.back();
+        last.type = type;
+        last.lists["kernel_shape"] = {1, 1};
+        EXPECT_EQ(refusal(file_), "(accepted)");
+        last.lists["kernel_shape"] = {10000, 3};
+        EXPECT_EQ(refusal(file_), "node 'y' (" + std::string(type) +
+                                      "): a kernel_shape of 10000 x 3; expected 1 x 1, as the weights are");
+    }
+    file_.layers.clear();
+    node("MaxPool", {"x"}, "y");
+    EXPECT_EQ(refusal(file_), "node 'y' (MaxPool): no kernel_shape");
+}
+
+TEST_F(onnx_layers, weights_that_are_not_finite_are_refused_by_their_name) {
+    const float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+    for (const float wrong : {infinity, -infinity, nan}) {
+        file_.layers.clear();
+        conv("x", "y", 3, 3);
+        EXPECT_EQ(refusal(file_), "(accepted)");
+        file_.layers[0].tensors[0].values.edit()[4] = wrong;
+        EXPECT_EQ(refusal(file_), "node 'y' (Conv): operand 1 holds NaN or infinity; finite numbers expected");
+    }
+}
+
+TEST_F(onnx_layers, masks_may_be_infinite_but_not_nan) {
+    const float infinity = std::numeric_limits<float>::infinity();
+    conv("x", "y", 3, 3);
+    constant(node("Add", {"y"}, "masked"), 1, {1, 3, 1, 1}, {0, -infinity, 0}, false);
+    node("Softmax", {"masked"}, "z").numbers["axis"] = 1;
+    EXPECT_EQ(refusal(file_), "(accepted)");
+    file_.layers[1].tensors[0].values = {0, std::numeric_limits<float>::quiet_NaN(), 0};
+    EXPECT_EQ(refusal(file_), "node 'masked' (Add): operand 1 holds NaN or infinity; finite numbers expected");
+}
+
+TEST_F(onnx_layers, attributes_that_are_not_finite_are_refused) {
+    Layer& norm = node("InstanceNormalization", {"x"}, "y");
+    constant(norm, 1, {3}, {1, 1, 1}, false);
+    constant(norm, 2, {3}, {0, 0, 0}, false);
+    norm.numbers["epsilon"] = 1e-5;
+    EXPECT_EQ(refusal(file_), "(accepted)");
+    for (const auto& [wrong, text] : {std::pair{std::nan(""), "nan"}, {-1.0, "-1.000000"}}) {
+        norm.numbers["epsilon"] = wrong;
+        EXPECT_EQ(refusal(file_), "node 'y' (InstanceNormalization): the attribute epsilon is " + std::string(text) +
+                                      "; expected a finite number that is not negative");
+    }
+}
+
+TEST_F(onnx_layers, an_input_of_negative_size_is_refused) {
+    conv("x", "y", 3, 3);
+    for (const std::int64_t any : {-1, 0}) {
+        file_.inputs = {{"x", {any, 3, any, any}}};
+        EXPECT_EQ(refusal(file_), "(accepted)") << any;
+    }
+    file_.inputs = {{"x", {1, 3, -4, 16}}};
+    EXPECT_EQ(refusal(file_), "the input 'x' has a side of -4; expected 1 or more, or -1 or 0 for any");
+}
+
+TEST_F(onnx_layers, numbers_beyond_what_is_meant_are_told_as_they_are) {
+    const auto told = [&] {
+        const std::string message = refusal(file_);
+        file_.layers.clear();
+        return message;
+    };
+    conv("x", "y", 3, 3);
+    file_.layers.back().lists["pads"] = {4611686018427387904.0, 0, 0, 0};
+    EXPECT_EQ(told(), "node 'y' (Conv): 4611686018427387904 as pads, too large to be meant");
+    node("DepthToSpace", {"x"}, "y").numbers["blocksize"] = 4294967296.0;
+    EXPECT_EQ(told(), "node 'y' (DepthToSpace): 4294967296 as blocksize, too large to be meant");
+    reshape("x", "y", {1, -5, 16, 16});
+    EXPECT_EQ(told(), "node 'y' (Reshape): a reshape to 1 x -5 x 16 x 16: a side of -5");
+    reshape("x", "y", {1, -1, -1, 16});
+    EXPECT_EQ(told(), "node 'y' (Reshape): a reshape to 1 x -1 x -1 x 16: only one side may be -1");
+    reshape("x", "y", {1, 1099511627776.0F, 16, 16});
+    EXPECT_EQ(told(), "node 'y' (Reshape): 1099511627776 as side of a reshape, too large to be meant");
+    constant(node("ConstantOfShape", {}, "c"), 0, {2}, {2, -3});
+    node("Add", {"x", "c"}, "y");
+    EXPECT_EQ(told(), "node 'c' (ConstantOfShape): a constant with a side of -3");
+    Layer& range = node("Range", {}, "c");
+    for (const int slot : {0, 1, 2}) constant(range, slot, {}, {slot == 1 ? 5.0F : 0.0F});
+    node("Add", {"x", "c"}, "y");
+    EXPECT_EQ(told(), "node 'c' (Range): a range with a step of 0");
 }
 
 TEST_F(onnx_layers, a_network_without_padding_is_given_more_of_the_picture) {
