@@ -75,4 +75,11 @@ inline std::unique_ptr<Backend> vulkan_with(FakeDevice& device, bool self_check 
     return vulkan::make_backend(options);
 }
 
+// Half precision asked for by name.
+inline CompileOptions in_half() {
+    CompileOptions options;
+    options.precision = Precision::fp16;
+    return options;
+}
+
 }  // namespace enlarge::test

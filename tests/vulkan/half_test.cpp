@@ -14,13 +14,8 @@ namespace {
 
 using test::FakeDevice;
 using test::FloatPicture;
+using test::in_half;
 using test::TensorCase;
-
-CompileOptions in_half() {
-    CompileOptions options;
-    options.precision = Precision::fp16;
-    return options;
-}
 
 // Whether the device has fp16 in memory, and with `sums` in arithmetic too.
 bool has_half(bool sums) {

@@ -16,13 +16,8 @@ namespace {
 
 using test::FakeDevice;
 using test::FloatPicture;
+using test::in_half;
 using vulkan::MatrixShape;
-
-CompileOptions in_half() {
-    CompileOptions options;
-    options.precision = Precision::fp16;
-    return options;
-}
 
 bool multiplies_matrices(const Program& program) {
     return program.info().description.find("products of matrices") != std::string::npos;

@@ -32,26 +32,24 @@ Form conv3_form(const tensors::FusedConv& p, const Facts& facts, Form form) {
     return form;
 }
 
-Choice by_winograd(const tensors::FusedConv& p, const Facts& facts, Form form) {
-    const WinogradShape shape = winograd_shape(facts, form.numbers, p.out_channels);
+// Tiles of 16x16 pixels of shape.outs features each; a feature of a tile takes `products` for each channel.
+Choice by_tiles(const char* kernel, const WinogradShape& shape, double products, const tensors::FusedConv& p,
+                Form form) {
     form.threads = shape.threads;
     form.outs = shape.outs;
     form.chunk = shape.chunk;
     const std::int64_t tiles = std::int64_t{(p.width + 15) / 16} * ((p.height + 15) / 16);
     const auto outs = static_cast<int>(shape.outs);
     const std::int64_t items = tiles * ((p.out_channels + outs - 1) / outs);
-    return {"tensor_winograd", static_cast<std::uint64_t>(items), 36.0 * 16 * outs * p.channels, true, form};
+    return {kernel, static_cast<std::uint64_t>(items), products * outs * p.channels, true, form};
 }
 
-Choice by_direct_matrices(const tensors::FusedConv& p, const Facts& facts, Form form) {
-    const WinogradShape shape = direct_shape(facts, p.out_channels);
-    form.threads = shape.threads;
-    form.outs = shape.outs;
-    form.chunk = shape.chunk;
-    const std::int64_t tiles = std::int64_t{(p.width + 15) / 16} * ((p.height + 15) / 16);
-    const auto outs = static_cast<int>(shape.outs);
-    const std::int64_t items = tiles * ((p.out_channels + outs - 1) / outs);
-    return {"tensor_conv3", static_cast<std::uint64_t>(items), 9.0 * 16 * 16 * outs * p.channels, true, form};
+Choice by_winograd(const tensors::FusedConv& p, const Facts& facts, const Form& form) {
+    return by_tiles("tensor_winograd", winograd_shape(facts, form.numbers, p.out_channels), 36.0 * 16, p, form);
+}
+
+Choice by_direct_matrices(const tensors::FusedConv& p, const Facts& facts, const Form& form) {
+    return by_tiles("tensor_conv3", direct_shape(facts, p.out_channels), 9.0 * 16 * 16, p, form);
 }
 
 Choice by_conv3(const tensors::FusedConv& p, const Form& form) {
