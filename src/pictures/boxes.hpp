@@ -5,9 +5,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "pictures/input.hpp"
@@ -74,6 +77,16 @@ struct PngHead {
     std::span<const std::byte> profile;  // ICC; may be empty
 };
 Bytes png_head(const PngHead& of);
+
+// The segments of a JPEG file before its first scan: markers' second bytes and contents.
+using JpegSegment = std::pair<std::uint8_t, Bytes>;
+using ReadBytes = std::function<Bytes(std::int64_t at, std::size_t count)>;
+// Returns where they end.
+std::int64_t read_jpeg_segments(const ReadBytes& read, std::vector<JpegSegment>& segments);
+// An ICC profile, in as many segments as it takes.
+void append_jpeg_profile(std::vector<JpegSegment>& segments, std::span<const std::byte> profile);
+// A JPEG file up to its first scan: these segments, and all that describes the picture in place of what they say of it.
+Bytes jpeg_head(const std::vector<JpegSegment>& segments, const Blocks& blocks, const Resolution& resolution);
 
 // Puts EXIF, XMP, comments and the signal, as far as the format has a place for them, into a finished file in
 // place of what libvips wrote, and the resolution, or that there is none.

@@ -64,10 +64,11 @@ struct Deflater::State {
     }
 };
 
-Deflater::Deflater() : state_(std::make_unique<State>()) {}
+Deflater::Deflater() = default;
 Deflater::~Deflater() = default;
 
 void Deflater::append(std::span<const std::byte> before, std::span<const std::byte> piece, Bytes& out) {
+    if (!state_) state_ = std::make_unique<State>();
     if (state_->repeats(piece))
         state_->append_matches(before, piece, out);
     else

@@ -12,13 +12,13 @@ namespace enlarge::pictures {
 // Compresses pieces of filtered pictures. One thread at a time; the bytes depend on what is given alone.
 class Deflater {
 public:
-    Deflater();  // throws std::bad_alloc
+    Deflater();
     ~Deflater();
     Deflater(const Deflater&) = delete;
     Deflater& operator=(const Deflater&) = delete;
 
     // Appends blocks that hold `piece`, none of them the last of a stream, up to a byte's boundary. `before` are the
-    // bytes of the stream before it, of which up to 32 KiB are looked at; it may be empty.
+    // bytes of the stream before it, of which up to 32 KiB are looked at; it may be empty. Throws std::bad_alloc.
     void append(std::span<const std::byte> before, std::span<const std::byte> piece, std::vector<std::byte>& out);
 
 private:

@@ -140,14 +140,7 @@ Blocks read_jpeg_blocks(const Input& file) {
     return blocks;
 }
 
-Result<void> put_jpeg_blocks(OutputFile& file, const Blocks& blocks, const Resolution& resolution) {
-    std::vector<std::pair<std::uint8_t, Bytes>> segments;
-    const std::int64_t end = walk([&](std::int64_t at, std::size_t count) { return read_back(file, at, count); },
-                                  [&](std::uint8_t marker, const Bytes& content) {
-                                      segments.emplace_back(marker, content);
-                                      return true;
-                                  });
-    if (segments.empty()) return Error{Errc::internal, "the JPEG file written has no header"};
+Bytes jpeg_head(const std::vector<JpegSegment>& segments, const Blocks& blocks, const Resolution& resolution) {
     Bytes head;
     append_be(head, 0xffd8, 2);
     // libvips writes no JFIF segment where it thinks that EXIF will state the resolution.
@@ -183,7 +176,37 @@ Result<void> put_jpeg_blocks(OutputFile& file, const Blocks& blocks, const Resol
             comments(), commented = true;  // after the last application segment
         segment(head, marker, content);
     }
-    return splice(file, 0, end, head);
+    return head;
+}
+
+std::int64_t read_jpeg_segments(const ReadBytes& read, std::vector<JpegSegment>& segments) {
+    return walk(read, [&](std::uint8_t marker, const Bytes& content) {
+        segments.emplace_back(marker, content);
+        return true;
+    });
+}
+
+void append_jpeg_profile(std::vector<JpegSegment>& segments, std::span<const std::byte> profile) {
+    constexpr std::string_view kProfile = "ICC_PROFILE\0"sv;
+    constexpr std::size_t kPart = kMostSegment - kProfile.size() - 2;
+    const std::size_t parts = (profile.size() + kPart - 1) / kPart;
+    if (parts > 255) return;  // as many as can be numbered: 16 MB
+    for (std::size_t i = 0; i < parts; ++i) {
+        Bytes content;
+        append(content, kProfile);
+        append_be(content, i + 1, 1);
+        append_be(content, parts, 1);
+        append(content, profile.subspan(i * kPart, std::min(kPart, profile.size() - i * kPart)));
+        segments.emplace_back(kApp2, std::move(content));
+    }
+}
+
+Result<void> put_jpeg_blocks(OutputFile& file, const Blocks& blocks, const Resolution& resolution) {
+    std::vector<JpegSegment> segments;
+    const std::int64_t end = read_jpeg_segments(
+        [&](std::int64_t at, std::size_t count) { return read_back(file, at, count); }, segments);
+    if (segments.empty()) return Error{Errc::internal, "the JPEG file written has no header"};
+    return splice(file, 0, end, jpeg_head(segments, blocks, resolution));
 }
 
 }  // namespace enlarge::pictures

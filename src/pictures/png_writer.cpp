@@ -24,7 +24,7 @@ void complete_chunk(Bytes& chunk) {
 }
 
 // One stream of deflate over all chunks.
-class PngWriter final : public RowWriter, private StripCoder {
+class PngWriter final : public RowWriter, private FilteredCoder {
 public:
     PngWriter(OutputFile& file, Size size, const PixelFormat& pixels, int threads)
         : file_(file),
@@ -63,15 +63,15 @@ public:
     }
 
 private:
-    [[nodiscard]] std::size_t filtered_bytes() const override { return row_bytes_ + 1; }
+    [[nodiscard]] std::size_t row_bytes() const override { return row_bytes_ + 1; }
 
     void filter(const std::byte* row, const std::byte* above, std::byte* to) const override {
         filter_row(row, above, row_bytes_, pixel_bytes_, to);
     }
 
-    void compress(Strip& strip, std::span<const std::byte> before, Deflater& deflater) const override {
+    void complete(Strip& strip, std::span<const std::byte> before, Deflater& deflater) const override {
         append(strip.file_bytes, std::string_view("\0\0\0\0IDAT", 8));
-        if (strip.first) append(strip.file_bytes, kZlibHead);
+        if (strip.number == 0) append(strip.file_bytes, kZlibHead);
         deflater.append(before, strip.filtered, strip.file_bytes);
         complete_chunk(strip.file_bytes);
     }

@@ -13,6 +13,7 @@
 #include "base/log.hpp"
 #include "image/format.hpp"
 #include "pictures/boxes.hpp"
+#include "pictures/jpeg_writer.hpp"
 #include "pictures/load.hpp"
 #include "pictures/metadata.hpp"
 #include "pictures/modules.hpp"
@@ -28,6 +29,8 @@ using namespace pictures;
 using enum PictureFormat;
 
 std::string size_text(Size size) { return std::to_string(size.width) + "x" + std::to_string(size.height); }
+
+constexpr std::int64_t kMostFittedJpeg = std::int64_t{1} << 24;  // pixels
 
 // A bounded queue of rows between write() and the saver. Both go from top to bottom.
 class RowQueue {
@@ -97,7 +100,7 @@ int generate(VipsRegion* out, void*, void* queue, void*, gboolean*) {
 struct PictureWriter::State {
     State(OutputFile file_, Size size_, const PixelFormat& pixels_, PictureFormat format_, const WriteOptions& options_)
         : file(std::move(file_)), size(size_), pixels(pixels_), format(format_), options(options_),
-          queue(format_ == png || format_ == tiff
+          queue(written_here()
                     ? 0
                     : static_cast<std::size_t>(size_.width) * pixels_.channels *
                           static_cast<std::size_t>(sample_bytes(pixels_.sample)),
@@ -133,8 +136,17 @@ struct PictureWriter::State {
     int written = 0;
     std::vector<std::byte> row;   // for samples that need another form
     std::unique_ptr<RowWriter> rows;  // of formats whose pixels are written here
+    // Whether the pixels are written here, not by libvips. Huffman tables that are fitted to a JPEG save some percent,
+    // but then libjpeg holds the whole picture, 6 bytes a pixel, and one thread does all: small ones are worth it.
+    [[nodiscard]] bool written_here() const {
+        return format == png || format == tiff ||
+               (format == jpeg && std::int64_t{size.width} * size.height > kMostFittedJpeg);
+    }
+    [[nodiscard]] int quality() const { return options.quality ? options.quality : format_info(format).default_quality; }
+    Result<void> begin_rows();
     Result<void> begin_png();
     Result<void> begin_tiff();
+    Result<void> begin_jpeg();
     Result<void> start_saver();
     const std::byte* full_range(const std::byte* row);
 };
@@ -168,27 +180,24 @@ gint64 on_seek(VipsTargetCustom*, gint64 offset, int whence, Destination* in) { 
 }  // namespace
 
 int PictureWriter::State::run_saver(VipsImage* in, VipsTarget* target) {
-    const int quality = options.quality ? options.quality : format_info(format).default_quality;
     const bool as_before = format == webp && lossless_source && options.quality == 0;
     const gboolean lossless = options.lossless || as_before ? TRUE : FALSE;
     switch (format) {
         case jpeg:
-            // 4:4:4 from quality 90 on (libvips decides). Huffman tables fitted to the picture save some percent, but then
-            // libjpeg holds the whole picture: 6 bytes a pixel.
-            return vips_jpegsave_target(in, target, "Q", quality, "optimize_coding",
-                                        std::int64_t{size.width} * size.height <= (1 << 24) ? TRUE : FALSE, nullptr);
-        case webp: return vips_webpsave_target(in, target, "Q", quality, "lossless", lossless, "smart_subsample", TRUE, nullptr);
+            // 4:4:4 from quality 90 on (libvips decides).
+            return vips_jpegsave_target(in, target, "Q", quality(), "optimize_coding", TRUE, nullptr);
+        case webp: return vips_webpsave_target(in, target, "Q", quality(), "lossless", lossless, "smart_subsample", TRUE, nullptr);
         case avif:
         case heic: {
             const int bits = pixels.sample == SampleType::u8 ? 8 : format_info(format).max_bits;
             const bool hevc = format == heic;
             // Full chroma from quality 90 on (libvips decides).
-            return vips_heifsave_target(in, target, "Q", quality, "bitdepth", bits,
+            return vips_heifsave_target(in, target, "Q", quality(), "bitdepth", bits,
                                         "compression", hevc ? VIPS_FOREIGN_HEIF_COMPRESSION_HEVC : VIPS_FOREIGN_HEIF_COMPRESSION_AV1, nullptr);
         }
         case jxl:
             if (lossless) return vips_jxlsave_target(in, target, "lossless", TRUE, nullptr);
-            return vips_jxlsave_target(in, target, "Q", quality, nullptr);
+            return vips_jxlsave_target(in, target, "Q", quality(), nullptr);
         case png:
         case tiff:
         case pnm:
@@ -451,8 +460,7 @@ Result<PictureWriter> PictureWriter::create(const std::string& path, Size size, 
         append(state->blocks.xmp, updated_xmp("", size, options.provenance_model));
     }
     if (is_pnm(format)) TRY(state->file.write(pnm_header(size, pixels, format)));
-    if (format == png) TRY(state->begin_png());
-    if (format == tiff) TRY(state->begin_tiff());
+    TRY(state->begin_rows());
     return PictureWriter(std::move(state));
 }
 
@@ -463,7 +471,12 @@ static bool is_whole(std::span<const std::byte> profile) {
     return profile.size() >= 132 && u32_be(profile, 0) == profile.size() && begins(profile, "acsp", 36);
 }
 
-// Everything before the pixels.
+// Everything before the pixels, of what is written here.
+Result<void> PictureWriter::State::begin_rows() {
+    if (!written_here()) return {};
+    return format == png ? begin_png() : format == tiff ? begin_tiff() : begin_jpeg();
+}
+
 Result<void> PictureWriter::State::begin_png() {
     auto profile = header ? blob(header.get(), VIPS_META_ICC_NAME) : std::span<const std::byte>();
     if (!profile.empty() && !is_whole(profile)) {  // readers of PNG refuse it
@@ -484,6 +497,16 @@ Result<void> PictureWriter::State::begin_tiff() {
         described.profile = blob(header.get(), VIPS_META_ICC_NAME);
     }
     TRY(rows, tiff_writer(file, size, pixels, usable_cores(), described));
+    return {};
+}
+
+Result<void> PictureWriter::State::begin_jpeg() {
+    if (const auto iptc = header ? blob(header.get(), VIPS_META_IPTC_NAME) : std::span<const std::byte>(); !iptc.empty())
+        blocks.iptc = iptc_for_jpeg(iptc);
+    else
+        blocks.iptc.clear();
+    const auto profile = header ? blob(header.get(), VIPS_META_ICC_NAME) : std::span<const std::byte>();
+    TRY(rows, jpeg_writer(file, size, pixels, usable_cores(), quality(), {profile, blocks.iptc, blocks, resolution}));
     return {};
 }
 

@@ -13,7 +13,6 @@
 
 #include "base/log.hpp"
 #include "image/format.hpp"
-#include "pictures/png_filter.hpp"
 
 namespace enlarge::pictures {
 namespace {
@@ -31,11 +30,26 @@ std::exception_ptr caught(const Body& body) {
     return nullptr;
 }
 
+int rows_of_strip(const StripCoder& coder, int height) {
+    const int multiple = coder.row_multiple();
+    const std::size_t rows = std::min(kStripBytes / coder.row_bytes(), static_cast<std::size_t>(height));
+    return std::clamp(static_cast<int>(rows) / multiple * multiple, std::min(multiple, height), height);
+}
+
 }  // namespace
+
+void FilteredCoder::prepare(Strip& strip) const {
+    const std::size_t bytes = row_bytes();
+    strip.filtered.resize(bytes * static_cast<std::size_t>(strip.count));
+    for (int y = 0; y < strip.count; ++y)
+        filter(strip.row(y), strip.row(y - 1), strip.filtered.data() + bytes * static_cast<std::size_t>(y));
+    strip.filtered_adler = ::adler32_z(::adler32(0, nullptr, 0), reinterpret_cast<const Bytef*>(strip.filtered.data()),
+                                       strip.filtered.size());
+}
 
 struct StripWriter::State {
     StripCoder& coder;
-    const std::size_t row_bytes, pitch;
+    const std::size_t row_bytes;
     const int threads, strip_rows;
     int rows_left;  // of the picture
 
@@ -47,31 +61,27 @@ struct StripWriter::State {
     std::mutex mutex;
     std::condition_variable work, progress;
     std::vector<std::thread> workers;
-    std::unique_ptr<Deflater> own;
+    Deflater own;
 
     State(StripCoder& coder_, Size size, const PixelFormat& pixels, int threads_);
     ~State();
 
     Strip& strip(std::int64_t n) { return slots[static_cast<std::size_t>(n) % slots.size()]; }
-    std::byte* row(Strip& of, int y) { return of.rows.data() + kRowMargin + pitch * static_cast<std::size_t>(y + 1); }
     void open_strip();
     Result<void> begin_strip();
     Result<void> drain(std::int64_t until);
     void start_workers();
     void worker();
     // One that nobody has claimed; `lock` is open meanwhile. False when there is none.
-    bool work_on_one(std::unique_lock<std::mutex>& lock, std::unique_ptr<Deflater>& deflater);
-    void filter(Strip& of);
+    bool work_on_one(std::unique_lock<std::mutex>& lock, Deflater& deflater);
 };
 
 StripWriter::State::State(StripCoder& coder_, Size size, const PixelFormat& pixels, int threads_)
     : coder(coder_),
       row_bytes(static_cast<std::size_t>(size.width) * pixels.channels *
                 static_cast<std::size_t>(sample_bytes(pixels.sample))),
-      pitch(row_bytes + kRowMargin),
       threads(std::max(threads_, 1)),
-      strip_rows(static_cast<int>(
-          std::clamp<std::size_t>(kStripBytes / coder.filtered_bytes(), 1, static_cast<std::size_t>(size.height)))),
+      strip_rows(rows_of_strip(coder, size.height)),
       rows_left(size.height),
       slots(static_cast<std::size_t>(threads + 4)) {
     open_strip();
@@ -89,15 +99,16 @@ StripWriter::State::~State() {
 // Makes strip `begun` ready to be filled.
 void StripWriter::State::open_strip() {
     Strip& next = strip(begun);
+    next.pitch = row_bytes + kRowMargin;
     next.rows.resize(kRowMargin +
-                     pitch * static_cast<std::size_t>(strip_rows + 1));  // zeros, where they are never written
+                     next.pitch * static_cast<std::size_t>(strip_rows + 1));  // zeros, where they are never written
     next.count = 0;
-    next.first = begun == 0;
-    next.is_filtered = next.done = false;
+    next.number = begun;
+    next.is_prepared = next.done = false;
     next.failure = nullptr;
     if (begun > 0) {
         Strip& last = strip(begun - 1);
-        std::memcpy(row(next, -1), row(last, last.count - 1), row_bytes);
+        std::memcpy(next.row(-1), last.row(last.count - 1), row_bytes);
     }
 }
 
@@ -144,53 +155,38 @@ void StripWriter::State::start_workers() {
 }
 
 void StripWriter::State::worker() {
-    std::unique_ptr<Deflater> deflater;
+    Deflater deflater;
     std::unique_lock lock(mutex);
     while (!stopping)
         if (!work_on_one(lock, deflater)) work.wait(lock);
 }
 
-bool StripWriter::State::work_on_one(std::unique_lock<std::mutex>& lock, std::unique_ptr<Deflater>& deflater) {
+bool StripWriter::State::work_on_one(std::unique_lock<std::mutex>& lock, Deflater& deflater) {
     if (claimed == begun) return false;
     const std::int64_t n = claimed++;
     Strip& mine = strip(n);
     lock.unlock();
-    std::exception_ptr failure = caught([&] {
-        if (!deflater) deflater = std::make_unique<Deflater>();
-        filter(mine);
-    });
+    mine.file_bytes.clear();
+    std::exception_ptr failure = caught([&] { coder.prepare(mine); });
     lock.lock();
     mine.failure = failure;
-    mine.is_filtered = true;
+    mine.is_prepared = true;
     progress.notify_all();
     std::span<const std::byte> before;
     if (n > 0) {
-        // It was claimed before this one, and whoever did filters it without waiting for anybody.
+        // It was claimed before this one, and whoever did prepares it without waiting for anybody.
         const Strip& last = strip(n - 1);
-        progress.wait(lock, [&] { return last.is_filtered; });
+        progress.wait(lock, [&] { return last.is_prepared; });
         before = last.filtered;
         if (last.failure) failure = last.failure;
     }
     lock.unlock();
-    if (!failure)
-        failure = caught([&] {
-            mine.file_bytes.clear();
-            coder.compress(mine, before, *deflater);
-        });
+    if (!failure) failure = caught([&] { coder.complete(mine, before, deflater); });
     lock.lock();
     mine.failure = failure;
     mine.done = true;
     progress.notify_all();
     return true;
-}
-
-void StripWriter::State::filter(Strip& of) {
-    const std::size_t bytes = coder.filtered_bytes();
-    of.filtered.resize(bytes * static_cast<std::size_t>(of.count));
-    for (int y = 0; y < of.count; ++y)
-        coder.filter(row(of, y), row(of, y - 1), of.filtered.data() + bytes * static_cast<std::size_t>(y));
-    of.filtered_adler =
-        ::adler32_z(::adler32(0, nullptr, 0), reinterpret_cast<const Bytef*>(of.filtered.data()), of.filtered.size());
 }
 
 StripWriter::StripWriter(StripCoder& coder, Size size, const PixelFormat& pixels, int threads)
@@ -201,7 +197,7 @@ int StripWriter::strip_rows() const { return state_->strip_rows; }
 
 std::byte* StripWriter::next_row() {
     Strip& strip = state_->strip(state_->begun);
-    return state_->row(strip, strip.count);
+    return strip.row(strip.count);
 }
 
 Result<void> StripWriter::row_is_there() {

@@ -48,7 +48,7 @@ void byte_planes(const std::byte* row, std::size_t samples, std::size_t channels
 }
 
 // Every strip is a stream of its own. The directory is behind them.
-class TiffWriter final : public RowWriter, private StripCoder {
+class TiffWriter final : public RowWriter, private FilteredCoder {
 public:
     TiffWriter(OutputFile& file, Size size, const PixelFormat& pixels, int threads, const TiffDescription& described)
         : file_(file),
@@ -125,7 +125,7 @@ private:
         return out;
     }
 
-    [[nodiscard]] std::size_t filtered_bytes() const override { return row_bytes_; }
+    [[nodiscard]] std::size_t row_bytes() const override { return row_bytes_; }
 
     void filter(const std::byte* row, const std::byte*, std::byte* to) const override {
         switch (pixels_.sample) {
@@ -135,7 +135,7 @@ private:
         }
     }
 
-    void compress(Strip& strip, std::span<const std::byte>, Deflater& deflater) const override {
+    void complete(Strip& strip, std::span<const std::byte>, Deflater& deflater) const override {
         append(strip.file_bytes, kZlibHead);
         deflater.append({}, strip.filtered, strip.file_bytes);
         append(strip.file_bytes, kDeflateEnd);

@@ -219,6 +219,37 @@ TEST(picture_metadata, texts_of_a_png_stay_what_they_are) {
     EXPECT_TRUE(holds(said, "parameters, workflow, Description, Author")) << said;
 }
 
+// Large ones are written in strips by a writer of our own, small ones by libvips.
+TEST(picture_metadata, a_large_jpeg_says_what_a_small_one_does) {
+    const Folder folder;
+    const std::vector<char> p3 = profile("p3");
+    Bytes resources;
+    pictures::append(resources, "records of a newsroom"s);
+    write_jpeg(folder / "a.jpg",
+               segment(0xe1, "Exif\0\0"s + camera_exif()) +
+                   segment(0xe1, "http://ns.adobe.com/xap/1.0/\0"s + xmp_packet("<a:b xmlns:a=\"urn:a\">kept</a:b>")) +
+                   segment(0xe2, "ICC_PROFILE\0\1\1"s + std::string(p3.begin(), p3.end())) +
+                   segment(0xed, text(pictures::iptc_for_jpeg(resources))) + segment(0xfe, "a comment"));
+    for (const Size size : {Size{32, 32}, Size{4200, 4001}}) {
+        SCOPED_TRACE(size.width);
+        auto picture = Picture::open(folder / "a.jpg");
+        ASSERT_TRUE(picture.ok());
+        const Image image = smooth(size, format_of(SampleType::u8, 3));
+        WriteOptions options;
+        options.overwrite = true;
+        ASSERT_TRUE(save_picture(folder / "b.jpg", view(image), &*picture, options).ok());
+        const auto back = Picture::open(folder / "b.jpg");
+        ASSERT_TRUE(back.ok());
+        EXPECT_EQ(back->info().size, size);
+        EXPECT_EQ(back->info().profile, picture->info().profile);
+        EXPECT_TRUE(back->info().iptc);
+        const std::string jpeg = file(folder / "b.jpg").substr(0, 65536);
+        for (const char* kept : {"iWonder3", "<a:b xmlns:a=\"urn:a\">kept</a:b>", "records of a newsroom", "a comment"})
+            EXPECT_TRUE(holds(jpeg, kept)) << kept;
+        EXPECT_EQ(holds(jpeg, segment(0xdd, be(2100, 2))), size.width == 4200);  // 32 rows between restart markers
+    }
+}
+
 TEST(picture_metadata, extended_xmp_of_jpeg_is_joined_and_parted_again) {
     const Folder folder;
     const std::string large = "<rdf:Description rdf:about=\"\" xmlns:n=\"urn:n\"><n:note>" + std::string(150000, 'x') +
