@@ -30,13 +30,14 @@ public:
     Result<std::int64_t> seek(std::int64_t offset, int whence);
     Result<void> truncate(std::int64_t size);
     Result<void> commit();
+    [[nodiscard]] const std::string& path() const { return path_; }  // as given, for messages
 
 private:
     OutputFile() = default;
     void discard();
     void open_in(const std::string& folder);  // fd_ stays negative, and errno says why, when it cannot
 
-    std::string path_;        // as given, for messages
+    std::string path_;
     std::string destination_; // with symbolic links followed
     std::string temporary_;   // empty while the file has no name
     int fd_ = -1;

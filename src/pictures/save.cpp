@@ -21,6 +21,7 @@
 #include "pictures/png_writer.hpp"
 #include "pictures/pnm.hpp"
 #include "pictures/tiff_writer.hpp"
+#include "pictures/webp_writer.hpp"
 
 namespace enlarge {
 namespace {
@@ -99,16 +100,11 @@ int generate(VipsRegion* out, void*, void* queue, void*, gboolean*) {
 
 struct PictureWriter::State {
     State(OutputFile file_, Size size_, const PixelFormat& pixels_, PictureFormat format_, const WriteOptions& options_)
-        : file(std::move(file_)), size(size_), pixels(pixels_), format(format_), options(options_),
-          queue(written_here()
-                    ? 0
-                    : static_cast<std::size_t>(size_.width) * pixels_.channels *
-                          static_cast<std::size_t>(sample_bytes(pixels_.sample)),
-                size_.height) {}
+        : file(std::move(file_)), size(size_), pixels(pixels_), format(format_), options(options_) {}
     ~State() { stop(); }
 
     void stop() {
-        queue.abort();
+        if (queue) queue->abort();
         if (saver.joinable()) saver.join();
     }
     Result<void> save();          // in the thread
@@ -130,23 +126,33 @@ struct PictureWriter::State {
     Resolution resolution;
     bool lossless_source = false;
     std::vector<Notice> notices;
-    RowQueue queue;
+    std::unique_ptr<RowQueue> queue;  // to libvips' saver
     std::thread saver;
     Result<void> outcome;         // of the thread; read after join
     int written = 0;
     std::vector<std::byte> row;   // for samples that need another form
     std::unique_ptr<RowWriter> rows;  // of formats whose pixels are written here
+    // Lossless WebP is libvips' to write. Other WebP files without loss are written so again, where no quality is asked for.
+    [[nodiscard]] bool lossless() const {
+        return options.lossless || (format == webp && lossless_source && options.quality == 0);
+    }
+    [[nodiscard]] std::span<const std::byte> profile() const {
+        return header ? blob(header.get(), VIPS_META_ICC_NAME) : std::span<const std::byte>();
+    }
     // Whether the pixels are written here, not by libvips. Huffman tables that are fitted to a JPEG save some percent,
-    // but then libjpeg holds the whole picture, 6 bytes a pixel, and one thread does all: small ones are worth it.
+    // but then libjpeg holds the whole picture, 6 bytes a pixel, and one thread does all: small ones are worth it. Only
+    // libvips converts grey with a profile of its own to RGB.
     [[nodiscard]] bool written_here() const {
-        return format == png || format == tiff ||
-               (format == jpeg && std::int64_t{size.width} * size.height > kMostFittedJpeg);
+        if (format == jpeg) return std::int64_t{size.width} * size.height > kMostFittedJpeg;
+        if (format == webp) return !lossless() && !(pixels.channels <= 2 && icc_is_grey(profile()));
+        return format == png || format == tiff;
     }
     [[nodiscard]] int quality() const { return options.quality ? options.quality : format_info(format).default_quality; }
     Result<void> begin_rows();
     Result<void> begin_png();
     Result<void> begin_tiff();
     Result<void> begin_jpeg();
+    Result<void> begin_webp();
     Result<void> start_saver();
     const std::byte* full_range(const std::byte* row);
 };
@@ -180,13 +186,12 @@ gint64 on_seek(VipsTargetCustom*, gint64 offset, int whence, Destination* in) { 
 }  // namespace
 
 int PictureWriter::State::run_saver(VipsImage* in, VipsTarget* target) {
-    const bool as_before = format == webp && lossless_source && options.quality == 0;
-    const gboolean lossless = options.lossless || as_before ? TRUE : FALSE;
+    const gboolean without_loss = lossless() ? TRUE : FALSE;
     switch (format) {
         case jpeg:
             // 4:4:4 from quality 90 on (libvips decides).
             return vips_jpegsave_target(in, target, "Q", quality(), "optimize_coding", TRUE, nullptr);
-        case webp: return vips_webpsave_target(in, target, "Q", quality(), "lossless", lossless, "smart_subsample", TRUE, nullptr);
+        case webp: return vips_webpsave_target(in, target, "Q", quality(), "lossless", without_loss, "smart_subsample", TRUE, nullptr);
         case avif:
         case heic: {
             const int bits = pixels.sample == SampleType::u8 ? 8 : format_info(format).max_bits;
@@ -196,7 +201,7 @@ int PictureWriter::State::run_saver(VipsImage* in, VipsTarget* target) {
                                         "compression", hevc ? VIPS_FOREIGN_HEIF_COMPRESSION_HEVC : VIPS_FOREIGN_HEIF_COMPRESSION_AV1, nullptr);
         }
         case jxl:
-            if (lossless) return vips_jxlsave_target(in, target, "lossless", TRUE, nullptr);
+            if (without_loss) return vips_jxlsave_target(in, target, "lossless", TRUE, nullptr);
             return vips_jxlsave_target(in, target, "Q", quality(), nullptr);
         case png:
         case tiff:
@@ -233,7 +238,7 @@ Result<void> PictureWriter::State::save() {
     }
     vips_image_set_int(image.get(), "vips-sequential", 1);
     if (vips_image_pipelinev(image.get(), VIPS_DEMAND_STYLE_THINSTRIP, nullptr) != 0 ||
-        vips_image_generate(image.get(), nullptr, generate, nullptr, &queue, nullptr) != 0)
+        vips_image_generate(image.get(), nullptr, generate, nullptr, queue.get(), nullptr) != 0)
         return Error{Errc::internal, path + ": " + vips_message()};
     if (pixels.channels <= 2 && !format_info(format).grey && icc_is_grey(blob(image.get(), VIPS_META_ICC_NAME))) {
         // The format knows RGB only, where a grey profile would be wrong.
@@ -474,16 +479,21 @@ static bool is_whole(std::span<const std::byte> profile) {
 // Everything before the pixels, of what is written here.
 Result<void> PictureWriter::State::begin_rows() {
     if (!written_here()) return {};
-    return format == png ? begin_png() : format == tiff ? begin_tiff() : begin_jpeg();
+    switch (format) {
+        case png: return begin_png();
+        case tiff: return begin_tiff();
+        case webp: return begin_webp();
+        default: return begin_jpeg();
+    }
 }
 
 Result<void> PictureWriter::State::begin_png() {
-    auto profile = header ? blob(header.get(), VIPS_META_ICC_NAME) : std::span<const std::byte>();
-    if (!profile.empty() && !is_whole(profile)) {  // readers of PNG refuse it
+    auto whole = profile();
+    if (!whole.empty() && !is_whole(whole)) {  // readers of PNG refuse it
         notices.push_back({"profile-dropped", "the colour profile is damaged and is left out"});
-        profile = {};
+        whole = {};
     }
-    TRY(file.write(png_head({size, pixels, blocks, resolution, profile})));
+    TRY(file.write(png_head({size, pixels, blocks, resolution, whole})));
     rows = png_writer(file, size, pixels, usable_cores());
     return {};
 }
@@ -494,7 +504,7 @@ Result<void> PictureWriter::State::begin_tiff() {
         blocks.iptc = iptc_for_tiff(blob(header.get(), VIPS_META_IPTC_NAME));
         described.iptc = blocks.iptc;
         described.photoshop = blob(header.get(), VIPS_META_PHOTOSHOP_NAME);
-        described.profile = blob(header.get(), VIPS_META_ICC_NAME);
+        described.profile = profile();
     }
     TRY(rows, tiff_writer(file, size, pixels, usable_cores(), described));
     return {};
@@ -505,16 +515,23 @@ Result<void> PictureWriter::State::begin_jpeg() {
         blocks.iptc = iptc_for_jpeg(iptc);
     else
         blocks.iptc.clear();
-    const auto profile = header ? blob(header.get(), VIPS_META_ICC_NAME) : std::span<const std::byte>();
-    TRY(rows, jpeg_writer(file, size, pixels, usable_cores(), quality(), {profile, blocks.iptc, blocks, resolution}));
+    TRY(rows, jpeg_writer(file, size, pixels, usable_cores(), quality(), {profile(), blocks.iptc, blocks, resolution}));
+    return {};
+}
+
+Result<void> PictureWriter::State::begin_webp() {
+    rows = webp_writer(file, size, pixels, usable_cores(), quality(), {profile(), blocks.exif, blocks.xmp});
     return {};
 }
 
 Result<void> PictureWriter::State::start_saver() {
+    const std::size_t row_bytes = static_cast<std::size_t>(size.width) * pixels.channels *
+                                  static_cast<std::size_t>(sample_bytes(pixels.sample));
+    queue = std::make_unique<RowQueue>(row_bytes, size.height);
     try {
         saver = std::thread([this] {
             outcome = save();
-            queue.stop();
+            queue->stop();
             vips_thread_shutdown();
         });
     } catch (const std::system_error& e) {
@@ -557,7 +574,7 @@ Result<void> PictureWriter::write(const ImageView& rows) {
             TRY(s.rows->write(row));
             continue;
         }
-        if (!s.queue.push(row)) {
+        if (!s.queue->push(row)) {
             s.saver.join();
             return s.outcome.ok() ? Error{Errc::internal, s.path + ": writing stopped early"} : s.outcome.error();
         }
