@@ -2,6 +2,7 @@
 // Deflate blocks of single bytes and runs.
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -11,7 +12,7 @@ namespace enlarge::pictures::deflate {
 namespace {
 
 using Bytes = std::vector<std::byte>;
-constexpr std::size_t kBlock = 32768;     // below 65536, the most that a stored block holds
+constexpr std::size_t kBlock = 65504;     // below 65536, the most that a stored block holds
 constexpr std::size_t kShortestRun = 16;  // shorter ones cost less as single bytes
 constexpr std::size_t kLongestMatch = 258;
 constexpr std::size_t kSymbols = 286;  // bytes, the end of the block, lengths of matches
@@ -195,13 +196,18 @@ private:
 void Block::find_runs() {
     const std::byte* const bytes = bytes_.data();
     const std::size_t size = bytes_.size();
+    const auto uniform = [&](std::size_t i) { return word(bytes + i) == std::rotl(word(bytes + i), 8); };
     std::size_t free = 0;  // what is not part of a run yet
     for (std::size_t i = 0; i + 8 <= size;) {
-        const std::uint64_t here = word(bytes + i);
-        if (here != (here & 0xff) * 0x0101010101010101U) {
+        if (i + 32 <= size && !(uniform(i) | uniform(i + 8) | uniform(i + 16) | uniform(i + 24))) {
+            i += 32;
+            continue;
+        }
+        if (!uniform(i)) {
             i += 8;
             continue;
         }
+        const std::uint64_t here = word(bytes + i);
         std::size_t begin = i, end = i + 8;
         while (begin > free && bytes[begin - 1] == bytes[i]) --begin;
         while (end + 8 <= size && word(bytes + end) == here) end += 8;
@@ -217,8 +223,10 @@ void Block::find_runs() {
 void Block::count() {
     std::array<std::array<std::uint32_t, 256>, 4> four{};  // so that equal neighbours do not wait for one another
     const auto singles = [&](std::size_t begin, std::size_t end) {
-        for (; begin + 4 <= end; begin += 4)
-            for (std::size_t k = 0; k < 4; ++k) ++four[k][static_cast<std::size_t>(bytes_[begin + k])];
+        for (; begin + 8 <= end; begin += 8) {
+            std::uint64_t bytes = word(bytes_.data() + begin);
+            for (std::size_t k = 0; k < 8; ++k, bytes >>= 8) ++four[k % 4][bytes & 0xff];
+        }
         for (; begin < end; ++begin) ++four[0][static_cast<std::size_t>(bytes_[begin])];
     };
     std::size_t from = 0;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pictures/strip_writer.hpp"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
@@ -13,6 +11,7 @@
 
 #include "base/log.hpp"
 #include "image/format.hpp"
+#include "pictures/adler.hpp"
 
 namespace enlarge::pictures {
 namespace {
@@ -43,8 +42,7 @@ void FilteredCoder::prepare(Strip& strip) const {
     strip.filtered.resize(bytes * static_cast<std::size_t>(strip.count));
     for (int y = 0; y < strip.count; ++y)
         filter(strip.row(y), strip.row(y - 1), strip.filtered.data() + bytes * static_cast<std::size_t>(y));
-    strip.filtered_adler = ::adler32_z(::adler32(0, nullptr, 0), reinterpret_cast<const Bytef*>(strip.filtered.data()),
-                                       strip.filtered.size());
+    strip.filtered_adler = adler32(strip.filtered);
 }
 
 struct StripWriter::State {

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "fixtures.hpp"
+#include "pictures/adler.hpp"
 #include "pictures/boxes.hpp"
 #include "pictures/deflate.hpp"
 #include "pictures/output_file.hpp"
@@ -174,6 +175,18 @@ void write_with(const std::string& path, const Image& image, int threads) {
 }
 
 }  // namespace
+
+TEST(png_writer, the_checksum_is_that_of_zlib) {
+    Numbers numbers;
+    const Bytes bytes = noise(3'000'000, 256, numbers), most(3'000'000, std::byte{255});
+    for (const std::size_t size : {0, 1, 15, 16, 255, 256, 257, 4095, 70'000, 1'048'576, 1'048'833, 3'000'000})
+        for (const Bytes* of : {&bytes, &most}) {
+            const auto some = std::span(*of).first(size);
+            EXPECT_EQ(pictures::adler32(some),
+                      ::adler32_z(::adler32(0, nullptr, 0), reinterpret_cast<const Bytef*>(some.data()), size))
+                << size;
+        }
+}
 
 TEST(deflate, runs_and_single_bytes_come_out_as_they_went_in) {
     for (const Bytes& content : contents()) {
