@@ -39,8 +39,8 @@ def commands(options, scratch):
     onnx = str(scratch / "network.onnx")
     subprocess.run([options.enlarge, "export", options.model, "-o", onnx], check=True, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)
-    ours = [options.enlarge, options.clip, "-m", options.model, "-o", out, "-f", "--no-reuse", "--video-codec", "libx264",
-            "--crf", X264["crf"], "--preset", X264["preset"]]
+    ours = [options.enlarge, options.clip, "-m", options.model, "-o", out, "-f", "--no-reuse", "--video-codec",
+            "libx264", "--crf", X264["crf"], "--preset", X264["preset"]]
     all_of = {"enlarge fp32": [ours + ["--precision", "fp32"]], "enlarge auto": [ours]}
     vspipe = str(pathlib.Path(options.python).parent / "vspipe")
     for number, (name, model) in enumerate(MODELS.items()):
