@@ -15,6 +15,7 @@
 
 #if defined(__aarch64__)
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #elif defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -29,6 +30,7 @@ struct IsaName {
 constexpr IsaName kNames[] = {
     {Isa::scalar, "scalar"}, {Isa::avx2, "avx2"}, {Isa::avx512, "avx512"}, {Isa::avx512_vnni, "avx512_vnni"},
     {Isa::neon, "neon"},     {Isa::neon_dotprod, "neon_dotprod"},
+    {Isa::sve256, "sve256"}, {Isa::sve512, "sve512"},
 };
 
 #if defined(__x86_64__) && !defined(ENLARGE_SCALAR_ONLY)
@@ -36,6 +38,15 @@ constexpr IsaName kNames[] = {
 bool has_f16c() {
     unsigned a = 0, b = 0, c = 0, d = 0;
     return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
+
+#if defined(__aarch64__) && !defined(ENLARGE_SCALAR_ONLY)
+// The length of this process's SVE vectors, which the system may have made shorter than the processor's; 0 without SVE.
+int sve_bits() {
+    if (!(getauxval(AT_HWCAP) & (1UL << 22))) return 0;  // HWCAP_SVE
+    const int answer = prctl(51);                        // PR_SVE_GET_VL
+    return answer < 0 ? 0 : (answer & 0xffff) * 8;
 }
 #endif
 
@@ -60,6 +71,8 @@ std::vector<Isa> supported_isas() {
 #elif defined(__aarch64__) && !defined(ENLARGE_SCALAR_ONLY)
     sets.push_back(Isa::neon);
     if (getauxval(AT_HWCAP) & (1UL << 20)) sets.push_back(Isa::neon_dotprod);  // HWCAP_ASIMDDP
+    if (sve_bits() == 256) sets.push_back(Isa::sve256);
+    if (sve_bits() == 512) sets.push_back(Isa::sve512);
 #endif
     return sets;
 }

@@ -19,6 +19,8 @@ enum class Isa {
     avx512_vnni,  // the same and VNNI
     neon,         // arm64 baseline
     neon_dotprod, // arm64 with the dot product extension
+    sve256,       // arm64 with SVE, vectors of just 256 bits
+    sve512,       // the same with 512 bits
 };
 
 std::string_view isa_name(Isa isa);

@@ -5,6 +5,14 @@
 namespace enlarge {
 namespace {
 
+#if defined(__aarch64__) && !defined(ENLARGE_SCALAR_ONLY)
+void fill_arm64(Isa isa, KernelTable& table) {
+    if (isa == Isa::neon || isa == Isa::sve256 || isa == Isa::sve512) fill_neon(table);
+    if (isa == Isa::sve256) fill_sve256(table);
+    if (isa == Isa::sve512) fill_sve512(table);
+}
+#endif
+
 KernelTable make(Isa isa) {
     KernelTable table;
     fill_scalar(table);
@@ -13,7 +21,7 @@ KernelTable make(Isa isa) {
     if (isa == Isa::avx512) fill_avx512(table);
     if (isa == Isa::avx512_vnni) fill_avx512_vnni(table);
 #elif defined(__aarch64__) && !defined(ENLARGE_SCALAR_ONLY)
-    if (isa == Isa::neon) fill_neon(table);
+    fill_arm64(isa, table);
 #endif
     (void)isa;
     return table;
@@ -39,6 +47,14 @@ const KernelTable& kernels(Isa isa) {
         case Isa::neon:
         case Isa::neon_dotprod: {  // the dot product extension is for bytes; nothing here uses it
             static const KernelTable table = make(Isa::neon);
+            return table;
+        }
+        case Isa::sve256: {
+            static const KernelTable table = make(Isa::sve256);
+            return table;
+        }
+        case Isa::sve512: {
+            static const KernelTable table = make(Isa::sve512);
             return table;
         }
         case Isa::scalar: break;

@@ -206,5 +206,7 @@ void fill_avx2(KernelTable& table);
 void fill_avx512(KernelTable& table);
 void fill_avx512_vnni(KernelTable& table);
 void fill_neon(KernelTable& table);
+void fill_sve256(KernelTable& table);
+void fill_sve512(KernelTable& table);
 
 }  // namespace enlarge

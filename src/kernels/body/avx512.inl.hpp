@@ -25,6 +25,7 @@ constexpr int kPixels = 4;  // what takes seconds to compile emulated, not minut
 template <int kVectors>
 constexpr int kPixels = kVectors == 1 ? 14 : kVectors == 2 ? 14 : 9;
 #endif
+constexpr int kTilesOfPointer = 3;  // more pointers would spill
 
 ENLARGE_FORCE_INLINE vf load(const float* p) { return _mm512_loadu_ps(p); }
 ENLARGE_FORCE_INLINE vf load(const Half* p) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }

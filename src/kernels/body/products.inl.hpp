@@ -2,18 +2,19 @@
 // Matrix products and direct convolutions in registers: kVectors x kTiles accumulators, activations broadcast, weights
 // streamed. kPixels<NV> is how many tiles (or pixels) fit beside NV weight vectors.
 
-// acc[v][p] += x[p * stride + i] * w[i][v], i < k. Pointers are kept per three tiles: more would spill.
+// acc[v][p] += x[p * stride + i] * w[i][v], i < k. Pointers are kept for each kTilesOfPointer tiles.
 template <int kVectors, int kTiles, class In>
 ENLARGE_FORCE_INLINE void accumulate(vf (&acc)[kVectors][kTiles], const In* x, std::ptrdiff_t stride, int k, const float* w,
                             std::ptrdiff_t ahead) {
-    const In* base[(kTiles + 2) / 3];
-    ENLARGE_UNROLL for (int q = 0; q < (kTiles + 2) / 3; ++q) base[q] = x + 3 * q * stride;
+    constexpr int kEach = kTilesOfPointer, kPointers = (kTiles + kEach - 1) / kEach;
+    const In* base[kPointers];
+    ENLARGE_UNROLL for (int q = 0; q < kPointers; ++q) base[q] = x + kEach * q * stride;
     const auto step = [&](int i) ENLARGE_INLINE {
         vf weight[kVectors];
         ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) weight[v] = load(w + v * kWidth);
         prefetch(w + ahead);
         ENLARGE_UNROLL for (int p = 0; p < kTiles; ++p) {
-            const vf value = broadcast(base[p / 3] + (p % 3) * stride + i);
+            const vf value = broadcast(base[p / kEach] + (p % kEach) * stride + i);
             ENLARGE_UNROLL for (int v = 0; v < kVectors; ++v) add_product(acc[v][p], value, weight[v]);
         }
         w += kVectors * kWidth;
@@ -25,12 +26,12 @@ ENLARGE_FORCE_INLINE void accumulate(vf (&acc)[kVectors][kTiles], const In* x, s
         step(1);
         step(2);
         step(3);
-        ENLARGE_UNROLL for (int q = 0; q < (kTiles + 2) / 3; ++q) base[q] += 4;
+        ENLARGE_UNROLL for (int q = 0; q < kPointers; ++q) base[q] += 4;
     }
 #pragma GCC unroll 1
     for (; i < k; ++i) {
         step(0);
-        ENLARGE_UNROLL for (int q = 0; q < (kTiles + 2) / 3; ++q) base[q] += 1;
+        ENLARGE_UNROLL for (int q = 0; q < kPointers; ++q) base[q] += 1;
     }
 }
 

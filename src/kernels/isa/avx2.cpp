@@ -16,6 +16,7 @@ constexpr int kBlockVectors = 1;  // vectors in a channel block
 // How many tiles run beside a number of weight vectors: 12 accumulators, the weights and one broadcast fill 16 registers.
 template <int kVectors>
 constexpr int kPixels = kVectors == 1 ? 12 : kVectors == 2 ? 6 : 4;
+constexpr int kTilesOfPointer = 3;  // more pointers would spill
 
 ENLARGE_FORCE_INLINE vf load(const float* p) { return _mm256_loadu_ps(p); }
 ENLARGE_FORCE_INLINE vf load(const Half* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }

@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -91,6 +92,31 @@ TEST(cpu, equals_the_reference_for_every_family_and_size) {
             EXPECT_LE(test::largest_difference(want, got), 1e-4 * magnitude(want)) << c.name << " " << fit.width << "x" << fit.height;
         }
     }
+}
+
+// Where there are several, the first that is no plain loop speaks for the others: quick where the reference is slow.
+TEST(cpu, gives_with_each_instruction_set_what_the_first_gives) {
+    const std::vector<Isa> sets = supported_isas();
+    const std::size_t first = sets.size() > 2 ? 1 : 0;
+    const char* const set_before = std::getenv("ENLARGE_ISA");
+    const std::string before = set_before ? set_before : "";
+    const auto with = [](Isa isa, const Case& c, const FloatPicture& picture) {
+        ::setenv("ENLARGE_ISA", std::string(isa_name(isa)).c_str(), 1);
+        return test::run_whole(cpu_backend(), c.graph, picture);
+    };
+    for (const Case& c : networks()) {
+        const int multiple = c.graph.size_multiple();
+        for (const Size size : {Size{1, 1}, Size{13, 10}}) {
+            const Size fit{(size.width + multiple - 1) / multiple * multiple,
+                           (size.height + multiple - 1) / multiple * multiple};
+            const FloatPicture picture = test::random_picture(5, c.graph.input_channels(), fit);
+            const FloatPicture want = with(sets[first], c, picture);
+            for (std::size_t i = first + 1; i < sets.size(); ++i)
+                EXPECT_LE(test::largest_difference(want, with(sets[i], c, picture)), 1e-4 * magnitude(want))
+                    << c.name << " " << fit.width << "x" << fit.height << " " << isa_name(sets[i]);
+        }
+    }
+    ::setenv("ENLARGE_ISA", before.c_str(), 1);  // empty is as if it were not there
 }
 
 TEST(cpu, results_depend_on_neither_threads_nor_runs) {
