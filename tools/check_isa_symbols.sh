@@ -20,7 +20,7 @@ for object in "$objects"/isa/*.o; do
 done
 
 case $(basename "$objects"/isa/avx2*.o) in
-avx2.*) newer='%[yz]mm[0-9]|%k[1-7][,}]' isa=$(cd "$objects/isa" && echo *.o) ;;
+avx2.*) newer='%[yzt]mm[0-9]|%k[1-7][,}]' isa=$(cd "$objects/isa" && echo *.o) ;;
 *) newer='[^a-z]z[0-9]+\\.[bhsd]|[^a-z]p[0-9]+/[mz]' isa=$(cd "$objects/isa" && echo sve*.o) ;;
 esac
 leaks=$("${prefix}objdump" -d --no-show-raw-insn "$library" | awk -v isa=" $isa " -v newer="$newer" '

@@ -202,10 +202,14 @@ std::string man_page() {
         roff_options(page, *d.app);
         if (!nested) page += ".PP\nExamples:\n.PP\n.nf\n" + roff(manual(d.path).examples) + ".fi\n";
     }
-    page += ".SH EXIT STATUS\n.nf\n" + roff(kExitCodes) + "\n.fi\n.SH FILES\n"
-            ".TP\n$XDG_DATA_HOME/enlarge/models (~/.local/share/enlarge/models)\nnetworks fetched by \\fBenlarge models pull\\fR\n"
-            ".TP\n$XDG_CACHE_HOME/enlarge (~/.cache/enlarge)\nwhich precision each network was found to allow here; may be deleted\n"
-            ".SH ENVIRONMENT\n.TP\nENLARGE_ISA\nthe instruction set to use: scalar, avx2, avx512, avx512_vnni, neon, neon_dotprod, sve256, sve512\n"
+    page += ".SH EXIT STATUS\n.nf\n" + roff(kExitCodes) +
+            "\n.fi\n.SH FILES\n"
+            ".TP\n$XDG_DATA_HOME/enlarge/models (~/.local/share/enlarge/models)\nnetworks fetched by \\fBenlarge "
+            "models pull\\fR\n"
+            ".TP\n$XDG_CACHE_HOME/enlarge (~/.cache/enlarge)\nwhich precision each network was found to allow here; "
+            "may be deleted\n"
+            ".SH ENVIRONMENT\n.TP\nENLARGE_ISA\nthe instruction set to use: scalar, avx2, avx512, avx512_vnni, amx, "
+            "neon, neon_dotprod, sve256, sve512\n"
             ".TP\nENLARGE_BACKEND\nwhat \\-\\-device auto means: cpu, cuda, vulkan, reference\n"
             ".TP\nENLARGE_CACHE\nanother folder instead of the cache above; empty: none\n"
             ".TP\nENLARGE_MODELS\nfolders of your own models, separated by colons; found by their names\n"

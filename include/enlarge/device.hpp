@@ -19,7 +19,8 @@ enum class Precision {
     automatic,  // the fastest whose quality gate holds for the model; pictures of more than 8 bits or of floats run in
                 // fp32
     fp32,
-    fp16,   // activations stored in half precision: at least 58 dB to fp32, no pixel off by more than 2 of 255
+    fp16,   // activations stored in half precision, or products of factors of 16 bits: at least 58 dB to fp32, no pixel
+            // off by more than 2 of 255
     int16,  // 16-bit integer Winograd: at least 48 dB, no pixel off by more than 6
     int8,   // GPUs only
 };

@@ -2,6 +2,7 @@
 #include "base/cpu.hpp"
 
 #include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,9 +29,15 @@ struct IsaName {
     std::string_view name;
 };
 constexpr IsaName kNames[] = {
-    {Isa::scalar, "scalar"}, {Isa::avx2, "avx2"}, {Isa::avx512, "avx512"}, {Isa::avx512_vnni, "avx512_vnni"},
-    {Isa::neon, "neon"},     {Isa::neon_dotprod, "neon_dotprod"},
-    {Isa::sve256, "sve256"}, {Isa::sve512, "sve512"},
+    {Isa::scalar, "scalar"},
+    {Isa::avx2, "avx2"},
+    {Isa::avx512, "avx512"},
+    {Isa::avx512_vnni, "avx512_vnni"},
+    {Isa::amx, "amx"},
+    {Isa::neon, "neon"},
+    {Isa::neon_dotprod, "neon_dotprod"},
+    {Isa::sve256, "sve256"},
+    {Isa::sve512, "sve512"},
 };
 
 #if defined(__x86_64__) && !defined(ENLARGE_SCALAR_ONLY)
@@ -38,6 +45,17 @@ constexpr IsaName kNames[] = {
 bool has_f16c() {
     unsigned a = 0, b = 0, c = 0, d = 0;
     return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
+// Linux gives its tile registers to a process that asks, from then on; all of its threads have them.
+bool has_amx() {
+    constexpr unsigned kBf16 = 1U << 22, kTiles = 1U << 24, kSaved = 3U << 17;
+    constexpr long kAsk = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & (kBf16 | kTiles)) != (kBf16 | kTiles)) return false;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return false;
+    asm("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+    return (a & kSaved) == kSaved && syscall(SYS_arch_prctl, kAsk, kTileData) == 0;
 }
 #endif
 
@@ -67,7 +85,10 @@ std::vector<Isa> supported_isas() {
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     if (avx512) sets.push_back(Isa::avx512);
-    if (avx512 && __builtin_cpu_supports("avx512vnni")) sets.push_back(Isa::avx512_vnni);
+    const bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
+    if (vnni) sets.push_back(Isa::avx512_vnni);
+    static const bool amx = has_amx();
+    if (vnni && amx) sets.push_back(Isa::amx);
 #elif defined(__aarch64__) && !defined(ENLARGE_SCALAR_ONLY)
     sets.push_back(Isa::neon);
     if (getauxval(AT_HWCAP) & (1UL << 20)) sets.push_back(Isa::neon_dotprod);  // HWCAP_ASIMDDP

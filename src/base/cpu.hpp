@@ -14,13 +14,14 @@ namespace enlarge {
 // Instruction sets for which kernels exist, slowest first within a processor family.
 enum class Isa {
     scalar,
-    avx2,         // AVX2, FMA and F16C
-    avx512,       // AVX-512 F, BW, DQ, VL
-    avx512_vnni,  // the same and VNNI
-    neon,         // arm64 baseline
-    neon_dotprod, // arm64 with the dot product extension
-    sve256,       // arm64 with SVE, vectors of just 256 bits
-    sve512,       // the same with 512 bits
+    avx2,          // AVX2, FMA and F16C
+    avx512,        // AVX-512 F, BW, DQ, VL
+    avx512_vnni,   // the same and VNNI
+    amx,           // the same and AMX with bfloat16
+    neon,          // arm64 baseline
+    neon_dotprod,  // arm64 with the dot product extension
+    sve256,        // arm64 with SVE, vectors of just 256 bits
+    sve512,        // the same with 512 bits
 };
 
 std::string_view isa_name(Isa isa);

@@ -17,9 +17,10 @@ KernelTable make(Isa isa) {
     KernelTable table;
     fill_scalar(table);
 #if defined(__x86_64__) && !defined(ENLARGE_SCALAR_ONLY)
-    if (isa == Isa::avx2 || isa == Isa::avx512 || isa == Isa::avx512_vnni) fill_avx2(table);
+    if (isa == Isa::avx2 || isa == Isa::avx512 || isa == Isa::avx512_vnni || isa == Isa::amx) fill_avx2(table);
     if (isa == Isa::avx512) fill_avx512(table);
     if (isa == Isa::avx512_vnni) fill_avx512_vnni(table);
+    if (isa == Isa::amx) fill_amx(table);
 #elif defined(__aarch64__) && !defined(ENLARGE_SCALAR_ONLY)
     fill_arm64(isa, table);
 #endif
@@ -42,6 +43,10 @@ const KernelTable& kernels(Isa isa) {
         }
         case Isa::avx512_vnni: {
             static const KernelTable table = make(Isa::avx512_vnni);
+            return table;
+        }
+        case Isa::amx: {
+            static const KernelTable table = make(Isa::amx);
             return table;
         }
         case Isa::neon:

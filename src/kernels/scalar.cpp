@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every kernel as a plain loop: what the others are tested against, and what runs where none of them does.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -109,6 +110,75 @@ void winograd_input_f16_i16(const Window<Half>& in, int blocks, int channels, co
     }
 }
 
+float upper(std::uint32_t bits) { return std::bit_cast<float>(bits & 0xFFFF0000U); }
+float number_of(BFloat x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); }
+BFloat bfloat_of(float x) { return static_cast<BFloat>(std::bit_cast<std::uint32_t>(x) >> 16); }
+
+void terms_of(float x, BFloat (&term)[kMostTerms]) {
+    const float first = upper(std::bit_cast<std::uint32_t>(x) + 0x8000U), left = x - first;
+    term[0] = bfloat_of(first);
+    term[1] = bfloat_of(left);
+    term[2] = bfloat_of(left - upper(std::bit_cast<std::uint32_t>(left)));
+}
+
+// Number c of a row of terms.
+void put_terms(float x, int c, int terms, BFloat* row) {
+    BFloat term[kMostTerms];
+    terms_of(x, term);
+    for (int t = 0; t < terms; ++t) row[(c / kTermBlock * terms + t) * kTermBlock + c % kTermBlock] = term[t];
+}
+
+template <class In>
+void winograd_input_terms(const Window<In>& in, int blocks, int channels, int terms, BFloat* v,
+                          std::ptrdiff_t pos_stride) {
+    const std::ptrdiff_t row = term_row(channels, terms);
+    for (int b = 0; b < blocks; ++b)
+        for (int c = 0; c < static_cast<int>(row) / terms; ++c) {
+            float block[36] = {};
+            if (c < channels) transform_block(in, b * in.step + c, block);
+            for (int p = 0; p < 36; ++p) put_terms(block[p], c, terms, v + p * pos_stride + b * row);
+        }
+}
+
+void to_terms_f32(const float* x, std::ptrdiff_t stride, int rows, int channels, int terms, BFloat* out) {
+    const std::ptrdiff_t row = term_row(channels, terms);
+    for (int r = 0; r < rows; ++r, x += stride, out += row)
+        for (int c = 0; c < static_cast<int>(row) / terms; ++c) put_terms(c < channels ? x[c] : 0.0F, c, terms, out);
+}
+
+// Where term t of channel c's weight for the first output of a block of outputs lies.
+std::ptrdiff_t weight_at(int c, int t, int block, int group, int terms) {
+    return ((std::ptrdiff_t{c / kTermBlock * terms + t} * group + block) * (kTermBlock / 2) + c % kTermBlock / 2) * 2 *
+               kLanes +
+           c % 2;
+}
+
+void weights_to_terms(const float* w, std::ptrdiff_t stride, int first, int count, int group, int terms, BFloat* to) {
+    for (int i = 0; i < count; ++i, w += stride)
+        for (int n = 0; n < group * kLanes; ++n) {
+            BFloat term[kMostTerms];
+            terms_of(w[n], term);
+            for (int t = 0; t < terms; ++t)
+                to[weight_at(first + i, t, n / kLanes, group, terms) + std::ptrdiff_t{n % kLanes} * 2] = term[t];
+        }
+}
+
+void product_terms(const TermProduct& p) {
+    for (std::ptrdiff_t q = 0; q < p.positions; ++q)
+        for (std::ptrdiff_t r = 0; r < p.rows; ++r)
+            for (int n = 0; n < p.group * kLanes; ++n) {
+                const BFloat* const a = p.a + q * p.a_position + r * p.a_stride;
+                const BFloat* const w = p.w + q * p.w_position + std::ptrdiff_t{n % kLanes} * 2;
+                float sum = 0;
+                for (int c = 0; c < p.channels; ++c)
+                    for (int i = 0; i < p.terms; ++i)
+                        for (int j = 0; i + j < p.terms; ++j)
+                            sum += number_of(a[(c / kTermBlock * p.terms + i) * kTermBlock + c % kTermBlock]) *
+                                   number_of(w[weight_at(c, j, n / kLanes, p.group, p.terms)]);
+                p.m[q * p.m_position + r * p.m_stride + n] = sum;
+            }
+}
+
 void product_f32(const float* a, std::ptrdiff_t stride, int rows, int k, const float* w, int group, float* m, std::ptrdiff_t m_stride) {
     const int width = group * kLanes;
     for (int t = 0; t < rows; ++t, a += stride, m += m_stride) {
@@ -178,6 +248,12 @@ void winograd_output(const Sum* m, std::ptrdiff_t pos_stride, int blocks, int gr
                     finish(o[j] * unit + e.bias[c], e, to, i, 4 * b + j, c);
             }
         }
+}
+
+void finish_f32(const float* sums, int group, const Epilogue& e, const Target<float>& to) {
+    const int width = group * kLanes;
+    for (int x = 0; x < to.width; ++x)
+        for (int n = 0; n < width; ++n) finish(sums[x * width + n] + e.bias[n], e, to, 0, x, n);
 }
 
 template <class In, class Out>
@@ -351,6 +427,11 @@ void fill_scalar(KernelTable& t) {
     t.winograd_input_f32 = winograd_input<float>;
     t.winograd_input_f16 = winograd_input<Half>;
     t.winograd_input_f16_i16 = winograd_input_f16_i16;
+    t.winograd_input_f32_terms = winograd_input_terms<float>;
+    t.winograd_input_f16_terms = winograd_input_terms<Half>;
+    t.to_terms_f32 = to_terms_f32;
+    t.product_terms = product_terms;
+    t.weights_to_terms = weights_to_terms;
     t.winograd_weights_f32 = winograd_weights;
     t.gemm_f32 = gemm_f32;
     t.product_f32 = product_f32;
@@ -359,6 +440,7 @@ void fill_scalar(KernelTable& t) {
     t.winograd_output_f16 = winograd_output<float, Half>;
     t.winograd_output_i32_f32 = winograd_output<std::int32_t, float>;
     t.winograd_output_i32_f16 = winograd_output<std::int32_t, Half>;
+    t.finish_f32 = finish_f32;
     t.conv_f32 = conv<float, float>;
     t.conv_f32_f16 = conv<float, Half>;
     t.conv_f16 = conv<Half, Half>;

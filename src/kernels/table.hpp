@@ -14,7 +14,8 @@ namespace enlarge {
 
 enum class Isa;
 
-using Half = std::uint16_t;  // IEEE binary16, as bits
+using Half = std::uint16_t;    // IEEE binary16, as bits
+using BFloat = std::uint16_t;  // bfloat16, as bits
 
 inline constexpr int kMaxGroup = 3;
 inline constexpr int kMostTapRows = 31;
@@ -79,6 +80,36 @@ struct Planes {
     int channels = 0;
 };
 
+// A number as a sum of bfloat16 terms: x rounded (halves away from zero); what is left of x, cut off; and what is left
+// then, which three terms hold exactly. Of more than 3.38e38, of infinities and of NaN the terms add up to NaN.
+//
+// Rows of terms: term t of channel c is row[(c / kTermBlock * terms + t) * kTermBlock + c % kTermBlock]; there are
+// zeros from the last channel to the next multiple of kTermBlock.
+inline constexpr int kTermBlock = 32;
+inline constexpr int kMostTerms = 3;
+// Rows are multiplied so many at a time: beyond the last one, up to a multiple of this, rows are read and results
+// written.
+inline constexpr int kTermRows = 16;
+inline std::ptrdiff_t term_row(int channels, int terms) {
+    return std::ptrdiff_t{(channels + kTermBlock - 1) / kTermBlock} * kTermBlock * terms;
+}
+
+// m[q * m_position + r * m_stride + n] = sum of x * w over the channels, n < group * lanes, for each position q and row
+// r: of the products of x's terms i and w's terms j those of i + j < terms. Weights: those of weights_to_terms.
+struct TermProduct {
+    const BFloat* a = nullptr;
+    std::ptrdiff_t a_stride = 0, a_position = 0;
+    const BFloat* w = nullptr;
+    std::ptrdiff_t w_position = 0;
+    float* m = nullptr;
+    std::ptrdiff_t m_stride = 0, m_position = 0;
+    int positions = 1;
+    int rows = 0;
+    int channels = 0;  // a multiple of kTermBlock
+    int terms = 0;     // 2 or 3
+    int group = 0;
+};
+
 // Number by number.
 enum class Map : int {
     gelu,       // x / 2 * (1 + erf(x / sqrt(2)))
@@ -102,6 +133,8 @@ struct KernelTable {
     int lanes = 8;        // channels in a channel block
     int tile_multiple = 6;  // gemm_* are fastest when the number of tiles is a multiple of this
     bool fast_i16 = false;  // integer products are faster than float ones
+    // Products of three bfloat16 terms are; without it, kernels of terms are the plain loops', of 8 lanes.
+    bool fast_terms = false;
 
     // As many fused multiply-adds as this set can do, `rounds` times fma_round_flops operations: for measuring peaks.
     void (*fma_rounds)(std::size_t rounds) = nullptr;
@@ -118,6 +151,15 @@ struct KernelTable {
     void (*winograd_input_f16_i16)(const Window<Half>& in, int blocks, int channels, const float* scale, std::int16_t* v,
                                    std::ptrdiff_t pos_stride, float* unit) = nullptr;
 
+    // The same as rows of terms: those of block b at v[(i * 6 + j) * pos_stride + b * term_row(channels, terms)].
+    void (*winograd_input_f32_terms)(const Window<float>& in, int blocks, int channels, int terms, BFloat* v,
+                                     std::ptrdiff_t pos_stride) = nullptr;
+    void (*winograd_input_f16_terms)(const Window<Half>& in, int blocks, int channels, int terms, BFloat* v,
+                                     std::ptrdiff_t pos_stride) = nullptr;
+    // Rows of numbers, `stride` apart, as rows of terms beside each other.
+    void (*to_terms_f32)(const float* x, std::ptrdiff_t stride, int rows, int channels, int terms,
+                         BFloat* out) = nullptr;
+
     // Weights of products: u[p * pos_stride + n], n < group * lanes, is position p of G g G^T (winograd.hpp) of the
     // nine numbers g at taps[n], computed in double precision and rounded once.
     void (*winograd_weights_f32)(const float* const* taps, int group, float* u, std::ptrdiff_t pos_stride) = nullptr;
@@ -127,6 +169,13 @@ struct KernelTable {
     // The same of rows that lie `stride` and `m_stride` apart.
     void (*product_f32)(const float* a, std::ptrdiff_t stride, int rows, int k, const float* w, int group, float* m,
                         std::ptrdiff_t m_stride) = nullptr;
+    // Sums in floats, the channels in order.
+    void (*product_terms)(const TermProduct& p) = nullptr;
+    // Weights of channels first ... first + count, both even, as terms: w[i * stride + n], i < count, n < group *
+    // lanes. Term t of channel c's weight for n is to[(((c / kTermBlock * terms + t) * group + n / lanes) * kTermBlock
+    // / 2 + c % kTermBlock / 2) * 2 * lanes + n % lanes * 2 + c % 2].
+    void (*weights_to_terms)(const float* w, std::ptrdiff_t stride, int first, int count, int group, int terms,
+                             BFloat* to) = nullptr;
     // As gemm_f32 in 32-bit integers; k is even and weights come in pairs: w[(i / 2 * group * lanes + n) * 2 + i % 2].
     // The caller's weights exclude overflow.
     void (*gemm_i16)(const std::int16_t* a, int tiles, int k, const std::int16_t* w, int group, std::int32_t* m) = nullptr;
@@ -137,7 +186,9 @@ struct KernelTable {
                                 const Target<float>& to) = nullptr;
     void (*winograd_output_f16)(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
                                 const Target<Half>& to) = nullptr;
-    // The same of integer sums, each times its scale and its block's unit first.
+    // The epilogue alone, of sums[p * group * lanes + n]; to row 0 of the target.
+    void (*finish_f32)(const float* sums, int group, const Epilogue& e, const Target<float>& to) = nullptr;
+    // winograd_output of integer sums, each times its scale and its block's unit first.
     void (*winograd_output_i32_f32)(const std::int32_t* m, std::ptrdiff_t pos_stride, int blocks, int group,
                                     const Epilogue& e, const Target<float>& to) = nullptr;
     void (*winograd_output_i32_f16)(const std::int32_t* m, std::ptrdiff_t pos_stride, int blocks, int group,
@@ -205,6 +256,7 @@ void fill_scalar(KernelTable& table);
 void fill_avx2(KernelTable& table);
 void fill_avx512(KernelTable& table);
 void fill_avx512_vnni(KernelTable& table);
+void fill_amx(KernelTable& table);
 void fill_neon(KernelTable& table);
 void fill_sve256(KernelTable& table);
 void fill_sve512(KernelTable& table);

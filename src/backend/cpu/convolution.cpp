@@ -94,13 +94,10 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
     const int channels = tensor(source).channels();
     const int div = step.inputs[0].div;
     const std::ptrdiff_t stride = buffer(source).stride;
-    int widest = 0;
-    for (const Group& group : step.groups) widest = std::max(widest, group.blocks * kernels_.lanes);
-    const int most = batch(step);
-    const auto v_stride = static_cast<std::ptrdiff_t>(
-        position_stride(static_cast<std::size_t>(most) * static_cast<std::size_t>(channels) * sizeof(V)) / sizeof(V));
-    const auto m_stride = static_cast<std::ptrdiff_t>(
-        position_stride(static_cast<std::size_t>(most) * static_cast<std::size_t>(widest) * sizeof(Sum)) / sizeof(Sum));
+    const BlockSizes sizes = block_sizes_of(step);
+    const int most = sizes.blocks;
+    const auto v_stride = static_cast<std::ptrdiff_t>(sizes.v_position / sizeof(V));
+    const auto m_stride = static_cast<std::ptrdiff_t>(sizes.m_position / sizeof(Sum));
     V* const v = context.scratch->v.as<V>();
     Sum* const m = context.scratch->m.as<Sum>();
     const bool end = step.output < 0;
@@ -125,15 +122,14 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
                 window.rows[i] = pixels<const In>(source, floor_div(y - 1 + i, div));
                 window.column[i] = floor_div(x - 1 + i, div) * stride;
             }
-            input(window, n, channels, v + std::ptrdiff_t{index} * channels, v_stride, context.scratch->unit + index);
+            input(window, n, channels, v + index * sizes.v_row, v_stride, context.scratch->unit + index);
         });
         watch.add(times.input);
-        if (observing_) learn(context, step, v, v_stride, count, channels);
+        if constexpr (!std::is_same_v<V, BFloat>)
+            if (observing_) learn(context, step, v, v_stride, count, channels);
         for (const Group& group : step.groups) {
             const int width = group.blocks * kernels_.lanes;
-            const V* const weights = packed + group.weights;
-            for (std::ptrdiff_t p = 0; p < 36; ++p)
-                product(v + p * v_stride, count, channels, weights + p * channels * width, group.blocks, m + p * m_stride);
+            product(v, v_stride, count, packed + group.weights, group.blocks, m, m_stride);
             watch.add(times.products);
             Epilogue epilogue = epilogue_of(step, group, kernels_.lanes);
             for_runs(first, count, [&](int x, int y, int n, int index) {
@@ -195,38 +191,71 @@ void Runner::learn(const Context& context, const Step& step, const V* v, std::pt
     }
 }
 
-void Runner::winograd(const Context& context, const Step& step, const Share& share, int packed) {
+// Floats, or terms of floats: winograd_as for the types of rows.
+template <class V, class InputF32, class InputF16, class Product>
+void Runner::winograd_floats(const Context& context, const Step& step, const Share& share, const V* weights,
+                             InputF32 input_f32, InputF16 input_f16, Product product) {
     const Element in = buffer(step.inputs[0].tensor).element;
     const Element out = step.output < 0 ? Element::f32 : buffer(step.output).element;
     const KernelTable& k = kernels_;
+    if (in == Element::f32 && out == Element::f32)
+        return winograd_as<float, V, float, float>(context, step, share, weights, input_f32, product,
+                                                   k.winograd_output_f32);
+    if (in == Element::f32)
+        return winograd_as<float, V, float, Half>(context, step, share, weights, input_f32, product,
+                                                  k.winograd_output_f16);
+    if (out == Element::f32)
+        return winograd_as<Half, V, float, float>(context, step, share, weights, input_f16, product,
+                                                  k.winograd_output_f32);
+    winograd_as<Half, V, float, Half>(context, step, share, weights, input_f16, product, k.winograd_output_f16);
+}
+
+void Runner::winograd_terms(const Context& context, const Step& step, const Share& share, const BFloat* weights) {
+    const int in = tensor(step.inputs[0].tensor).channels(), terms = step.terms;
+    const auto input = [&](auto kernel) {
+        return [kernel, terms](const auto& window, int blocks, int channels, BFloat* v, std::ptrdiff_t stride, float*) {
+            kernel(window, blocks, channels, terms, v, stride);
+        };
+    };
+    const auto product = [&](const BFloat* v, std::ptrdiff_t v_stride, int blocks, const BFloat* w, int group, float* m,
+                             std::ptrdiff_t m_stride) {
+        kernels_.product_terms(winograd_product(in, terms, v, v_stride, blocks, w, group, m, m_stride, kernels_));
+    };
+    winograd_floats(context, step, share, weights, input(kernels_.winograd_input_f32_terms),
+                    input(kernels_.winograd_input_f16_terms), product);
+}
+
+void Runner::winograd(const Context& context, const Step& step, const Share& share, int packed) {
+    const KernelTable& k = kernels_;
+    const std::byte* const weights =
+        step.unpacked ? packed_[packed].as<const std::byte>() : step.weights.as<const std::byte>();
+    if (step.terms > 0) return winograd_terms(context, step, share, reinterpret_cast<const BFloat*>(weights));
+    const int in = tensor(step.inputs[0].tensor).channels();
+    const auto by_position = [in, lanes = k.lanes](auto gemm) {
+        return [=](const auto* v, std::ptrdiff_t v_stride, int blocks, const auto* w, int group, auto* m,
+                   std::ptrdiff_t m_stride) {
+            for (std::ptrdiff_t p = 0; p < 36; ++p)
+                gemm(v + p * v_stride, blocks, in, w + p * in * group * lanes, group, m + p * m_stride);
+        };
+    };
     if (step.integer) {
         const auto input = [&](const Window<Half>& window, int blocks, int channels, std::int16_t* v, std::ptrdiff_t stride, float* unit) {
             k.winograd_input_f16_i16(window, blocks, channels, step.v_scale.data(), v, stride, unit);
         };
-        const auto* const weights = step.weights.as<const std::int16_t>();
-        if (out == Element::f16)
-            return winograd_as<Half, std::int16_t, std::int32_t, Half>(context, step, share, weights, input, k.gemm_i16,
-                                                                       k.winograd_output_i32_f16);
-        return winograd_as<Half, std::int16_t, std::int32_t, float>(context, step, share, weights, input, k.gemm_i16,
-                                                                    k.winograd_output_i32_f32);
+        const auto* const ints = reinterpret_cast<const std::int16_t*>(weights);
+        if (step.output >= 0 && buffer(step.output).element == Element::f16)
+            return winograd_as<Half, std::int16_t, std::int32_t, Half>(
+                context, step, share, ints, input, by_position(k.gemm_i16), k.winograd_output_i32_f16);
+        return winograd_as<Half, std::int16_t, std::int32_t, float>(context, step, share, ints, input,
+                                                                    by_position(k.gemm_i16), k.winograd_output_i32_f32);
     }
-    const float* const weights = step.unpacked ? packed_[packed].as<const float>() : step.weights.as<const float>();
-    const auto input_f32 = [&](const Window<float>& window, int blocks, int channels, float* v, std::ptrdiff_t stride, float*) {
-        k.winograd_input_f32(window, blocks, channels, v, stride);
+    const auto input = [](auto kernel) {
+        return [kernel](const auto& window, int blocks, int channels, float* v, std::ptrdiff_t stride, float*) {
+            kernel(window, blocks, channels, v, stride);
+        };
     };
-    const auto input_f16 = [&](const Window<Half>& window, int blocks, int channels, float* v, std::ptrdiff_t stride, float*) {
-        k.winograd_input_f16(window, blocks, channels, v, stride);
-    };
-    if (in == Element::f32 && out == Element::f32)
-        return winograd_as<float, float, float, float>(context, step, share, weights, input_f32, k.gemm_f32,
-                                                       k.winograd_output_f32);
-    if (in == Element::f32)
-        return winograd_as<float, float, float, Half>(context, step, share, weights, input_f32, k.gemm_f32,
-                                                      k.winograd_output_f16);
-    if (out == Element::f32)
-        return winograd_as<Half, float, float, float>(context, step, share, weights, input_f16, k.gemm_f32,
-                                                      k.winograd_output_f32);
-    winograd_as<Half, float, float, Half>(context, step, share, weights, input_f16, k.gemm_f32, k.winograd_output_f16);
+    winograd_floats(context, step, share, reinterpret_cast<const float*>(weights), input(k.winograd_input_f32),
+                    input(k.winograd_input_f16), by_position(k.gemm_f32));
 }
 
 }  // namespace enlarge::cpu

@@ -4,11 +4,12 @@
 #include <malloc.h>
 
 #include <cstdio>
+#include <optional>
 
 #include "backend/cpu/calibrate.hpp"
+#include "backend/cpu/precision_cache.hpp"
 #include "backend/cpu/session.hpp"
 #include "backend/cpu/tensors/network.hpp"
-#include "backend/cpu/precision_cache.hpp"
 #include "base/cpu.hpp"
 #include "base/log.hpp"
 
@@ -88,7 +89,7 @@ struct Compilation {
                 if (again.ok() && *again) return again;
             }
         }
-        TRY(std::shared_ptr<const LoweredNetwork> exact, lower({Element::f32, nullptr, nullptr, options.pool}));
+        TRY(std::shared_ptr<const LoweredNetwork> exact, lower_exact(options.precision != Precision::int16));
         if (options.precision == Precision::fp32) return program(exact, {});
 
         // Try the paths that were asked for on a few small pictures.
@@ -110,18 +111,22 @@ struct Compilation {
             }
         }
         if (!exact) {
-            TRY(exact, lower({Element::f32, nullptr, nullptr, options.pool}));
+            TRY(exact, lower_exact(true));
         }
-        auto half = lower({Element::f16, nullptr, exact.get(), options.pool});
-        if (half) {
+        std::optional<Error> refused;
+        for (const cpu::LowerOptions& how : halves(*exact)) {
+            auto half = lower(how);
+            if (!half) {
+                refused = std::move(half).error();
+                continue;
+            }
             TRY(const cpu::Fidelity fidelity, calibration.fidelity(*half));
             if (!automatic || passes(fidelity, kHalfGate)) {
                 keep({Precision::fp16, fidelity, {}, {}});
                 return program(*half, fidelity);
             }
-        } else if (!automatic) {
-            return std::move(half).error();
         }
+        if (!automatic && refused) return *std::move(refused);
         keep({Precision::fp32, {}, {}, {}});
         return program(exact, {});
     }
@@ -139,17 +144,21 @@ struct Compilation {
             say_before(known);
             return program(integer, known.fidelity);
         }
-        TRY(const auto exact, lower({Element::f32, nullptr, nullptr, options.pool}));
+        TRY(const auto exact, lower_exact(true));
         if (known.precision != Precision::fp16) return program(exact, {});
         // Both are at hand, so that the gate is asked again.
-        TRY(const auto half, lower({Element::f16, nullptr, exact.get(), options.pool}));
         cpu::Calibration calibration(*exact, table, options.pool, graph.macs_per_pixel());
         TRY(const bool finite, calibration.run(exact));
         if (!finite) return std::unique_ptr<Program>();
-        TRY(const cpu::Fidelity fidelity, calibration.fidelity(half));
-        if (!is_within(fidelity, kHalfGate)) return std::unique_ptr<Program>();
-        say_before({Precision::fp16, fidelity, {}, {}});
-        return program(half, fidelity);
+        for (const cpu::LowerOptions& how : halves(*exact)) {
+            const auto half = lower(how);
+            if (!half) continue;
+            TRY(const cpu::Fidelity fidelity, calibration.fidelity(*half));
+            if (!is_within(fidelity, kHalfGate)) continue;
+            say_before({Precision::fp16, fidelity, {}, {}});
+            return program(*half, fidelity);
+        }
+        return std::unique_ptr<Program>();
     }
 
     static void say_before(const cpu::KeptPrecision& known) {
@@ -160,6 +169,15 @@ struct Compilation {
         log(LogLevel::info, text);
     }
 
+    // Ranges of int16 are measured on V as it is, without terms.
+    Result<std::shared_ptr<const LoweredNetwork>> lower_exact(bool in_terms) const {
+        return lower({Element::f32, nullptr, nullptr, options.pool, in_terms && table.fast_terms ? kMostTerms : 0});
+    }
+    // Ways that may be within half precision's gate, the fastest first. Two terms have 16 bits, a half 11.
+    std::vector<cpu::LowerOptions> halves(const LoweredNetwork& exact) const {
+        if (!table.fast_terms) return {{Element::f16, nullptr, &exact, options.pool}};
+        return {{Element::f16, nullptr, nullptr, options.pool, 2}, {Element::f32, nullptr, nullptr, options.pool, 2}};
+    }
     Result<std::shared_ptr<const LoweredNetwork>> lower(const cpu::LowerOptions& how) const {
         TRY(LoweredNetwork network, cpu::lower(graph, table, how));
         return std::make_shared<const LoweredNetwork>(std::move(network));
@@ -184,9 +202,14 @@ struct Compilation {
         info.alignment = network->alignment;
         info.calibration_psnr = fidelity.psnr;
         const bool half = network->element == Element::f16, integer = network->integer;
-        info.precision = integer ? Precision::int16 : half ? Precision::fp16 : Precision::fp32;
-        info.description = "cpu " + std::string(isa_name(isa)) + (integer ? ", int16" : half ? ", fp32 on fp16 rows" : ", fp32") +
-                           " Winograd F(4x4,3x3)";
+        const bool exact = !half && (network->terms == 0 || network->terms == kMostTerms);
+        info.precision = integer ? Precision::int16 : exact ? Precision::fp32 : Precision::fp16;
+        info.description = "cpu " + std::string(isa_name(isa)) +
+                           (integer ? ", int16"
+                            : half  ? ", fp32 on fp16 rows"
+                                    : ", fp32") +
+                           " Winograd F(4x4,3x3)" +
+                           (network->terms > 0 ? " of " + std::to_string(network->terms) + " bf16 terms" : "");
         return std::unique_ptr<Program>(std::make_unique<CpuProgram>(network, table, options.pool, std::move(info)));
     }
 };

@@ -31,6 +31,7 @@ public:
         network_.size_multiple = graph.size_multiple();
         network_.element = options.element;
         network_.integer = options.transform_abs_max != nullptr;
+        network_.terms = options.terms;
     }
 
     Result<LoweredNetwork> run() {
@@ -337,18 +338,21 @@ private:
         };
         std::size_t all_bytes = 0, bytes = 0;
         for (const Packing& p : packing_) {
-            network_.steps[p.step].integer = multiplies_integers(network_.steps[p.step]);
+            Step& step = network_.steps[p.step];
+            step.integer = multiplies_integers(step);
+            step.terms = step.kind == Kind::winograd && !step.integer ? options_.terms : 0;
             all_bytes += bytes_of(p);
         }
+        if (all_bytes > kCachedWeights && network_.terms == kMostTerms) all_bytes = give_up_terms(bytes_of);
         for (const Packing& p : packing_) {
             Step& step = network_.steps[p.step];
             if (all_bytes > kCachedWeights && step.kind == Kind::winograd && !step.integer) {
                 step.unpacked = node(p.conv).as<op::Conv2d>()->weights;
                 step.unpacked_channels = node(node(p.conv).inputs[0]).channels;
-                step.unpacked_in = input_map(step);
+                step.unpacked_in = filled_up(input_map(step), step.terms);
                 step.unpacked_out = p.out_map;
-                step.groups =
-                    make_groups(static_cast<int>(p.out_map.size()), kernels_.lanes, 36 * step.unpacked_in.size());
+                step.groups = winograd_groups(static_cast<int>(p.out_map.size()), kernels_.lanes,
+                                              step.unpacked_in.size(), step.terms);
                 network_.unpacked_bytes = std::max(network_.unpacked_bytes, bytes_of(p));
                 continue;
             }
@@ -375,6 +379,19 @@ private:
             options_.pool->for_each(steps, 1, pack_step);
         else
             for (std::int64_t i = 0; i < steps; ++i) pack_step(i);
+    }
+
+    // Of weights that are packed while the network runs, three terms are half as much again to write and read as
+    // floats, which takes the time that the products win.
+    template <class BytesOf>
+    std::size_t give_up_terms(const BytesOf& bytes_of) {
+        network_.terms = 0;
+        std::size_t bytes = 0;
+        for (const Packing& p : packing_) {
+            network_.steps[p.step].terms = 0;
+            bytes += bytes_of(p);
+        }
+        return bytes;
     }
 
     // Walks from the edge of a core, which lies on a multiple of `alignment`, back to the input: how many pixels beyond

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "backend/cpu/steps.hpp"
+#include "tile/tile.hpp"
 
 namespace enlarge::cpu {
 namespace {
@@ -44,19 +45,26 @@ std::size_t packed_bytes(const Step& step, std::size_t in, std::size_t out, cons
     // Winograd: one more position than there is, because kernels fetch the next one ahead.
     if (step.kind == Kind::winograd)
         bytes = (36 * out + kMaxGroup * static_cast<std::size_t>(kernels.lanes)) * in * (step.integer ? sizeof(std::int16_t) : sizeof(float));
+    if (step.terms > 0)
+        bytes = 36 * out * static_cast<std::size_t>(term_row(static_cast<int>(in), step.terms)) * sizeof(BFloat);
     return (bytes + 63) / 64 * 64;
 }
 
-std::size_t pieces_to_pack(const std::vector<Group>& groups, std::size_t in) {
-    return groups.size() * ((in + kInputsOfPiece - 1) / kInputsOfPiece);
+std::vector<int> filled_up(std::vector<int> in_map, int terms) {
+    if (terms > 0) in_map.resize(static_cast<std::size_t>(round_up(static_cast<int>(in_map.size()), kTermBlock)), -1);
+    return in_map;
 }
 
-void pack_piece(const std::vector<Group>& groups, const float* weights, int logical_in, const std::vector<int>& in_map,
-                const std::vector<int>& out_map, const KernelTable& kernels, std::size_t piece, float* packed) {
+std::size_t pieces_to_pack(const WinogradWeights& from) {
+    return from.groups.size() * ((from.in_map.size() + kInputsOfPiece - 1) / kInputsOfPiece);
+}
+
+void pack_piece(const WinogradWeights& from, const KernelTable& kernels, std::size_t piece, std::byte* packed) {
     static_assert(kMaxGroup * 16 <= kWidest);
-    const Source source{weights, logical_in, 3};
+    const Source source{from.weights, from.logical_in, 3};
+    const std::vector<int>&in_map = from.in_map, &out_map = from.out_map;
     const std::size_t in = in_map.size(), pieces = (in + kInputsOfPiece - 1) / kInputsOfPiece;
-    const Group& group = groups[piece / pieces];
+    const Group& group = from.groups[piece / pieces];
     const auto width = static_cast<std::size_t>(group.blocks * kernels.lanes);
     const std::size_t begin = piece % pieces * kInputsOfPiece, count = std::min(kInputsOfPiece, in - begin);
     // A few lines of each output's weights, far apart: asked for all at once, as no processor guesses them.
@@ -70,11 +78,20 @@ void pack_piece(const std::vector<Group>& groups, const float* weights, int logi
     // Positions lie powers of two apart, on the same cache sets: first into the first-level cache, where they do not.
     constexpr std::size_t kApart = kInputsOfPiece * kWidest + 16;
     alignas(64) float u[36 * kApart];
+    const auto terms = static_cast<std::size_t>(from.terms);
     for (std::size_t i = 0; i < count; ++i)
         transform_weights(source, in_map[begin + i], out_map.data() + group.channel, group.blocks, kernels,
                           u + i * width, kApart);
-    for (std::size_t p = 0; p < 36; ++p)
-        std::memcpy(packed + group.weights + (p * in + begin) * width, u + p * kApart, count * width * sizeof(float));
+    for (std::size_t p = 0; p < 36; ++p) {
+        const float* const made = u + p * kApart;
+        if (terms > 0)
+            kernels.weights_to_terms(made, static_cast<std::ptrdiff_t>(width), static_cast<int>(begin),
+                                     static_cast<int>(count), group.blocks, from.terms,
+                                     reinterpret_cast<BFloat*>(packed) + group.weights + p * in * width * terms);
+        else
+            std::memcpy(reinterpret_cast<float*>(packed) + group.weights + (p * in + begin) * width, made,
+                        count * width * sizeof(float));
+    }
 }
 
 void pack_convolution(Step& step, const float* weights, int logical_in, const std::vector<int>& in_map,
@@ -103,13 +120,13 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
         return;
     }
 
-    step.groups = make_groups(static_cast<int>(out), kernels.lanes, 36 * in);
+    step.groups = winograd_groups(static_cast<int>(out), kernels.lanes, in, step.terms);
     const auto width_of = [&](const Group& group) { return static_cast<std::size_t>(group.blocks) * lanes; };
     if (!step.integer) {
-        auto* const packed = step.weights.as<float>();
-        for_all(pool, pieces_to_pack(step.groups, in), [&](std::size_t piece) {
-            pack_piece(step.groups, weights, logical_in, in_map, out_map, kernels, piece, packed);
-        });
+        const std::vector<int> filled = filled_up(in_map, step.terms);
+        const WinogradWeights from{step.groups, weights, logical_in, filled, out_map, step.terms};
+        for_all(pool, pieces_to_pack(from),
+                [&](std::size_t piece) { pack_piece(from, kernels, piece, step.weights.as<std::byte>()); });
         return;
     }
 

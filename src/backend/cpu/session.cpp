@@ -5,12 +5,15 @@
 #include <string>
 
 #include "backend/cpu/stopwatch.hpp"
+#include "tile/tile.hpp"
 
 namespace enlarge::cpu {
 namespace {
 
-// V and M of one thread: with the weights of a few positions they share a second-level cache of 512 KiB.
+// V and M of one thread: with the weights of a few positions they share a second-level cache of 512 KiB. Processors
+// with AMX have 2 MiB.
 constexpr int kScratchBytes = 320 << 10;
+constexpr int kTermScratchBytes = 1024 << 10;
 
 struct ScratchSizes {
     std::size_t v = 0, m = 0, end = 0, line = 0;
@@ -27,15 +30,13 @@ ScratchSizes scratch_sizes(const LoweredNetwork& network, const KernelTable& ker
             }
             continue;
         }
-        const auto in = static_cast<std::size_t>(network.tensors[static_cast<std::size_t>(step.inputs[0].tensor)].channels());
-        int widest = 0;
-        for (const Group& group : step.groups) widest = std::max(widest, group.blocks * kernels.lanes);
-        const int value_bytes = step.integer ? 2 : 4;
-        const auto blocks = static_cast<std::size_t>(
-            blocks_at_once(static_cast<int>(in), widest, value_bytes, kernels.tile_multiple));
-        sizes.v = std::max(sizes.v, 36 * position_stride(blocks * in * static_cast<std::size_t>(value_bytes)));
-        sizes.m = std::max(sizes.m, 36 * position_stride(blocks * static_cast<std::size_t>(widest) * 4));
-        if (step.output < 0) sizes.end = std::max(sizes.end, blocks * 16 * static_cast<std::size_t>(step.out_channels) * 4);
+        const int in = network.tensors[static_cast<std::size_t>(step.inputs[0].tensor)].channels();
+        const BlockSizes here = block_sizes(in, step.groups, step.integer ? 2 : 4, step.terms, kernels);
+        sizes.v = std::max(sizes.v, 36 * here.v_position);
+        sizes.m = std::max(sizes.m, 36 * here.m_position);
+        if (step.output < 0)
+            sizes.end = std::max(sizes.end, static_cast<std::size_t>(here.blocks) * 16 *
+                                                static_cast<std::size_t>(step.out_channels) * 4);
     }
     for (const Step& step : network.steps)
         if (step.output < 0)
@@ -43,18 +44,53 @@ ScratchSizes scratch_sizes(const LoweredNetwork& network, const KernelTable& ker
     return sizes;
 }
 
-}  // namespace
-
 // Positions are kept a cache line apart from powers of two: transforms write all 36 at once.
 std::size_t position_stride(std::size_t bytes) {
     bytes = (bytes + 63) / 64 * 64;
     return bytes % 512 < 64 || bytes % 512 > 448 ? bytes + 64 : bytes;
 }
 
-int blocks_at_once(int channels, int group_channels, int value_bytes, int tile_multiple) {
-    const int per_block = 36 * (channels * value_bytes + group_channels * 4);
-    const int fit = kScratchBytes / per_block / tile_multiple * tile_multiple;
-    return std::clamp(fit, tile_multiple, kMostBlocks);
+// Of a step that packs its weights when it runs.
+WinogradWeights weights_of(const Step& step) {
+    return {step.groups,      step.unpacked->data(), step.unpacked_channels,
+            step.unpacked_in, step.unpacked_out,     step.terms};
+}
+
+}  // namespace
+
+BlockSizes block_sizes(int channels, const std::vector<Group>& groups, int value_bytes, int terms,
+                       const KernelTable& kernels) {
+    int widest = 0;
+    for (const Group& group : groups) widest = std::max(widest, group.blocks * kernels.lanes);
+    BlockSizes sizes;
+    sizes.v_row = terms > 0 ? term_row(channels, terms) : channels;
+    const int v_bytes = static_cast<int>(sizes.v_row) * (terms > 0 ? static_cast<int>(sizeof(BFloat)) : value_bytes);
+    const int m_bytes = widest * 4, multiple = terms > 0 ? 2 * kTermRows : kernels.tile_multiple;
+    const int fit = (terms > 0 ? kTermScratchBytes : kScratchBytes) / (36 * (v_bytes + m_bytes)) / multiple * multiple;
+    sizes.blocks = std::clamp(fit, multiple, kMostBlocks);
+    sizes.v_position = position_stride(static_cast<std::size_t>(sizes.blocks * v_bytes));
+    sizes.m_position = position_stride(static_cast<std::size_t>(sizes.blocks * m_bytes));
+    return sizes;
+}
+
+TermProduct winograd_product(int channels, int terms, const BFloat* v, std::ptrdiff_t v_position, int blocks,
+                             const BFloat* w, int group, float* m, std::ptrdiff_t m_position,
+                             const KernelTable& kernels) {
+    TermProduct p;
+    p.a = v;
+    p.a_stride = term_row(channels, terms);
+    p.a_position = v_position;
+    p.w = w;
+    p.w_position = p.a_stride * group * kernels.lanes;
+    p.m = m;
+    p.m_stride = std::ptrdiff_t{group} * kernels.lanes;
+    p.m_position = m_position;
+    p.positions = 36;
+    p.rows = blocks;
+    p.channels = round_up(channels, kTermBlock);
+    p.terms = terms;
+    p.group = group;
+    return p;
 }
 
 std::size_t scratch_bytes(const LoweredNetwork& network, const KernelTable& kernels) {
@@ -177,10 +213,9 @@ Runner::Share Runner::share(const Task& task, int part) const {
     return share;
 }
 
-int Runner::batch(const Step& step) const {
-    int widest = 0;
-    for (const Group& group : step.groups) widest = std::max(widest, group.blocks * kernels_.lanes);
-    return blocks_at_once(tensor(step.inputs[0].tensor).channels(), widest, step.integer ? 2 : 4, kernels_.tile_multiple);
+BlockSizes Runner::block_sizes_of(const Step& step) const {
+    return block_sizes(tensor(step.inputs[0].tensor).channels(), step.groups, step.integer ? 2 : 4, step.terms,
+                       kernels_);
 }
 
 // Winograd blocks that are computed together anyway, or a few rows: a tenth of a millisecond at most.
@@ -189,7 +224,7 @@ Runner::Cut Runner::cut(const Task& task, const Share& share) const {
     const Step& step = network_->steps[static_cast<std::size_t>(task.step)];
     const auto pieces = [](int n, int unit) { return Cut{(n + unit - 1) / unit, unit}; };
     if (step.kind != Kind::winograd) return pieces(share.rows.size(), step.kind == Kind::direct ? 1 : 4);
-    return pieces((share.columns.size() + 3) / 4 * ((share.rows.size() + 3) / 4), batch(step));
+    return pieces((share.columns.size() + 3) / 4 * ((share.rows.size() + 3) / 4), block_sizes_of(step).blocks);
 }
 
 int Runner::pieces(int task, int part) const {
@@ -218,7 +253,7 @@ void Runner::plan_packs() {
 int Runner::packs(int task, int part) const {
     if (packs_.empty() || packs_[static_cast<std::size_t>(task)].step < 0) return 0;
     const Step& step = network_->steps[static_cast<std::size_t>(packs_[static_cast<std::size_t>(task)].step)];
-    const int all = static_cast<int>(pieces_to_pack(step.groups, step.unpacked_in.size())), parts = work_queue_.parts();
+    const int all = static_cast<int>(pieces_to_pack(weights_of(step))), parts = work_queue_.parts();
     return (all - part + parts - 1) / parts;
 }
 
@@ -229,9 +264,8 @@ void Runner::compute(const Context& context, int index, int part, int piece) {
         const Stopwatch watch(timing_);
         const Packs& pack = packs_[static_cast<std::size_t>(index)];
         const Step& next = network_->steps[static_cast<std::size_t>(pack.step)];
-        pack_piece(next.groups, next.unpacked->data(), next.unpacked_channels, next.unpacked_in, next.unpacked_out,
-                   kernels_, static_cast<std::size_t>(piece * work_queue_.parts() + part),
-                   packed_[pack.to].as<float>());
+        pack_piece(weights_of(next), kernels_, static_cast<std::size_t>(piece * work_queue_.parts() + part),
+                   packed_[pack.to].as<std::byte>());
         watch.add(context.scratch->times.weights);
         return;
     }

@@ -21,6 +21,20 @@ struct ThreadTimes {
 // Winograd blocks that a thread computes together, at most.
 inline constexpr int kMostBlocks = 96;
 
+// How V and M of a Winograd convolution lie in a thread's memory.
+struct BlockSizes {
+    int blocks = 0;                              // computed together
+    std::ptrdiff_t v_row = 0;                    // numbers of V from block to block: channels, or their terms
+    std::size_t v_position = 0, m_position = 0;  // bytes from one position to the next
+};
+// Values of 2 or 4 bytes, or terms of 2.
+BlockSizes block_sizes(int channels, const std::vector<Group>& groups, int value_bytes, int terms,
+                       const KernelTable& kernels);
+// The products of all positions of such a convolution for one group.
+TermProduct winograd_product(int channels, int terms, const BFloat* v, std::ptrdiff_t v_position, int blocks,
+                             const BFloat* w, int group, float* m, std::ptrdiff_t m_position,
+                             const KernelTable& kernels);
+
 // What one thread needs besides rows.
 struct Scratch {
     Block v, m, end, line;
@@ -60,8 +74,7 @@ private:
     bool ask(const std::function<bool(double)>& progress, int task);
     void work(const TileJob& job, int index);
     [[nodiscard]] Share share(const Task& task, int part) const;
-    // Winograd blocks of a step that a thread computes together.
-    [[nodiscard]] int batch(const Step& step) const;
+    [[nodiscard]] BlockSizes block_sizes_of(const Step& step) const;
     [[nodiscard]] Cut cut(const Task& task, const Share& share) const;
     [[nodiscard]] int pieces(int task, int part) const;
     // Weights that a task packs for the next one, and where it finds its own.
@@ -83,6 +96,10 @@ private:
     // Writes pixels [x, x + n) of row y of a last step to the picture.
     void store(const Context& context, const Step& step, const float* pixels, std::ptrdiff_t stride, int x, int y, int n);
 
+    template <class V, class InputF32, class InputF16, class Product>
+    void winograd_floats(const Context& context, const Step& step, const Share& share, const V* weights,
+                         InputF32 input_f32, InputF16 input_f16, Product product);
+    void winograd_terms(const Context& context, const Step& step, const Share& share, const BFloat* weights);
     template <class In, class Out, class Conv>
     void direct_as(const Context& context, const Step& step, const Share& share, Conv conv);
     template <class In, class V, class Sum, class Out, class Input, class Product, class Output>
@@ -114,11 +131,7 @@ private:
 // Pixels of a last step that a direct convolution hands to the picture at once.
 inline constexpr int kEndPixels = 64;
 
-// Bytes from one Winograd position to the next.
-std::size_t position_stride(std::size_t bytes);
-
-// Winograd blocks computed together by one thread, and the bytes of scratch a thread needs for a network.
-int blocks_at_once(int channels, int group_channels, int value_bytes, int tile_multiple);
+// The bytes of scratch a thread needs for a network.
 std::size_t scratch_bytes(const LoweredNetwork& network, const KernelTable& kernels);
 // Of all threads together.
 std::size_t shared_scratch_bytes(const LoweredNetwork& network);

@@ -77,6 +77,12 @@ inline std::vector<Group> make_groups(int channels, int lanes, std::size_t weigh
     return groups;
 }
 
+// Of a Winograd convolution, with so many inputs and terms of its weights; 0: floats.
+inline std::vector<Group> winograd_groups(int channels, int lanes, std::size_t in, int terms) {
+    return make_groups(channels, lanes,
+                       36 * (terms > 0 ? static_cast<std::size_t>(term_row(static_cast<int>(in), terms)) : in));
+}
+
 // Packed weights of a step: a part of one block of all steps.
 struct Packed {
     std::shared_ptr<const Block> all;
@@ -98,6 +104,7 @@ struct Step {
     int kernel = 0;
     int out_channels = 0;       // padded
     bool integer = false;       // int16 products: V times v_scale[p * in channels + c], sums times scale
+    int terms = 0;              // Winograd products of so many bfloat16 terms, or 0: of floats
     std::vector<Group> groups;
     Packed weights;             // fp16 programs share those of fp32
     // Winograd weights that are packed each time the step runs, where `weights` is empty: as they are in the graph, and
@@ -131,6 +138,7 @@ struct LoweredNetwork {
     int halo = 0, alignment = 1;
     Element element = Element::f32;
     bool integer = false;
+    int terms = 0;                 // of Winograd's products in floats; 0: floats as they are
     std::size_t weight_bytes = 0;  // packed, and held
     // Of the largest step whose weights are packed when it runs; 0: there is none.
     std::size_t unpacked_bytes = 0;
@@ -148,6 +156,7 @@ struct LowerOptions {
     const TransformAbsMax* transform_abs_max = nullptr;  // with f16: multiply in int16 where the input is f16
     const LoweredNetwork* packed = nullptr;      // with f16 and float products: the same graph in f32, whose weights are taken
     ThreadPool* pool = nullptr;
+    int terms = 0;  // Winograd products in floats as those of so many bfloat16 terms (KernelTable::fast_terms)
 };
 
 // Whether there is a plain loop for an operation on pictures (map.cpp).
@@ -173,9 +182,18 @@ void for_all(ThreadPool* pool, std::size_t n, const Body& body) {
 }
 
 // Winograd products in floats are packed in pieces of work that depend on nothing but the weights.
-std::size_t pieces_to_pack(const std::vector<Group>& groups, std::size_t in);
-void pack_piece(const std::vector<Group>& groups, const float* weights, int logical_in, const std::vector<int>& in_map,
-                const std::vector<int>& out_map, const KernelTable& kernels, std::size_t piece, float* packed);
+struct WinogradWeights {
+    const std::vector<Group>& groups;
+    const float* weights = nullptr;  // (out, in, 3, 3)
+    int logical_in = 0;
+    const std::vector<int>& in_map;  // of terms: filled_up()
+    const std::vector<int>& out_map;
+    int terms = 0;  // or 0: floats
+};
+std::size_t pieces_to_pack(const WinogradWeights& from);
+void pack_piece(const WinogradWeights& from, const KernelTable& kernels, std::size_t piece, std::byte* packed);
+// Channels with padding up to whole blocks of terms.
+std::vector<int> filled_up(std::vector<int> in_map, int terms);
 
 // Fills step.groups and the memory of step.weights; with step.integer also its scales, from the largest V. weights: (out, in, k, k);
 // `in_map` and `out_map` say which logical channel each physical one is.

@@ -17,6 +17,7 @@ void fill_bodies(KernelTable& t) {
     t.winograd_output_f16 = winograd_output<float, Half>;
     t.winograd_output_i32_f32 = winograd_output<std::int32_t, float>;
     t.winograd_output_i32_f16 = winograd_output<std::int32_t, Half>;
+    t.finish_f32 = finish_row;
     t.conv_f32 = conv<float, float>;
     t.conv_f32_f16 = conv<float, Half>;
     t.conv_f16 = conv<Half, Half>;

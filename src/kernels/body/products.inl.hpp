@@ -156,6 +156,25 @@ constexpr bool kAreFloats = false;
 template <>
 constexpr bool kAreFloats<float, float> = true;
 
+template <class Out>
+ENLARGE_FORCE_INLINE void finish_any(const float* sums, int first, int n, int channels, const Epilogue& e,
+                                     const Target<Out>& to) {
+    switch (kind_of(e)) {
+        case 0:
+            return finish_pixels<0>(sums, first, n, channels, e, to);
+        case 1:
+            return finish_pixels<1>(sums, first, n, channels, e, to);
+        case 2:
+            return finish_pixels<2>(sums, first, n, channels, e, to);
+        default:
+            return finish_pixels<3>(sums, first, n, channels, e, to);
+    }
+}
+
+void finish_row(const float* sums, int group, const Epilogue& e, const Target<float>& to) {
+    finish_any(sums, 0, to.width, group * kLanes, e, to);
+}
+
 template <int kVectors, class In, class Out>
 void conv_group(const Taps<In>& in, const float* w, const Epilogue& e, const Target<Out>& to) {
     if constexpr (kAreFloats<In, Out>) {
@@ -166,12 +185,7 @@ void conv_group(const Taps<In>& in, const float* w, const Epilogue& e, const Tar
     for_tiles<kPixels<kVectors>>(to.width, [&]<int kTiles>(int x) ENLARGE_INLINE {
         constexpr int kChannels = kVectors * kWidth;
         conv_tile<kVectors, kTiles>(in, x, w, sums);
-        switch (kind_of(e)) {
-            case 0: finish_pixels<0>(sums, x, kTiles, kChannels, e, to); break;
-            case 1: finish_pixels<1>(sums, x, kTiles, kChannels, e, to); break;
-            case 2: finish_pixels<2>(sums, x, kTiles, kChannels, e, to); break;
-            default: finish_pixels<3>(sums, x, kTiles, kChannels, e, to); break;
-        }
+        finish_any(sums, x, kTiles, kChannels, e, to);
     });
 }
 

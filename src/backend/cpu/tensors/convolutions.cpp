@@ -4,6 +4,7 @@
 
 #include "backend/cpu/session.hpp"
 #include "backend/cpu/tensors/session.hpp"
+#include "tile/tile.hpp"
 
 namespace enlarge::cpu::tensors {
 namespace {
@@ -32,6 +33,12 @@ Taps<float> taps_of(const Convolution& c, const Tensor& in, int y, int x, int ch
 
 }  // namespace
 
+std::int64_t term_floats(const Convolution& c, int channels, int n, const KernelTable& kernels) {
+    if (c.terms == 0) return 0;
+    const std::int64_t terms = term_row(channels, c.terms) * std::int64_t{sizeof(BFloat)} / std::int64_t{sizeof(float)};
+    return round_up(n, 2 * kTermRows) * (terms + std::int64_t{kMaxGroup} * kernels.lanes);
+}
+
 void Compute::convolve() const {
     const Convolution& c = *step.convolution;
     switch (c.kind) {
@@ -46,32 +53,64 @@ void Compute::convolve() const {
 void Compute::direct(const Convolution& c) const {
     const float* const zeros = zero_row();
     const int runs = (out.width() + kRun - 1) / kRun;
-    const auto pixels = [&](int y, int x, int n) {
-        const Taps<float> taps = taps_of(c, a(), y, x, 0, c.in_group, [&] { return zeros; });
-        Target<float> to;
-        to.stride = out.padded();
-        to.width = n;
-        to.height = 1;
-        for (const Group& group : c.groups) {
-            to.out[0] = out.pixel(y, x) + group.channel;
-            for (int r = 0; r < residual_count(c); ++r) {
-                const Tensor& from = in[static_cast<std::size_t>(r) + 1];
-                to.residual[r][0] = from.pixel(y, x) + group.channel;
-                to.residual_stride[r] = from.padded();
-            }
-            kernels().conv_f32(taps, c.weights.as<const float>() + group.weights, group.blocks,
-                               c.epilogue_at(group.channel), to);
-        }
-        if (c.map) {
-            float* const made = out.pixel(y, x);
-            kernels().map_f32(*c.map, made, static_cast<std::size_t>(n) * static_cast<std::size_t>(out.padded()), made);
-        }
+    const auto map = [&](int y, int x, int n) {
+        if (!c.map) return;
+        float* const made = out.pixel(y, x);
+        kernels().map_f32(*c.map, made, static_cast<std::size_t>(n) * static_cast<std::size_t>(out.padded()), made);
     };
-    if (only) return pixels(only->y, only->x, only->n);
-    parallel(std::int64_t{out.height()} * runs, [&](std::int64_t i, Scratch&) {
+    const auto pixels = [&](int y, int x, int n, float* memory) {
+        if (c.terms > 0) {
+            direct_of_terms(c, y, x, n, memory);
+            return map(y, x, n);
+        }
+        const Taps<float> taps = taps_of(c, a(), y, x, 0, c.in_group, [&] { return zeros; });
+        for (const Group& group : c.groups)
+            kernels().conv_f32(taps, c.weights.as<const float>() + group.weights, group.blocks,
+                               c.epilogue_at(group.channel), pixels_of(c, group, y, x, n));
+        map(y, x, n);
+    };
+    if (only) return pixels(only->y, only->x, only->n, only_memory);
+    const std::int64_t terms = term_floats(c, a().padded(), kRun, kernels());
+    parallel(std::int64_t{out.height()} * runs, [&](std::int64_t i, Scratch& scratch) {
         const int x = static_cast<int>(i % runs) * kRun;
-        pixels(static_cast<int>(i / runs), x, std::min(kRun, out.width() - x));
+        pixels(static_cast<int>(i / runs), x, std::min(kRun, out.width() - x), scratch.floats(terms));
     });
+}
+
+// The input's pixels as terms, once for all groups of outputs.
+void Compute::direct_of_terms(const Convolution& c, int y, int x, int n, float* memory) const {
+    const int channels = a().padded(), lanes = kernels().lanes;
+    auto* const v = reinterpret_cast<BFloat*>(memory);
+    kernels().to_terms_f32(a().pixel(y, x), channels, n, channels, c.terms, v);
+    TermProduct product;
+    product.a = v;
+    product.a_stride = term_row(channels, c.terms);
+    product.m = memory + round_up(n, 2 * kTermRows) * product.a_stride * std::ptrdiff_t{sizeof(BFloat)} /
+                             std::ptrdiff_t{sizeof(float)};
+    product.rows = n;
+    product.channels = round_up(channels, kTermBlock);
+    product.terms = c.terms;
+    for (const Group& group : c.groups) {
+        product.w = c.weights.as<const BFloat>() + group.weights;
+        product.m_stride = std::ptrdiff_t{group.blocks} * lanes;
+        product.group = group.blocks;
+        kernels().product_terms(product);
+        kernels().finish_f32(product.m, group.blocks, c.epilogue_at(group.channel), pixels_of(c, group, y, x, n));
+    }
+}
+
+Target<float> Compute::pixels_of(const Convolution& c, const Group& group, int y, int x, int n) const {
+    Target<float> to;
+    to.stride = out.padded();
+    to.width = n;
+    to.height = 1;
+    to.out[0] = out.pixel(y, x) + group.channel;
+    for (int r = 0; r < residual_count(c); ++r) {
+        const Tensor& from = in[static_cast<std::size_t>(r) + 1];
+        to.residual[r][0] = from.pixel(y, x) + group.channel;
+        to.residual_stride[r] = from.padded();
+    }
+    return to;
 }
 
 Target<float> Compute::blocks_of(const Convolution& c, const Group& group, int x, int y, int n) const {
@@ -101,13 +140,10 @@ void Compute::map_blocks(const Convolution& c, int x, int y, int n) const {
 void Compute::winograd(const Convolution& c) const {
     const float* const zeros = zero_row();
     const int lanes = kernels().lanes, channels = a().padded();
-    int widest = 0;
-    for (const Group& group : c.groups) widest = std::max(widest, group.blocks * lanes);
-    const int most = blocks_at_once(channels, widest, sizeof(float), kernels().tile_multiple);
-    const auto stride_of = [&](int width) {
-        return static_cast<std::ptrdiff_t>(position_stride(static_cast<std::size_t>(most) * static_cast<std::size_t>(width) * sizeof(float)) / sizeof(float));
-    };
-    const std::ptrdiff_t v_stride = stride_of(channels), m_stride = stride_of(widest);
+    const BlockSizes sizes = block_sizes(channels, c.groups, sizeof(float), c.terms, kernels());
+    const int most = sizes.blocks;
+    const auto v_stride = static_cast<std::ptrdiff_t>(sizes.v_position / sizeof(float));  // terms are two to a float
+    const auto m_stride = static_cast<std::ptrdiff_t>(sizes.m_position / sizeof(float));
     const int across = (out.width() + 3) / 4, down = (out.height() + 3) / 4, all = across * down;
     parallel((all + most - 1) / most, [&](std::int64_t batch, Scratch& scratch) {
         float* const v = scratch.floats(36 * (v_stride + m_stride));
@@ -129,13 +165,24 @@ void Compute::winograd(const Convolution& c) const {
                 window.rows[i] = row >= 0 && row < a().height() ? a().row(row) : zeros;
                 window.column[i] = std::ptrdiff_t{x - c.op.pad_left + i} * channels;
             }
-            kernels().winograd_input_f32(window, n, channels, v + std::ptrdiff_t{index} * channels, v_stride);
+            if (c.terms > 0)
+                kernels().winograd_input_f32_terms(window, n, channels, c.terms,
+                                                   reinterpret_cast<BFloat*>(v) + index * sizes.v_row, 2 * v_stride);
+            else
+                kernels().winograd_input_f32(window, n, channels, v + index * sizes.v_row, v_stride);
         });
         for (const Group& group : c.groups) {
             const int width = group.blocks * lanes;
-            const float* const weights = c.weights.as<const float>() + group.weights;
-            for (std::ptrdiff_t p = 0; p < 36; ++p)
-                kernels().gemm_f32(v + p * v_stride, count, channels, weights + p * channels * width, group.blocks, m + p * m_stride);
+            if (c.terms > 0) {
+                kernels().product_terms(winograd_product(
+                    channels, c.terms, reinterpret_cast<const BFloat*>(v), 2 * v_stride, count,
+                    c.weights.as<const BFloat>() + group.weights, group.blocks, m, m_stride, kernels()));
+            } else {
+                const float* const weights = c.weights.as<const float>() + group.weights;
+                for (std::ptrdiff_t p = 0; p < 36; ++p)
+                    kernels().gemm_f32(v + p * v_stride, count, channels, weights + p * channels * width, group.blocks,
+                                       m + p * m_stride);
+            }
             for_runs([&](int x, int y, int n, int index) {
                 const Target<float> to = blocks_of(c, group, x, y, n);
                 kernels().winograd_output_f32(m + std::ptrdiff_t{index} * width, m_stride, n, group.blocks,

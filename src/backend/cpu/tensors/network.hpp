@@ -34,6 +34,7 @@ struct Convolution {
     op::Conv2d op;             // without its numbers; of parts, with zeros below and to the right up to whole parts
     // Whether blocks of 4x4 results are computed as one.
     [[nodiscard]] bool in_blocks() const { return kind == Kind::winograd || kind == Kind::parts; }
+    int terms = 0;             // products of so many bfloat16 terms: winograd, and direct of one tap; 0: of floats
     int in_group = 0;          // channels of the input that an output sums, padded where there is one group
     int out_group = 0;         // outputs of a group, padded
     std::vector<Group> groups; // of output channels, of each group of the convolution

@@ -45,6 +45,12 @@ bool is_winograd(const op::Conv2d& conv) {
            small(conv.pad_right);
 }
 
+// A product for each pixel, of enough channels to be worth the making of terms.
+bool is_one_product(const op::Conv2d& conv) {
+    return conv.kernel_h == 1 && conv.kernel_w == 1 && conv.stride_h == 1 && conv.stride_w == 1 && conv.groups == 1 &&
+           conv.pad_top == 0 && conv.pad_left == 0 && conv.pad_bottom == 0 && conv.pad_right == 0;
+}
+
 constexpr int kPart = 3;           // rows and columns of a part of a kernel
 constexpr int kMostInParts = 128;  // channels: their planes are to stay in a cache
 
@@ -211,10 +217,16 @@ private:
                            (made.kind == Convolution::Kind::direct && 4 * in <= 3 * round_up(in, lanes));
         made.in_group = op.groups > 1 || alone ? in / op.groups : round_up(in, lanes);
         made.out_group = round_up(out / op.groups, lanes);
+        if (kernels_.fast_terms && in >= lanes && out >= lanes &&
+            (made.kind == Convolution::Kind::winograd ||
+             (made.kind == Convolution::Kind::direct && is_one_product(op))))
+            made.terms = kMostTerms;
         if (made.kind == Convolution::Kind::depthwise) made.out_group = round_up(out, lanes);
         widen(from, made.op, made.in_blocks());
         if (made.kind == Convolution::Kind::winograd)
             pack_winograd(made, op, in, out);
+        else if (made.terms > 0)
+            pack_terms(made, op, in, out);
         else if (made.kind == Convolution::Kind::parts)
             pack_parts(made, op, in, out);
         else if (made.kind == Convolution::Kind::depthwise)
@@ -252,6 +264,31 @@ private:
             }
     }
 
+    // Of one tap: pairs of channels of each group of outputs.
+    void pack_terms(Convolution& made, const op::Conv2d& op, int in, int out) const {
+        const std::ptrdiff_t deep = term_row(in, made.terms);
+        made.groups = make_groups(made.out_group, kernels_.lanes, static_cast<std::size_t>(deep));
+        made.weights = Block(static_cast<std::size_t>(deep * made.out_group) * sizeof(BFloat));
+        for_all(pool_, made.groups.size(), [&](std::size_t g) {
+            const Group& group = made.groups[g];
+            const int width = group.blocks * kernels_.lanes;
+            std::vector<float> rows(2 * static_cast<std::size_t>(width));
+            for (int i = 0; i < round_up(in, kTermBlock); i += 2) {
+                for (int j = 0; j < 2; ++j)
+                    for (int n = 0; n < width; ++n) {
+                        const int to = group.channel + n, from = i + j;
+                        rows[static_cast<std::size_t>(j * width + n)] =
+                            to < out && from < in
+                                ? (*op.weights)[static_cast<std::size_t>(to) * static_cast<std::size_t>(in) +
+                                                static_cast<std::size_t>(from)]
+                                : 0.0F;
+                    }
+                kernels_.weights_to_terms(rows.data(), width, i, 2, group.blocks, made.terms,
+                                          made.weights.as<BFloat>() + group.weights);
+            }
+        });
+    }
+
     void pack_depthwise(Convolution& made, const op::Conv2d& op, int channels) const {
         const auto taps = static_cast<std::size_t>(op.kernel_h * op.kernel_w), width = static_cast<std::size_t>(made.out_group);
         made.weights = Block(taps * width * sizeof(float));
@@ -270,6 +307,7 @@ private:
         cpu::Step step;
         step.kind = Kind::winograd;
         step.kernel = 3;
+        step.terms = made.terms;
         const std::vector<int> ins = map(in), outs = map(out);
         const std::size_t bytes = packed_bytes(step, ins.size(), outs.size(), kernels_);
         auto block = std::make_shared<Block>(bytes);

@@ -128,6 +128,9 @@ private:
     std::map<const char*, double> times_;  // milliseconds
 };
 
+// Memory for n pixels of an input of so many channels as terms, and for sums.
+std::int64_t term_floats(const Convolution& c, int channels, int n, const KernelTable& kernels);
+
 // Pixels beside each other: n from (x, y) on. Of tensors without borders a span may go on over the ends of rows.
 struct PixelSpan {
     int y = 0, x = 0, n = 0;
@@ -143,6 +146,7 @@ struct Compute {
 
     std::optional<PixelSpan> only =
         {};  // what is to be computed of a result whose pixels depend on those at their place alone
+    float* only_memory = nullptr;  // for terms: term_floats() of them
 
     [[nodiscard]] const Tensor& a() const { return in[0]; }
     [[nodiscard]] const Tensor& b() const { return in[1]; }
@@ -169,6 +173,8 @@ struct Compute {
     // convolutions.cpp
     void convolve() const;
     void direct(const Convolution& c) const;
+    [[nodiscard]] Target<float> pixels_of(const Convolution& c, const Group& group, int y, int x, int n) const;
+    void direct_of_terms(const Convolution& c, int y, int x, int n, float* memory) const;
     void winograd(const Convolution& c) const;
     // Where n blocks from (x, y) on go, and what is done to their numbers then.
     [[nodiscard]] Target<float> blocks_of(const Convolution& c, const Group& group, int x, int y, int n) const;

@@ -109,15 +109,22 @@ void Runner::compute_together(std::size_t first, std::size_t end, Size continued
                        lines = flat ? 1 : result.height();
     const int fits =
         static_cast<int>(std::clamp<std::int64_t>(kFloats / std::max<std::int64_t>(floats, 1), kLeast, kMost));
-    const std::int64_t most = round_up(fits, kernels_.tile_multiple), parts = (line + most - 1) / most;
+    const int multiple = kernels_.fast_terms ? 2 * kTermRows : kernels_.tile_multiple;
+    const std::int64_t most = round_up(fits, multiple), parts = (line + most - 1) / most;
     const std::int64_t each =
-        std::min<std::int64_t>(most, round_up(static_cast<int>((line + parts - 1) / parts), kernels_.tile_multiple));
+        std::min<std::int64_t>(most, round_up(static_cast<int>((line + parts - 1) / parts), multiple));
+    std::int64_t terms = 0;
+    for (const Step& step : steps)
+        if (step.convolution)
+            terms = std::max(terms, term_floats(*step.convolution, at(tensors_, step.inputs[0]).padded(),
+                                                static_cast<int>(each), kernels_));
     parallel(parts * lines, [&](std::int64_t i, Scratch& scratch) {
         const std::int64_t x = i % parts * each;
         const PixelSpan span{static_cast<int>(i / parts), static_cast<int>(x),
                              static_cast<int>(std::min(each, line - x))};
         if (span.n <= 0) return;
-        float* memory = scratch.floats(floats * each);
+        float* memory = scratch.floats(floats * each + terms);
+        float* const term_memory = memory + floats * each;
         std::vector<Tensor> made;
         // A result that stays here lies as if its pixels of this span were where the memory is.
         const auto tensor = [&](int which) {
@@ -132,7 +139,7 @@ void Runner::compute_together(std::size_t first, std::size_t end, Size continued
                 memory += each * l.padded;
             }
             made.push_back(out);
-            Compute compute{*this, step, out, {}, continued, span};
+            Compute compute{*this, step, out, {}, continued, span, term_memory};
             for (const int from : step.inputs) compute.in.push_back(tensor(from));
             if (step.convolution)
                 compute.convolve();
