@@ -32,6 +32,22 @@ std::vector<BFloat> packed(const KernelTable& isa, const std::vector<float>& w, 
     return to;
 }
 
+// Of one position.
+TermProduct product_of(const std::vector<BFloat>& a, const std::vector<BFloat>& w, float* m, std::ptrdiff_t m_stride,
+                       int rows, int channels, int terms, int group) {
+    TermProduct p;
+    p.a = a.data();
+    p.a_stride = term_row(channels, terms);
+    p.w = w.data();
+    p.m = m;
+    p.m_stride = m_stride;
+    p.rows = rows;
+    p.channels = channels;
+    p.terms = terms;
+    p.group = group;
+    return p;
+}
+
 KERNEL_CHECK(to_terms_f32) {
     if (!has_terms(isa)) return;
     Random random(31);
@@ -175,20 +191,11 @@ KERNEL_CHECK(product_terms) {
                     }
                     const int m_stride = width + 16, read = (rows + kTermRows - 1) / kTermRows * kTermRows;
                     Guarded<float> m(static_cast<std::size_t>((positions * all - (all - read)) * m_stride - 16));
-                    TermProduct p;
-                    p.a = a.data();
-                    p.a_stride = row;
+                    TermProduct p = product_of(a, weights, m.data(), m_stride, rows, k, terms, group);
                     p.a_position = all * row;
-                    p.w = weights.data();
                     p.w_position = row * width;
-                    p.m = m.data();
-                    p.m_stride = m_stride;
                     p.m_position = std::ptrdiff_t{all} * m_stride;
                     p.positions = positions;
-                    p.rows = rows;
-                    p.channels = k;
-                    p.terms = terms;
-                    p.group = group;
                     isa.product_terms(p);
                     m.check("product_terms");
                     for (int q = 0; q < positions; ++q)
@@ -222,16 +229,7 @@ KERNEL_CHECK(product_terms_gives_the_same_bits_for_any_number_of_rows) {
             std::vector<BFloat> a(static_cast<std::size_t>(64 * term_row(k, terms)));
             isa.to_terms_f32(x.data() + first * k, k, count, k, terms, a.data());
             std::vector<float> m(static_cast<std::size_t>(64 * width));
-            TermProduct p;
-            p.a = a.data();
-            p.a_stride = term_row(k, terms);
-            p.w = weights.data();
-            p.m = m.data();
-            p.m_stride = width;
-            p.rows = count;
-            p.channels = k;
-            p.terms = terms;
-            p.group = group;
+            const TermProduct p = product_of(a, weights, m.data(), width, count, k, terms, group);
             isa.product_terms(p);
             m.resize(static_cast<std::size_t>(count * width));
             return m;

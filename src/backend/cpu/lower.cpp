@@ -343,10 +343,12 @@ private:
             step.terms = step.kind == Kind::winograd && !step.integer ? options_.terms : 0;
             all_bytes += bytes_of(p);
         }
-        if (all_bytes > kCachedWeights && network_.terms == kMostTerms) all_bytes = give_up_terms(bytes_of);
+        // Three terms take half as much again as floats.
+        if (network_.terms == kMostTerms && all_bytes / kMostTerms * 2 > kCachedWeights) all_bytes = give_up_terms(bytes_of);
+        const bool unpacked = network_.terms != kMostTerms && all_bytes > kCachedWeights;
         for (const Packing& p : packing_) {
             Step& step = network_.steps[p.step];
-            if (all_bytes > kCachedWeights && step.kind == Kind::winograd && !step.integer) {
+            if (unpacked && step.kind == Kind::winograd && !step.integer) {
                 step.unpacked = node(p.conv).as<op::Conv2d>()->weights;
                 step.unpacked_channels = node(node(p.conv).inputs[0]).channels;
                 step.unpacked_in = filled_up(input_map(step), step.terms);
@@ -381,8 +383,8 @@ private:
             for (std::int64_t i = 0; i < steps; ++i) pack_step(i);
     }
 
-    // Of weights that are packed while the network runs, three terms are half as much again to write and read as
-    // floats, which takes the time that the products win.
+    // Where weights are packed while the network runs, writing and reading a third term takes the time that products
+    // win.
     template <class BytesOf>
     std::size_t give_up_terms(const BytesOf& bytes_of) {
         network_.terms = 0;

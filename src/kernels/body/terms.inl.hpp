@@ -42,17 +42,6 @@ ENLARGE_FORCE_INLINE void store_terms(vf x, vf y, BFloat* to) {
         _mm512_storeu_si512(to + t * kTermBlock, _mm512_permutex2var_epi16(first[t], odd, second[t]));
 }
 
-// The transform down the columns of a block, kept until that across.
-template <class In>
-ENLARGE_FORCE_INLINE void transform_columns(const Window<In>& in, std::ptrdiff_t at, vf (&t)[6][6]) {
-    ENLARGE_UNROLL for (int j = 0; j < 6; ++j) {
-        vf d[6], o[6];
-        ENLARGE_UNROLL for (int i = 0; i < 6; ++i) d[i] = load(in.rows[i] + in.column[j] + at);
-        transform_input(d, o);
-        ENLARGE_UNROLL for (int i = 0; i < 6; ++i) t[i][j] = o[i];
-    }
-}
-
 // V of kTermBlock channels of a block; kWhole: there are as many, else half.
 template <int kTerms, bool kWhole, class In>
 ENLARGE_NOINLINE void terms_block(const Window<In>& in, std::ptrdiff_t at, BFloat* v, std::ptrdiff_t pos_stride) {

@@ -23,16 +23,22 @@ ENLARGE_FORCE_INLINE void transform_output(const vf (&m)[6], vf (&o)[4]) {
     o[3] = fma(c8, d2, d1) + m[5];
 }
 
-// V of one block and one vector of channels; give(i, values) for each of the six rows of positions.
-template <class In, class Give>
-ENLARGE_FORCE_INLINE void transform_block(const Window<In>& in, std::ptrdiff_t at, const Give& give) {
-    vf t[6][6];
+// Down the columns of one block and one vector of channels.
+template <class In>
+ENLARGE_FORCE_INLINE void transform_columns(const Window<In>& in, std::ptrdiff_t at, vf (&t)[6][6]) {
     ENLARGE_UNROLL for (int j = 0; j < 6; ++j) {
         vf d[6], o[6];
         ENLARGE_UNROLL for (int i = 0; i < 6; ++i) d[i] = load(in.rows[i] + in.column[j] + at);
         transform_input(d, o);
         ENLARGE_UNROLL for (int i = 0; i < 6; ++i) t[i][j] = o[i];
     }
+}
+
+// V of the same; give(i, values) for each of the six rows of positions.
+template <class In, class Give>
+ENLARGE_FORCE_INLINE void transform_block(const Window<In>& in, std::ptrdiff_t at, const Give& give) {
+    vf t[6][6];
+    transform_columns(in, at, t);
     ENLARGE_UNROLL for (int i = 0; i < 6; ++i) {
         vf o[6];
         transform_input(t[i], o);

@@ -138,12 +138,12 @@ TEST(enlarger, streams_rows_with_the_same_bits_as_in_memory) {
 }
 
 TEST(enlarger, keeps_within_a_memory_limit_by_smaller_tiles_and_says_when_it_cannot) {
-    const Image picture = make_picture({200, 160}, kRgb8);
+    const Image picture = make_picture({480, 360}, kRgb8);
     const auto engine = make_engine(*exact_backends().front(), compact_graph(1, {16, 2, 2, 3}));
-    const Image whole = enlarge_picture(engine, picture.view(), {400, 320}, kRgb8);
-    const std::int64_t all = engine->program().memory_bytes({200, 160});
+    const Image whole = enlarge_picture(engine, picture.view(), {960, 720}, kRgb8);
+    const std::int64_t all = engine->program().memory_bytes({480, 360});
     Enlarger limited(engine, {all / 3, 0, false, nullptr});
-    Image out({400, 320}, kRgb8);
+    Image out({960, 720}, kRgb8);
     const UpscaleReport report = must(limited.run(picture.view(), out.view(), {}));
     EXPECT_GT(report.tiles, 1);
     EXPECT_TRUE(same_bits(whole.view(), out.view()));
