@@ -35,6 +35,8 @@ Result<const Backend*> choose_backend(std::string_view device) {
             if (info.usable) return backend;
         if (devices.empty()) reasons += std::string(backend->name()) + ": no device";
         for (const DeviceInfo& info : devices) reasons += (reasons.empty() ? "" : "; ") + info.id + ": " + info.detail;
+        // The processor does, but where ENLARGE_ISA is wrong: that is said, and plain loops are not taken in its place.
+        if (name == "auto" && backend == &cpu_backend()) break;
     }
     const std::string said = by_environment ? "ENLARGE_BACKEND=" + wanted : "device '" + wanted + "'";
     if (!reasons.empty()) return Error{Errc::device, said + " cannot be used: " + reasons};

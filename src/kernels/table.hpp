@@ -81,7 +81,8 @@ struct Planes {
 };
 
 // A number as a sum of bfloat16 terms: x rounded (halves away from zero); what is left of x, cut off; and what is left
-// then, which three terms hold exactly. Of more than 3.38e38, of infinities and of NaN the terms add up to NaN.
+// then, so that three hold a float exactly. Terms of less than 2^-126 may count as nothing in products; of more than
+// 3.38e38, of infinities and of NaN they add up to NaN.
 //
 // Rows of terms: term t of channel c is row[(c / kTermBlock * terms + t) * kTermBlock + c % kTermBlock]; there are
 // zeros from the last channel to the next multiple of kTermBlock.

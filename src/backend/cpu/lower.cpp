@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <string>
 
@@ -31,7 +32,7 @@ public:
         network_.size_multiple = graph.size_multiple();
         network_.element = options.element;
         network_.integer = options.transform_abs_max != nullptr;
-        network_.terms = options.terms;
+        network_.terms = options.terms > 0 && fits_terms(graph) ? options.terms : 0;
     }
 
     Result<LoweredNetwork> run() {
@@ -340,7 +341,7 @@ private:
         for (const Packing& p : packing_) {
             Step& step = network_.steps[p.step];
             step.integer = multiplies_integers(step);
-            step.terms = step.kind == Kind::winograd && !step.integer ? options_.terms : 0;
+            step.terms = step.kind == Kind::winograd && !step.integer ? network_.terms : 0;
             all_bytes += bytes_of(p);
         }
         // Three terms take half as much again as floats.
@@ -456,6 +457,17 @@ int first_without_kernel(const Graph& graph) {
     };
     const auto found = std::find_if_not(nodes.begin(), nodes.end(), supported);
     return found == nodes.end() ? -1 : static_cast<int>(found - nodes.begin());
+}
+
+bool fits_terms(const Graph& graph) {
+    return std::all_of(graph.nodes().begin(), graph.nodes().end(), [](const Node& node) {
+        const auto* conv = node.as<op::Conv2d>();
+        if (!conv) return true;
+        // The first few numbers say it, but of weights that are all small or nothing.
+        const auto& weights = *conv->weights;
+        return std::any_of(weights.begin(), weights.end(), [](float w) { return std::fabs(w) >= 0x1p-64F; }) ||
+               std::all_of(weights.begin(), weights.end(), [](float w) { return w == 0; });
+    });
 }
 
 Result<LoweredNetwork> lower(const Graph& graph, const KernelTable& kernels, const LowerOptions& options) {

@@ -150,13 +150,18 @@ struct LoweredNetwork {
 // for steps that are no Winograd convolutions.
 using TransformAbsMax = std::vector<std::vector<float>>;
 
+// Whether a network's numbers may be sums of bfloat16 terms: what is less than 2^-126 counts as nothing there, so each
+// convolution that has weights must have one of at least 2^-64.
+bool fits_terms(const Graph& graph);
+
 // How features are stored and multiplied.
 struct LowerOptions {
     Element element = Element::f32;
     const TransformAbsMax* transform_abs_max = nullptr;  // with f16: multiply in int16 where the input is f16
     const LoweredNetwork* packed = nullptr;      // with f16 and float products: the same graph in f32, whose weights are taken
     ThreadPool* pool = nullptr;
-    int terms = 0;  // Winograd products in floats as those of so many bfloat16 terms (KernelTable::fast_terms)
+    // Winograd products in floats as those of so many bfloat16 terms (KernelTable::fast_terms), where fits_terms.
+    int terms = 0;
 };
 
 // Whether there is a plain loop for an operation on pictures (map.cpp).

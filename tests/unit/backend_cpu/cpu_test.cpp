@@ -284,6 +284,19 @@ TEST(cpu, what_has_no_faster_path_is_refused_or_falls_back) {
               terms ? Precision::fp16 : Precision::fp32);
 }
 
+// Features so large and weights so small that sums of few bits would lose them, one after the other.
+TEST(cpu, computes_with_very_small_weights_too) {
+    for (const float gain : {1e-35F, 1e35F}) {
+        test::NetworkBuilder b(51, 3);
+        const int x = b.conv(b.prelu(b.conv(0, 32, 3, gain)), 32);
+        b.pixel_shuffle(b.conv(b.prelu(x), 12, 3, 1 / gain), 2);
+        const Graph graph = b.finish();
+        const FloatPicture picture = test::random_picture(9, 3, {21, 14});
+        const FloatPicture want = test::run_whole(reference_backend(), graph, picture);
+        EXPECT_LE(test::largest_difference(want, test::run_whole(cpu_backend(), graph, picture)), 1e-4 * magnitude(want)) << gain;
+    }
+}
+
 TEST(cpu, what_was_measured_is_kept_and_damage_to_it_is_noticed) {
     namespace fs = std::filesystem;
     const fs::path folder = fs::path(testing::TempDir()) / ("enlarge_precisions_" + std::to_string(::getpid()));

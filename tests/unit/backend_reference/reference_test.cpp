@@ -233,5 +233,19 @@ TEST(backends, the_environment_chooses_only_for_auto) {
     EXPECT_FALSE(choose_backend("gpu9").ok());
 }
 
+// A set that is not there is said; plain loops, a hundred times slower, are not taken in its place.
+TEST(backends, a_wrong_instruction_set_is_said_for_auto_too) {
+    const char* const set_before = std::getenv("ENLARGE_ISA");
+    const std::string before = set_before ? set_before : "";
+    ::setenv("ENLARGE_ISA", "nonsense", 1);
+    const auto found = choose_backend("auto");
+    ::setenv("ENLARGE_ISA", before.c_str(), 1);  // empty is as if it were not there
+    if (found) {
+        EXPECT_NE((*found)->name(), "reference") << "a device other than the processor";
+    } else {
+        EXPECT_NE(found.error().message.find("ENLARGE_ISA is 'nonsense'"), std::string::npos) << found.error().message;
+    }
+}
+
 }  // namespace
 }  // namespace enlarge

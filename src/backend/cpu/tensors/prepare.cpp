@@ -75,6 +75,7 @@ public:
     Preparation(const Graph& graph, const KernelTable& kernels, ThreadPool* pool)
         : kernels_(kernels), pool_(pool), network_(std::make_shared<PreparedNetwork>()), nodes_(network_->graph.nodes()) {
         network_->graph = with_plain_convolutions(graph);
+        in_terms_ = kernels.fast_terms && fits_terms(network_->graph);
     }
 
     std::shared_ptr<const PreparedNetwork> run() {
@@ -217,7 +218,7 @@ private:
                            (made.kind == Convolution::Kind::direct && 4 * in <= 3 * round_up(in, lanes));
         made.in_group = op.groups > 1 || alone ? in / op.groups : round_up(in, lanes);
         made.out_group = round_up(out / op.groups, lanes);
-        if (kernels_.fast_terms && in >= lanes && out >= lanes &&
+        if (in_terms_ && in >= lanes && out >= lanes &&
             (made.kind == Convolution::Kind::winograd ||
              (made.kind == Convolution::Kind::direct && is_one_product(op))))
             made.terms = kMostTerms;
@@ -421,6 +422,7 @@ private:
     ThreadPool* pool_;
     std::shared_ptr<PreparedNetwork> network_;
     const std::vector<Node>& nodes_;
+    bool in_terms_ = false;
     std::vector<Chain> chains_;
     std::vector<int> chain_of_;
     std::vector<ChannelGrid> grids_;
