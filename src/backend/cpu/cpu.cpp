@@ -207,7 +207,8 @@ struct Compilation {
         info.description = "cpu " + std::string(isa_name(isa)) +
                            (integer ? ", int16"
                             : half  ? ", fp32 on fp16 rows"
-                                    : ", fp32") +
+                            : exact ? ", fp32"
+                                    : ", fp16 products on fp32 rows") +
                            " Winograd F(4x4,3x3)" +
                            (network->terms > 0 ? " of " + std::to_string(network->terms) + " bf16 terms" : "");
         return std::unique_ptr<Program>(std::make_unique<CpuProgram>(network, table, options.pool, std::move(info)));
