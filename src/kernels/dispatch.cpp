@@ -28,44 +28,28 @@ KernelTable make(Isa isa) {
     return table;
 }
 
+// Made when first asked for: fill_x() itself is compiled for x and would not run elsewhere.
+template <Isa kIsa>
+const KernelTable& table() {
+    static const KernelTable made = make(kIsa);
+    return made;
+}
+
 }  // namespace
 
-// Each table is made when first asked for: fill_x() itself is compiled for x and would not run elsewhere.
 const KernelTable& kernels(Isa isa) {
     switch (isa) {
-        case Isa::avx2: {
-            static const KernelTable table = make(Isa::avx2);
-            return table;
-        }
-        case Isa::avx512: {
-            static const KernelTable table = make(Isa::avx512);
-            return table;
-        }
-        case Isa::avx512_vnni: {
-            static const KernelTable table = make(Isa::avx512_vnni);
-            return table;
-        }
-        case Isa::amx: {
-            static const KernelTable table = make(Isa::amx);
-            return table;
-        }
+        case Isa::avx2: return table<Isa::avx2>();
+        case Isa::avx512: return table<Isa::avx512>();
+        case Isa::avx512_vnni: return table<Isa::avx512_vnni>();
+        case Isa::amx: return table<Isa::amx>();
         case Isa::neon:
-        case Isa::neon_dotprod: {  // the dot product extension is for bytes; nothing here uses it
-            static const KernelTable table = make(Isa::neon);
-            return table;
-        }
-        case Isa::sve256: {
-            static const KernelTable table = make(Isa::sve256);
-            return table;
-        }
-        case Isa::sve512: {
-            static const KernelTable table = make(Isa::sve512);
-            return table;
-        }
+        case Isa::neon_dotprod: return table<Isa::neon>();  // the extension is for bytes; nothing here uses it
+        case Isa::sve256: return table<Isa::sve256>();
+        case Isa::sve512: return table<Isa::sve512>();
         case Isa::scalar: break;
     }
-    static const KernelTable table = make(Isa::scalar);
-    return table;
+    return table<Isa::scalar>();
 }
 
 }  // namespace enlarge
