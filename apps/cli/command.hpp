@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "enlarge/cancel.hpp"
 #include "enlarge/notice.hpp"
 #include "enlarge/result.hpp"
 
@@ -77,6 +78,8 @@ int fail(const enlarge::Error& error);
 // True once SIGINT or SIGTERM arrived; install_signal_handlers() is called by main().
 void install_signal_handlers();
 bool interrupted();
+// The same for the library.
+const enlarge::Cancellation& interruption();
 
 // First thing in main(): puts something on standard input, output and error where they are closed, so that no file opened
 // later becomes one of them and takes our messages into it.
@@ -86,7 +89,7 @@ void settle_environment();
 // What that has to say to whoever works on files.
 const std::vector<enlarge::Notice>& early_notices();
 // Last thing in main(): the exit code, or kIo when standard output could not take what was printed (a full disk). A
-// reader that went away is no error.
+// reader that went away is no error. An interrupted program ends here.
 int end_output(int code);
 
 }  // namespace cli

@@ -21,9 +21,12 @@ int run(const CompareOptions& options) {
     enlarge::Image images[2];
     const std::string* paths[2] = {&options.a, &options.b};
     for (int i = 0; i < 2; ++i) {
-        auto picture = enlarge::Picture::open(*paths[i]);
+        enlarge::ReadOptions read;
+        read.cancel = interruption();
+        auto picture = enlarge::Picture::open(*paths[i], read);
         if (!picture) return fail(picture.error());
         auto image = picture->load();
+        if (interrupted()) return fail({enlarge::Errc::cancelled, "interrupted"});
         if (!image) return fail(image.error());
         images[i] = std::move(image).value();
     }

@@ -17,8 +17,13 @@ namespace cli {
 namespace {
 
 volatile std::sig_atomic_t signalled = 0;
+// Made before signals are taken and never destroyed. Asking it to stop sets a flag without locks.
+const enlarge::Cancellation* stop = nullptr;
 
-extern "C" void on_signal(int) { signalled = 1; }
+extern "C" void on_signal(int) {
+    signalled = 1;
+    stop->cancel();
+}
 
 std::vector<enlarge::Notice> notices;  // of settle_environment()
 
@@ -50,6 +55,7 @@ int fail(const enlarge::Error& error) {
 }
 
 void install_signal_handlers() {
+    stop = new enlarge::Cancellation(enlarge::Cancellation::create());
     struct sigaction action = {};
     action.sa_handler = on_signal;
     action.sa_flags = static_cast<int>(SA_RESETHAND);  // a second Ctrl-C ends the program at once
@@ -81,6 +87,11 @@ void settle_environment() {
 }
 
 int end_output(int code) {
+    // Encoders that cannot be stopped may still be at work, and would miss what std::exit() takes apart.
+    if (code == kInterrupted) {
+        std::fflush(nullptr);
+        std::_Exit(code);
+    }
     if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return code;
     const std::string reason = std::strerror(errno);
     // Whoever reads has seen enough (`| head`). A picture written to a closed pipe failed before, and said so.
@@ -90,6 +101,8 @@ int end_output(int code) {
 }
 
 bool interrupted() { return signalled != 0; }
+
+const enlarge::Cancellation& interruption() { return *stop; }
 
 const std::vector<enlarge::Notice>& early_notices() { return notices; }
 

@@ -56,6 +56,7 @@ Result<Picture> open_picture(const std::string& path, const UpscaleOptions& opti
     enlarge::ReadOptions read;
     read.page = options.page - 1;
     read.allow_damaged = options.allow_damaged;
+    read.cancel = interruption();
     if (!is_stream(path)) return Picture::open(path, read);
     const std::string name = path == "-" ? "standard input" : path;
     const int fd = path == "-" ? ::dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -177,6 +178,7 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Upsc
     write.quality = options.quality;
     write.lossless = options.lossless;
     write.overwrite = options.force;
+    write.cancel = interruption();
     const auto wanted = output_size(options.engine);
     if (!wanted) return wanted.error();
     const auto factor = factor_of(*wanted, info.size);
@@ -247,6 +249,7 @@ Result<void> upscale_picture(const Job& job, const UpscaleOptions& options, Upsc
                                           : (*upscaler)->upscale_part(*rows, *writer, *size, pixels, *part, progress);
     if (!report) return std::move(report).error();
     if (interrupted()) return Error{Errc::cancelled, "interrupted"};
+    reporter.detail(*output + ": encoding what is left, and writing");
     if (auto finished = writer->finish(); !finished) return finished;
 
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();

@@ -28,6 +28,7 @@
 #include <string_view>
 #include <vector>
 
+#include "enlarge/cancel.hpp"
 #include "enlarge/image.hpp"
 #include "enlarge/notice.hpp"
 #include "enlarge/result.hpp"
@@ -65,6 +66,7 @@ struct ReadOptions {
     bool allow_damaged = false;     // decode what there is of a truncated or damaged file, with a notice; false: refuse it
     std::int64_t max_pixels = std::int64_t{1} << 36;  // width * height; more is refused before decoding
     std::int64_t memory_bytes = 0;  // what decoding may hold in memory (formats that cannot be streamed); 0: half of what is free
+    Cancellation cancel;            // looked at every few rows: reading rows then fails with Errc::cancelled
 };
 
 struct PictureInfo {
@@ -124,6 +126,7 @@ struct WriteOptions {
                                    // lossless too unless a quality is given
     bool overwrite = false;
     std::string provenance_model;  // not empty: XMP records that this network enlarged the picture
+    Cancellation cancel;           // write() and finish() then fail with Errc::cancelled (see PictureWriter)
 };
 
 // Whether `path` could be created with this size and format, before any work: extension, size limits, alpha, existing
@@ -138,6 +141,9 @@ PixelFormat output_pixels(const PixelFormat& input, PictureFormat format, Notice
 // Writes one picture file from rows. The file gets its name in finish(), complete and on disk (written beside it, synced,
 // renamed); until then, and when the writer is destroyed without finish(), there is nothing under that name and no
 // temporary file stays. Path "-" is stdout.
+// WriteOptions::cancel is obeyed within a quarter of a second, until the file has its name. Some encoders cannot be
+// stopped (AVIF, HEIC, JPEG XL): theirs goes on in a thread of its own, writes to a file without a name, and keeps its
+// memory until it ends; a program that ends meanwhile is not held up, but should end by std::_Exit().
 class PictureWriter final : public RowSink {
 public:
     // Metadata comes from `source` (which may be closed afterwards); nullptr for none. Fails as check_output() does, and
@@ -151,14 +157,19 @@ public:
     // What of the source's metadata has no place in this format, in sentences for the user. Known from the beginning.
     [[nodiscard]] const std::vector<Notice>& notices() const;
 
+    // After a failure of write() or finish() nothing is left to do but to destroy the writer.
     Result<void> write(const ImageView& rows) override;
     // After the last row. Errc::io with "no space left on device" when the disk is full.
     Result<void> finish();
 
 private:
     struct State;
-    explicit PictureWriter(std::unique_ptr<State> state);
-    std::unique_ptr<State> state_;
+    struct Release {
+        void operator()(State* state) const;
+    };
+    using StatePtr = std::unique_ptr<State, Release>;
+    explicit PictureWriter(StatePtr state);
+    StatePtr state_;
 };
 
 // A whole image in memory to a file.

@@ -37,9 +37,11 @@ Result<PictureFileReport> enlarge_picture(Engine::Session& session, const std::s
                                           const CallOptions& call) {
     const EngineInfo& engine = session.info();
     ReadOptions read = options.read;
+    read.cancel = call.cancel;
     read.max_pixels = std::min(read.max_pixels, engine.limits.pixels);
     TRY(Picture picture, Picture::open(input, read));
     WriteOptions write = options.write;
+    write.cancel = call.cancel;
     if (options.provenance) write.provenance_model = engine.made_by;
     if (!write.format) {
         TRY(write.format, format_of_path(output));

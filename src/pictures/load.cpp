@@ -378,6 +378,7 @@ public:
     Result<void> read(const MutableImageView& rows) override {
         ENSURE(rows.format == format() && rows.size.width == size().width && rows.size.height <= size().height - next_);
         for (int y = 0; y < rows.size.height;) {
+            TRY(state_.options.cancel.check());
             const int count = std::min(rows.size.height - y, kStrip);
             if (!strip(rows, y, count)) TRY(recover(vips_message(), rows, y, count));
             y += count;

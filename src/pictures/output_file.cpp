@@ -153,6 +153,10 @@ OutputFile::~OutputFile() { discard(); }
 
 void OutputFile::discard() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    forget_name();
+}
+
+void OutputFile::forget_name() {
     if (!temporary_.empty()) ::unlink(temporary_.c_str());
     temporary_.clear();
 }
@@ -178,6 +182,11 @@ Result<void> OutputFile::truncate(std::int64_t size) {
     return {};
 }
 
+Result<void> OutputFile::sync() {
+    if (!copy_ && ::fsync(fd_) != 0) return failure(path_, "cannot write", errno);
+    return {};
+}
+
 Result<void> OutputFile::commit() {
     if (copy_) {
         const int out = path_ == "-" ? ::dup(STDOUT_FILENO) : ::open(destination_.c_str(), O_WRONLY | O_CLOEXEC);
@@ -195,7 +204,7 @@ Result<void> OutputFile::commit() {
         discard();
         return result;
     }
-    if (::fsync(fd_) != 0) return failure(path_, "cannot write", errno);
+    TRY(sync());
     if (temporary_.empty()) {
         const std::string self = "/proc/self/fd/" + std::to_string(fd_);
         const std::string name = overwrite_ ? beside(destination_) : destination_;

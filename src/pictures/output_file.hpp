@@ -29,7 +29,11 @@ public:
     Result<std::size_t> read(std::span<std::byte> bytes);     // from the current position; 0 at the end
     Result<std::int64_t> seek(std::int64_t offset, int whence);
     Result<void> truncate(std::int64_t size);
+    // Waits until all is on disk, as commit() does.
+    Result<void> sync();
     Result<void> commit();
+    // There is no file of that name any more, if there was one; all but commit() goes on as before.
+    void forget_name();
     [[nodiscard]] const std::string& path() const { return path_; }  // as given, for messages
 
 private:

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes picture files from rows: a libvips saver runs in a thread of its own and takes rows as they come.
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
-#include <system_error>
-#include <thread>
 #include <vector>
 
 #include "base/cpu.hpp"
@@ -20,6 +20,7 @@
 #include "pictures/output_file.hpp"
 #include "pictures/png_writer.hpp"
 #include "pictures/pnm.hpp"
+#include "pictures/side_work.hpp"
 #include "pictures/tiff_writer.hpp"
 #include "pictures/webp_writer.hpp"
 
@@ -41,10 +42,12 @@ public:
           capacity_(static_cast<int>(std::clamp<std::size_t>((std::size_t{8} << 20) / std::max<std::size_t>(row_bytes, 1), 16, 4096))),
           height_(height), rows_(row_bytes * static_cast<std::size_t>(capacity_)) {}
 
-    // False when the saver has stopped.
-    bool push(const std::byte* row) {
+    // False when the saver has stopped, or `asked_to_stop` says that the caller is to.
+    bool push(const std::byte* row, const std::function<bool()>& asked_to_stop) {
         std::unique_lock lock(mutex_);
-        space_.wait(lock, [&] { return stopped_ || written_ - taken_ < capacity_; });
+        while (!space_.wait_for(lock, std::chrono::milliseconds(50),
+                                [&] { return stopped_ || written_ - taken_ < capacity_; }))
+            if (asked_to_stop()) return false;
         if (stopped_) return false;
         std::memcpy(slot(written_), row, row_bytes_);
         ++written_;
@@ -101,13 +104,20 @@ int generate(VipsRegion* out, void*, void* queue, void*, gboolean*) {
 struct PictureWriter::State {
     State(OutputFile file_, Size size_, const PixelFormat& pixels_, PictureFormat format_, const WriteOptions& options_)
         : file(std::move(file_)), size(size_), pixels(pixels_), format(format_), options(options_) {}
-    ~State() { stop(); }
 
-    void stop() {
+    // Work that goes on is not wanted any more.
+    void give_up() {
+        given_up = true;
         if (queue) queue->abort();
-        if (saver.joinable()) saver.join();
+        file.forget_name();
     }
-    Result<void> save();          // in the thread
+    [[nodiscard]] bool stopped() const { return given_up || options.cancel.requested(); }
+    // What failed, where it did because it was stopped, in the words of whoever stopped it.
+    [[nodiscard]] Result<void> reason(Result<void> failed) const {
+        if (failed.error().code == Errc::cancelled) TRY(options.cancel.check());
+        return failed;
+    }
+    Result<void> save();          // in a thread of its own
     int run_saver(VipsImage* in, VipsTarget* target);
 
     std::string path;
@@ -127,11 +137,11 @@ struct PictureWriter::State {
     bool lossless_source = false;
     std::vector<Notice> notices;
     std::unique_ptr<RowQueue> queue;  // to libvips' saver
-    std::thread saver;
-    Result<void> outcome;         // of the thread; read after join
+    std::atomic<bool> given_up{false};
     int written = 0;
     std::vector<std::byte> row;   // for samples that need another form
     std::unique_ptr<RowWriter> rows;  // of formats whose pixels are written here
+    SideWork last_steps;  // libvips' saver; of other formats what is to do when all rows are there
     // Lossless WebP is libvips' to write. Other WebP files without loss are written so again, where no quality is asked for.
     [[nodiscard]] bool lossless() const {
         return options.lossless || (format == webp && lossless_source && options.quality == 0);
@@ -180,6 +190,10 @@ gint64 on_write(VipsTargetCustom*, void* data, gint64 length, Destination* to) {
 }
 gint64 on_read(VipsTargetCustom*, void* data, gint64 length, Destination* from) {
     return from->keep(from->file->read({static_cast<std::byte*>(data), static_cast<std::size_t>(length)}));
+}
+// Of libvips's encoders only the one of lossless WebP says how far it has come.
+void on_eval(VipsImage* image, VipsProgress*, const std::function<bool()>* stopped) {
+    if ((*stopped)()) vips_image_set_kill(image, TRUE);
 }
 gint64 on_seek(VipsTargetCustom*, gint64 offset, int whence, Destination* in) { return in->keep(in->file->seek(offset, whence)); }
 
@@ -247,6 +261,9 @@ Result<void> PictureWriter::State::save() {
             return Error{Errc::format, path + ": converting grey to sRGB failed (" + vips_message() + ")"};
         image.reset(rgb);
     }
+    const std::function<bool()> stop_asked = [this] { return stopped(); };
+    vips_image_set_progress(image.get(), TRUE);
+    g_signal_connect(image.get(), "eval", G_CALLBACK(on_eval), const_cast<std::function<bool()>*>(&stop_asked));
     Destination destination{&file, std::nullopt};
     const std::unique_ptr<VipsTargetCustom, Unref> target(vips_target_custom_new());
     g_signal_connect(target.get(), "write", G_CALLBACK(on_write), &destination);
@@ -254,6 +271,7 @@ Result<void> PictureWriter::State::save() {
     g_signal_connect(target.get(), "seek", G_CALLBACK(on_seek), &destination);
     const int status = run_saver(image.get(), VIPS_TARGET(target.get()));
     const std::string message = status != 0 ? vips_message() : "";
+    if (status != 0 && stopped()) return Error{Errc::cancelled, "stopped"};
     if (destination.error) return *destination.error;
     if (status != 0) return Error{Errc::io, path + ": the " + format_info(format).name + " file cannot be written (" + message + ")"};
     auto put = put_blocks();
@@ -445,7 +463,14 @@ PixelFormat output_pixels(const PixelFormat& input, PictureFormat format, Notice
     return out;
 }
 
-PictureWriter::PictureWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
+void PictureWriter::Release::operator()(State* state) const {
+    std::shared_ptr<State> owned(state);
+    owned->give_up();
+    SideWork& work = owned->last_steps;
+    work.leave(std::move(owned));
+}
+
+PictureWriter::PictureWriter(StatePtr state) : state_(std::move(state)) {}
 PictureWriter::PictureWriter(PictureWriter&&) noexcept = default;
 PictureWriter& PictureWriter::operator=(PictureWriter&&) noexcept = default;
 PictureWriter::~PictureWriter() = default;
@@ -456,7 +481,7 @@ Result<PictureWriter> PictureWriter::create(const std::string& path, Size size, 
     TRY(const PictureFormat format, check_output(path, size, pixels, options));
     load_module_of(format);
     TRY(auto file, OutputFile::create(path, options.overwrite));
-    auto state = std::make_unique<State>(std::move(file), size, pixels, format, options);
+    StatePtr state(new State(std::move(file), size, pixels, format, options));
     state->path = path;
     if (source) {
         // Taken now: the source may be read, or closed, on another thread.
@@ -520,7 +545,8 @@ Result<void> PictureWriter::State::begin_jpeg() {
 }
 
 Result<void> PictureWriter::State::begin_webp() {
-    rows = webp_writer(file, size, pixels, usable_cores(), quality(), {profile(), blocks.exif, blocks.xmp});
+    rows = webp_writer(file, size, pixels, usable_cores(), quality(), {profile(), blocks.exif, blocks.xmp},
+                       [this] { return stopped(); });
     return {};
 }
 
@@ -528,15 +554,13 @@ Result<void> PictureWriter::State::start_saver() {
     const std::size_t row_bytes = static_cast<std::size_t>(size.width) * pixels.channels *
                                   static_cast<std::size_t>(sample_bytes(pixels.sample));
     queue = std::make_unique<RowQueue>(row_bytes, size.height);
-    try {
-        saver = std::thread([this] {
-            outcome = save();
-            queue->stop();
-            vips_thread_shutdown();
-        });
-    } catch (const std::system_error& e) {
-        return Error{Errc::memory, path + ": cannot be written: a thread cannot be started (" + e.what() + ")"};
-    }
+    const bool started = last_steps.start([this] {
+        auto saved = save();
+        queue->stop();
+        vips_thread_shutdown();
+        return saved ? file.sync() : saved;
+    });
+    if (!started) return Error{Errc::memory, path + ": cannot be written: a thread cannot be started"};
     return {};
 }
 
@@ -562,22 +586,24 @@ const std::byte* PictureWriter::State::full_range(const std::byte* from) {
 Result<void> PictureWriter::write(const ImageView& rows) {
     State& s = *state_;
     ENSURE(rows.format == s.pixels && rows.size.width == s.size.width && rows.size.height <= s.size.height - s.written);
-    if (is_pnm(s.format)) {
-        s.written += rows.size.height;
-        return write_pnm_rows(s.file, rows, s.format, s.size, s.written);
-    }
-    if (!s.rows && !s.saver.joinable()) TRY(s.start_saver());
+    const auto stopped = [&s] { return s.stopped(); };
+    if (!s.rows && !is_pnm(s.format) && !s.last_steps.started()) TRY(s.start_saver());
     for (int y = 0; y < rows.size.height; ++y) {
-        const std::byte* row = s.full_range(rows.row(0, y));
+        TRY(s.options.cancel.check());
         ++s.written;
+        if (is_pnm(s.format)) {
+            TRY(write_pnm_rows(s.file, rows.part({0, y, s.size.width, 1}), s.format, s.size, s.written));
+            continue;
+        }
+        const std::byte* row = s.full_range(rows.row(0, y));
         if (s.rows) {
             TRY(s.rows->write(row));
             continue;
         }
-        if (!s.queue->push(row)) {
-            s.saver.join();
-            return s.outcome.ok() ? Error{Errc::internal, s.path + ": writing stopped early"} : s.outcome.error();
-        }
+        if (s.queue->push(row, stopped)) continue;
+        TRY(s.options.cancel.check());
+        TRY(s.last_steps.wait(stopped));
+        return Error{Errc::internal, s.path + ": writing stopped early"};
     }
     return {};
 }
@@ -585,9 +611,14 @@ Result<void> PictureWriter::write(const ImageView& rows) {
 Result<void> PictureWriter::finish() {
     State& s = *state_;
     ENSURE(s.written == s.size.height);
-    if (s.saver.joinable()) s.saver.join();
-    if (!s.outcome.ok()) return s.outcome;
-    if (s.rows) TRY(s.rows->finish());
+    const auto rest = [&s]() -> Result<void> {
+        if (s.rows) TRY(s.rows->finish());
+        return s.file.sync();
+    };
+    const bool aside = s.last_steps.started() || s.last_steps.start(rest);
+    if (auto done = aside ? s.last_steps.wait([&s] { return s.stopped(); }) : rest(); !done)
+        return s.reason(std::move(done));
+    TRY(s.options.cancel.check());
     return s.file.commit();
 }
 

@@ -60,7 +60,7 @@ void copy_plane(const std::uint8_t* from, int from_stride, std::uint8_t* to, int
 class WebpWriter final : public RowWriter, private StripCoder {
 public:
     WebpWriter(OutputFile& file, Size size, const PixelFormat& pixels, int threads, int quality,
-               const WebpDescription& described)
+               const WebpDescription& described, std::function<bool()> stopped)
         : file_(file),
           size_(size),
           channels_(pixels.channels),
@@ -68,6 +68,7 @@ public:
           row_bytes_(static_cast<std::size_t>(size.width) * pixels.channels),
           quality_(quality),
           described_(described),
+          stopped_(std::move(stopped)),
           strips_(*this, size, pixels, threads) {
         whole_.width = size.width;
         whole_.height = size.height;
@@ -90,6 +91,7 @@ public:
             const WebPEncodingError error = encode(effort, made);
             if (error == VP8_ENC_OK)
                 return file_.write(container({reinterpret_cast<const std::byte*>(made.mem), made.size}));
+            if (error == VP8_ENC_ERROR_USER_ABORT) return Error{Errc::cancelled, "stopped"};
             if (error == VP8_ENC_ERROR_OUT_OF_MEMORY || error == VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY)
                 return Error{Errc::memory, file_.path() + ": there is not enough memory to encode the WebP file"};
             if (error != VP8_ENC_ERROR_PARTITION0_OVERFLOW)
@@ -159,6 +161,11 @@ private:
         whole_.use_argb = 0;
         whole_.writer = ::WebPMemoryWrite;
         whole_.custom_ptr = &to;
+        whole_.user_data = this;
+        whole_.progress_hook = [](int, const WebPPicture* picture) {
+            const auto& stopped = static_cast<const WebpWriter*>(picture->user_data)->stopped_;
+            return stopped && stopped() ? 0 : 1;
+        };
         return ::WebPEncode(&config, &whole_) ? VP8_ENC_OK : whole_.error_code;
     }
 
@@ -190,6 +197,7 @@ private:
     const std::size_t row_bytes_;
     const int quality_;
     const WebpDescription described_;
+    const std::function<bool()> stopped_;
     Yuv whole_;
     StripWriter strips_;  // the last: its threads use the others
 };
@@ -204,8 +212,8 @@ std::span<const WebpEffort> webp_efforts(Size size) {
 }
 
 std::unique_ptr<RowWriter> webp_writer(OutputFile& file, Size size, const PixelFormat& pixels, int threads, int quality,
-                                       const WebpDescription& described) {
-    return std::make_unique<WebpWriter>(file, size, pixels, threads, quality, described);
+                                       const WebpDescription& described, std::function<bool()> stopped) {
+    return std::make_unique<WebpWriter>(file, size, pixels, threads, quality, described, std::move(stopped));
 }
 
 }  // namespace enlarge::pictures

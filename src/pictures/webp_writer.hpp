@@ -20,9 +20,10 @@ struct WebpDescription {
 // Writes one whole file: grey (as RGB) or RGB, with or without alpha, of 8 bits, at most 16383 pixels a side. `file` is
 // empty and must outlive the writer, and so must what `described` refers to. All threads turn strips of rows into YUV;
 // what follows is one thread's work, since libwebp's encoder is. finish() returns Errc::limit where a picture does not
-// fit into the format, which only its pixels decide.
+// fit into the format, which only its pixels decide, and Errc::cancelled where `stopped` says so; libwebp asks it up to
+// a hundred times.
 std::unique_ptr<RowWriter> webp_writer(OutputFile& file, Size size, const PixelFormat& pixels, int threads, int quality,
-                                       const WebpDescription& described);
+                                       const WebpDescription& described, std::function<bool()> stopped = {});
 
 // How libwebp encodes a picture of so many blocks of 16x16 pixels.
 struct WebpEffort {

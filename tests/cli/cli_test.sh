@@ -744,6 +744,20 @@ check "an interrupted run says so by its code" exits 130
 check "and leaves no half file" test ! -e stopped.png
 check "nor a temporary one" nothing_left
 
+# While libwebp encodes, which takes seconds and one thread: the network, or here the filter, has done its part.
+echo old >stopped.webp
+"$program" noise.ppm -o stopped.webp --force --strength 0 --size 6000x6000 -v >out 2>err &
+pid=$!
+while ! grep -q "encoding what is left" err && kill -0 $pid 2>/dev/null; do sleep 0.02; done
+sleep 0.1
+kill -INT $pid
+wait $pid
+code=$?
+check "a run that is interrupted while it encodes says so by its code" exits 130
+check "and by its words" says "interrupted; nothing half-written"
+check "and leaves the old file" test "$(cat stopped.webp)" = old
+check "and no other" nothing_left
+
 if [ -w /dev/full ]; then
     "$program" a.ppm -o - --format png >/dev/full 2>err
     code=$?

@@ -106,9 +106,10 @@ Result<std::optional<enlarge::Background>> background_for(Picture& picture, Pict
     return Laid(*background);
 }
 
-Result<PictureJob> open_picture(const Work& work, const Options& options) {
+Result<PictureJob> open_picture(const Work& work, const Options& options, const enlarge::Cancellation& cancel) {
     enlarge::ReadOptions read{
         .page = options.page - 1, .allow_damaged = options.allow_damaged, .memory_bytes = work.memory_bytes};
+    read.cancel = cancel;
     if (work.max_pixels > 0) read.max_pixels = work.max_pixels;
     auto picture = Picture::open(work.input, read);
     if (!picture) return std::move(picture).error();
@@ -127,7 +128,7 @@ Result<PictureJob> open_picture(const Work& work, const Options& options) {
 Result<Said> enlarge_picture(const Work& work, const Options& options, Networks& networks,
                              const enlarge::Cancellation& cancel, const Tell& tell) {
     const auto started = Clock::now();
-    auto job = open_picture(work, options);
+    auto job = open_picture(work, options, cancel);
     if (!job) return std::move(job).error();
     const enlarge::PictureInfo& info = job->picture.info();
     const auto network =
@@ -148,6 +149,7 @@ Result<Said> enlarge_picture(const Work& work, const Options& options, Networks&
     const std::string path = work.output + "." + extension;
     enlarge::WriteOptions write{
         .format = job->format, .quality = options.quality, .lossless = options.lossless, .overwrite = true};
+    write.cancel = cancel;
     if (options.provenance) write.provenance_model = (*network)->engine.info().made_by;
     auto writer = enlarge::PictureWriter::create(path, part->size(), pixels, &job->picture, write);
     if (!writer) return std::move(writer).error();

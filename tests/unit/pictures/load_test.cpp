@@ -394,3 +394,18 @@ TEST(picture_files, pfm_begins_with_the_bottom_row) {
     std::memcpy(&top, view(image).row(0, 0), 4);
     EXPECT_EQ(top, 2.5F);
 }
+
+TEST(picture_files, reading_stops_when_it_is_told_to) {
+    const Folder folder;
+    ASSERT_TRUE(save_picture(folder / "a.png", view(pattern({8, 64}, kRgb8)), nullptr, {}).ok());
+    ReadOptions options;
+    options.cancel = Cancellation::create();
+    auto picture = Picture::open(folder / "a.png", options);
+    ASSERT_TRUE(picture.ok());
+    Image rows({8, 32}, kRgb8);
+    EXPECT_TRUE(picture->rows().read(rows.view()).ok());
+    options.cancel.cancel();
+    const auto stopped = picture->rows().read(rows.view());
+    ASSERT_FALSE(stopped.ok());
+    EXPECT_EQ(stopped.error().code, Errc::cancelled);
+}

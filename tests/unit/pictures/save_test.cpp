@@ -183,6 +183,34 @@ TEST(picture_writer, nothing_remains_of_a_picture_that_was_not_finished) {
     }
 }
 
+TEST(picture_writer, one_that_is_stopped_leaves_the_old_file) {
+    const Image image = pattern({64, 64}, kRgb8);
+    for (const char* name : {"a.png", "a.jpg", "a.webp", "a.tif", "a.avif", "a.jxl", "a.ppm"})
+        for (const bool before_the_last_row : {true, false}) {
+            const Folder folder;
+            write_bytes(folder / name, {'o', 'l', 'd'});
+            WriteOptions options;
+            options.overwrite = true;
+            options.cancel = Cancellation::create();
+            auto writer = PictureWriter::create(folder / name, {64, 64}, kRgb8, nullptr, options);
+            ASSERT_TRUE(writer.ok());
+            ASSERT_TRUE(writer->write(view(image).part({0, 0, 64, 40})).ok());
+            if (before_the_last_row) options.cancel.cancel();
+            auto outcome = writer->write(view(image).part({0, 40, 64, 24}));
+            ASSERT_EQ(outcome.ok(), !before_the_last_row) << name;
+            if (outcome.ok()) {
+                options.cancel.cancel();
+                outcome = writer->finish();
+            }
+            ASSERT_FALSE(outcome.ok()) << name;
+            EXPECT_EQ(outcome.error().code, Errc::cancelled) << name;
+            EXPECT_EQ(outcome.error().message, "stopped by the caller") << name;
+            { const auto gone = std::move(*writer); }
+            EXPECT_EQ(bytes_of(folder / name), (std::vector<char>{'o', 'l', 'd'})) << name;
+            EXPECT_EQ(folder.files(), 1U) << name;
+        }
+}
+
 TEST(picture_writer, the_file_has_no_name_until_it_is_finished) {
     const Folder folder;
     const Image image = pattern({64, 64}, kRgb8);

@@ -114,6 +114,23 @@ TEST(webp_writer, a_file_says_what_it_is_told) {
     EXPECT_EQ(back->Bands, 4);
 }
 
+// The eleventh question is put while libwebp encodes.
+TEST(webp_writer, whoever_asks_it_to_stop_while_it_encodes_is_heard) {
+    const Folder folder;
+    const Image image = stripes({700, 1001}, 3);
+    int asked = 0;
+    auto file = pictures::OutputFile::create(folder / "a.webp", true);
+    ASSERT_TRUE(file.ok()) << file.error().message;
+    const auto writer =
+        pictures::webp_writer(*file, image.size(), image.format(), 2, 92, {}, [&] { return ++asked == 11; });
+    for (int y = 0; y < image.size().height; ++y) ASSERT_TRUE(writer->write(view(image).row(0, y)).ok());
+    EXPECT_EQ(asked, 0);
+    const auto finished = writer->finish();
+    ASSERT_FALSE(finished.ok());
+    EXPECT_EQ(finished.error().code, Errc::cancelled);
+    EXPECT_EQ(asked, 11);
+}
+
 // In noise every block would be predicted in sixteen parts, which does not fit beyond 33 megapixels; libwebp alone
 // begins again for minutes, and in the end it fails.
 TEST(webp_writer, large_pictures_are_predicted_in_larger_blocks) {
