@@ -25,7 +25,6 @@ namespace {
 constexpr int kSourceRows = 64;
 constexpr int kMostPasses = 6;
 constexpr int kPartCore = 128;  // a part is computed in tiles that are not much larger than it
-constexpr double kMostWaste = 256;  // pixels computed for one that is wanted
 
 bool is_integer(const PixelFormat& format) {
     return format.sample == SampleType::u8 || format.sample == SampleType::u16;
@@ -114,8 +113,10 @@ Result<std::shared_ptr<NetworkEngine>> on_processor(const NetworkEngine& engine,
 int passes_for(int scale, Size in, Size out) {
     if (scale <= 1) return 1;
     const double factor = std::max(static_cast<double>(out.width) / in.width, static_cast<double>(out.height) / in.height);
-    // A picture that is stretched one way and shrunk the other (1x1000000 to 4096x16) is not enlarged in vain.
-    const double area = static_cast<double>(in.width) * in.height, most = kMostWaste * static_cast<double>(out.width) * out.height;
+    // A picture that is enlarged alike both ways never needs more than scale * scale pixels for one that is wanted. One
+    // that is stretched (16375x3 to 65500x257, or 1x1000000 to 4096x16) is not enlarged beyond that: the filter stretches.
+    const double area = static_cast<double>(in.width) * in.height;
+    const double most = static_cast<double>(scale) * scale * out.width * out.height;
     int passes = 1;
     for (double reached = scale; reached * 1.1 < factor && passes < kMostPasses; reached *= scale) {
         if (area * reached * scale * reached * scale > most) break;

@@ -27,7 +27,8 @@ struct EnlargerOptions {
 enum class InputKind { picture, frame };
 
 // How often a network of `scale` runs to get from `in` to `out`: the fewest runs that reach the larger of the two
-// factors; up to a tenth is left to the resampling filter. 1 for networks that do not enlarge.
+// factors; up to a tenth is left to the resampling filter, and what else would be computed to be thrown away where a
+// picture is stretched. 1 for networks that do not enlarge.
 int passes_for(int scale, Size in, Size out);
 
 class Enlarger {

@@ -220,7 +220,10 @@ TEST(enlarger, runs_the_network_as_often_as_the_size_asks_for) {
     EXPECT_EQ(passes_for(1, {100, 100}, {800, 800}), 1);
     // Stretched one way and shrunk the other: more runs would compute millions of rows to throw them away.
     EXPECT_EQ(passes_for(4, {1, 1048577}, {4096, 16}), 1);
-    EXPECT_EQ(passes_for(4, {1, 16}, {4096, 16}), 5);
+    EXPECT_EQ(passes_for(4, {1, 16}, {4096, 16}), 4);
+    EXPECT_EQ(passes_for(4, {16375, 3}, {65500, 257}), 3);  // a fourth would compute 190 pixels for one
+    EXPECT_EQ(passes_for(4, {100, 100}, {450, 450}), 2);
+    EXPECT_EQ(passes_for(2, {100, 100}, {230, 230}), 2);
     EXPECT_EQ(passes_for(4, {1, 100}, {4096, 409600}), 6);
 
     const auto engine = make_engine(*exact_backends().front(), compact_graph(1, {16, 1, 2, 3}));
