@@ -159,7 +159,9 @@ public:
 
     // After a failure of write() or finish() nothing is left to do but to destroy the writer.
     Result<void> write(const ImageView& rows) override;
-    // After the last row. Errc::io with "no space left on device" when the disk is full.
+    // After the last row. Errc::io with "no space left on device" when the disk is full. Errc::limit where a WebP does
+    // not fit into the format, which only its pixels decide: they are kept in another file, which the message names
+    // (`path` and ".png"), unless that is there already and may not be replaced.
     Result<void> finish();
 
 private:

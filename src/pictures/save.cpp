@@ -141,6 +141,7 @@ struct PictureWriter::State {
     int written = 0;
     std::vector<std::byte> row;   // for samples that need another form
     std::unique_ptr<RowWriter> rows;  // of formats whose pixels are written here
+    WebpRowWriter* webp_rows = nullptr;  // the same, of WebP
     SideWork last_steps;  // libvips' saver; of other formats what is to do when all rows are there
     // Lossless WebP is libvips' to write. Other WebP files without loss are written so again, where no quality is asked for.
     [[nodiscard]] bool lossless() const {
@@ -164,6 +165,9 @@ struct PictureWriter::State {
     Result<void> begin_jpeg();
     Result<void> begin_webp();
     Result<void> start_saver();
+    Result<void> finish_rows();
+    [[nodiscard]] std::string rescue_path() const { return path + ".png"; }
+    Error keep_as_png(Error why);
     const std::byte* full_range(const std::byte* row);
 };
 
@@ -545,9 +549,39 @@ Result<void> PictureWriter::State::begin_jpeg() {
 }
 
 Result<void> PictureWriter::State::begin_webp() {
-    rows = webp_writer(file, size, pixels, usable_cores(), quality(), {profile(), blocks.exif, blocks.xmp},
-                       [this] { return stopped(); });
+    auto made = webp_writer(file, size, pixels, usable_cores(), quality(), {profile(), blocks.exif, blocks.xmp},
+                            [this] { return stopped(); });
+    webp_rows = made.get();
+    rows = std::move(made);
+    if (webp_may_refuse(size))
+        notices.push_back({"webp-may-refuse",
+                           "a photograph of " + size_text(size) + " pixels is more than WebP has room for; if this "
+                           "picture is, it is kept as " + rescue_path()});
     return {};
+}
+
+// What libwebp refuses at the end may be hours of work.
+Error PictureWriter::State::keep_as_png(Error why) {
+    const auto kept = [&]() -> Result<void> {
+        if (path == "-") return Error{Errc::argument, "standard output has one format"};
+        TRY(auto to, OutputFile::create(rescue_path(), options.overwrite));
+        const auto whole = is_whole(profile()) ? profile() : std::span<const std::byte>();
+        TRY(to.write(png_head({size, pixels, blocks, resolution, whole})));
+        const auto png = png_writer(to, size, pixels, usable_cores());
+        TRY(webp_rows->write_again(*png));
+        TRY(png->finish());
+        if (stopped()) return Error{Errc::cancelled, "stopped"};
+        return to.commit();
+    }();
+    why.message += kept ? "; it is kept as " + rescue_path() : "; it is not kept as PNG either: " + kept.error().message;
+    return why;
+}
+
+Result<void> PictureWriter::State::finish_rows() {
+    if (!rows) return {};
+    auto done = rows->finish();
+    if (!done && webp_rows && done.error().code == Errc::limit) return keep_as_png(std::move(done).error());
+    return done;
 }
 
 Result<void> PictureWriter::State::start_saver() {
@@ -612,7 +646,7 @@ Result<void> PictureWriter::finish() {
     State& s = *state_;
     ENSURE(s.written == s.size.height);
     const auto rest = [&s]() -> Result<void> {
-        if (s.rows) TRY(s.rows->finish());
+        TRY(s.finish_rows());
         return s.file.sync();
     };
     const bool aside = s.last_steps.started() || s.last_steps.start(rest);

@@ -131,6 +131,38 @@ TEST(webp_writer, whoever_asks_it_to_stop_while_it_encodes_is_heard) {
     EXPECT_EQ(asked, 11);
 }
 
+TEST(webp_writer, what_it_could_not_write_can_be_written_again) {
+    struct Kept : pictures::RowWriter {
+        Image image;
+        int rows = 0;
+        explicit Kept(const Image& like) : image(like.size(), like.format()) {}
+        Result<void> write(const std::byte* row) override {
+            std::memcpy(image.view().row(0, rows++), row, static_cast<std::size_t>(image.size().width) *
+                                                              image.format().channels);
+            return {};
+        }
+        Result<void> finish() override { return {}; }
+    };
+    const Folder folder;
+    for (const int channels : {1, 2, 3, 4}) {
+        const Image image = stripes({333, 517}, channels);
+        auto file = pictures::OutputFile::create(folder / "a.webp", true);
+        ASSERT_TRUE(file.ok());
+        const auto writer = pictures::webp_writer(*file, image.size(), image.format(), 2, 92, {});
+        for (int y = 0; y < image.size().height; ++y) ASSERT_TRUE(writer->write(view(image).row(0, y)).ok());
+        ASSERT_TRUE(writer->finish().ok());
+        Kept kept(image);
+        ASSERT_TRUE(writer->write_again(kept).ok());
+        EXPECT_EQ(kept.rows, 517);
+        EXPECT_GT(psnr(view(kept.image), view(image)), channels <= 2 ? 45 : 20) << channels;
+        ASSERT_TRUE(file->commit().ok());
+        if (channels <= 2) continue;  // the file is RGB
+        EXPECT_GE(psnr(view(kept.image), view(image)), psnr(view(load(folder / "a.webp")), view(image)) - 0.1);
+    }
+    EXPECT_FALSE(pictures::webp_may_refuse({14000, 14000}));
+    EXPECT_TRUE(pictures::webp_may_refuse({16383, 16383}));
+}
+
 // In noise every block would be predicted in sixteen parts, which does not fit beyond 33 megapixels; libwebp alone
 // begins again for minutes, and in the end it fails.
 TEST(webp_writer, large_pictures_are_predicted_in_larger_blocks) {
