@@ -52,7 +52,7 @@ for path in sys.argv[2:]:
             if any(first <= f and l <= last and (f, l) != (first, last) for f, l in jumps):
                 continue
             body = [i for at, i in code if first <= at <= last]
-            if sum(bool(re.match(r"vfmadd|vpmaddwd|vpdpwssd|fmla|fmad\\b|sdot", i)) for i in body) < 8:
+            if sum(bool(re.match(r"vfmadd|vpmaddwd|vpdpwssd|fmla|fmad\b|sdot", i)) for i in body) < 8:
                 continue
             loops += 1
             spills = [i for i in body if re.search(r"[xyz]mm\d", i) and re.search(r"\((%rsp|%rbp)\b", i)
