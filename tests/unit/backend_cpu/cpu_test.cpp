@@ -20,6 +20,7 @@
 #include "backend/cpu/precision_cache.hpp"
 #include "backend/reference/reference.hpp"
 #include "base/cpu.hpp"
+#include "base/log.hpp"
 #include "support/run_program.hpp"
 
 namespace enlarge {
@@ -282,6 +283,38 @@ TEST(cpu, what_has_no_faster_path_is_refused_or_falls_back) {
     options.precision = Precision::automatic;
     EXPECT_EQ(test::must(cpu_backend().compile(graph, options))->info().precision,
               terms ? Precision::fp16 : Precision::fp32);
+}
+
+// Differences of numbers that are 20000 times as large: no sums of few bits give them.
+TEST(cpu, a_precision_that_a_network_does_not_bear_is_used_and_said) {
+    const auto differences = [](float gain) {
+        constexpr int kOut = 32, kTaps = 9, kMiddle = 4;
+        std::vector<float> first(kOut * 3 * kTaps), second(3 * kOut * kTaps);
+        for (int o = 0; o < kOut; ++o)
+            first[static_cast<std::size_t>((o * 3 + o / 2 % 3) * kTaps + kMiddle)] = gain + (o % 2 ? 0.0F : 1.0F);
+        for (int o = 0; o < 3; ++o)
+            for (int i = 0; i < 2; ++i)
+                second[static_cast<std::size_t>((o * kOut + 2 * o + i) * kTaps + kMiddle)] = i ? -1.0F : 1.0F;
+        test::NetworkBuilder b(1, 3);
+        const int x = test::must(b.graph.conv2d(0, kOut, 3, std::move(first), std::vector<float>(kOut)));
+        test::must(b.graph.conv2d(x, 3, 3, std::move(second), std::vector<float>(3)));
+        return b.finish();
+    };
+    std::string said;
+    set_log_sink([&](LogLevel level, const Notice& notice) {
+        if (level == LogLevel::warning) said = notice.code;
+    });
+    for (const Precision precision : {Precision::fp16, Precision::int16, Precision::automatic, Precision::fp32})
+        for (const float gain : {1.0F, 20000.0F}) {
+            said.clear();
+            const auto program = test::must(cpu_backend().compile(differences(gain), {.precision = precision}));
+            const bool asked = precision == Precision::fp16 || precision == Precision::int16;
+            EXPECT_EQ(said, asked && gain > 1 ? "promise-not-kept" : "") << precision_name(precision) << gain;
+            if (asked) {
+                EXPECT_EQ(program->info().precision, precision);
+            }
+        }
+    set_log_sink({});
 }
 
 // Features so large and weights so small that sums of few bits would lose them, one after the other.
