@@ -481,11 +481,11 @@ done
 shifted=$tests/media/data/shifted-x1.safetensors
 run models check "$shifted" --precision fp32
 check "a network with large numbers inside is right in fp32" exits 0
-run models check "$shifted" --precision fp16
-check "and not in half precision" exits 12
+run models check "$shifted" --precision int16
+check "and not in integers of 16 bits" exits 12
 check "which is said" prints '^verdict    NOT within what is promised$'
-run models check "$shifted" --precision fp16 --json
-check "to programs, too" prints '"precision":"fp16","largest":[1-9].*"kept":false}$'
+run models check "$shifted" --precision int16 --json
+check "to programs, too" prints '"precision":"int16","largest":[1-9].*"kept":false}$'
 run models check no-such-model
 check "an unknown model cannot be checked" exits 3
 run models check swift-x2 --picture no-such-picture.png
