@@ -7,7 +7,9 @@
 #include <string>
 
 #include "backend/cpu/cpu.hpp"
+#include "backend/cpu/tensors/session.hpp"
 #include "backend/reference/reference.hpp"
+#include "base/cpu.hpp"
 #include "support/run_program.hpp"
 #include "support/tensor_cases.hpp"
 
@@ -144,6 +146,31 @@ TEST(cpu_tensor_programs, say_which_operations_take_the_time) {
     EXPECT_TRUE(names.contains("conv2d") && names.contains("group_norm") && names.contains("global_mean") && !names.contains("input"));
     session->time_stages(false);
     EXPECT_TRUE(session->stage_times().empty());
+}
+
+// Wide layers take more than most: of 3x3 taps, of one tap after another, and of many taps.
+TEST(cpu_tensor_programs, say_what_threads_take_for_themselves) {
+    const auto wide = [](int features, int kernel) {
+        NetworkBuilder b(7, 3);
+        int x = b.conv(0, features, 1, 0.5F);
+        x = b.append(op::Gelu{}, {b.conv(x, features, kernel, 0.5F)});
+        b.conv(x, 3, 1, 0.5F);
+        return b.finish();
+    };
+    for (const Isa isa : supported_isas())
+        for (const auto& [features, kernel] : {std::pair{384, 3}, {1024, 1}, {16, 17}}) {
+            const KernelTable& table = kernels(isa);
+            ThreadPool pool(2);
+            const auto network = test::must(cpu::tensors::prepare(wide(features, kernel), table, &pool));
+            const ProgramInfo info{.scale = 1, .channels = 3};
+            cpu::tensors::Runner runner(network, info, table, &pool);
+            FloatPicture picture = test::random_picture(8, 3, {112, 24}), out(3, {112, 24});
+            test::must(runner.run({picture.view(), {0, 0, 112, 24}, out.view()}));
+            const std::int64_t told = cpu::tensors::scratch_bytes(*network, &pool);
+            EXPECT_GT(runner.scratch_bytes(), 0);
+            EXPECT_LE(runner.scratch_bytes(), told) << isa_name(isa) << " " << features << " " << kernel;
+            EXPECT_LE(told, std::max(std::int64_t{4} << 20, runner.scratch_bytes() * 2)) << features;
+        }
 }
 
 // The working memory that is told is what a picture takes.

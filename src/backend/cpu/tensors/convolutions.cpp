@@ -39,6 +39,20 @@ std::int64_t term_floats(const Convolution& c, int channels, int n, const Kernel
     return round_up(n, 2 * kTermRows) * (terms + std::int64_t{kMaxGroup} * kernels.lanes);
 }
 
+std::int64_t scratch_floats(const Convolution& c, int channels, const KernelTable& kernels) {
+    switch (c.kind) {
+        case Convolution::Kind::direct: return term_floats(c, channels, kRun, kernels);
+        case Convolution::Kind::parts: return parts_floats(c, channels, kernels);
+        case Convolution::Kind::winograd: {
+            const BlockSizes sizes = block_sizes(channels, c.groups, sizeof(float), c.terms, kernels);
+            return 36 * static_cast<std::int64_t>((sizes.v_position + sizes.m_position) / sizeof(float));
+        }
+        case Convolution::Kind::depthwise:
+        case Convolution::Kind::grouped: break;
+    }
+    return 0;
+}
+
 void Compute::convolve() const {
     const Convolution& c = *step.convolution;
     switch (c.kind) {
@@ -144,9 +158,10 @@ void Compute::winograd(const Convolution& c) const {
     const int most = sizes.blocks;
     const auto v_stride = static_cast<std::ptrdiff_t>(sizes.v_position / sizeof(float));  // terms are two to a float
     const auto m_stride = static_cast<std::ptrdiff_t>(sizes.m_position / sizeof(float));
+    const std::int64_t floats = scratch_floats(c, channels, kernels());
     const int across = (out.width() + 3) / 4, down = (out.height() + 3) / 4, all = across * down;
     parallel((all + most - 1) / most, [&](std::int64_t batch, Scratch& scratch) {
-        float* const v = scratch.floats(36 * (v_stride + m_stride));
+        float* const v = scratch.floats(floats);
         float* const m = v + 36 * v_stride;
         const int first = static_cast<int>(batch) * most, count = std::min(most, all - first);
         // Blocks of the batch as runs beside each other: body(x, y, number of blocks, index of the first).

@@ -91,6 +91,7 @@ struct PreparedNetwork {
     std::vector<Border> border;      // by node
     std::vector<bool> pixels;        // by node: whether it lies as pixels
     int alignment = 1, halo = 0;
+    std::int64_t scratch_floats = 0;  // that convolutions, and what goes together, take for each thread
     int operations_in_plain_loops = 0;
     std::string first_plain;         // the name of one of those
     std::unique_ptr<const Stages> stages;  // of networks that read the whole picture
@@ -125,8 +126,8 @@ struct Layouts {
 Result<Layouts> lay_out(const PreparedNetwork& network, std::span<const int> steps, Size picture, int lanes,
                         bool together);
 
-// What threads take for themselves: batches of Winograd blocks, attention.
-inline std::int64_t scratch_bytes(const ThreadPool* pool) { return (std::int64_t{1} << 21) * (pool ? pool->size() : 1); }
+// What threads take for themselves: batches of Winograd blocks, attention, lines of pixels.
+std::int64_t scratch_bytes(const PreparedNetwork& network, const ThreadPool* pool);
 
 std::unique_ptr<Program> make_program(std::shared_ptr<const PreparedNetwork> network, const KernelTable& kernels, ThreadPool* pool,
                                       const std::string& isa);

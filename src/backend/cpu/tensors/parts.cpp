@@ -99,14 +99,28 @@ void sum_parts(const Compute& compute, const Convolution& c, const Room& room, i
     }
 }
 
+int widest_of(const Convolution& c, int lanes) {
+    int widest = 0;
+    for (const Group& group : c.groups) widest = std::max(widest, group.blocks * lanes);
+    return widest;
+}
+
+// Blocks beside each other, a multiple of lanes.
+int most_blocks(const Convolution& c, int channels, int lanes) {
+    int most = kMaxGroup * lanes;
+    while (most > lanes && Room(c, channels, widest_of(c, lanes), most).floats() > kFloats) most -= lanes;
+    return most;
+}
+
 }  // namespace
+
+std::int64_t parts_floats(const Convolution& c, int channels, const KernelTable& kernels) {
+    return Room(c, channels, widest_of(c, kernels.lanes), most_blocks(c, channels, kernels.lanes)).floats();
+}
 
 void Compute::parts(const Convolution& c) const {
     const int lanes = kernels().lanes, channels = a().padded();
-    int widest = 0;
-    for (const Group& group : c.groups) widest = std::max(widest, group.blocks * lanes);
-    int most = kMaxGroup * lanes;
-    while (most > lanes && Room(c, channels, widest, most).floats() > kFloats) most -= lanes;
+    const int widest = widest_of(c, lanes), most = most_blocks(c, channels, lanes);
     const int across = (out.width() + 3) / 4, down = (out.height() + 3) / 4, batches = (across + most - 1) / most;
     const int each = round_up((across + batches - 1) / batches, lanes);
     const Room room(c, channels, widest, each);

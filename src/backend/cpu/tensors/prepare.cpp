@@ -106,6 +106,7 @@ public:
         network_->all.resize(network_->steps.size());
         std::iota(network_->all.begin(), network_->all.end(), 0);
         find_what_goes_together(*network_);
+        set_scratch();
         set_halo();
         if (network_->halo == kWholePicture) network_->stages = std::make_unique<Stages>(network_->graph, work_steps(), network_->alignment);
         return network_;
@@ -369,6 +370,20 @@ private:
         for (std::size_t k = 0; k < chain->keep.size(); ++k) {
             made.epilogue.keep[k] = chain->keep[k];
             made.epilogue.mix[k] = chain->mix[k];
+        }
+    }
+
+    // Stage by stage, what goes together runs step by step.
+    void set_scratch() {
+        std::int64_t& most = network_->scratch_floats;
+        for (const Step& step : network_->steps)
+            if (step.convolution) {
+                const int channels = round_up(node(step.inputs[0]).channels, kernels_.lanes);
+                most = std::max(most, scratch_floats(*step.convolution, channels, kernels_));
+            }
+        for (std::size_t s = 0, end = 0; s < network_->steps.size(); s = end) {
+            end = static_cast<std::size_t>(network_->end[s]);
+            if (end - s > 1) most = std::max(most, together_floats(*network_, s, end, kernels_));
         }
     }
 

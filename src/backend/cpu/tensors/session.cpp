@@ -61,7 +61,7 @@ public:
 
     [[nodiscard]] std::int64_t memory_bytes(Size tile) const override {
         const auto layouts = lay_out(*network_, network_->all, tile, kernels_.lanes, true);
-        return layouts.ok() ? layouts->bytes() + scratch_bytes(pool_) : of_failure(layouts.error());
+        return layouts.ok() ? layouts->bytes() + scratch_bytes(*network_, pool_) : of_failure(layouts.error());
     }
 
     [[nodiscard]] std::int64_t least_memory_bytes(Size tile) const override {
@@ -95,6 +95,17 @@ std::unique_ptr<Program> make_program(std::shared_ptr<const PreparedNetwork> net
 Runner::Runner(std::shared_ptr<const PreparedNetwork> network, const ProgramInfo& info, const KernelTable& kernels, ThreadPool* pool)
     : network_(std::move(network)), info_(info), kernels_(kernels), pool_(pool),
       scratch_(static_cast<std::size_t>(pool ? pool->size() : 1)) {}
+
+std::int64_t scratch_bytes(const PreparedNetwork& network, const ThreadPool* pool) {
+    constexpr std::int64_t kLeast = std::int64_t{1} << 21;  // attention and lines
+    return std::max(kLeast, network.scratch_floats * std::int64_t{sizeof(float)}) * (pool ? pool->size() : 1);
+}
+
+std::int64_t Runner::scratch_bytes() const {
+    std::int64_t all = 0;
+    for (const Scratch& scratch : scratch_) all += static_cast<std::int64_t>(scratch.bytes());
+    return all;
+}
 
 void Runner::parallel(std::int64_t count, const std::function<void(std::int64_t, Scratch&)>& body) {
     if (!pool_ || count <= 1) {
@@ -132,7 +143,7 @@ Result<TileReport> Runner::run(const TileJob& job) {
         TRY(layouts_, lay_out(*network_, network_->all, job.in.size, kernels_.lanes, true));
         placed_ = job.in.size;
     }
-    const bool fits = job.memory_bytes == 0 || layouts_.bytes() + scratch_bytes(pool_) <= job.memory_bytes;
+    const bool fits = job.memory_bytes == 0 || layouts_.bytes() + tensors::scratch_bytes(*network_, pool_) <= job.memory_bytes;
     return fits || !network_->stages ? run_whole(job) : run_staged(job);
 }
 

@@ -84,6 +84,8 @@ public:
     // By operation: all threads work on one at a time.
     void time_stages(bool on) override;
     [[nodiscard]] std::vector<StageTime> stage_times() const override;
+    // What threads have taken for themselves.
+    [[nodiscard]] std::int64_t scratch_bytes() const;
 
 private:
     friend struct Compute;
@@ -130,6 +132,14 @@ private:
 
 // Memory for n pixels of an input of so many channels as terms, and for sums.
 std::int64_t term_floats(const Convolution& c, int channels, int n, const KernelTable& kernels);
+
+// What a thread takes at most for a convolution of an input of so many channels, padded: of parts; and of any, but for
+// the lines of those in groups, which are as long as the picture's.
+std::int64_t parts_floats(const Convolution& c, int channels, const KernelTable& kernels);
+std::int64_t scratch_floats(const Convolution& c, int channels, const KernelTable& kernels);
+// And for steps first <= s < end, which are computed together.
+std::int64_t together_floats(const PreparedNetwork& network, std::size_t first, std::size_t end,
+                             const KernelTable& kernels);
 
 // Pixels beside each other: n from (x, y) on. Of tensors without borders a span may go on over the ends of rows.
 struct PixelSpan {

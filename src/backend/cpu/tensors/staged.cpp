@@ -114,7 +114,7 @@ private:
         attempt_.bytes = 0;
         bool all = true;
         for (const Stage& stage : attempt_.stages) {
-            std::int64_t own = attempt_.whole_floats * kFloat + scratch_bytes(pool_), behind = 0;
+            std::int64_t own = attempt_.whole_floats * kFloat + scratch_bytes(network_, pool_), behind = 0;
             for (const int s : stage.sums) {
                 TRY(const Layout from, layout_of(network_, step(s).inputs[0], picture_, lanes_));
                 own += std::int64_t{from.channels} * from.height * static_cast<std::int64_t>(sizeof(double));

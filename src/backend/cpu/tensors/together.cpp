@@ -84,7 +84,30 @@ private:
 constexpr std::int64_t kFloats = 1 << 17;  // of results that stay in a cache: a second-level cache
 constexpr int kMost = 192, kLeast = 24;    // pixels at a time
 
+// Pixels at a time, whose results that stay here are so many floats each.
+int most_pixels(std::int64_t floats, const KernelTable& kernels) {
+    const auto fits =
+        static_cast<int>(std::clamp<std::int64_t>(kFloats / std::max<std::int64_t>(floats, 1), kLeast, kMost));
+    return round_up(fits, kernels.fast_terms ? 2 * kTermRows : kernels.tile_multiple);
+}
+
 }  // namespace
+
+std::int64_t together_floats(const PreparedNetwork& network, std::size_t first, std::size_t end,
+                             const KernelTable& kernels) {
+    const auto padded = [&](int node) {
+        return round_up(at(network.graph.nodes(), node).channels, kernels.lanes);
+    };
+    std::int64_t floats = 0, terms = 0;
+    const std::span<const Step> steps(network.steps.data() + first, end - first);
+    for (const Step& step : steps)
+        if (at(network.within, step.node) >= 0) floats += padded(step.node);
+    const int most = most_pixels(floats, kernels);
+    for (const Step& step : steps)
+        if (step.convolution)
+            terms = std::max(terms, term_floats(*step.convolution, padded(step.inputs[0]), most, kernels));
+    return floats * most + terms;
+}
 
 void find_what_goes_together(PreparedNetwork& network) { Finder(network).run(); }
 
@@ -107,10 +130,8 @@ void Runner::compute_together(std::size_t first, std::size_t end, Size continued
     }
     const std::int64_t line = flat ? std::int64_t{result.width()} * result.height() : result.width(),
                        lines = flat ? 1 : result.height();
-    const int fits =
-        static_cast<int>(std::clamp<std::int64_t>(kFloats / std::max<std::int64_t>(floats, 1), kLeast, kMost));
     const int multiple = kernels_.fast_terms ? 2 * kTermRows : kernels_.tile_multiple;
-    const std::int64_t most = round_up(fits, multiple), parts = (line + most - 1) / most;
+    const std::int64_t most = most_pixels(floats, kernels_), parts = (line + most - 1) / most;
     const std::int64_t each =
         std::min<std::int64_t>(most, round_up(static_cast<int>((line + parts - 1) / parts), multiple));
     std::int64_t terms = 0;
