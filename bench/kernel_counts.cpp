@@ -24,6 +24,8 @@ namespace {
 // As in general-x4v3 (64 features), and blocks that AVX2 and AVX-512 divide well into tiles.
 constexpr int kChannels = 64, kBlocks = 84, kPositions = 36;
 constexpr int kPixels = 4 * kBlocks + 2;
+// The same pixels in blocks of F(6x6,3x3).
+constexpr int kBlocks6 = kBlocks * 4 / 6, kPositions6 = 64;
 
 // Numbers between -1 and 1, the same ones each time.
 template <class T>
@@ -44,8 +46,8 @@ std::vector<T> numbers(std::size_t n) {
 }
 
 struct Numbers {
-    std::vector<float> a = numbers<float>(std::size_t{6} * kPixels * kChannels), weights = numbers<float>(1 << 16);
-    std::vector<float> sums = numbers<float>(std::size_t{kPositions} * kBlocks * kChannels), out = sums;
+    std::vector<float> a = numbers<float>(std::size_t{8} * kPixels * kChannels), weights = numbers<float>(1 << 16);
+    std::vector<float> sums = numbers<float>(std::size_t{kPositions6} * kBlocks6 * kChannels), out = sums;
     std::vector<std::int32_t> int_sums = std::vector<std::int32_t>(sums.size(), 1000);
     std::vector<Half> halves = numbers<Half>(a.size()), half_out = numbers<Half>(out.size());
     std::vector<std::int16_t> ints = numbers<std::int16_t>(1 << 16), int_out = numbers<std::int16_t>(sums.size());
@@ -55,13 +57,13 @@ struct Numbers {
 };
 
 template <class In>
-Window<In> window(const std::vector<In>& from) {
+Window<In> window(const std::vector<In>& from, int block = 4) {
     Window<In> in;
-    for (int i = 0; i < 6; ++i) {
+    for (int i = 0; i < block + 2; ++i) {
         in.rows[i] = from.data() + std::ptrdiff_t{i} * kPixels * kChannels;
         in.column[i] = std::ptrdiff_t{i} * kChannels;
     }
-    in.step = 4 * kChannels;
+    in.step = std::ptrdiff_t{block} * kChannels;
     return in;
 }
 
@@ -90,7 +92,7 @@ struct Case {
 };
 
 std::vector<Case> winograd(const KernelTable& k, Numbers& n) {
-    const std::ptrdiff_t pos = std::ptrdiff_t{kBlocks} * kChannels;
+    const std::ptrdiff_t pos = std::ptrdiff_t{kBlocks} * kChannels, pos6 = std::ptrdiff_t{kBlocks6} * kChannels;
     const int group = 2, channels = group * k.lanes;
     const Epilogue end{.bias = n.weights.data(), .slope = n.weights.data(), .scale = n.scale.data(),
                        .scale_stride = kChannels, .unit = n.unit.data()};
@@ -113,6 +115,12 @@ std::vector<Case> winograd(const KernelTable& k, Numbers& n) {
         {"winograd_output_i32_f16", [&, pos, end, channels] {
             k.winograd_output_i32_f16(n.int_sums.data(), pos, kBlocks, group, end,
                                       target(n.half_out, 4 * kBlocks, 4, channels));
+        }},
+        {"winograd6_input_f32", [&, pos6] {
+            k.winograd6_input_f32(window(n.a, 6), kBlocks6, kChannels, n.out.data(), pos6);
+        }},
+        {"winograd6_output_f32", [&, pos6, end, channels] {
+            k.winograd6_output_f32(n.sums.data(), pos6, kBlocks6, group, end, target(n.out, 6 * kBlocks6, 6, channels));
         }},
     };
 }

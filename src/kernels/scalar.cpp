@@ -72,6 +72,55 @@ void winograd_weights(const float* const* taps, int group, float* u, std::ptrdif
     }
 }
 
+void transform_input6(const float* d, float* o) {
+    const float even1 = d[2] - 4.25F * d[4] + d[6], odd1 = d[1] - 4.25F * d[3] + d[5];
+    const float even2 = 0.25F * d[2] - 1.25F * d[4] + d[6], odd2 = 0.5F * d[1] - 2.5F * d[3] + 2 * d[5];
+    const float even3 = 4 * d[2] - 5 * d[4] + d[6], odd3 = 2 * d[1] - 2.5F * d[3] + 0.5F * d[5];
+    o[0] = (d[0] - d[6]) + 5.25F * (d[4] - d[2]);
+    o[1] = even1 + odd1;
+    o[2] = even1 - odd1;
+    o[3] = even2 + odd2;
+    o[4] = even2 - odd2;
+    o[5] = even3 + odd3;
+    o[6] = even3 - odd3;
+    o[7] = (d[7] - d[1]) + 5.25F * (d[3] - d[5]);
+}
+
+void winograd6_input_f32(const Window<float>& in, int blocks, int channels, float* v, std::ptrdiff_t pos_stride) {
+    for (int b = 0; b < blocks; ++b)
+        for (int c = 0; c < channels; ++c) {
+            float t[8][8], d[8], o[8];
+            for (int j = 0; j < 8; ++j) {
+                for (int i = 0; i < 8; ++i) d[i] = in.rows[i][b * in.step + in.column[j] + c];
+                transform_input6(d, o);
+                for (int i = 0; i < 8; ++i) t[i][j] = o[i];
+            }
+            for (int i = 0; i < 8; ++i) {
+                transform_input6(t[i], o);
+                for (int j = 0; j < 8; ++j) v[(i * 8 + j) * pos_stride + std::ptrdiff_t{b} * channels + c] = o[j];
+            }
+        }
+}
+
+void transform_weights6(const double* g, double* o) {
+    for (int i = 0; i < 8; ++i) o[i] = kWinograd6G[i][0] * g[0] + kWinograd6G[i][1] * g[1] + kWinograd6G[i][2] * g[2];
+}
+
+void winograd6_weights_f32(const float* const* taps, int group, float* u, std::ptrdiff_t pos_stride) {
+    for (int n = 0; n < group * kLanes; ++n) {
+        double t[8][3], o[8];
+        for (int c = 0; c < 3; ++c) {
+            const double column[3] = {taps[n][c], taps[n][3 + c], taps[n][6 + c]};
+            transform_weights6(column, o);
+            for (int i = 0; i < 8; ++i) t[i][c] = o[i];
+        }
+        for (int i = 0; i < 8; ++i) {
+            transform_weights6(t[i], o);
+            for (int j = 0; j < 8; ++j) u[(i * 8 + j) * pos_stride + n] = static_cast<float>(o[j]);
+        }
+    }
+}
+
 template <class In>
 void winograd_input(const Window<In>& in, int blocks, int channels, float* v, std::ptrdiff_t pos_stride) {
     for (int b = 0; b < blocks; ++b)
@@ -246,6 +295,37 @@ void winograd_output(const Sum* m, std::ptrdiff_t pos_stride, int blocks, int gr
                 const float unit = e.unit ? e.unit[b] : 1.0F;
                 for (int j = 0; j < 4 && 4 * b + j < to.width; ++j)
                     finish(o[j] * unit + e.bias[c], e, to, i, 4 * b + j, c);
+            }
+        }
+}
+
+void transform_output6(const float* m, float* o) {
+    const float s1 = m[1] + m[2], s2 = m[3] + m[4], s3 = m[5] + m[6];
+    const float d1 = m[1] - m[2], d2 = m[3] - m[4], d3 = m[5] - m[6];
+    o[0] = m[0] + s1 + s2 + s3;
+    o[1] = d1 + 2 * d2 + d3 / 2;
+    o[2] = s1 + 4 * s2 + s3 / 4;
+    o[3] = d1 + 8 * d2 + d3 / 8;
+    o[4] = s1 + 16 * s2 + s3 / 16;
+    o[5] = d1 + 32 * d2 + d3 / 32 + m[7];
+}
+
+void winograd6_output_f32(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
+                          const Target<float>& to) {
+    const int width = group * kLanes;
+    for (int b = 0; b < blocks; ++b)
+        for (int c = 0; c < width; ++c) {
+            float t[6][8];
+            for (int j = 0; j < 8; ++j) {
+                float d[8], o[6];
+                for (int i = 0; i < 8; ++i) d[i] = m[(i * 8 + j) * pos_stride + std::ptrdiff_t{b} * width + c];
+                transform_output6(d, o);
+                for (int i = 0; i < 6; ++i) t[i][j] = o[i];
+            }
+            for (int i = 0; i < to.height; ++i) {
+                float o[6];
+                transform_output6(t[i], o);
+                for (int j = 0; j < 6 && 6 * b + j < to.width; ++j) finish(o[j] + e.bias[c], e, to, i, 6 * b + j, c);
             }
         }
 }
@@ -436,6 +516,9 @@ void fill_scalar(KernelTable& t) {
     t.gemm_f32 = gemm_f32;
     t.product_f32 = product_f32;
     t.gemm_i16 = gemm_i16;
+    t.winograd6_input_f32 = winograd6_input_f32;
+    t.winograd6_weights_f32 = winograd6_weights_f32;
+    t.winograd6_output_f32 = winograd6_output_f32;
     t.winograd_output_f32 = winograd_output<float, float>;
     t.winograd_output_f16 = winograd_output<float, Half>;
     t.winograd_output_i32_f32 = winograd_output<std::int32_t, float>;

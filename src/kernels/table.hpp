@@ -40,22 +40,27 @@ struct Epilogue {
     float mix[2] = {1, 1};
 };
 
-// Where results go: up to four rows of pixels. Only `height` rows and `width` pixels are written.
+// Rows and columns that a Winograd block makes and reads, at most: those of F(6x6,3x3).
+inline constexpr int kMostBlockRows = 6;
+inline constexpr int kMostWindowRows = kMostBlockRows + 2;
+
+// Where results go: up to as many rows of pixels as a block has. Only `height` rows and `width` pixels are written.
 template <class Out>
 struct Target {
-    Out* out[4] = {};
+    Out* out[kMostBlockRows] = {};
     std::ptrdiff_t stride = 0;     // from pixel to pixel
-    const Out* residual[2][4] = {};
+    const Out* residual[2][kMostBlockRows] = {};
     std::ptrdiff_t residual_stride[2] = {};
     int width = 0;
     int height = 0;
 };
 
-// Six rows of input for Winograd blocks: block b reads rows[i][b * step + column[j]], 0 <= i, j < 6.
+// Six rows of input for Winograd blocks, eight for F(6x6,3x3): block b reads rows[i][b * step + column[j]], where i and
+// j are less than that.
 template <class In>
 struct Window {
-    const In* rows[6] = {};
-    std::ptrdiff_t column[6] = {};
+    const In* rows[kMostWindowRows] = {};
+    std::ptrdiff_t column[kMostWindowRows] = {};
     std::ptrdiff_t step = 0;
 };
 
@@ -134,6 +139,7 @@ struct KernelTable {
     int lanes = 8;        // channels in a channel block
     int tile_multiple = 6;  // gemm_* are fastest when the number of tiles is a multiple of this
     bool fast_i16 = false;  // integer products are faster than float ones
+    bool fast_blocks6 = false;  // in floats F(6x6,3x3) is faster than F(4x4,3x3)
     // Products of three bfloat16 terms are; without it, kernels of terms are the plain loops', of 8 lanes.
     bool fast_terms = false;
 
@@ -164,6 +170,14 @@ struct KernelTable {
     // Weights of products: u[p * pos_stride + n], n < group * lanes, is position p of G g G^T (winograd.hpp) of the
     // nine numbers g at taps[n], computed in double precision and rounded once.
     void (*winograd_weights_f32)(const float* const* taps, int group, float* u, std::ptrdiff_t pos_stride) = nullptr;
+
+    // Of F(6x6,3x3): as winograd_input_f32, winograd_weights_f32 and winograd_output_f32 with 8 for 6, 64 positions for
+    // 36 and blocks of 6 pixels. Roundings are twice as large (docs/numerics.md).
+    void (*winograd6_input_f32)(const Window<float>& in, int blocks, int channels, float* v,
+                                std::ptrdiff_t pos_stride) = nullptr;
+    void (*winograd6_weights_f32)(const float* const* taps, int group, float* u, std::ptrdiff_t pos_stride) = nullptr;
+    void (*winograd6_output_f32)(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
+                                 const Target<float>& to) = nullptr;
 
     // m[t * group * lanes + n] = sum over i < k of a[t * k + i] * w[i * group * lanes + n], i rising, fused.
     void (*gemm_f32)(const float* a, int tiles, int k, const float* w, int group, float* m) = nullptr;

@@ -20,48 +20,54 @@ double number(T x) { return x; }
 template <>
 double number(Half x) { return half_to_float(x); }
 
-// Six rows of pixels for `blocks` blocks; columns that a folded upsampling reads twice, or plain ones.
+// Rows of pixels for `blocks` blocks of so many pixels; columns that a folded upsampling reads twice, or plain ones.
 template <class T>
 struct Rows {
     std::vector<Guarded<T>> rows;
     Window<T> window;
-    Rows(Random& random, int blocks, int channels, int stride, bool upsampled) {
-        const int pixels = 4 * blocks + 2;
-        for (int i = 0; i < 6; ++i) {
+    Rows(Random& random, int blocks, int channels, int stride, bool upsampled, int block = 4) {
+        const int pixels = block * blocks + 2;
+        for (int i = 0; i < block + 2; ++i) {
             rows.emplace_back(static_cast<std::size_t>(pixels * stride), static_cast<std::size_t>(i));
             for (std::size_t k = 0; k < rows.back().size(); ++k) rows.back()[k] = feature<T>(random);
             (void)channels;
         }
-        for (int i = 0; i < 6; ++i) {
+        for (int i = 0; i < block + 2; ++i) {
             window.rows[i] = rows[static_cast<std::size_t>(i)].data();
             window.column[i] = std::ptrdiff_t{upsampled ? (i + 1) / 2 : i} * stride;
         }
-        window.step = std::ptrdiff_t{upsampled ? 2 : 4} * stride;
+        window.step = std::ptrdiff_t{upsampled ? block / 2 : block} * stride;
     }
 };
 
 constexpr double kBt[6][6] = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
                               {0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
+constexpr double kBt6[8][8] = {
+    {1, 0, -5.25, 0, 5.25, 0, -1, 0},     {0, 1, 1, -4.25, -4.25, 1, 1, 0},      {0, -1, 1, 4.25, -4.25, -1, 1, 0},
+    {0, 0.5, 0.25, -2.5, -1.25, 2, 1, 0}, {0, -0.5, 0.25, 2.5, -1.25, -2, 1, 0}, {0, 2, 4, -2.5, -5, 0.5, 1, 0},
+    {0, -2, 4, 2.5, -5, -0.5, 1, 0},      {0, -1, 0, 5.25, 0, -5.25, 0, 1}};
 
-template <class T, class Kernel>
-void check_input(const KernelTable& isa, Kernel kernel) {
+// Of blocks of kSide - 2 pixels.
+template <class T, int kSide, class Kernel>
+void check_input(const KernelTable& isa, const double (&bt)[kSide][kSide], Kernel kernel) {
+    constexpr int kPositions = kSide * kSide;
     Random random(7);
     for (const int channels : {isa.lanes, 3 * isa.lanes, 8 * isa.lanes})
         for (const int blocks : {1, 2, 5})
             for (const bool upsampled : {false, true}) {
-                Rows<T> rows(random, blocks, channels, channels + 8, upsampled);
+                Rows<T> rows(random, blocks, channels, channels + 8, upsampled, kSide - 2);
                 const int count = blocks * channels;
                 const std::ptrdiff_t pos_stride = count + 3;
-                Guarded<float> v(static_cast<std::size_t>(36 * pos_stride), 1);
+                Guarded<float> v(static_cast<std::size_t>(kPositions * pos_stride), 1);
                 kernel(rows.window, blocks, channels, v.data(), pos_stride);
                 v.check("winograd_input");
                 for (int b = 0; b < blocks; ++b)
                     for (int c = 0; c < channels; ++c)
-                        for (int p = 0; p < 36; ++p) {
+                        for (int p = 0; p < kPositions; ++p) {
                             double want = 0, size = 0;
-                            for (int i = 0; i < 6; ++i)
-                                for (int j = 0; j < 6; ++j) {
-                                    const double term = kBt[p / 6][i] * kBt[p % 6][j] *
+                            for (int i = 0; i < kSide; ++i)
+                                for (int j = 0; j < kSide; ++j) {
+                                    const double term = bt[p / kSide][i] * bt[p % kSide][j] *
                                                         number(rows.window.rows[i][b * rows.window.step + rows.window.column[j] + c]);
                                     want += term;
                                     size += std::fabs(term);
@@ -72,8 +78,9 @@ void check_input(const KernelTable& isa, Kernel kernel) {
             }
 }
 
-KERNEL_CHECK(winograd_input_f32) { check_input<float>(isa, isa.winograd_input_f32); }
-KERNEL_CHECK(winograd_input_f16) { check_input<Half>(isa, isa.winograd_input_f16); }
+KERNEL_CHECK(winograd_input_f32) { check_input<float>(isa, kBt, isa.winograd_input_f32); }
+KERNEL_CHECK(winograd_input_f16) { check_input<Half>(isa, kBt, isa.winograd_input_f16); }
+KERNEL_CHECK(winograd6_input_f32) { check_input<float>(isa, kBt6, isa.winograd6_input_f32); }
 
 KERNEL_CHECK(winograd_input_f16_i16) {
     Random random(8);
@@ -134,7 +141,10 @@ KERNEL_CHECK(winograd_input_f16_i16_chooses_a_unit_for_each_block) {
     }
 }
 
-KERNEL_CHECK(winograd_weights_f32) {
+template <int kSide, class Kernel>
+void check_weights(const KernelTable& ref, const KernelTable& isa, const double (&g)[kSide][3], Kernel ref_kernel,
+                   Kernel isa_kernel) {
+    constexpr int kPositions = kSide * kSide;
     Random random(18);
     for (const int group : {1, 2, 3}) {
         const int width = group * isa.lanes;
@@ -143,14 +153,14 @@ KERNEL_CHECK(winograd_weights_f32) {
         std::vector<const float*> at;
         for (int n = 0; n < width; ++n) taps.push_back(floats(random, 9, -1, 1));
         for (const auto& nine : taps) at.push_back(nine.data());
-        Guarded<float> u(std::vector<float>(static_cast<std::size_t>(35 * pos_stride + width), 0.0F), 1);
-        isa.winograd_weights_f32(at.data(), group, u.data(), pos_stride);
-        u.check("winograd_weights_f32");
+        Guarded<float> u(std::vector<float>(static_cast<std::size_t>((kPositions - 1) * pos_stride + width), 0.0F), 1);
+        isa_kernel(at.data(), group, u.data(), pos_stride);
+        u.check("winograd_weights");
         for (int n = 0; n < width; ++n)
-            for (int p = 0; p < 36; ++p) {
+            for (int p = 0; p < kPositions; ++p) {
                 double want = 0, size = 0;
                 for (int k = 0; k < 9; ++k) {
-                    const double term = kWinogradG[p / 6][k / 3] * kWinogradG[p % 6][k % 3] *
+                    const double term = g[p / kSide][k / 3] * g[p % kSide][k % 3] *
                                         static_cast<double>(at[static_cast<std::size_t>(n)][k]);
                     want += term;
                     size += std::fabs(term);
@@ -161,14 +171,21 @@ KERNEL_CHECK(winograd_weights_f32) {
             }
         // The plain loop has narrower groups: the same numbers from each.
         for (int first = 0; first < width; first += ref.lanes) {
-            std::vector<float> plain(static_cast<std::size_t>(36 * ref.lanes));
-            ref.winograd_weights_f32(at.data() + first, 1, plain.data(), ref.lanes);
-            for (int p = 0; p < 36; ++p)
+            std::vector<float> plain(static_cast<std::size_t>(kPositions * ref.lanes));
+            ref_kernel(at.data() + first, 1, plain.data(), ref.lanes);
+            for (int p = 0; p < kPositions; ++p)
                 for (int n = 0; n < ref.lanes; ++n)
                     ASSERT_EQ(u[static_cast<std::size_t>(p * pos_stride + first + n)],
                               plain[static_cast<std::size_t>(p * ref.lanes + n)]);
         }
     }
+}
+
+KERNEL_CHECK(winograd_weights_f32) {
+    check_weights(ref, isa, kWinogradG, ref.winograd_weights_f32, isa.winograd_weights_f32);
+}
+KERNEL_CHECK(winograd6_weights_f32) {
+    check_weights(ref, isa, kWinograd6G, ref.winograd6_weights_f32, isa.winograd6_weights_f32);
 }
 
 KERNEL_CHECK(gemm_f32) {
@@ -249,25 +266,35 @@ std::vector<float> as_floats(Guarded<Out>& values) {
 template <class Out>
 float tolerance() { return std::is_same_v<Out, float> ? 4e-6F : 2e-3F; }
 
+// How large the sums of F(6x6,3x3) are: a position counts 32 times for each direction in which it belongs to 2 or -2.
+float size6(int position) {
+    const auto of = [](int i) { return i == 3 || i == 4 ? 1.0F / 32 : 1.0F; };
+    return of(position / 8) * of(position % 8);
+}
+
 // One run of blocks through both tables: the same pixels are written, with about the same numbers, and no others.
-template <class Sum, class Out, class Kernel>
+template <class Sum, class Out, int kBlock = 4, class Kernel>
 void check_output(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) {
+    constexpr int kPositions = (kBlock + 2) * (kBlock + 2);
     Random random(12);
     for (const int channel_blocks : {1, 2, 3})
         for (const Ending ending : kEndings) {
             for (const int width : {1, 2, 3, 4, 5, 7, 8, 13})
-                for (const int height : {1, 2, 3, 4}) {
+                for (int height = 1; height <= kBlock; ++height) {
                     // The scalar table has its own channel block: hand it as many groups as make the same channels.
-                    const int channels = channel_blocks * isa.lanes, blocks = (width + 3) / 4;
+                    const int channels = channel_blocks * isa.lanes, blocks = (width + kBlock - 1) / kBlock;
                     const int stride = channels + 3;
-                    std::vector<Sum> m(static_cast<std::size_t>(36 * blocks * channels));
+                    std::vector<Sum> m(static_cast<std::size_t>(kPositions * blocks * channels));
                     for (auto& v : m)
                         v = std::is_same_v<Sum, float> ? static_cast<Sum>(random.uniform(-1, 1)) : static_cast<Sum>(random.integer(-3000000, 3000000));
+                    if constexpr (kBlock == 6)
+                        for (std::size_t i = 0; i < m.size(); ++i)
+                            m[i] *= size6(static_cast<int>(i) / (blocks * channels));
                     const auto bias = floats(random, static_cast<std::size_t>(channels), -1, 1), slope = floats(random, static_cast<std::size_t>(channels), -0.3F, 1.2F);
                     const auto scale = floats(random, static_cast<std::size_t>(36 * channels), 1e-7F, 3e-7F);
                     std::vector<float> unit(static_cast<std::size_t>(blocks), 1.0F);
                     if (height == 2) unit.back() = 4;
-                    const auto rows = static_cast<std::size_t>(4 * width * stride);
+                    const auto rows = static_cast<std::size_t>(kBlock * width * stride);
                     std::vector<Guarded<Out>> residuals(2, Guarded<Out>(rows));
                     for (auto& residual : residuals)
                         for (std::size_t i = 0; i < rows; ++i) residual[i] = feature<Out>(random);
@@ -291,7 +318,7 @@ void check_output(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) 
                             to.width = width;
                             to.height = height;
                             to.stride = stride;
-                            for (int i = 0; i < 4; ++i) {
+                            for (int i = 0; i < kBlock; ++i) {
                                 to.out[i] = out.data() + i * width * stride + first;
                                 for (int r = 0; r < 2; ++r) to.residual[r][i] = residuals[static_cast<std::size_t>(r)].data() + i * width * stride + first;
                             }
@@ -301,8 +328,8 @@ void check_output(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) 
                                 continue;
                             }
                             // Gather this channel block's sums.
-                            std::vector<Sum> part(static_cast<std::size_t>(36 * blocks * 8));
-                            for (int p = 0; p < 36 * blocks; ++p)
+                            std::vector<Sum> part(static_cast<std::size_t>(kPositions * blocks * 8));
+                            for (int p = 0; p < kPositions * blocks; ++p)
                                 for (int n = 0; n < 8; ++n) part[static_cast<std::size_t>(p * 8 + n)] = m[static_cast<std::size_t>(p * channels + first + n)];
                             ref_kernel(part.data(), std::ptrdiff_t{blocks} * 8, blocks, 1, e, to);
                         }
@@ -317,24 +344,29 @@ void check_output(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) 
 
 KERNEL_CHECK(winograd_output_f32) { check_output<float, float>(isa, ref.winograd_output_f32, isa.winograd_output_f32); }
 KERNEL_CHECK(winograd_output_f16) { check_output<float, Half>(isa, ref.winograd_output_f16, isa.winograd_output_f16); }
+KERNEL_CHECK(winograd6_output_f32) { check_output<float, float, 6>(isa, ref.winograd6_output_f32, isa.winograd6_output_f32); }
 KERNEL_CHECK(winograd_output_i32_f32) { check_output<std::int32_t, float>(isa, ref.winograd_output_i32_f32, isa.winograd_output_i32_f32); }
 KERNEL_CHECK(winograd_output_i32_f16) { check_output<std::int32_t, Half>(isa, ref.winograd_output_i32_f16, isa.winograd_output_i32_f16); }
 
 // All four steps together are a 3x3 convolution.
-KERNEL_CHECK(winograd_is_a_convolution) {
+template <int kSide, class Input, class Output>
+void check_convolution(const KernelTable& isa, const double (&g)[kSide][3], Input input, Output output, double within) {
+    constexpr int kBlock = kSide - 2, kPositions = kSide * kSide;
     Random random(13);
     const int channels = isa.lanes;
-    Rows<float> rows(random, 1, channels, channels, false);
+    Rows<float> rows(random, 1, channels, channels, false, kBlock);
     const auto weights = floats(random, static_cast<std::size_t>(channels * channels * 9), -1, 1);
-    std::vector<float> v(static_cast<std::size_t>(36 * channels)), m(v.size()), out(static_cast<std::size_t>(16 * channels));
-    isa.winograd_input_f32(rows.window, 1, channels, v.data(), channels);
-    for (int p = 0; p < 36; ++p) {
+    std::vector<float> v(static_cast<std::size_t>(kPositions * channels)), m(v.size());
+    std::vector<float> out(static_cast<std::size_t>(kBlock * kBlock * channels));
+    input(rows.window, 1, channels, v.data(), channels);
+    for (int p = 0; p < kPositions; ++p) {
         std::vector<float> u(static_cast<std::size_t>(channels * channels));
         for (int o = 0; o < channels; ++o)
             for (int i = 0; i < channels; ++i)
                 for (int k = 0; k < 9; ++k)
-                    u[static_cast<std::size_t>(i * channels + o)] += static_cast<float>(
-                        kWinogradG[p / 6][k / 3] * kWinogradG[p % 6][k % 3] * static_cast<double>(weights[static_cast<std::size_t>((o * channels + i) * 9 + k)]));
+                    u[static_cast<std::size_t>(i * channels + o)] +=
+                        static_cast<float>(g[p / kSide][k / 3] * g[p % kSide][k % 3] *
+                                           static_cast<double>(weights[static_cast<std::size_t>((o * channels + i) * 9 + k)]));
         isa.gemm_f32(&v[static_cast<std::size_t>(p * channels)], 1, channels, u.data(), 1, &m[static_cast<std::size_t>(p * channels)]);
     }
     const std::vector<float> zeros(static_cast<std::size_t>(channels), 0.0F), ones(static_cast<std::size_t>(channels), 1.0F);
@@ -342,19 +374,26 @@ KERNEL_CHECK(winograd_is_a_convolution) {
     e.bias = zeros.data();
     e.slope = ones.data();
     Target<float> to;
-    to.width = to.height = 4;
+    to.width = to.height = kBlock;
     to.stride = channels;
-    for (int i = 0; i < 4; ++i) to.out[i] = &out[static_cast<std::size_t>(i * 4 * channels)];
-    isa.winograd_output_f32(m.data(), channels, 1, 1, e, to);
-    for (int y = 0; y < 4; ++y)
-        for (int x = 0; x < 4; ++x)
+    for (int i = 0; i < kBlock; ++i) to.out[i] = &out[static_cast<std::size_t>(i * kBlock * channels)];
+    output(m.data(), channels, 1, 1, e, to);
+    for (int y = 0; y < kBlock; ++y)
+        for (int x = 0; x < kBlock; ++x)
             for (int o = 0; o < channels; ++o) {
                 double want = 0;
                 for (int i = 0; i < channels; ++i)
                     for (int k = 0; k < 9; ++k)
                         want += static_cast<double>(rows.window.rows[y + k / 3][(x + k % 3) * channels + i]) * weights[static_cast<std::size_t>((o * channels + i) * 9 + k)];
-                ASSERT_NEAR(out[static_cast<std::size_t>((y * 4 + x) * channels + o)], want, 2e-4);
+                ASSERT_NEAR(out[static_cast<std::size_t>((y * kBlock + x) * channels + o)], want, within);
             }
+}
+
+KERNEL_CHECK(winograd_is_a_convolution) {
+    check_convolution(isa, kWinogradG, isa.winograd_input_f32, isa.winograd_output_f32, 2e-4);
+}
+KERNEL_CHECK(winograd6_is_a_convolution) {
+    check_convolution(isa, kWinograd6G, isa.winograd6_input_f32, isa.winograd6_output_f32, 4e-4);
 }
 
 template <class In, class Out, class Kernel>

@@ -101,15 +101,16 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
     V* const v = context.scratch->v.as<V>();
     Sum* const m = context.scratch->m.as<Sum>();
     const bool end = step.output < 0;
+    const int block = step.block;
 
-    const int across = (share.columns.size() + 3) / 4, down = (share.rows.size() + 3) / 4;
+    const int across = (share.columns.size() + block - 1) / block, down = (share.rows.size() + block - 1) / block;
     const int end_block = std::min(across * down, share.blocks.end);
     // Blocks [first, first + count) as runs beside each other: body(x, y, number of blocks, index of the first).
     const auto for_runs = [&](int first, int count, const auto& body) {
         for (int b = first; b < first + count;) {
             const int bx = b % across, by = b / across;
             const int n = std::min(across - bx, first + count - b);
-            body(share.columns.begin + 4 * bx, share.rows.begin + 4 * by, n, b - first);
+            body(share.columns.begin + block * bx, share.rows.begin + block * by, n, b - first);
             b += n;
         }
     };
@@ -117,8 +118,8 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
         const int count = std::min(most, end_block - first);
         for_runs(first, count, [&](int x, int y, int n, int index) {
             Window<In> window;
-            window.step = 4 / div * stride;
-            for (int i = 0; i < 6; ++i) {
+            window.step = block / div * stride;
+            for (int i = 0; i < block + 2; ++i) {
                 window.rows[i] = pixels<const In>(source, floor_div(y - 1 + i, div));
                 window.column[i] = floor_div(x - 1 + i, div) * stride;
             }
@@ -134,13 +135,13 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
             Epilogue epilogue = epilogue_of(step, group, kernels_.lanes);
             for_runs(first, count, [&](int x, int y, int n, int index) {
                 Target<Out> to;
-                to.width = std::min(4 * n, share.columns.end - x);
-                to.height = std::min(4, share.rows.end - y);
+                to.width = std::min(block * n, share.columns.end - x);
+                to.height = std::min(block, share.rows.end - y);
                 to.stride = end ? step.out_channels : buffer(step.output).stride;
                 for (int i = 0; i < to.height; ++i) {
                     if (end)  // rows of this run, one after the other
                         to.out[i] = context.scratch->end.as<Out>() +
-                                    (std::ptrdiff_t{index} * 16 + std::ptrdiff_t{i} * 4 * n) * to.stride + group.channel;
+                                    std::ptrdiff_t{index * block + i * n} * block * to.stride + group.channel;
                     else
                         to.out[i] = pixels<Out>(step.output, y + i) + x * to.stride + group.channel;
                     for (int r = 0; r < residual_count(step); ++r) {
@@ -157,11 +158,11 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
         if constexpr (std::is_same_v<Out, float>) {
             if (!end) continue;
             for_runs(first, count, [&](int x, int y, int n, int index) {
-                const int columns = std::min(4 * n, share.columns.end - x);
-                for (int i = 0; i < 4 && y + i < share.rows.end; ++i)
+                const int columns = std::min(block * n, share.columns.end - x);
+                for (int i = 0; i < block && y + i < share.rows.end; ++i)
                     store(context, step,
                           context.scratch->end.as<float>() +
-                              (std::ptrdiff_t{index} * 16 + std::ptrdiff_t{i} * 4 * n) * step.out_channels,
+                              std::ptrdiff_t{index * block + i * n} * block * step.out_channels,
                           step.out_channels, x, y + i, columns);
             });
             watch.add(times.picture);
@@ -231,10 +232,10 @@ void Runner::winograd(const Context& context, const Step& step, const Share& sha
         step.unpacked ? packed_[packed].as<const std::byte>() : step.weights.as<const std::byte>();
     if (step.terms > 0) return winograd_terms(context, step, share, reinterpret_cast<const BFloat*>(weights));
     const int in = tensor(step.inputs[0].tensor).channels();
-    const auto by_position = [in, lanes = k.lanes](auto gemm) {
+    const auto by_position = [in, lanes = k.lanes, positions = positions_of(step.block)](auto gemm) {
         return [=](const auto* v, std::ptrdiff_t v_stride, int blocks, const auto* w, int group, auto* m,
                    std::ptrdiff_t m_stride) {
-            for (std::ptrdiff_t p = 0; p < 36; ++p)
+            for (std::ptrdiff_t p = 0; p < positions; ++p)
                 gemm(v + p * v_stride, blocks, in, w + p * in * group * lanes, group, m + p * m_stride);
         };
     };
@@ -254,8 +255,12 @@ void Runner::winograd(const Context& context, const Step& step, const Share& sha
             kernel(window, blocks, channels, v, stride);
         };
     };
-    winograd_floats(context, step, share, reinterpret_cast<const float*>(weights), input(k.winograd_input_f32),
-                    input(k.winograd_input_f16), by_position(k.gemm_f32));
+    const auto* const floats = reinterpret_cast<const float*>(weights);
+    if (step.block == 6)
+        return winograd_as<float, float, float, float>(context, step, share, floats, input(k.winograd6_input_f32),
+                                                       by_position(k.gemm_f32), k.winograd6_output_f32);
+    winograd_floats(context, step, share, floats, input(k.winograd_input_f32), input(k.winograd_input_f16),
+                    by_position(k.gemm_f32));
 }
 
 }  // namespace enlarge::cpu

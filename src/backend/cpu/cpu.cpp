@@ -89,13 +89,13 @@ struct Compilation {
                 if (again.ok() && *again) return again;
             }
         }
+        if (options.precision == Precision::fp32) return exact_program();
         TRY(std::shared_ptr<const LoweredNetwork> exact, lower_exact(options.precision != Precision::int16));
-        if (options.precision == Precision::fp32) return program(exact, {});
 
         // Try the paths that were asked for on a few small pictures.
         cpu::Calibration calibration(*exact, table, options.pool, graph.macs_per_pixel());
         TRY(const bool finite, calibration.run(exact));
-        if (automatic && !finite) return program(exact, {});
+        if (automatic && !finite) return exact_program(std::move(exact));
         if (options.precision == Precision::int16 || (automatic && table.fast_i16)) {
             // A large network is not kept twice: it is made again should int16 be refused.
             if (automatic ? exact->weight_bytes > kKeptTwice : true) exact.reset();
@@ -136,7 +136,7 @@ struct Compilation {
         }
         if (!automatic && refused) return *std::move(refused);
         keep({Precision::fp32, {}, {}, {}});
-        return program(exact, {});
+        return exact_program(std::move(exact));
     }
 
     // The program that calibration chose at an earlier start; null when the network does not bear out what was kept.
@@ -152,8 +152,8 @@ struct Compilation {
             say_before(known);
             return program(integer, known.fidelity);
         }
+        if (known.precision != Precision::fp16) return exact_program();
         TRY(const auto exact, lower_exact(true));
-        if (known.precision != Precision::fp16) return program(exact, {});
         // Both are at hand, so that the gate is asked again.
         cpu::Calibration calibration(*exact, table, options.pool, graph.macs_per_pixel());
         TRY(const bool finite, calibration.run(exact));
@@ -177,9 +177,18 @@ struct Compilation {
         log(LogLevel::info, text);
     }
 
-    // Ranges of int16 are measured on V as it is, without terms.
-    Result<std::shared_ptr<const LoweredNetwork>> lower_exact(bool in_terms) const {
-        return lower({Element::f32, nullptr, nullptr, options.pool, in_terms && table.fast_terms ? kMostTerms : 0});
+    // Ranges of int16 are measured on V of F(4x4,3x3) as it is, without terms.
+    Result<std::shared_ptr<const LoweredNetwork>> lower_exact(bool in_terms, bool large_blocks = false) const {
+        return lower({Element::f32, nullptr, nullptr, options.pool, in_terms && table.fast_terms ? kMostTerms : 0,
+                      large_blocks});
+    }
+    // Of fp32, for which `calibrated` will do where it has the blocks that are fastest.
+    Result<std::unique_ptr<Program>> exact_program(std::shared_ptr<const LoweredNetwork> calibrated = nullptr) const {
+        if (calibrated && (!table.fast_blocks6 || calibrated->terms > 0 || calibrated->unpacked_bytes > 0))
+            return program(calibrated, {});
+        calibrated.reset();
+        TRY(const auto exact, lower_exact(true, true));
+        return program(exact, {});
     }
     // Ways that may be within half precision's gate, the fastest first. Two terms have 16 bits, a half 11.
     std::vector<cpu::LowerOptions> halves(const LoweredNetwork& exact) const {
@@ -229,7 +238,7 @@ struct Compilation {
                             : half  ? ", fp32 on fp16 rows"
                             : exact ? ", fp32"
                                     : ", fp16 products on fp32 rows") +
-                           " Winograd F(4x4,3x3)" +
+                           (network->block == 6 ? " Winograd F(6x6,3x3)" : " Winograd F(4x4,3x3)") +
                            (network->terms > 0 ? " of " + std::to_string(network->terms) + " bf16 terms" : "");
         return std::unique_ptr<Program>(std::make_unique<CpuProgram>(network, table, options.pool, std::move(info)));
     }

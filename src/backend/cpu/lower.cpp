@@ -56,11 +56,15 @@ public:
                 }
         choose_elements();
         TRY(check_elements());
+        ENSURE(!options_.packed || options_.packed->block == 4);
         pack();
         find_halo();
         for (const Step& step : network_.steps)
             network_.weight_bytes += step.weights.bytes;
-        if (network_.weight_bytes > kCachedWeights) network_.rows_per_task = 48;
+        if (network_.block != 4)
+            network_.rows_per_task = 18;  // of whole blocks; weights of more than a cache's still come once a task
+        else if (network_.weight_bytes > kCachedWeights)
+            network_.rows_per_task = 48;
         if (network_.unpacked_bytes > 0) network_.rows_per_task = 96;
         return std::move(network_);
     }
@@ -189,7 +193,7 @@ private:
         const int in_channels = network_.tensors[static_cast<std::size_t>(input.tensor)].channels();
         const bool winograd = step.kernel == 3 && in_channels % kernels_.lanes == 0;
         step.kind = winograd ? Kind::winograd : Kind::direct;
-        step.align = winograd ? 4 : 1;
+        step.align = winograd ? step.block : 1;
         step.inputs.push_back(input);
         for (const int residual : chain.residuals) step.inputs.push_back({tensor(residual), 1, 1, 0});
         step.epilogue.residuals = chain.gate ? 0 : static_cast<int>(chain.residuals.size());
@@ -347,6 +351,7 @@ private:
         // Three terms take half as much again as floats.
         if (network_.terms == kMostTerms && all_bytes / kMostTerms * 2 > kCachedWeights) all_bytes = give_up_terms(bytes_of);
         const bool unpacked = network_.terms != kMostTerms && all_bytes > kCachedWeights;
+        if (options_.large_blocks && kernels_.fast_blocks6 && !unpacked && network_.terms == 0) take_large_blocks();
         for (const Packing& p : packing_) {
             Step& step = network_.steps[p.step];
             if (unpacked && step.kind == Kind::winograd && !step.integer) {
@@ -355,7 +360,7 @@ private:
                 step.unpacked_in = filled_up(input_map(step), step.terms);
                 step.unpacked_out = p.out_map;
                 step.groups = winograd_groups(static_cast<int>(p.out_map.size()), kernels_.lanes,
-                                              step.unpacked_in.size(), step.terms);
+                                              step.unpacked_in.size(), step.terms, step.block);
                 network_.unpacked_bytes = std::max(network_.unpacked_bytes, bytes_of(p));
                 continue;
             }
@@ -384,6 +389,13 @@ private:
             for (std::int64_t i = 0; i < steps; ++i) pack_step(i);
     }
 
+    void take_large_blocks() {
+        for (const Packing& p : packing_) {
+            Step& step = network_.steps[p.step];
+            if (step.kind == Kind::winograd && !step.integer) step.block = step.align = network_.block = 6;
+        }
+    }
+
     // Where weights are packed while the network runs, writing and reading a third term takes the time that products
     // win.
     template <class BytesOf>
@@ -398,11 +410,12 @@ private:
     }
 
     // Walks from the edge of a core, which lies on a multiple of `alignment`, back to the input: how many pixels beyond
-    // the edge have a say in the bits. A Winograd block rounds all of its 6x6 inputs together, so it counts whole.
+    // the edge have a say in the bits. A Winograd block rounds all of its inputs together, so it counts whole.
     void find_halo() {
         network_.alignment = 1;
         for (const Step& step : network_.steps)
-            if (step.align > 1) network_.alignment = std::max(network_.alignment, step.align * step.den / std::gcd(step.den, step.num));
+            if (step.align > 1)
+                network_.alignment = std::lcm(network_.alignment, step.align * step.den / std::gcd(step.den, step.num));
         network_.alignment = std::lcm(network_.alignment, network_.size_multiple);
         // Views of one buffer share what is asked of it.
         std::vector<int> asked(network_.buffers.size(), 0);

@@ -26,13 +26,13 @@ constexpr std::size_t kWidest = 64;
 constexpr std::size_t kInputsOfPiece = 8;
 
 // The transformed weights from input channel `in` to outs[n]; zero where one of them is padding (-1).
-void transform_weights(const Source& source, int in, const int* outs, int blocks, const KernelTable& kernels, float* u,
-                       std::ptrdiff_t pos_stride) {
+void transform_weights(const Source& source, int in, const int* outs, int blocks, int block, const KernelTable& kernels,
+                       float* u, std::ptrdiff_t pos_stride) {
     static constexpr float kNothing[9] = {};
     const float* taps[kWidest];
     for (int n = 0; n < blocks * kernels.lanes; ++n)
         taps[n] = in >= 0 && outs[n] >= 0 ? source.taps(outs[n], in) : kNothing;
-    kernels.winograd_weights_f32(taps, blocks, u, pos_stride);
+    (block == 6 ? kernels.winograd6_weights_f32 : kernels.winograd_weights_f32)(taps, blocks, u, pos_stride);
 }
 
 // Half to even, |x| < 2^15: what is added leaves no room for fractions.
@@ -44,7 +44,9 @@ std::size_t packed_bytes(const Step& step, std::size_t in, std::size_t out, cons
     std::size_t bytes = static_cast<std::size_t>(step.kernel * step.kernel) * in * out * sizeof(float);
     // Winograd: one more position than there is, because kernels fetch the next one ahead.
     if (step.kind == Kind::winograd)
-        bytes = (36 * out + kMaxGroup * static_cast<std::size_t>(kernels.lanes)) * in * (step.integer ? sizeof(std::int16_t) : sizeof(float));
+        bytes = (static_cast<std::size_t>(positions_of(step.block)) * out +
+                 kMaxGroup * static_cast<std::size_t>(kernels.lanes)) *
+                in * (step.integer ? sizeof(std::int16_t) : sizeof(float));
     if (step.terms > 0)
         bytes = 36 * out * static_cast<std::size_t>(term_row(static_cast<int>(in), step.terms)) * sizeof(BFloat);
     return (bytes + 63) / 64 * 64;
@@ -77,12 +79,12 @@ void pack_piece(const WinogradWeights& from, const KernelTable& kernels, std::si
                     __builtin_prefetch(at);
     // Positions lie powers of two apart, on the same cache sets: first into the first-level cache, where they do not.
     constexpr std::size_t kApart = kInputsOfPiece * kWidest + 16;
-    alignas(64) float u[36 * kApart];
+    alignas(64) float u[positions_of(kMostBlockRows) * kApart];
     const auto terms = static_cast<std::size_t>(from.terms);
     for (std::size_t i = 0; i < count; ++i)
-        transform_weights(source, in_map[begin + i], out_map.data() + group.channel, group.blocks, kernels,
+        transform_weights(source, in_map[begin + i], out_map.data() + group.channel, group.blocks, from.block, kernels,
                           u + i * width, kApart);
-    for (std::size_t p = 0; p < 36; ++p) {
+    for (std::size_t p = 0; p < static_cast<std::size_t>(positions_of(from.block)); ++p) {
         const float* const made = u + p * kApart;
         if (terms > 0)
             kernels.weights_to_terms(made, static_cast<std::ptrdiff_t>(width), static_cast<int>(begin),
@@ -120,11 +122,11 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
         return;
     }
 
-    step.groups = winograd_groups(static_cast<int>(out), kernels.lanes, in, step.terms);
+    step.groups = winograd_groups(static_cast<int>(out), kernels.lanes, in, step.terms, step.block);
     const auto width_of = [&](const Group& group) { return static_cast<std::size_t>(group.blocks) * lanes; };
     if (!step.integer) {
         const std::vector<int> filled = filled_up(in_map, step.terms);
-        const WinogradWeights from{step.groups, weights, logical_in, filled, out_map, step.terms};
+        const WinogradWeights from{step.groups, weights, logical_in, filled, out_map, step.terms, step.block};
         for_all(pool, pieces_to_pack(from),
                 [&](std::size_t piece) { pack_piece(from, kernels, piece, step.weights.as<std::byte>()); });
         return;
@@ -140,7 +142,7 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
         const std::size_t width = width_of(group), numbers = 36 * width;
         float u[2][36 * kWidest], sum[36 * kWidest] = {}, largest[36 * kWidest] = {};
         const auto transform = [&](std::size_t i, float* to) {  // in units of the input's own scale
-            transform_weights(source, in_map[i], out_map.data() + group.channel, group.blocks, kernels, to,
+            transform_weights(source, in_map[i], out_map.data() + group.channel, group.blocks, 4, kernels, to,
                               static_cast<std::ptrdiff_t>(width));
             for (std::size_t p = 0; p < 36; ++p) {
                 const float by = 1 / step.v_scale[p * in + i];

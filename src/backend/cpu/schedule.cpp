@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tile/tile.hpp"
+
 namespace enlarge::cpu {
 namespace {
 
@@ -38,8 +40,8 @@ void Schedule::plan(const LoweredNetwork& network, Size in, const Rect& core, in
     in_ = in;
     core_ = core;
     // Each thread reads all weights of a step for its part of a task: with too few blocks it would only read weights.
-    const int across = (core.width + 3) / 4;
-    const int rows = (kBlocksPerThread * threads + across - 1) / across * 4;
+    const int across = (core.width + network.block - 1) / network.block;
+    const int rows = (kBlocksPerThread * threads + across - 1) / across * network.block;
     rows_per_task_ = std::max(network.rows_per_task, rows);
     find_needs(network);
     simulate(network);
@@ -82,7 +84,7 @@ bool Schedule::can_run(const LoweredNetwork& network, int s, Range& rows) const 
     const Step& step = network.steps[index];
     const int begin = done_[index], last = rows_[index].end;
     if (begin >= last) return false;
-    const int want = std::min(begin + rows_per_task_, last);
+    const int want = std::min(begin + round_up(rows_per_task_, step.align), last);
     for (const Input& input : step.inputs) {
         const auto buffer = static_cast<std::size_t>(network.tensors[static_cast<std::size_t>(input.tensor)].buffer);
         const int height = size(network.buffers[buffer].num, network.buffers[buffer].den).height;

@@ -31,11 +31,12 @@ ScratchSizes scratch_sizes(const LoweredNetwork& network, const KernelTable& ker
             continue;
         }
         const int in = network.tensors[static_cast<std::size_t>(step.inputs[0].tensor)].channels();
-        const BlockSizes here = block_sizes(in, step.groups, step.integer ? 2 : 4, step.terms, kernels);
-        sizes.v = std::max(sizes.v, 36 * here.v_position);
-        sizes.m = std::max(sizes.m, 36 * here.m_position);
+        const BlockSizes here = block_sizes(in, step.groups, step.integer ? 2 : 4, step.terms, step.block, kernels);
+        const auto positions = static_cast<std::size_t>(positions_of(step.block));
+        sizes.v = std::max(sizes.v, positions * here.v_position);
+        sizes.m = std::max(sizes.m, positions * here.m_position);
         if (step.output < 0)
-            sizes.end = std::max(sizes.end, static_cast<std::size_t>(here.blocks) * 16 *
+            sizes.end = std::max(sizes.end, static_cast<std::size_t>(here.blocks * step.block * step.block) *
                                                 static_cast<std::size_t>(step.out_channels) * 4);
     }
     for (const Step& step : network.steps)
@@ -44,7 +45,7 @@ ScratchSizes scratch_sizes(const LoweredNetwork& network, const KernelTable& ker
     return sizes;
 }
 
-// Positions are kept a cache line apart from powers of two: transforms write all 36 at once.
+// Positions are kept a cache line apart from powers of two: transforms write all of them at once.
 std::size_t position_stride(std::size_t bytes) {
     bytes = (bytes + 63) / 64 * 64;
     return bytes % 512 < 64 || bytes % 512 > 448 ? bytes + 64 : bytes;
@@ -53,12 +54,13 @@ std::size_t position_stride(std::size_t bytes) {
 // Of a step that packs its weights when it runs.
 WinogradWeights weights_of(const Step& step) {
     return {step.groups,      step.unpacked->data(), step.unpacked_channels,
-            step.unpacked_in, step.unpacked_out,     step.terms};
+            step.unpacked_in, step.unpacked_out,     step.terms,
+            step.block};
 }
 
 }  // namespace
 
-BlockSizes block_sizes(int channels, const std::vector<Group>& groups, int value_bytes, int terms,
+BlockSizes block_sizes(int channels, const std::vector<Group>& groups, int value_bytes, int terms, int block,
                        const KernelTable& kernels) {
     int widest = 0;
     for (const Group& group : groups) widest = std::max(widest, group.blocks * kernels.lanes);
@@ -66,7 +68,8 @@ BlockSizes block_sizes(int channels, const std::vector<Group>& groups, int value
     sizes.v_row = terms > 0 ? term_row(channels, terms) : channels;
     const int v_bytes = static_cast<int>(sizes.v_row) * (terms > 0 ? static_cast<int>(sizeof(BFloat)) : value_bytes);
     const int m_bytes = widest * 4, multiple = terms > 0 ? 2 * kTermRows : kernels.tile_multiple;
-    const int fit = (terms > 0 ? kTermScratchBytes : kScratchBytes) / (36 * (v_bytes + m_bytes)) / multiple * multiple;
+    const int fit = (terms > 0 ? kTermScratchBytes : kScratchBytes) / (positions_of(block) * (v_bytes + m_bytes)) / multiple *
+                    multiple;
     sizes.blocks = std::clamp(fit, multiple, kMostBlocks);
     sizes.v_position = position_stride(static_cast<std::size_t>(sizes.blocks * v_bytes));
     sizes.m_position = position_stride(static_cast<std::size_t>(sizes.blocks * m_bytes));
@@ -191,7 +194,7 @@ Runner::Share Runner::share(const Task& task, int part) const {
     const Step& step = network_->steps[static_cast<std::size_t>(task.step)];
     const int count = work_queue_.parts();
     const Range columns = schedule_.columns(task.step);
-    const int unit_x = 4, unit_y = step.align;
+    const int unit_x = step.block, unit_y = step.align;
     const int across = (columns.size() + unit_x - 1) / unit_x, down = (task.rows.size() + unit_y - 1) / unit_y;
     int best_x = 1, best = 1 << 30;
     for (int nx = count; nx >= 1; --nx) {
@@ -215,7 +218,7 @@ Runner::Share Runner::share(const Task& task, int part) const {
 
 BlockSizes Runner::block_sizes_of(const Step& step) const {
     return block_sizes(tensor(step.inputs[0].tensor).channels(), step.groups, step.integer ? 2 : 4, step.terms,
-                       kernels_);
+                       step.block, kernels_);
 }
 
 // Winograd blocks that are computed together anyway, or a few rows: a tenth of a millisecond at most.
@@ -224,7 +227,8 @@ Runner::Cut Runner::cut(const Task& task, const Share& share) const {
     const Step& step = network_->steps[static_cast<std::size_t>(task.step)];
     const auto pieces = [](int n, int unit) { return Cut{(n + unit - 1) / unit, unit}; };
     if (step.kind != Kind::winograd) return pieces(share.rows.size(), step.kind == Kind::direct ? 1 : 4);
-    return pieces((share.columns.size() + 3) / 4 * ((share.rows.size() + 3) / 4), block_sizes_of(step).blocks);
+    const auto blocks = [&](int pixels) { return (pixels + step.block - 1) / step.block; };
+    return pieces(blocks(share.columns.size()) * blocks(share.rows.size()), block_sizes_of(step).blocks);
 }
 
 int Runner::pieces(int task, int part) const {

@@ -27,8 +27,8 @@ struct BlockSizes {
     std::ptrdiff_t v_row = 0;                    // numbers of V from block to block: channels, or their terms
     std::size_t v_position = 0, m_position = 0;  // bytes from one position to the next
 };
-// Values of 2 or 4 bytes, or terms of 2.
-BlockSizes block_sizes(int channels, const std::vector<Group>& groups, int value_bytes, int terms,
+// Values of 2 or 4 bytes, or terms of 2; blocks of 4 or 6 pixels, down and across.
+BlockSizes block_sizes(int channels, const std::vector<Group>& groups, int value_bytes, int terms, int block,
                        const KernelTable& kernels);
 // The products of all positions of such a convolution for one group.
 TermProduct winograd_product(int channels, int terms, const BFloat* v, std::ptrdiff_t v_position, int blocks,
@@ -49,7 +49,7 @@ public:
 
     Result<TileReport> run(const TileJob& job) override;
 
-    // Keeps the largest V of every Winograd step, for calibration.
+    // Keeps the largest V of every Winograd step, for calibration: of F(4x4,3x3).
     void observe_largest_v(bool on) { observing_ = on; }
     [[nodiscard]] TransformAbsMax transform_abs_max() const;
 

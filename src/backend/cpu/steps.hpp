@@ -52,7 +52,7 @@ struct Group {
 enum class Kind : std::uint8_t {
     load,      // the picture to floats
     direct,    // convolution, output by output
-    winograd,  // convolution F(4x4,3x3)
+    winograd,  // convolution F(4x4,3x3) or F(6x6,3x3)
     map,       // any other operation, plain loops
     store,     // rows to the picture
 };
@@ -77,10 +77,14 @@ inline std::vector<Group> make_groups(int channels, int lanes, std::size_t weigh
     return groups;
 }
 
+// Positions of Winograd blocks of so many pixels down and across.
+inline constexpr int positions_of(int block) { return (block + 2) * (block + 2); }
+
 // Of a Winograd convolution, with so many inputs and terms of its weights; 0: floats.
-inline std::vector<Group> winograd_groups(int channels, int lanes, std::size_t in, int terms) {
+inline std::vector<Group> winograd_groups(int channels, int lanes, std::size_t in, int terms, int block) {
     return make_groups(channels, lanes,
-                       36 * (terms > 0 ? static_cast<std::size_t>(term_row(static_cast<int>(in), terms)) : in));
+                       static_cast<std::size_t>(positions_of(block)) *
+                           (terms > 0 ? static_cast<std::size_t>(term_row(static_cast<int>(in), terms)) : in));
 }
 
 // Packed weights of a step: a part of one block of all steps.
@@ -105,6 +109,7 @@ struct Step {
     int out_channels = 0;       // padded
     bool integer = false;       // int16 products: V times v_scale[p * in channels + c], sums times scale
     int terms = 0;              // Winograd products of so many bfloat16 terms, or 0: of floats
+    int block = 4;              // pixels of a Winograd block, down and across: 4, or 6 (in floats alone)
     std::vector<Group> groups;
     Packed weights;             // fp16 programs share those of fp32
     // Winograd weights that are packed each time the step runs, where `weights` is empty: as they are in the graph, and
@@ -139,6 +144,7 @@ struct LoweredNetwork {
     Element element = Element::f32;
     bool integer = false;
     int terms = 0;                 // of Winograd's products in floats; 0: floats as they are
+    int block = 4;                 // of Winograd's steps
     std::size_t weight_bytes = 0;  // packed, and held
     // Of the largest step whose weights are packed when it runs; 0: there is none.
     std::size_t unpacked_bytes = 0;
@@ -162,6 +168,9 @@ struct LowerOptions {
     ThreadPool* pool = nullptr;
     // Winograd products in floats as those of so many bfloat16 terms (KernelTable::fast_terms), where fits_terms.
     int terms = 0;
+    // In floats blocks of F(6x6,3x3), where KernelTable::fast_blocks6 and weights that stay packed make them faster.
+    // Calibration needs those of F(4x4,3x3).
+    bool large_blocks = false;
 };
 
 // Whether there is a plain loop for an operation on pictures (map.cpp).
@@ -194,6 +203,7 @@ struct WinogradWeights {
     const std::vector<int>& in_map;  // of terms: filled_up()
     const std::vector<int>& out_map;
     int terms = 0;  // or 0: floats
+    int block = 4;
 };
 std::size_t pieces_to_pack(const WinogradWeights& from);
 void pack_piece(const WinogradWeights& from, const KernelTable& kernels, std::size_t piece, std::byte* packed);

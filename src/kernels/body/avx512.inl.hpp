@@ -110,6 +110,7 @@ ENLARGE_FORCE_INLINE WideInts broadcast_pair(const std::int16_t* p) {
 
 #include "kernels/body/pixels.inl.hpp"
 #include "kernels/body/winograd.inl.hpp"
+#include "kernels/body/winograd6.inl.hpp"
 #include "kernels/body/products.inl.hpp"
 #include "kernels/body/integers.inl.hpp"
 #include "kernels/body/blocks.inl.hpp"
@@ -123,6 +124,7 @@ void fill(KernelTable& t) {
     fill_bodies(t);
     t.tile_multiple = 14;
     t.fast_i16 = true;
+    t.fast_blocks6 = true;
 }
 
 }  // namespace

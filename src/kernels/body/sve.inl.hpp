@@ -70,6 +70,7 @@ ENLARGE_FORCE_INLINE bool within_range(Peak peak) {
 
 #include "kernels/body/pixels.inl.hpp"
 #include "kernels/body/winograd.inl.hpp"
+#include "kernels/body/winograd6.inl.hpp"
 #include "kernels/body/products.inl.hpp"
 #include "kernels/body/sve_integers.inl.hpp"
 #include "kernels/body/blocks.inl.hpp"

@@ -85,6 +85,7 @@ ENLARGE_FORCE_INLINE void dot(WideInts& acc, WideInts a, WideInts w) {
 
 #include "kernels/body/pixels.inl.hpp"
 #include "kernels/body/winograd.inl.hpp"
+#include "kernels/body/winograd6.inl.hpp"
 #include "kernels/body/products.inl.hpp"
 #include "kernels/body/integers.inl.hpp"
 #include "kernels/body/blocks.inl.hpp"
@@ -123,6 +124,7 @@ void fill_avx2(KernelTable& t) {
     t.name = "avx2";
     t.tile_multiple = 12;
     t.fast_i16 = true;
+    t.fast_blocks6 = true;
     t.quantise_u8 = quantise_u8;
     t.quantise_u16 = quantise_u16;
     t.to_half = to_half;

@@ -72,6 +72,7 @@ ENLARGE_FORCE_INLINE WideInts zero_ints() { return vdupq_n_s32(0); }
 
 #include "kernels/body/pixels.inl.hpp"
 #include "kernels/body/winograd.inl.hpp"
+#include "kernels/body/winograd6.inl.hpp"
 #include "kernels/body/products.inl.hpp"
 
 // Pairs are multiplied and added by widening.

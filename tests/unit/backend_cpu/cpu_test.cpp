@@ -281,8 +281,34 @@ TEST(cpu, what_has_no_faster_path_is_refused_or_falls_back) {
         EXPECT_EQ(refused.error().code, Errc::unsupported);
     }
     options.precision = Precision::automatic;
-    EXPECT_EQ(test::must(cpu_backend().compile(graph, options))->info().precision,
-              terms ? Precision::fp16 : Precision::fp32);
+    const auto automatic = test::must(cpu_backend().compile(graph, options));
+    EXPECT_EQ(automatic->info().precision, terms ? Precision::fp16 : Precision::fp32);
+    if (terms) return;
+    const FloatPicture picture = test::random_picture(10, 3, {33, 26});
+    EXPECT_TRUE(test::same_bits(test::run_tiled(*exact_program(graph), picture, 1 << 16),
+                                test::run_tiled(*automatic, picture, 1 << 16)));
+}
+
+// In floats as they are, and not where weights are packed while the network runs.
+TEST(cpu, blocks_of_six_pixels_are_taken_where_they_are_faster) {
+    const Graph graph = test::compact_graph(44, {.features = 24, .convs = 2, .scale = 2});
+    const Graph large = test::compact_graph(14, {.features = 128, .convs = 16, .scale = 1});
+    const char* const set_before = std::getenv("ENLARGE_ISA");
+    const std::string before = set_before ? set_before : "";
+    for (const Isa isa : supported_isas()) {
+        ::setenv("ENLARGE_ISA", std::string(isa_name(isa)).c_str(), 1);
+        const bool six = kernels(isa).fast_blocks6 && !kernels(isa).fast_terms;
+        const ProgramInfo info = exact_program(graph)->info();
+        EXPECT_EQ(info.alignment, six ? 6 : 4) << isa_name(isa);
+        EXPECT_EQ(info.description.find("F(6x6,3x3)") != std::string::npos, six) << info.description;
+        EXPECT_EQ(exact_program(large)->info().alignment, 4) << isa_name(isa);
+        for (const Precision precision : {Precision::fp16, Precision::int16}) {
+            CompileOptions options;
+            options.precision = precision;
+            EXPECT_EQ(test::must(cpu_backend().compile(graph, options))->info().alignment, 4) << isa_name(isa);
+        }
+    }
+    ::setenv("ENLARGE_ISA", before.c_str(), 1);  // empty is as if it were not there
 }
 
 // Differences of numbers that are 20000 times as large: no sums of few bits give them.

@@ -44,7 +44,7 @@ std::int64_t scratch_floats(const Convolution& c, int channels, const KernelTabl
         case Convolution::Kind::direct: return term_floats(c, channels, kRun, kernels);
         case Convolution::Kind::parts: return parts_floats(c, channels, kernels);
         case Convolution::Kind::winograd: {
-            const BlockSizes sizes = block_sizes(channels, c.groups, sizeof(float), c.terms, kernels);
+            const BlockSizes sizes = block_sizes(channels, c.groups, sizeof(float), c.terms, 4, kernels);
             return 36 * static_cast<std::int64_t>((sizes.v_position + sizes.m_position) / sizeof(float));
         }
         case Convolution::Kind::depthwise:
@@ -154,7 +154,7 @@ void Compute::map_blocks(const Convolution& c, int x, int y, int n) const {
 void Compute::winograd(const Convolution& c) const {
     const float* const zeros = zero_row();
     const int lanes = kernels().lanes, channels = a().padded();
-    const BlockSizes sizes = block_sizes(channels, c.groups, sizeof(float), c.terms, kernels());
+    const BlockSizes sizes = block_sizes(channels, c.groups, sizeof(float), c.terms, 4, kernels());
     const int most = sizes.blocks;
     const auto v_stride = static_cast<std::ptrdiff_t>(sizes.v_position / sizeof(float));  // terms are two to a float
     const auto m_stride = static_cast<std::ptrdiff_t>(sizes.m_position / sizeof(float));
