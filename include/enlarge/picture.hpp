@@ -66,7 +66,9 @@ struct ReadOptions {
     bool allow_damaged = false;     // decode what there is of a truncated or damaged file, with a notice; false: refuse it
     std::int64_t max_pixels = std::int64_t{1} << 36;  // width * height; more is refused before decoding
     std::int64_t memory_bytes = 0;  // what decoding may hold in memory (formats that cannot be streamed); 0: half of what is free
-    Cancellation cancel;            // looked at every few rows: reading rows then fails with Errc::cancelled
+    // Reading rows then fails with Errc::cancelled, soon. What is decoded whole (WebP, AVIF, HEIC, JPEG XL, BMP,
+    // interlaced PNG) goes on in a thread of its own, as PictureWriter's encoders do.
+    Cancellation cancel;
 };
 
 struct PictureInfo {
@@ -110,8 +112,12 @@ public:
     [[nodiscard]] const State& state() const { return *state_; }
 
 private:
-    explicit Picture(std::unique_ptr<State> state);
-    std::unique_ptr<State> state_;
+    struct Release {
+        void operator()(State* state) const;
+    };
+    using StatePtr = std::unique_ptr<State, Release>;
+    explicit Picture(StatePtr state);
+    StatePtr state_;
 };
 
 // A colour to put behind transparent pixels, encoded 0..255.

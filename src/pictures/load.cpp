@@ -164,7 +164,7 @@ Result<void> check_pages(Picture::State& state, VipsImage* image) {
 }
 
 // Refuses what is larger than allowed, before any pixel is decoded.
-Result<void> check_size(const Picture::State& state, VipsImage* image) {
+Result<void> check_size(Picture::State& state, VipsImage* image) {
     const std::int64_t width = image->Xsize, height = image->Ysize;
     if (width <= 0 || height <= 0) return Error{Errc::format, "has no pixels"};
     if (width > state.options.max_pixels / height)
@@ -173,6 +173,7 @@ Result<void> check_size(const Picture::State& state, VipsImage* image) {
     const PictureFormat format = state.info.file_format;
     const bool interlaced = integer(image, "interlaced", 0) || integer(image, "jpeg-multiscan", 0);
     const bool whole = format == bmp || format == webp || format == avif || format == heic || format == jxl || interlaced;
+    state.decoded_whole = whole && format != jpeg;  // whose warnings are weighed strip by strip
     if (!whole) return {};
     const std::int64_t memory = state.options.memory_bytes ? state.options.memory_bytes : free_memory_bytes() / 2;
     const double needed = static_cast<double>(width) * static_cast<double>(height) * image->Bands *
@@ -377,6 +378,7 @@ public:
 
     Result<void> read(const MutableImageView& rows) override {
         ENSURE(rows.format == format() && rows.size.width == size().width && rows.size.height <= size().height - next_);
+        if (next_ == 0) TRY(begin());
         for (int y = 0; y < rows.size.height;) {
             TRY(state_.options.cancel.check());
             const int count = std::min(rows.size.height - y, kStrip);
@@ -391,6 +393,34 @@ public:
 
 private:
     static constexpr int kStrip = 16;
+
+    // What is decoded whole is so with its first row, by a call that nothing stops: it is made aside. The rows come from
+    // memory then.
+    Result<void> begin() {
+        const Cancellation& cancel = state_.options.cancel;
+        if (!state_.decoded_whole || !cancel.possible()) return {};
+        TRY(cancel.check());
+        const bool started = state_.first_row.start([image = state_.image.get()]() -> Result<void> {
+            RegionPtr region(vips_region_new(image));
+            const VipsRect row{0, 0, image->Xsize, 1};
+            const bool good = vips_region_prepare(region.get(), &row) == 0;
+            const std::string message = good ? "" : vips_message();
+            region.reset();
+            vips_thread_shutdown();
+            return good ? Result<void>() : Error{Errc::format, message};
+        });
+        if (!started) return {};
+        auto decoded = state_.first_row.wait([&cancel] { return cancel.requested(); });
+        if (decoded) return {};
+        TRY(cancel.check());
+        return undecodable(decoded.error().message);
+    }
+
+    [[nodiscard]] Error undecodable(const std::string& message) const {
+        const std::string what = state_.name + ": this " + format_info(state_.info.file_format).name + " file ";
+        if (state_.options.allow_damaged) return {Errc::format, what + "cannot be decoded (" + message + ")"};
+        return {Errc::format, what + "is damaged or truncated (" + message + "); --allow-damaged takes what there is"};
+    }
 
     // Decodes rows next_ ... next_ + count into rows y ... of `rows`.
     bool strip(const MutableImageView& rows, int y, int count) {
@@ -415,10 +445,8 @@ private:
 
     // After a failed strip: a harmless oddity is decoded again more leniently; damage is an error.
     Result<void> recover(const std::string& message, const MutableImageView& rows, int y, int count) {
-        const char* name = format_info(state_.info.file_format).name;
-        const Error damage{Errc::format, state_.name + ": this " + name + " file is damaged or truncated (" + message +
-                                             "); --allow-damaged takes what there is"};
-        if (state_.options.allow_damaged) return Error{Errc::format, state_.name + ": this " + name + " file cannot be decoded (" + message + ")"};
+        const Error damage = undecodable(message);
+        if (state_.options.allow_damaged) return damage;
         if (state_.info.file_format != PictureFormat::jpeg || state_.fail_on != VIPS_FAIL_ON_WARNING || !harmless(message)) return damage;
         state_.fail_on = VIPS_FAIL_ON_ERROR;
         log(LogLevel::debug, state_.name + ": " + message);
@@ -459,7 +487,13 @@ Result<bool> all_strips(Picture::State& state, Holds holds) {
 
 }  // namespace
 
-Picture::Picture(std::unique_ptr<State> state) : state_(std::move(state)) {}
+void Picture::Release::operator()(State* state) const {
+    std::shared_ptr<State> owned(state);
+    pictures::SideWork& work = owned->first_row;
+    work.leave(std::move(owned));
+}
+
+Picture::Picture(StatePtr state) : state_(std::move(state)) {}
 Picture::Picture(Picture&&) noexcept = default;
 Picture& Picture::operator=(Picture&&) noexcept = default;
 Picture::~Picture() = default;
@@ -467,13 +501,13 @@ Picture::~Picture() = default;
 Result<Picture> Picture::open(const std::string& path, const ReadOptions& options) {
     auto input = Input::file(path);
     if (!input) return std::move(input).error().within(path);
-    auto state = std::make_unique<State>(path, std::move(*input), options);
+    StatePtr state(new State(path, std::move(*input), options));
     if (auto started = start(*state); !started) return std::move(started).error().within(path);
     return Picture(std::move(state));
 }
 
 Result<Picture> Picture::read(std::span<const std::byte> bytes, const std::string& name, const ReadOptions& options) {
-    auto state = std::make_unique<State>(name, Input::memory(bytes), options);
+    StatePtr state(new State(name, Input::memory(bytes), options));
     if (auto started = start(*state); !started) return std::move(started).error().within(name);
     return Picture(std::move(state));
 }

@@ -5,6 +5,7 @@
 #include "enlarge/picture.hpp"
 #include "pictures/boxes.hpp"
 #include "pictures/input.hpp"
+#include "pictures/side_work.hpp"
 #include "pictures/vips.hpp"
 
 namespace enlarge {
@@ -30,6 +31,8 @@ struct Picture::State {
     int shift = 0;              // 16-bit samples hold info.format.bits in their high end
     VipsFailOn fail_on = VIPS_FAIL_ON_ERROR;
     std::unique_ptr<RowSource> rows;
+    bool decoded_whole = false;  // with the first row
+    pictures::SideWork first_row;          // of such a picture, where somebody may want to stop it
 };
 
 }  // namespace enlarge

@@ -409,3 +409,33 @@ TEST(picture_files, reading_stops_when_it_is_told_to) {
     ASSERT_FALSE(stopped.ok());
     EXPECT_EQ(stopped.error().code, Errc::cancelled);
 }
+
+// Of what is decoded whole the first row is read aside, where somebody may want to stop it.
+TEST(picture_files, what_may_be_stopped_is_read_as_what_may_not) {
+    const Folder folder;
+    ASSERT_TRUE(pictures::start_vips().ok());
+    const Image image = smooth({200, 150}, kRgb8);
+    for (const char* name : {"a.webp", "a.avif", "a.jxl", "a.tif"})
+        ASSERT_TRUE(save_picture(folder / name, view(image), nullptr, {}).ok());
+    ASSERT_EQ(vips_pngsave(vips_copy_of(image).get(), (folder / "a.png").c_str(), "interlace", TRUE, nullptr), 0);
+    ReadOptions options;
+    options.cancel = Cancellation::create();
+    for (const char* name : {"a.webp", "a.avif", "a.jxl", "a.tif", "a.png"}) {
+        auto picture = Picture::open(folder / name, options);
+        ASSERT_TRUE(picture.ok()) << name;
+        const auto read = picture->load();
+        ASSERT_TRUE(read.ok()) << read.error().message;
+        expect_same_pixels(view(*read), view(load(folder / name)));
+        std::vector<char> bytes = bytes_of(folder / name);
+        bytes.resize(bytes.size() * 3 / 4);
+        write_bytes(folder / name, bytes);
+        const auto message = [&](const ReadOptions& with) {
+            auto damaged = Picture::open(folder / name, with);
+            if (!damaged) return damaged.error().message;
+            const auto rows = damaged->load();
+            return rows ? std::string() : rows.error().message;
+        };
+        EXPECT_NE(message({}), "") << name;
+        EXPECT_EQ(message(options), message({})) << name;
+    }
+}
