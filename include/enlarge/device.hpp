@@ -21,8 +21,9 @@ enum class Precision {
     fp32,
     fp16,   // activations stored in half precision, or products of factors of 16 bits: at least 58 dB to fp32, no pixel
             // off by more than 2 of 255
-    int16,  // 16-bit integer Winograd: at least 48 dB, no pixel off by more than 6
-    int8,   // GPUs only
+    int16,  // 16-bit integer Winograd, or on AMX bfloat16 terms of rows in half precision: at least 48 dB, no pixel off
+            // by more than 6
+    int8,  // GPUs only
 };
 std::string_view precision_name(Precision precision);             // "auto", "fp32", ...
 Result<Precision> parse_precision(std::string_view name);

@@ -163,18 +163,18 @@ float upper(std::uint32_t bits) { return std::bit_cast<float>(bits & 0xFFFF0000U
 float number_of(BFloat x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); }
 BFloat bfloat_of(float x) { return static_cast<BFloat>(std::bit_cast<std::uint32_t>(x) >> 16); }
 
-void terms_of(float x, BFloat (&term)[kMostTerms]) {
-    const float first = upper(std::bit_cast<std::uint32_t>(x) + 0x8000U), left = x - first;
+void terms_of(float x, bool rounded, BFloat (&term)[kMostTerms]) {
+    const float first = upper(std::bit_cast<std::uint32_t>(x) + (rounded ? 0x8000U : 0U)), left = x - first;
     term[0] = bfloat_of(first);
     term[1] = bfloat_of(left);
     term[2] = bfloat_of(left - upper(std::bit_cast<std::uint32_t>(left)));
 }
 
-// Number c of a row of terms.
-void put_terms(float x, int c, int terms, BFloat* row) {
+// Place p of a row of terms.
+void put_terms(float x, int p, int terms, BFloat* row) {
     BFloat term[kMostTerms];
-    terms_of(x, term);
-    for (int t = 0; t < terms; ++t) row[(c / kTermBlock * terms + t) * kTermBlock + c % kTermBlock] = term[t];
+    terms_of(x, terms == kMostTerms, term);
+    for (int t = 0; t < terms; ++t) row[(p / kTermBlock * terms + t) * kTermBlock + p % kTermBlock] = term[t];
 }
 
 template <class In>
@@ -182,20 +182,23 @@ void winograd_input_terms(const Window<In>& in, int blocks, int channels, int te
                           std::ptrdiff_t pos_stride) {
     const std::ptrdiff_t row = term_row(channels, terms);
     for (int b = 0; b < blocks; ++b)
-        for (int c = 0; c < static_cast<int>(row) / terms; ++c) {
+        for (int place = 0; place < static_cast<int>(row) / terms; ++place) {
             float block[36] = {};
-            if (c < channels) transform_block(in, b * in.step + c, block);
-            for (int p = 0; p < 36; ++p) put_terms(block[p], c, terms, v + p * pos_stride + b * row);
+            if (const int c = term_channel(place); c < channels) transform_block(in, b * in.step + c, block);
+            for (int p = 0; p < 36; ++p) put_terms(block[p], place, terms, v + p * pos_stride + b * row);
         }
 }
 
 void to_terms_f32(const float* x, std::ptrdiff_t stride, int rows, int channels, int terms, BFloat* out) {
     const std::ptrdiff_t row = term_row(channels, terms);
     for (int r = 0; r < rows; ++r, x += stride, out += row)
-        for (int c = 0; c < static_cast<int>(row) / terms; ++c) put_terms(c < channels ? x[c] : 0.0F, c, terms, out);
+        for (int p = 0; p < static_cast<int>(row) / terms; ++p) {
+            const int c = term_channel(p);
+            put_terms(c < channels ? x[c] : 0.0F, p, terms, out);
+        }
 }
 
-// Where term t of channel c's weight for the first output of a block of outputs lies.
+// Where term t of place c's weight for the first output of a block of outputs lies.
 std::ptrdiff_t weight_at(int c, int t, int block, int group, int terms) {
     return ((std::ptrdiff_t{c / kTermBlock * terms + t} * group + block) * (kTermBlock / 2) + c % kTermBlock / 2) * 2 *
                kLanes +
@@ -206,7 +209,7 @@ void weights_to_terms(const float* w, std::ptrdiff_t stride, int first, int coun
     for (int i = 0; i < count; ++i, w += stride)
         for (int n = 0; n < group * kLanes; ++n) {
             BFloat term[kMostTerms];
-            terms_of(w[n], term);
+            terms_of(w[n], true, term);
             for (int t = 0; t < terms; ++t)
                 to[weight_at(first + i, t, n / kLanes, group, terms) + std::ptrdiff_t{n % kLanes} * 2] = term[t];
         }

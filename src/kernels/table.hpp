@@ -86,13 +86,18 @@ struct Planes {
 };
 
 // A number as a sum of bfloat16 terms: x rounded (halves away from zero); what is left of x, cut off; and what is left
-// then, so that three hold a float exactly. Terms of less than 2^-126 may count as nothing in products; of more than
-// 3.38e38, of infinities and of NaN they add up to NaN.
+// then, so that three hold a float exactly. The first of two terms in a row is cut off, too. Terms of less than 2^-126
+// may count as nothing in products; of infinities, of NaN and of what rounds to more than a float they add up to NaN.
 //
-// Rows of terms: term t of channel c is row[(c / kTermBlock * terms + t) * kTermBlock + c % kTermBlock]; there are
-// zeros from the last channel to the next multiple of kTermBlock.
+// Rows of terms: a block of channels has its two halves in turns, so that place p of a row is channel term_channel(p).
+// Term t of place p is row[(p / kTermBlock * terms + t) * kTermBlock + p % kTermBlock]; there are zeros where channels
+// end before the block does.
 inline constexpr int kTermBlock = 32;
 inline constexpr int kMostTerms = 3;
+constexpr int term_channel(int place) {
+    const int in_block = place % kTermBlock;
+    return place - in_block + in_block / 2 + in_block % 2 * (kTermBlock / 2);
+}
 // Rows are multiplied so many at a time: beyond the last one, up to a multiple of this, rows are read and results
 // written.
 inline constexpr int kTermRows = 16;
@@ -186,9 +191,9 @@ struct KernelTable {
                         std::ptrdiff_t m_stride) = nullptr;
     // Sums in floats, the channels in order.
     void (*product_terms)(const TermProduct& p) = nullptr;
-    // Weights of channels first ... first + count, both even, as terms: w[i * stride + n], i < count, n < group *
-    // lanes. Term t of channel c's weight for n is to[(((c / kTermBlock * terms + t) * group + n / lanes) * kTermBlock
-    // / 2 + c % kTermBlock / 2) * 2 * lanes + n % lanes * 2 + c % 2].
+    // Weights of places first ... first + count, both even, as terms: w[i * stride + n], i < count, n < group *
+    // lanes. Term t of place p's weight for n is to[(((p / kTermBlock * terms + t) * group + n / lanes) * kTermBlock
+    // / 2 + p % kTermBlock / 2) * 2 * lanes + n % lanes * 2 + p % 2].
     void (*weights_to_terms)(const float* w, std::ptrdiff_t stride, int first, int count, int group, int terms,
                              BFloat* to) = nullptr;
     // As gemm_f32 in 32-bit integers; k is even and weights come in pairs: w[(i / 2 * group * lanes + n) * 2 + i % 2].

@@ -90,13 +90,14 @@ struct Compilation {
             }
         }
         if (options.precision == Precision::fp32) return exact_program();
-        TRY(std::shared_ptr<const LoweredNetwork> exact, lower_exact(options.precision != Precision::int16));
+        const bool integers = !table.fast_terms && (automatic ? table.fast_i16 : options.precision == Precision::int16);
+        TRY(std::shared_ptr<const LoweredNetwork> exact, lower_exact());
 
         // Try the paths that were asked for on a few small pictures.
         cpu::Calibration calibration(*exact, table, options.pool, graph.macs_per_pixel());
         TRY(const bool finite, calibration.run(exact));
         if (automatic && !finite) return exact_program(std::move(exact));
-        if (options.precision == Precision::int16 || (automatic && table.fast_i16)) {
+        if (integers) {
             // A large network is not kept twice: it is made again should int16 be refused.
             if (automatic ? exact->weight_bytes > kKeptTwice : true) exact.reset();
             auto integer = lower({Element::f16, &calibration.transform_abs_max(), nullptr, options.pool});
@@ -105,18 +106,19 @@ struct Compilation {
                 if (!automatic) say_if_broken(fidelity, kIntegerPromise);
                 if (!automatic || passes(fidelity, kIntegerGate)) {
                     keep({Precision::int16, fidelity, calibration.transform_abs_max(), calibration.probe()});
-                    return program(*integer, fidelity);
+                    return program(*integer, fidelity, Precision::int16);
                 }
             } else if (!automatic) {
                 return std::move(integer).error();
             }
         }
         if (!exact) {
-            TRY(exact, lower_exact(true));
+            TRY(exact, lower_exact());
         }
         std::optional<Error> refused;
         std::shared_ptr<const LoweredNetwork> last;  // that was measured
         cpu::Fidelity off;
+        const Gate& promise = options.precision == Precision::int16 ? kIntegerPromise : kHalfPromise;
         for (const cpu::LowerOptions& how : halves(*exact)) {
             auto half = lower(how);
             if (!half) {
@@ -125,14 +127,18 @@ struct Compilation {
             }
             last = *half;
             TRY(off, calibration.fidelity(last));
-            if (automatic ? passes(off, kHalfGate) : is_within(off, kHalfPromise)) {
-                keep({Precision::fp16, off, {}, {}});
-                return program(last, off);
+            if (!automatic) {
+                if (is_within(off, promise)) return program(last, off, options.precision);
+                continue;
+            }
+            if (const auto taken = precision_of(*last, off, passes)) {
+                keep({*taken, off, {}, {}});
+                return program(last, off, *taken);
             }
         }
         if (!automatic && last) {
-            say_if_broken(off, kHalfPromise);
-            return program(last, off);
+            say_if_broken(off, promise);
+            return program(last, off, options.precision);
         }
         if (!automatic && refused) return *std::move(refused);
         keep({Precision::fp32, {}, {}, {}});
@@ -141,7 +147,7 @@ struct Compilation {
 
     // The program that calibration chose at an earlier start; null when the network does not bear out what was kept.
     Result<std::unique_ptr<Program>> as_before(const cpu::KeptPrecision& known) const {
-        if (known.precision == Precision::int16) {
+        if (known.precision == Precision::int16 && !table.fast_terms) {
             TRY(const auto integer, lower({Element::f16, &known.transform_abs_max, nullptr, options.pool}));
             cpu::Calibration calibration(*integer, table, options.pool, graph.macs_per_pixel());
             TRY(const bool agrees, calibration.agrees(integer, known.transform_abs_max, known.probe));
@@ -150,10 +156,10 @@ struct Compilation {
                 return std::unique_ptr<Program>();
             }
             say_before(known);
-            return program(integer, known.fidelity);
+            return program(integer, known.fidelity, Precision::int16);
         }
-        if (known.precision != Precision::fp16) return exact_program();
-        TRY(const auto exact, lower_exact(true));
+        if (known.precision == Precision::fp32) return exact_program();
+        TRY(const auto exact, lower_exact());
         // Both are at hand, so that the gate is asked again.
         cpu::Calibration calibration(*exact, table, options.pool, graph.macs_per_pixel());
         TRY(const bool finite, calibration.run(exact));
@@ -162,9 +168,10 @@ struct Compilation {
             const auto half = lower(how);
             if (!half) continue;
             TRY(const cpu::Fidelity fidelity, calibration.fidelity(*half));
-            if (!is_within(fidelity, kHalfGate)) continue;
-            say_before({Precision::fp16, fidelity, {}, {}});
-            return program(*half, fidelity);
+            const auto taken = precision_of(**half, fidelity, is_within);
+            if (!taken) continue;
+            say_before({*taken, fidelity, {}, {}});
+            return program(*half, fidelity, *taken);
         }
         return std::unique_ptr<Program>();
     }
@@ -177,18 +184,27 @@ struct Compilation {
         log(LogLevel::info, text);
     }
 
-    // Ranges of int16 are measured on V of F(4x4,3x3) as it is, without terms.
-    Result<std::shared_ptr<const LoweredNetwork>> lower_exact(bool in_terms, bool large_blocks = false) const {
-        return lower({Element::f32, nullptr, nullptr, options.pool, in_terms && table.fast_terms ? kMostTerms : 0,
-                      large_blocks});
+    // Ranges of int16 are measured on V of F(4x4,3x3), and never where there are terms.
+    Result<std::shared_ptr<const LoweredNetwork>> lower_exact(bool large_blocks = false) const {
+        return lower({Element::f32, nullptr, nullptr, options.pool, table.fast_terms ? kMostTerms : 0, large_blocks});
     }
     // Of fp32, for which `calibrated` will do where it has the blocks that are fastest.
     Result<std::unique_ptr<Program>> exact_program(std::shared_ptr<const LoweredNetwork> calibrated = nullptr) const {
         if (calibrated && (!table.fast_blocks6 || calibrated->terms > 0 || calibrated->unpacked_bytes > 0))
-            return program(calibrated, {});
+            return program(calibrated, {}, Precision::fp32);
         calibrated.reset();
-        TRY(const auto exact, lower_exact(true, true));
-        return program(exact, {});
+        TRY(const auto exact, lower_exact(true));
+        return program(exact, {}, Precision::fp32);
+    }
+    // What a network of halves() may be called: where there are terms, its rows of halves take int16's place, and may
+    // be as far off.
+    template <class Within>
+    std::optional<Precision> precision_of(const LoweredNetwork& network, const cpu::Fidelity& fidelity,
+                                          const Within& within) const {
+        if (within(fidelity, kHalfGate)) return Precision::fp16;
+        if (table.fast_terms && network.element == Element::f16 && within(fidelity, kIntegerGate))
+            return Precision::int16;
+        return {};
     }
     // Ways that may be within half precision's gate, the fastest first. Two terms have 16 bits, a half 11.
     std::vector<cpu::LowerOptions> halves(const LoweredNetwork& exact) const {
@@ -222,7 +238,8 @@ struct Compilation {
         return passed;
     }
 
-    Result<std::unique_ptr<Program>> program(const std::shared_ptr<const LoweredNetwork>& network, const cpu::Fidelity& fidelity) const {
+    Result<std::unique_ptr<Program>> program(const std::shared_ptr<const LoweredNetwork>& network,
+                                             const cpu::Fidelity& fidelity, Precision precision) const {
         ProgramInfo info;
         info.scale = network->scale;
         info.channels = network->in_channels;
@@ -230,14 +247,13 @@ struct Compilation {
         info.halo = network->halo;
         info.alignment = network->alignment;
         info.calibration_psnr = fidelity.psnr;
-        const bool half = network->element == Element::f16, integer = network->integer;
-        const bool exact = !half && (network->terms == 0 || network->terms == kMostTerms);
-        info.precision = integer ? Precision::int16 : exact ? Precision::fp32 : Precision::fp16;
+        info.precision = precision;
+        const bool half = network->element == Element::f16;
         info.description = "cpu " + std::string(isa_name(isa)) +
-                           (integer ? ", int16"
-                            : half  ? ", fp32 on fp16 rows"
-                            : exact ? ", fp32"
-                                    : ", fp16 products on fp32 rows") +
+                           (precision == Precision::int16  ? network->integer ? ", int16" : ", int16 on fp16 rows"
+                            : precision == Precision::fp32 ? ", fp32"
+                            : half                         ? ", fp32 on fp16 rows"
+                                                           : ", fp16 products on fp32 rows") +
                            (network->block == 6 ? " Winograd F(6x6,3x3)" : " Winograd F(4x4,3x3)") +
                            (network->terms > 0 ? " of " + std::to_string(network->terms) + " bf16 terms" : "");
         return std::unique_ptr<Program>(std::make_unique<CpuProgram>(network, table, options.pool, std::move(info)));

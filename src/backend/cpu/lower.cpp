@@ -65,6 +65,8 @@ public:
             network_.rows_per_task = 18;  // of whole blocks; weights of more than a cache's still come once a task
         else if (network_.weight_bytes > kCachedWeights)
             network_.rows_per_task = 48;
+        else if (network_.terms > 0)
+            network_.rows_per_task = 32;  // products take less time, and weights as much to be read
         if (network_.unpacked_bytes > 0) network_.rows_per_task = 96;
         return std::move(network_);
     }
@@ -357,7 +359,7 @@ private:
             if (unpacked && step.kind == Kind::winograd && !step.integer) {
                 step.unpacked = node(p.conv).as<op::Conv2d>()->weights;
                 step.unpacked_channels = node(node(p.conv).inputs[0]).channels;
-                step.unpacked_in = filled_up(input_map(step), step.terms);
+                step.unpacked_in = in_places(input_map(step), step.terms);
                 step.unpacked_out = p.out_map;
                 step.groups = winograd_groups(static_cast<int>(p.out_map.size()), kernels_.lanes,
                                               step.unpacked_in.size(), step.terms, step.block);

@@ -52,9 +52,13 @@ std::size_t packed_bytes(const Step& step, std::size_t in, std::size_t out, cons
     return (bytes + 63) / 64 * 64;
 }
 
-std::vector<int> filled_up(std::vector<int> in_map, int terms) {
-    if (terms > 0) in_map.resize(static_cast<std::size_t>(round_up(static_cast<int>(in_map.size()), kTermBlock)), -1);
-    return in_map;
+std::vector<int> in_places(const std::vector<int>& in_map, int terms) {
+    if (terms == 0) return in_map;
+    std::vector<int> places(static_cast<std::size_t>(round_up(static_cast<int>(in_map.size()), kTermBlock)), -1);
+    for (std::size_t p = 0; p < places.size(); ++p)
+        if (const auto c = static_cast<std::size_t>(term_channel(static_cast<int>(p))); c < in_map.size())
+            places[p] = in_map[c];
+    return places;
 }
 
 std::size_t pieces_to_pack(const WinogradWeights& from) {
@@ -125,8 +129,8 @@ void pack_convolution(Step& step, const float* weights, int logical_in, const st
     step.groups = winograd_groups(static_cast<int>(out), kernels.lanes, in, step.terms, step.block);
     const auto width_of = [&](const Group& group) { return static_cast<std::size_t>(group.blocks) * lanes; };
     if (!step.integer) {
-        const std::vector<int> filled = filled_up(in_map, step.terms);
-        const WinogradWeights from{step.groups, weights, logical_in, filled, out_map, step.terms, step.block};
+        const std::vector<int> places = in_places(in_map, step.terms);
+        const WinogradWeights from{step.groups, weights, logical_in, places, out_map, step.terms, step.block};
         for_all(pool, pieces_to_pack(from),
                 [&](std::size_t piece) { pack_piece(from, kernels, piece, step.weights.as<std::byte>()); });
         return;

@@ -200,15 +200,15 @@ struct WinogradWeights {
     const std::vector<Group>& groups;
     const float* weights = nullptr;  // (out, in, 3, 3)
     int logical_in = 0;
-    const std::vector<int>& in_map;  // of terms: filled_up()
+    const std::vector<int>& in_map;  // of terms: in_places()
     const std::vector<int>& out_map;
     int terms = 0;  // or 0: floats
     int block = 4;
 };
 std::size_t pieces_to_pack(const WinogradWeights& from);
 void pack_piece(const WinogradWeights& from, const KernelTable& kernels, std::size_t piece, std::byte* packed);
-// Channels with padding up to whole blocks of terms.
-std::vector<int> filled_up(std::vector<int> in_map, int terms);
+// Channels as they come in rows of terms, with padding up to whole blocks.
+std::vector<int> in_places(const std::vector<int>& in_map, int terms);
 
 // Fills step.groups and the memory of step.weights; with step.integer also its scales, from the largest V. weights: (out, in, k, k);
 // `in_map` and `out_map` say which logical channel each physical one is.

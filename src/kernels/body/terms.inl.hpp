@@ -14,32 +14,33 @@ ENLARGE_FORCE_INLINE Bits upper(Bits x) {
 ENLARGE_FORCE_INLINE Bits bits(vf x) { return _mm512_castps_si512(x); }
 ENLARGE_FORCE_INLINE vf number(Bits x) { return _mm512_castsi512_ps(x); }
 
-// The terms of x, each in the upper halves of its lanes.
-template <int kTerms>
+// The terms of x, each in the upper halves of its lanes; below the last one there may be anything.
+template <int kTerms, bool kRounded>
 ENLARGE_FORCE_INLINE void terms_of(vf x, Bits (&term)[kTerms]) {
-    term[0] = upper(_mm512_add_epi32(bits(x), _mm512_set1_epi32(0x8000)));
+    term[0] = upper(kRounded ? _mm512_add_epi32(bits(x), _mm512_set1_epi32(0x8000)) : bits(x));
     x = x - number(term[0]);
-    term[1] = upper(bits(x));
-    if constexpr (kTerms == 3) term[2] = bits(x - number(term[1]));
+    term[1] = bits(x);
+    if constexpr (kTerms == 3) {
+        term[1] = upper(term[1]);
+        term[2] = bits(x - number(term[1]));
+    }
 }
 
-struct alignas(64) OddWords {  // of two vectors
-    std::uint16_t words[32] = {};
-    constexpr OddWords() {
-        for (int i = 0; i < 32; ++i) words[i] = static_cast<std::uint16_t>(2 * i + 1);
-    }
-};
-constexpr OddWords kOdd;
+// The upper halves of two vectors in turns.
+ENLARGE_FORCE_INLINE Bits in_turns(Bits first, Bits second) {
+    constexpr int kSecondOr = 0xEA;  // (second and the mask) or first
+    return _mm512_ternarylogic_epi32(second, _mm512_set1_epi32(static_cast<int>(0xFFFF0000U)),
+                                     _mm512_srli_epi32(first, 16), kSecondOr);
+}
 
-// Those of x and y, kWidth channels after each other, as a block of a row.
+// Those of x and y, the halves of a block's channels, as a block of a row.
 template <int kTerms>
 ENLARGE_FORCE_INLINE void store_terms(vf x, vf y, BFloat* to) {
     Bits first[kTerms], second[kTerms];
-    terms_of(x, first);
-    terms_of(y, second);
-    const Bits odd = _mm512_load_si512(kOdd.words);
+    terms_of<kTerms, kTerms == 3>(x, first);
+    terms_of<kTerms, kTerms == 3>(y, second);
     ENLARGE_UNROLL for (int t = 0; t < kTerms; ++t)
-        _mm512_storeu_si512(to + t * kTermBlock, _mm512_permutex2var_epi16(first[t], odd, second[t]));
+        _mm512_storeu_si512(to + t * kTermBlock, in_turns(first[t], second[t]));
 }
 
 // V of kTermBlock channels of a block; kWhole: there are as many, else half.
@@ -87,7 +88,7 @@ void to_terms(const float* x, std::ptrdiff_t stride, int rows, int channels, int
     to_terms_of<3>(x, stride, rows, channels, out);
 }
 
-// Two channels' weights are pairs: the first one's terms go to the lower halves.
+// The weights of two places are pairs.
 template <int kTerms>
 void weights_to_terms_of(const float* w, std::ptrdiff_t stride, int first, int count, int group, BFloat* to) {
     for (int i = 0; i < count; i += 2, w += 2 * stride) {
@@ -96,11 +97,10 @@ void weights_to_terms_of(const float* w, std::ptrdiff_t stride, int first, int c
             to + (std::ptrdiff_t{c / kTermBlock * kTerms} * group * (kTermBlock / 2) + c % kTermBlock / 2) * 2 * kLanes;
         for (int g = 0; g < group; ++g) {
             Bits even[kTerms], odd[kTerms];
-            terms_of(load(w + g * kLanes), even);
-            terms_of(load(w + stride + g * kLanes), odd);
-            ENLARGE_UNROLL for (int t = 0; t < kTerms; ++t)
-                _mm512_storeu_si512(row + (std::ptrdiff_t{t} * group + g) * kTermBlock * kLanes,
-                                    _mm512_or_si512(_mm512_srli_epi32(even[t], 16), upper(odd[t])));
+            terms_of<kTerms, true>(load(w + g * kLanes), even);
+            terms_of<kTerms, true>(load(w + stride + g * kLanes), odd);
+            ENLARGE_UNROLL for (int t = 0; t < kTerms; ++t) _mm512_storeu_si512(
+                row + (std::ptrdiff_t{t} * group + g) * kTermBlock * kLanes, in_turns(even[t], odd[t]));
         }
     }
 }

@@ -273,8 +273,8 @@ TEST(cpu, what_has_no_faster_path_is_refused_or_falls_back) {
     for (const Precision precision : {Precision::fp16, Precision::int16, Precision::int8}) {
         options.precision = precision;
         const auto refused = cpu_backend().compile(graph, options);
-        if (precision == Precision::fp16 && terms) {
-            EXPECT_EQ(test::must(cpu_backend().compile(graph, options))->info().precision, Precision::fp16);
+        if (precision != Precision::int8 && terms) {
+            EXPECT_EQ(test::must(cpu_backend().compile(graph, options))->info().precision, precision);
             continue;
         }
         ASSERT_FALSE(refused.ok());
@@ -287,6 +287,48 @@ TEST(cpu, what_has_no_faster_path_is_refused_or_falls_back) {
     const FloatPicture picture = test::random_picture(10, 3, {33, 26});
     EXPECT_TRUE(test::same_bits(test::run_tiled(*exact_program(graph), picture, 1 << 16),
                                 test::run_tiled(*automatic, picture, 1 << 16)));
+}
+
+// Where products are those of terms, a network that is too far off for fp16 on rows of halves, and near enough for
+// int16, is called that: by itself, at the next start, and when it is asked for.
+TEST(cpu, rows_of_halves_take_the_place_of_int16_where_there_are_terms) {
+    namespace fs = std::filesystem;
+    test::NetworkBuilder b(50, 3);
+    int x = 0;
+    for (int i = 0; i < 5; ++i) x = b.prelu(b.conv(x, 32));
+    b.add(b.conv(x, 3, 3, 1.6F), 0);
+    const Graph graph = b.finish();
+    const FloatPicture picture = test::random_picture(51, 3, {45, 38});
+    const std::string before = std::getenv("ENLARGE_ISA") ? std::getenv("ENLARGE_ISA") : "";
+    ThreadPool pool(2);
+    for (const Isa isa : supported_isas()) {
+        if (!kernels(isa).fast_terms) continue;
+        ::setenv("ENLARGE_ISA", std::string(isa_name(isa)).c_str(), 1);
+        const fs::path folder = fs::path(testing::TempDir()) / ("enlarge_place_" + std::to_string(::getpid()));
+        CompileOptions options;
+        options.pool = &pool;
+        options.cache_folder = folder.string();
+        const auto program = [&](Precision precision) {
+            options.precision = precision;
+            return test::must(cpu_backend().compile(graph, options));
+        };
+        const auto first = program(Precision::automatic), again = program(Precision::automatic),
+                   asked = program(Precision::int16), half = program(Precision::fp16);
+        EXPECT_EQ(first->info().precision, Precision::int16);
+        EXPECT_GT(first->info().calibration_psnr, 52);
+        EXPECT_EQ(again->info().precision, Precision::int16);
+        EXPECT_EQ(asked->info().precision, Precision::int16);
+        EXPECT_EQ(half->info().precision, Precision::fp16);
+        EXPECT_GE(half->info().calibration_psnr, 58);
+        const FloatPicture want = test::run_tiled(*first, picture, 64);
+        EXPECT_TRUE(test::same_bits(want, test::run_tiled(*again, picture, 64)));
+        EXPECT_TRUE(test::same_bits(want, test::run_tiled(*asked, picture, 64)));
+        fs::remove_all(folder);
+    }
+    if (before.empty())
+        ::unsetenv("ENLARGE_ISA");
+    else
+        ::setenv("ENLARGE_ISA", before.c_str(), 1);
 }
 
 // In floats as they are, and not where weights are packed while the network runs.

@@ -278,7 +278,7 @@ private:
             for (int i = 0; i < round_up(in, kTermBlock); i += 2) {
                 for (int j = 0; j < 2; ++j)
                     for (int n = 0; n < width; ++n) {
-                        const int to = group.channel + n, from = i + j;
+                        const int to = group.channel + n, from = term_channel(i + j);
                         rows[static_cast<std::size_t>(j * width + n)] =
                             to < out && from < in
                                 ? (*op.weights)[static_cast<std::size_t>(to) * static_cast<std::size_t>(in) +
