@@ -143,16 +143,21 @@ def main():
         failures.append(name)
         print(f"FAILED: {name}: {what}", flush=True)
 
-    passed = {}  # with nothing broken
+    def test_of(mutation):
+        return (mutation["target"], mutation.get("cases"))
+
+    passed = {}  # with nothing broken, all of them first: programs stay broken until they are built again
+    for mutation in chosen:
+        if test_of(mutation) in passed:
+            continue
+        ran = build.test(mutation)
+        # A filter that matches nothing passes too.
+        passed[test_of(mutation)] = ran.returncode == 0 and "Running 0 tests" not in ran.stdout
+        if not passed[test_of(mutation)]:
+            print(tail(ran.stdout))
     for mutation in chosen:
         began, name = time.monotonic(), f"{mutation['file']}: {mutation['becomes'].strip()}"
-        test = (mutation["target"], mutation.get("cases"))
-        if test not in passed:
-            ran = build.test(mutation)
-            # A filter that matches nothing passes too.
-            passed[test] = ran.returncode == 0 and "Running 0 tests" not in ran.stdout
-            if not passed[test]:
-                print(tail(ran.stdout))
+        test = test_of(mutation)
         if not passed[test]:
             fail(name, f"its test {' '.join(filter(None, test))} does not pass with nothing broken, or runs nothing")
             continue
