@@ -51,7 +51,9 @@ int run(const CompareOptions& options) {
     if (!both) return fail(both.error());
     enlarge::WriteOptions write;
     write.overwrite = options.force;
+    write.cancel = interruption();
     const auto saved = enlarge::save_picture(options.output, std::as_const(*both).view(), nullptr, write);
+    if (!saved && interrupted()) return fail({enlarge::Errc::cancelled, "interrupted"});
     return saved ? kOk : fail(saved.error());
 }
 

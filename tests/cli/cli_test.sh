@@ -757,6 +757,15 @@ check "a run that is interrupted while it encodes says so by its code" exits 130
 check "and by its words" says "interrupted; nothing half-written"
 check "and leaves the old file" test "$(cat stopped.webp)" = old
 check "and no other" nothing_left
+"$program" compare noise.ppm noise.ppm -o stopped.webp -f >out 2>err &
+pid=$!
+sleep 0.8
+kill -INT $pid
+wait $pid
+code=$?
+check "an interrupted comparison says so by its code" exits 130
+check "and leaves the old file" test "$(cat stopped.webp)" = old
+check "and no other" nothing_left
 
 if [ -w /dev/full ]; then
     "$program" a.ppm -o - --format png >/dev/full 2>err

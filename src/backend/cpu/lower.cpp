@@ -391,7 +391,10 @@ private:
             for (std::int64_t i = 0; i < steps; ++i) pack_step(i);
     }
 
+    // Not for gates: of noise SPAN makes whatever rounding was before many times larger, and gains little.
     void take_large_blocks() {
+        for (const Packing& p : packing_)
+            if (network_.steps[p.step].epilogue.activation == Activation::gate) return;
         for (const Packing& p : packing_) {
             Step& step = network_.steps[p.step];
             if (step.kind == Kind::winograd && !step.integer) step.block = step.align = network_.block = 6;

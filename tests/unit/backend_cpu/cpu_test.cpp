@@ -331,7 +331,7 @@ TEST(cpu, rows_of_halves_take_the_place_of_int16_where_there_are_terms) {
         ::setenv("ENLARGE_ISA", before.c_str(), 1);
 }
 
-// In floats as they are, and not where weights are packed while the network runs.
+// In floats as they are, and not where weights are packed while the network runs, nor where rounding matters more.
 TEST(cpu, blocks_of_six_pixels_are_taken_where_they_are_faster) {
     const Graph graph = test::compact_graph(44, {.features = 24, .convs = 2, .scale = 2});
     const Graph large = test::compact_graph(14, {.features = 128, .convs = 16, .scale = 1});
@@ -344,6 +344,7 @@ TEST(cpu, blocks_of_six_pixels_are_taken_where_they_are_faster) {
         EXPECT_EQ(info.alignment, six ? 6 : 4) << isa_name(isa);
         EXPECT_EQ(info.description.find("F(6x6,3x3)") != std::string::npos, six) << info.description;
         EXPECT_EQ(exact_program(large)->info().alignment, 4) << isa_name(isa);
+        EXPECT_EQ(exact_program(test::span_graph(45))->info().alignment, 4) << isa_name(isa);
         for (const Precision precision : {Precision::fp16, Precision::int16}) {
             CompileOptions options;
             options.precision = precision;
