@@ -250,10 +250,11 @@ struct Compilation {
         info.precision = precision;
         const bool half = network->element == Element::f16;
         info.description = "cpu " + std::string(isa_name(isa)) +
-                           (precision == Precision::int16  ? network->integer ? ", int16" : ", int16 on fp16 rows"
-                            : precision == Precision::fp32 ? ", fp32"
-                            : half                         ? ", fp32 on fp16 rows"
-                                                           : ", fp16 products on fp32 rows") +
+                           (network->integer                ? ", int16"
+                            : precision == Precision::int16 ? half ? ", int16 on fp16 rows" : ", int16 on fp32 rows"
+                            : precision == Precision::fp32  ? ", fp32"
+                            : half                          ? ", fp32 on fp16 rows"
+                                                            : ", fp16 products on fp32 rows") +
                            (network->block == 6 ? " Winograd F(6x6,3x3)" : " Winograd F(4x4,3x3)") +
                            (network->terms > 0 ? " of " + std::to_string(network->terms) + " bf16 terms" : "");
         return std::unique_ptr<Program>(std::make_unique<CpuProgram>(network, table, options.pool, std::move(info)));
