@@ -33,7 +33,7 @@ struct EngineInfo {
     DeviceInfo device;                          // of several GPUs the first
     int devices = 1;                            // that sessions take in turn
     Precision precision = Precision::fp32;      // for pictures of 8 bits and for video; deeper ones may run in fp32
-    std::string description;                    // "cpu avx2, fp32 Winograd F(4x4,3x3)", for people
+    std::string description;                    // "cpu avx2, fp32 Winograd F(6x6,3x3)", for people
     Limits limits;                              // as given
     std::string made_by;                        // for WriteOptions::provenance_model: "fine-x4",
                                                 // "fine-x4, strength 0.7", "none (Lanczos)"

@@ -147,7 +147,7 @@ typedef struct enlarge_options {
 ENLARGE_API enlarge_status enlarge_upscaler_create(enlarge_context* ctx, const enlarge_model* model,
                                                    const enlarge_options* options, enlarge_upscaler** upscaler);
 ENLARGE_API void enlarge_upscaler_destroy(enlarge_upscaler* upscaler);
-/* "cpu avx2, fp32 Winograd F(4x4,3x3)"; lives as long as the upscaler. */
+/* "cpu avx2, fp32 Winograd F(6x6,3x3)"; lives as long as the upscaler. */
 ENLARGE_API const char* enlarge_upscaler_path(const enlarge_upscaler* upscaler);
 
 typedef enum enlarge_sample {
@@ -259,7 +259,7 @@ typedef struct enlarge_device_info {
 
 typedef struct enlarge_engine_info {
     size_t size; /* set to sizeof(enlarge_engine_info) by the caller */
-    const char* description; /* "cpu avx2, fp32 Winograd F(4x4,3x3)"; texts live as long as the engine */
+    const char* description; /* "cpu avx2, fp32 Winograd F(6x6,3x3)"; texts live as long as the engine */
     int32_t precision;       /* enlarge_precision, for pictures of 8 bits; deeper ones may run in fp32 */
     int32_t devices;         /* that sessions take in turn */
     int32_t plain_loops;     /* 1: computed as the device "reference" does, slowly: no kernels were used */

@@ -185,7 +185,7 @@ public:
     [[nodiscard]] const ModelInfo& model() const;
     // Device, precision, limits (engine.hpp).
     [[nodiscard]] const struct EngineInfo& info() const;
-    // "cpu avx2, fp32 Winograd F(4x4,3x3)", for people.
+    // "cpu avx2, fp32 Winograd F(6x6,3x3)", for people.
     [[nodiscard]] std::string description() const;
     [[nodiscard]] std::string path() const { return description(); }  // its former name
 

@@ -43,7 +43,7 @@ using JobOption = std::pair<std::string, std::vector<std::string>>;  // {"--crf"
 struct FarmJob {
     std::string folder, input, output;  // input and output: as they are reached from here
     std::vector<JobOption> options;     // of the caller, as given to plan_job()
-    std::string model, arithmetic;      // "swift-x2"; "cpu avx2, fp32 Winograd F(4x4,3x3)"
+    std::string model, arithmetic;      // "swift-x2"; "cpu avx2, fp32 Winograd F(6x6,3x3)"
     std::string precision;              // to be asked for by those who work: "int16"; "auto" where that is not known
     std::vector<std::pair<std::string, std::string>> facts;  // all that changes a byte of the video, each with its name
     std::vector<JobFile> files;         // of a folder; then input and output are folders, and files count as frames
