@@ -86,20 +86,16 @@ void transform_input6(const float* d, float* o) {
     o[7] = (d[7] - d[1]) + 5.25F * (d[3] - d[5]);
 }
 
-void winograd6_input_f32(const Window<float>& in, int blocks, int channels, float* v, std::ptrdiff_t pos_stride) {
-    for (int b = 0; b < blocks; ++b)
-        for (int c = 0; c < channels; ++c) {
-            float t[8][8], d[8], o[8];
-            for (int j = 0; j < 8; ++j) {
-                for (int i = 0; i < 8; ++i) d[i] = in.rows[i][b * in.step + in.column[j] + c];
-                transform_input6(d, o);
-                for (int i = 0; i < 8; ++i) t[i][j] = o[i];
-            }
-            for (int i = 0; i < 8; ++i) {
-                transform_input6(t[i], o);
-                for (int j = 0; j < 8; ++j) v[(i * 8 + j) * pos_stride + std::ptrdiff_t{b} * channels + c] = o[j];
-            }
-        }
+template <class In>
+void transform_block(const Window<In>& in, std::ptrdiff_t at, float (&v)[64]) {
+    float t[8][8];
+    for (int j = 0; j < 8; ++j) {
+        float d[8], o[8];
+        for (int i = 0; i < 8; ++i) d[i] = get(in.rows[i] + at + in.column[j]);
+        transform_input6(d, o);
+        for (int i = 0; i < 8; ++i) t[i][j] = o[i];
+    }
+    for (int i = 0; i < 8; ++i) transform_input6(t[i], v + i * 8);
 }
 
 void transform_weights6(const double* g, double* o) {
@@ -121,13 +117,13 @@ void winograd6_weights_f32(const float* const* taps, int group, float* u, std::p
     }
 }
 
-template <class In>
+template <int kPositions, class In>
 void winograd_input(const Window<In>& in, int blocks, int channels, float* v, std::ptrdiff_t pos_stride) {
     for (int b = 0; b < blocks; ++b)
         for (int c = 0; c < channels; ++c) {
-            float block[36];
+            float block[kPositions];
             transform_block(in, b * in.step + c, block);
-            for (int p = 0; p < 36; ++p) v[p * pos_stride + std::ptrdiff_t{b} * channels + c] = block[p];
+            for (int p = 0; p < kPositions; ++p) v[p * pos_stride + std::ptrdiff_t{b} * channels + c] = block[p];
         }
 }
 
@@ -177,15 +173,15 @@ void put_terms(float x, int p, int terms, BFloat* row) {
     for (int t = 0; t < terms; ++t) row[(p / kTermBlock * terms + t) * kTermBlock + p % kTermBlock] = term[t];
 }
 
-template <class In>
+template <int kPositions, class In>
 void winograd_input_terms(const Window<In>& in, int blocks, int channels, int terms, BFloat* v,
                           std::ptrdiff_t pos_stride) {
     const std::ptrdiff_t row = term_row(channels, terms);
     for (int b = 0; b < blocks; ++b)
         for (int place = 0; place < static_cast<int>(row) / terms; ++place) {
-            float block[36] = {};
+            float block[kPositions] = {};
             if (const int c = term_channel(place); c < channels) transform_block(in, b * in.step + c, block);
-            for (int p = 0; p < 36; ++p) put_terms(block[p], place, terms, v + p * pos_stride + b * row);
+            for (int p = 0; p < kPositions; ++p) put_terms(block[p], place, terms, v + p * pos_stride + b * row);
         }
 }
 
@@ -215,20 +211,25 @@ void weights_to_terms(const float* w, std::ptrdiff_t stride, int first, int coun
         }
 }
 
+// One sum of a position: of output n for row a.
+float sum_of_terms(const TermProduct& p, const BFloat* a, const BFloat* w, int n) {
+    float sum = 0;
+    for (int c = 0; c < p.channels; ++c)
+        for (int i = 0; i < p.terms; ++i)
+            for (int j = 0; i + j < p.terms; ++j)
+                sum += number_of(a[(c / kTermBlock * p.terms + i) * kTermBlock + c % kTermBlock]) *
+                       number_of(w[weight_at(c, j, n / kLanes, p.group, p.terms) + std::ptrdiff_t{n % kLanes} * 2]);
+    return sum;
+}
+
 void product_terms(const TermProduct& p) {
+    const int width = p.group * kLanes;
     for (std::ptrdiff_t q = 0; q < p.positions; ++q)
-        for (std::ptrdiff_t r = 0; r < p.rows; ++r)
-            for (int n = 0; n < p.group * kLanes; ++n) {
-                const BFloat* const a = p.a + q * p.a_position + r * p.a_stride;
-                const BFloat* const w = p.w + q * p.w_position + std::ptrdiff_t{n % kLanes} * 2;
-                float sum = 0;
-                for (int c = 0; c < p.channels; ++c)
-                    for (int i = 0; i < p.terms; ++i)
-                        for (int j = 0; i + j < p.terms; ++j)
-                            sum += number_of(a[(c / kTermBlock * p.terms + i) * kTermBlock + c % kTermBlock]) *
-                                   number_of(w[weight_at(c, j, n / kLanes, p.group, p.terms)]);
-                p.m[q * p.m_position + r * p.m_stride + n] = sum;
-            }
+        for (std::ptrdiff_t g = 0; g < p.groups; ++g)
+            for (std::ptrdiff_t r = 0; r < p.rows; ++r)
+                for (int n = 0; n < width; ++n)
+                    p.m[q * p.m_position + r * p.m_stride + g * width + n] = sum_of_terms(
+                        p, p.a + q * p.a_position + r * p.a_stride, p.w + q * p.w_position + g * p.w_group, n);
 }
 
 void product_f32(const float* a, std::ptrdiff_t stride, int rows, int k, const float* w, int group, float* m, std::ptrdiff_t m_stride) {
@@ -313,8 +314,9 @@ void transform_output6(const float* m, float* o) {
     o[5] = d1 + 32 * d2 + d3 / 32 + m[7];
 }
 
-void winograd6_output_f32(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
-                          const Target<float>& to) {
+template <class Out>
+void winograd6_output(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
+                      const Target<Out>& to) {
     const int width = group * kLanes;
     for (int b = 0; b < blocks; ++b)
         for (int c = 0; c < width; ++c) {
@@ -507,11 +509,11 @@ void fill_scalar(KernelTable& t) {
     t.fma_rounds = fma_rounds;
     t.fma_round_flops = 16;
     t.leaky_relu_f32 = leaky_relu_f32;
-    t.winograd_input_f32 = winograd_input<float>;
-    t.winograd_input_f16 = winograd_input<Half>;
+    t.winograd_input_f32 = winograd_input<36, float>;
+    t.winograd_input_f16 = winograd_input<36, Half>;
     t.winograd_input_f16_i16 = winograd_input_f16_i16;
-    t.winograd_input_f32_terms = winograd_input_terms<float>;
-    t.winograd_input_f16_terms = winograd_input_terms<Half>;
+    t.winograd_input_f32_terms = winograd_input_terms<36, float>;
+    t.winograd_input_f16_terms = winograd_input_terms<36, Half>;
     t.to_terms_f32 = to_terms_f32;
     t.product_terms = product_terms;
     t.weights_to_terms = weights_to_terms;
@@ -519,9 +521,12 @@ void fill_scalar(KernelTable& t) {
     t.gemm_f32 = gemm_f32;
     t.product_f32 = product_f32;
     t.gemm_i16 = gemm_i16;
-    t.winograd6_input_f32 = winograd6_input_f32;
+    t.winograd6_input_f32 = winograd_input<64, float>;
+    t.winograd6_input_f32_terms = winograd_input_terms<64, float>;
+    t.winograd6_input_f16_terms = winograd_input_terms<64, Half>;
     t.winograd6_weights_f32 = winograd6_weights_f32;
-    t.winograd6_output_f32 = winograd6_output_f32;
+    t.winograd6_output_f32 = winograd6_output<float>;
+    t.winograd6_output_f16 = winograd6_output<Half>;
     t.winograd_output_f32 = winograd_output<float, float>;
     t.winograd_output_f16 = winograd_output<float, Half>;
     t.winograd_output_i32_f32 = winograd_output<std::int32_t, float>;

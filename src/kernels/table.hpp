@@ -106,7 +106,8 @@ inline std::ptrdiff_t term_row(int channels, int terms) {
 }
 
 // m[q * m_position + r * m_stride + n] = sum of x * w over the channels, n < group * lanes, for each position q and row
-// r: of the products of x's terms i and w's terms j those of i + j < terms. Weights: those of weights_to_terms.
+// r: of the products of x's terms i and w's terms j those of i + j < terms. Weights: those of weights_to_terms. Results
+// of more groups come beside each other. Positions come in order: m of one may lie where rows of the one before were.
 struct TermProduct {
     const BFloat* a = nullptr;
     std::ptrdiff_t a_stride = 0, a_position = 0;
@@ -119,6 +120,8 @@ struct TermProduct {
     int channels = 0;  // a multiple of kTermBlock
     int terms = 0;     // 2 or 3
     int group = 0;
+    int groups = 1;
+    std::ptrdiff_t w_group = 0;  // from group to group
 };
 
 // Number by number.
@@ -183,6 +186,13 @@ struct KernelTable {
     void (*winograd6_weights_f32)(const float* const* taps, int group, float* u, std::ptrdiff_t pos_stride) = nullptr;
     void (*winograd6_output_f32)(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
                                  const Target<float>& to) = nullptr;
+    void (*winograd6_output_f16)(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
+                                 const Target<Half>& to) = nullptr;
+    // As winograd_input_f32_terms and winograd_input_f16_terms.
+    void (*winograd6_input_f32_terms)(const Window<float>& in, int blocks, int channels, int terms, BFloat* v,
+                                      std::ptrdiff_t pos_stride) = nullptr;
+    void (*winograd6_input_f16_terms)(const Window<Half>& in, int blocks, int channels, int terms, BFloat* v,
+                                      std::ptrdiff_t pos_stride) = nullptr;
 
     // m[t * group * lanes + n] = sum over i < k of a[t * k + i] * w[i * group * lanes + n], i rising, fused.
     void (*gemm_f32)(const float* a, int tiles, int k, const float* w, int group, float* m) = nullptr;
@@ -201,7 +211,7 @@ struct KernelTable {
     void (*gemm_i16)(const std::int16_t* a, int tiles, int k, const std::int16_t* w, int group, std::int32_t* m) = nullptr;
 
     // y = A^T M A for one group of `blocks` blocks beside each other, m[(i * 6 + j) * pos_stride + b * group * lanes + n],
-    // then the epilogue; block b goes to pixels 4b..4b+3 of the target.
+    // then the epilogue; block b goes to pixels 4b..4b+3 of the target. The group may have more than three blocks here.
     void (*winograd_output_f32)(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
                                 const Target<float>& to) = nullptr;
     void (*winograd_output_f16)(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,

@@ -277,7 +277,7 @@ template <class Sum, class Out, int kBlock = 4, class Kernel>
 void check_output(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) {
     constexpr int kPositions = (kBlock + 2) * (kBlock + 2);
     Random random(12);
-    for (const int channel_blocks : {1, 2, 3})
+    for (const int channel_blocks : {1, 2, 3, 4})
         for (const Ending ending : kEndings) {
             for (const int width : {1, 2, 3, 4, 5, 7, 8, 13})
                 for (int height = 1; height <= kBlock; ++height) {
@@ -345,6 +345,9 @@ void check_output(const KernelTable& isa, Kernel ref_kernel, Kernel isa_kernel) 
 KERNEL_CHECK(winograd_output_f32) { check_output<float, float>(isa, ref.winograd_output_f32, isa.winograd_output_f32); }
 KERNEL_CHECK(winograd_output_f16) { check_output<float, Half>(isa, ref.winograd_output_f16, isa.winograd_output_f16); }
 KERNEL_CHECK(winograd6_output_f32) { check_output<float, float, 6>(isa, ref.winograd6_output_f32, isa.winograd6_output_f32); }
+KERNEL_CHECK(winograd6_output_f16) {
+    check_output<float, Half, 6>(isa, ref.winograd6_output_f16, isa.winograd6_output_f16);
+}
 KERNEL_CHECK(winograd_output_i32_f32) { check_output<std::int32_t, float>(isa, ref.winograd_output_i32_f32, isa.winograd_output_i32_f32); }
 KERNEL_CHECK(winograd_output_i32_f16) { check_output<std::int32_t, Half>(isa, ref.winograd_output_i32_f16, isa.winograd_output_i32_f16); }
 

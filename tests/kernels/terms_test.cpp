@@ -123,30 +123,49 @@ KERNEL_CHECK(terms_of_what_is_not_finite_add_up_to_what_is_not) {
     }
 }
 
+float value(float x) { return x; }
+float value(Half x) { return half_to_float(x); }
+
+// Rows of random numbers for blocks beside each other, and the same numbers as floats.
+template <class T>
+struct Blocks {
+    std::vector<std::vector<T>> rows;
+    std::vector<std::vector<float>> plain;
+    Window<T> window;
+    Window<float> floats;
+    Blocks(int blocks, int block, int channels, T (*feature)(Random&), Random& random) {
+        window.step = floats.step = std::ptrdiff_t{block} * channels;
+        for (int i = 0; i < block + 2; ++i) {
+            rows.emplace_back(static_cast<std::size_t>((block * blocks + 2) * channels));
+            for (T& x : rows.back()) x = feature(random);
+            plain.emplace_back();
+            for (const T x : rows.back()) plain.back().push_back(value(x));
+            window.column[i] = floats.column[i] = std::ptrdiff_t{i} * channels;
+        }
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            window.rows[i] = rows[i].data();
+            floats.rows[i] = plain[i].data();
+        }
+    }
+};
+
 // V is that of the float kernel, as terms.
-template <class T, class ToTerms, class Input>
+template <int kBlock, class T, class ToTerms, class Input>
 void check_input_terms(const KernelTable& isa, ToTerms kernel, Input plain, T (*feature)(Random&)) {
+    constexpr int kPositions = (kBlock + 2) * (kBlock + 2);
     Random random(32);
     for (const int terms : {2, 3})
         for (const int channels : {isa.lanes, 32, 48, 96})
             for (const int blocks : {1, 3}) {
                 if (channels % isa.lanes) continue;
-                std::vector<std::vector<T>> rows(6,
-                                                 std::vector<T>(static_cast<std::size_t>((4 * blocks + 2) * channels)));
-                Window<T> window;
-                window.step = std::ptrdiff_t{4} * channels;
-                for (int i = 0; i < 6; ++i) {
-                    for (T& x : rows[static_cast<std::size_t>(i)]) x = feature(random);
-                    window.rows[i] = rows[static_cast<std::size_t>(i)].data();
-                    window.column[i] = std::ptrdiff_t{i} * channels;
-                }
+                const Blocks<T> in(blocks, kBlock, channels, feature, random);
                 const std::ptrdiff_t row = term_row(channels, terms), pos_stride = blocks * row + 7;
-                Guarded<BFloat> v(static_cast<std::size_t>(35 * pos_stride + blocks * row), 1);
-                kernel(window, blocks, channels, terms, v.data(), pos_stride);
+                Guarded<BFloat> v(static_cast<std::size_t>((kPositions - 1) * pos_stride + blocks * row), 1);
+                kernel(in.window, blocks, channels, terms, v.data(), pos_stride);
                 v.check("winograd_input_terms");
-                std::vector<float> want(static_cast<std::size_t>(36 * blocks * channels));
-                plain(window, blocks, channels, want.data(), std::ptrdiff_t{blocks} * channels);
-                for (int p = 0; p < 36; ++p)
+                std::vector<float> want(static_cast<std::size_t>(kPositions * blocks * channels));
+                plain(in.floats, blocks, channels, want.data(), std::ptrdiff_t{blocks} * channels);
+                for (int p = 0; p < kPositions; ++p)
                     for (int b = 0; b < blocks; ++b) {
                         const std::vector<double> sums = sums_of(v.data() + p * pos_stride + b * row, channels, terms);
                         for (int c = 0; c < channels; ++c) {
@@ -159,15 +178,24 @@ void check_input_terms(const KernelTable& isa, ToTerms kernel, Input plain, T (*
             }
 }
 
+float float_feature(Random& random) { return random.uniform(-2, 2); }
+Half half_feature(Random& random) { return float_to_half(random.uniform(-2, 2)); }
+
 KERNEL_CHECK(winograd_input_f32_terms) {
     if (has_terms(isa))
-        check_input_terms<float>(isa, isa.winograd_input_f32_terms, isa.winograd_input_f32,
-                                 [](Random& random) { return random.uniform(-2, 2); });
+        check_input_terms<4>(isa, isa.winograd_input_f32_terms, isa.winograd_input_f32, float_feature);
 }
 KERNEL_CHECK(winograd_input_f16_terms) {
     if (has_terms(isa))
-        check_input_terms<Half>(isa, isa.winograd_input_f16_terms, isa.winograd_input_f16,
-                                [](Random& random) { return float_to_half(random.uniform(-2, 2)); });
+        check_input_terms<4>(isa, isa.winograd_input_f16_terms, isa.winograd_input_f32, half_feature);
+}
+KERNEL_CHECK(winograd6_input_f32_terms) {
+    if (has_terms(isa))
+        check_input_terms<6>(isa, isa.winograd6_input_f32_terms, isa.winograd6_input_f32, float_feature);
+}
+KERNEL_CHECK(winograd6_input_f16_terms) {
+    if (has_terms(isa))
+        check_input_terms<6>(isa, isa.winograd6_input_f16_terms, isa.winograd6_input_f32, half_feature);
 }
 
 KERNEL_CHECK(weights_to_terms) {
@@ -266,6 +294,57 @@ KERNEL_CHECK(product_terms_gives_the_same_bits_for_any_number_of_rows) {
                 expect_same_bits({from, from + count * width}, product(first, count), "rows " + std::to_string(first));
             }
     }
+}
+
+// All groups of outputs in one call, each position's results where the rows of the position before were: the same bits
+// as one group and position after another.
+KERNEL_CHECK(product_terms_of_groups_in_place_of_what_they_read) {
+    if (!has_terms(isa)) return;
+    Random random(37);
+    const int k = 64, positions = 3, rows = 32;
+    for (const int terms : {2, 3})
+        for (const int group : {1, 2, 3})
+            for (const int groups : {1, 2, 3}) {
+                const int one = group * isa.lanes, width = groups * one;
+                const std::ptrdiff_t row = term_row(k, terms);
+                const auto x = floats(random, static_cast<std::size_t>(positions * rows * k), -2, 2);
+                std::vector<BFloat> a(static_cast<std::size_t>(positions * rows * row)), weights;
+                isa.to_terms_f32(x.data(), k, positions * rows, k, terms, a.data());
+                for (int i = 0; i < positions * groups; ++i) {
+                    const auto w = floats(random, static_cast<std::size_t>(k * one), -1, 1);
+                    const std::vector<BFloat> next = packed_channels(isa, w, k, group, terms);
+                    weights.insert(weights.end(), next.begin(), next.end());
+                }
+                // In numbers of two bytes: a position's rows, or its results.
+                const std::ptrdiff_t slot = std::max(rows * row, std::ptrdiff_t{2} * rows * width);
+                Guarded<float> memory(static_cast<std::size_t>((positions + 1) * slot / 2), 1);
+                auto* const halves = reinterpret_cast<BFloat*>(memory.data());
+                for (int q = 0; q < positions; ++q)
+                    std::copy_n(a.begin() + q * rows * row, rows * row, halves + (q + 1) * slot);
+                TermProduct p = product_of(a, weights, memory.data(), width, rows, k, terms, group);
+                p.a = halves + slot;
+                p.a_position = slot;
+                p.m_position = slot / 2;
+                p.positions = positions;
+                p.groups = groups;
+                p.w_group = row * one;
+                p.w_position = groups * p.w_group;
+                isa.product_terms(p);
+                memory.check("product_terms");
+                for (int q = 0; q < positions; ++q)
+                    for (int g = 0; g < groups; ++g) {
+                        std::vector<float> want(static_cast<std::size_t>(rows * one)), got;
+                        TermProduct alone = product_of(a, weights, want.data(), one, rows, k, terms, group);
+                        alone.a += q * rows * row;
+                        alone.w += (q * groups + g) * row * one;
+                        isa.product_terms(alone);
+                        for (int r = 0; r < rows; ++r) {
+                            const float* const from = memory.data() + q * slot / 2 + r * width + g * one;
+                            got.insert(got.end(), from, from + one);
+                        }
+                        expect_same_bits(want, got, "position " + std::to_string(q) + ", group " + std::to_string(g));
+                    }
+            }
 }
 
 KERNEL_CHECK(finish_f32) {

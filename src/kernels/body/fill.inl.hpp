@@ -12,7 +12,8 @@ void fill_bodies(KernelTable& t) {
     t.winograd_weights_f32 = winograd_weights;
     t.winograd6_input_f32 = winograd6_input;
     t.winograd6_weights_f32 = winograd6_weights;
-    t.winograd6_output_f32 = winograd6_output;
+    t.winograd6_output_f32 = winograd6_output<float>;
+    t.winograd6_output_f16 = winograd6_output<Half>;
     t.gemm_f32 = gemm;
     t.product_f32 = product;
     t.gemm_i16 = gemm_i16;

@@ -58,22 +58,56 @@ ENLARGE_NOINLINE void terms_block(const Window<In>& in, std::ptrdiff_t at, BFloa
     }
 }
 
-template <int kTerms, class In>
+// The same of F(6x6,3x3): through memory, as in winograd6_input.
+template <int kTerms, bool kWhole, class In>
+ENLARGE_NOINLINE void terms_block6(const Window<In>& in, std::ptrdiff_t at, BFloat* v, std::ptrdiff_t pos_stride) {
+    constexpr int kHalves = kWhole ? 2 : 1;
+    alignas(64) float t[8][8][kHalves][kWidth];
+#pragma GCC unroll 1
+    for (int j = 0; j < 8; ++j)
+        ENLARGE_UNROLL for (int h = 0; h < kHalves; ++h) {
+            vf d[8], o[8];
+            ENLARGE_UNROLL for (int i = 0; i < 8; ++i) d[i] = load(in.rows[i] + in.column[j] + at + h * kWidth);
+            transform_input6(d, o);
+            ENLARGE_UNROLL for (int i = 0; i < 8; ++i) store(t[i][j][h], o[i]);
+        }
+#pragma GCC unroll 1
+    for (int i = 0; i < 8; ++i, v += 8 * pos_stride) {
+        vf d[2][8], o[2][8];
+        ENLARGE_UNROLL for (int h = 0; h < kHalves; ++h) {
+            ENLARGE_UNROLL for (int j = 0; j < 8; ++j) d[h][j] = load(t[i][j][h]);
+            transform_input6(d[h], o[h]);
+        }
+        ENLARGE_UNROLL for (int j = 0; j < 8; ++j)
+            store_terms<kTerms>(o[0][j], kWhole ? o[1][j] : set1(0.0F), v + j * pos_stride);
+    }
+}
+
+template <int kBlock, int kTerms, bool kWhole, class In>
+ENLARGE_FORCE_INLINE void terms_block_of(const Window<In>& in, std::ptrdiff_t at, BFloat* v,
+                                         std::ptrdiff_t pos_stride) {
+    if constexpr (kBlock == 6)
+        terms_block6<kTerms, kWhole>(in, at, v, pos_stride);
+    else
+        terms_block<kTerms, kWhole>(in, at, v, pos_stride);
+}
+
+template <int kBlock, int kTerms, class In>
 void winograd_input_terms_of(const Window<In>& in, int blocks, int channels, BFloat* v, std::ptrdiff_t pos_stride) {
     for (int b = 0; b < blocks; ++b)
         for (int c = 0; c < channels; c += kTermBlock, v += kTerms * kTermBlock) {
             if (channels - c >= kTermBlock)
-                terms_block<kTerms, true>(in, b * in.step + c, v, pos_stride);
+                terms_block_of<kBlock, kTerms, true>(in, b * in.step + c, v, pos_stride);
             else
-                terms_block<kTerms, false>(in, b * in.step + c, v, pos_stride);
+                terms_block_of<kBlock, kTerms, false>(in, b * in.step + c, v, pos_stride);
         }
 }
 
-template <class In>
+template <int kBlock, class In>
 void winograd_input_terms(const Window<In>& in, int blocks, int channels, int terms, BFloat* v,
                           std::ptrdiff_t pos_stride) {
-    if (terms == 2) return winograd_input_terms_of<2>(in, blocks, channels, v, pos_stride);
-    winograd_input_terms_of<3>(in, blocks, channels, v, pos_stride);
+    if (terms == 2) return winograd_input_terms_of<kBlock, 2>(in, blocks, channels, v, pos_stride);
+    winograd_input_terms_of<kBlock, 3>(in, blocks, channels, v, pos_stride);
 }
 
 template <int kTerms>
@@ -155,7 +189,7 @@ ENLARGE_NOINLINE void term_tile(const TermProduct& p, const BFloat* a, const BFl
     static_assert(kWeights + kAcross <= 8);
     for_constants<kRows>([]<int kI>() ENLARGE_INLINE { tile_zero<kI>(); });
     const std::ptrdiff_t stride = p.a_stride * std::ptrdiff_t{sizeof(BFloat)},
-                         weights_step = std::ptrdiff_t{p.group} * kTermBlock * kLanes;
+                         weights_step = std::ptrdiff_t{kAcross * kTermBlock * kLanes};
     const auto rows = [&](int term) ENLARGE_INLINE {
         for_constants<kDown>([&]<int kI>() ENLARGE_INLINE {
             tile_load<kRows + kI>(a + term * kTermBlock + kI * kTermRows * p.a_stride, stride);
@@ -200,28 +234,32 @@ ENLARGE_NOINLINE void term_tile(const TermProduct& p, const BFloat* a, const BFl
     });
 }
 
+// One position of one group.
 template <int kTerms, int kDown, int kAcross>
-void term_rows(const TermProduct& p) {
+ENLARGE_FORCE_INLINE void term_rows(const TermProduct& p, const BFloat* a, const BFloat* w, float* m) {
     constexpr int kStep = kDown * kTermRows;
-    for (std::ptrdiff_t q = 0; q < p.positions; ++q) {
-        const BFloat* a = p.a + q * p.a_position;
-        const BFloat* const w = p.w + q * p.w_position;
-        float* m = p.m + q * p.m_position;
-        for (int r = 0; r < p.rows; r += kStep, a += kStep * p.a_stride, m += kStep * p.m_stride) {
-            if (kDown > 1 && p.rows - r <= kTermRows)
-                term_tile<kTerms, 1, kAcross>(p, a, w, m);
-            else
-                term_tile<kTerms, kDown, kAcross>(p, a, w, m);
-        }
+    for (int r = 0; r < p.rows; r += kStep, a += kStep * p.a_stride, m += kStep * p.m_stride) {
+        if (kDown > 1 && p.rows - r <= kTermRows)
+            term_tile<kTerms, 1, kAcross>(p, a, w, m);
+        else
+            term_tile<kTerms, kDown, kAcross>(p, a, w, m);
     }
+}
+
+template <int kTerms, int kDown, int kAcross>
+void term_positions(const TermProduct& p) {
+    for (std::ptrdiff_t q = 0; q < p.positions; ++q)
+        for (std::ptrdiff_t g = 0; g < p.groups; ++g)
+            term_rows<kTerms, kDown, kAcross>(p, p.a + q * p.a_position, p.w + q * p.w_position + g * p.w_group,
+                                              p.m + q * p.m_position + g * kAcross * kLanes);
 }
 
 // The latency of a multiplication is that of three more: at least three sums beside each other.
 template <int kTerms>
 void product_of_terms(const TermProduct& p) {
-    if (p.group == 1) return term_rows<kTerms, 2, 1>(p);
-    if (p.group == 2) return term_rows<kTerms, 2, 2>(p);
-    term_rows<kTerms, 1, 3>(p);
+    if (p.group == 1) return term_positions<kTerms, 2, 1>(p);
+    if (p.group == 2) return term_positions<kTerms, 2, 2>(p);
+    term_positions<kTerms, 1, 3>(p);
 }
 
 void product_terms(const TermProduct& p) {
@@ -236,8 +274,10 @@ void product_terms(const TermProduct& p) {
 
 void fill_terms(KernelTable& t) {
     t.fast_terms = true;
-    t.winograd_input_f32_terms = winograd_input_terms<float>;
-    t.winograd_input_f16_terms = winograd_input_terms<Half>;
+    t.winograd_input_f32_terms = winograd_input_terms<4, float>;
+    t.winograd_input_f16_terms = winograd_input_terms<4, Half>;
+    t.winograd6_input_f32_terms = winograd_input_terms<6, float>;
+    t.winograd6_input_f16_terms = winograd_input_terms<6, Half>;
     t.to_terms_f32 = to_terms;
     t.product_terms = product_terms;
     t.weights_to_terms = weights_to_terms;

@@ -93,9 +93,9 @@ void winograd6_weights(const float* const* taps, int group, float* u, std::ptrdi
     }
 }
 
-template <int kKind>
+template <int kKind, class Out>
 void winograd6_output_kind(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
-                           const Target<float>& to) {
+                           const Target<Out>& to) {
     const int channels = group * kLanes;
     alignas(64) float t[6][8][kWidth];
     for (int b = 0; b < blocks; ++b) {
@@ -116,7 +116,7 @@ void winograd6_output_kind(const float* m, std::ptrdiff_t pos_stride, int blocks
                 vf d[8], o[6];
                 ENLARGE_UNROLL for (int j = 0; j < 8; ++j) d[j] = load(t[i][j]);
                 transform_output6(d, o);
-                float* out = to.out[i] + 6 * b * to.stride + c;
+                Out* out = to.out[i] + 6 * b * to.stride + c;
                 ENLARGE_UNROLL for (int j = 0; j < 6; ++j)
                     if (j < width)
                         store(out + j * to.stride, finish<kKind>(o[j] + bias, e, slope, to, i, 6 * b + j, c));
@@ -125,8 +125,9 @@ void winograd6_output_kind(const float* m, std::ptrdiff_t pos_stride, int blocks
     }
 }
 
+template <class Out>
 void winograd6_output(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
-                      const Target<float>& to) {
+                      const Target<Out>& to) {
     switch (kind_of(e)) {
         case 0: return winograd6_output_kind<0>(m, pos_stride, blocks, group, e, to);
         case 1: return winograd6_output_kind<1>(m, pos_stride, blocks, group, e, to);
