@@ -98,8 +98,9 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
     const int most = sizes.blocks;
     const auto v_stride = static_cast<std::ptrdiff_t>(sizes.v_position / sizeof(V));
     const auto m_stride = static_cast<std::ptrdiff_t>(sizes.m_position / sizeof(Sum));
-    V* const v = context.scratch->v.as<V>();
-    Sum* const m = context.scratch->m.as<Sum>();
+    auto* const memory = context.scratch->products.as<std::byte>();
+    V* const v = reinterpret_cast<V*>(memory + sizes.v);
+    Sum* const m = reinterpret_cast<Sum*>(memory + sizes.m);
     const bool end = step.output < 0;
     const int block = step.block;
 
@@ -127,8 +128,8 @@ void Runner::winograd_as(const Context& context, const Step& step, const Share& 
         });
         watch.add(times.input);
         if constexpr (!std::is_same_v<V, BFloat>)
-            if (observing_) learn(context, step, v, v_stride, count, channels);
-        for (const Group& group : step.groups) {
+            if (observing_ && block == 4) learn(context, step, v, v_stride, count, channels);
+        for (const Group& group : sizes.in_turn(step.groups)) {
             const int width = group.blocks * kernels_.lanes;
             product(v, v_stride, count, packed + group.weights, group.blocks, m, m_stride);
             watch.add(times.products);
@@ -198,17 +199,16 @@ void Runner::winograd_floats(const Context& context, const Step& step, const Sha
                              InputF32 input_f32, InputF16 input_f16, Product product) {
     const Element in = buffer(step.inputs[0].tensor).element;
     const Element out = step.output < 0 ? Element::f32 : buffer(step.output).element;
-    const KernelTable& k = kernels_;
+    const bool six = step.block == 6;
+    const auto output_f32 = six ? kernels_.winograd6_output_f32 : kernels_.winograd_output_f32;
+    const auto output_f16 = six ? kernels_.winograd6_output_f16 : kernels_.winograd_output_f16;
     if (in == Element::f32 && out == Element::f32)
-        return winograd_as<float, V, float, float>(context, step, share, weights, input_f32, product,
-                                                   k.winograd_output_f32);
+        return winograd_as<float, V, float, float>(context, step, share, weights, input_f32, product, output_f32);
     if (in == Element::f32)
-        return winograd_as<float, V, float, Half>(context, step, share, weights, input_f32, product,
-                                                  k.winograd_output_f16);
+        return winograd_as<float, V, float, Half>(context, step, share, weights, input_f32, product, output_f16);
     if (out == Element::f32)
-        return winograd_as<Half, V, float, float>(context, step, share, weights, input_f16, product,
-                                                  k.winograd_output_f32);
-    winograd_as<Half, V, float, Half>(context, step, share, weights, input_f16, product, k.winograd_output_f16);
+        return winograd_as<Half, V, float, float>(context, step, share, weights, input_f16, product, output_f32);
+    winograd_as<Half, V, float, Half>(context, step, share, weights, input_f16, product, output_f16);
 }
 
 void Runner::winograd_terms(const Context& context, const Step& step, const Share& share, const BFloat* weights) {
@@ -220,10 +220,13 @@ void Runner::winograd_terms(const Context& context, const Step& step, const Shar
     };
     const auto product = [&](const BFloat* v, std::ptrdiff_t v_stride, int blocks, const BFloat* w, int group, float* m,
                              std::ptrdiff_t m_stride) {
-        kernels_.product_terms(winograd_product(in, terms, v, v_stride, blocks, w, group, m, m_stride, kernels_));
+        kernels_.product_terms(
+            winograd_product(in, terms, step.block, v, v_stride, blocks, w, group, m, m_stride, kernels_));
     };
-    winograd_floats(context, step, share, weights, input(kernels_.winograd_input_f32_terms),
-                    input(kernels_.winograd_input_f16_terms), product);
+    const bool six = step.block == 6;
+    winograd_floats(context, step, share, weights,
+                    input(six ? kernels_.winograd6_input_f32_terms : kernels_.winograd_input_f32_terms),
+                    input(six ? kernels_.winograd6_input_f16_terms : kernels_.winograd_input_f16_terms), product);
 }
 
 void Runner::winograd(const Context& context, const Step& step, const Share& share, int packed) {

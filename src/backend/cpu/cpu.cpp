@@ -91,7 +91,7 @@ struct Compilation {
         }
         if (options.precision == Precision::fp32) return exact_program();
         const bool integers = !table.fast_terms && (automatic ? table.fast_i16 : options.precision == Precision::int16);
-        TRY(std::shared_ptr<const LoweredNetwork> exact, lower_exact());
+        TRY(std::shared_ptr<const LoweredNetwork> exact, lower_calibrated());
 
         // Try the paths that were asked for on a few small pictures.
         cpu::Calibration calibration(*exact, table, options.pool, graph.macs_per_pixel());
@@ -113,7 +113,7 @@ struct Compilation {
             }
         }
         if (!exact) {
-            TRY(exact, lower_exact());
+            TRY(exact, lower_calibrated());
         }
         std::optional<Error> refused;
         std::shared_ptr<const LoweredNetwork> last;  // that was measured
@@ -159,7 +159,7 @@ struct Compilation {
             return program(integer, known.fidelity, Precision::int16);
         }
         if (known.precision == Precision::fp32) return exact_program();
-        TRY(const auto exact, lower_exact());
+        TRY(const auto exact, lower_calibrated());
         // Both are at hand, so that the gate is asked again.
         cpu::Calibration calibration(*exact, table, options.pool, graph.macs_per_pixel());
         TRY(const bool finite, calibration.run(exact));
@@ -185,12 +185,13 @@ struct Compilation {
     }
 
     // Ranges of int16 are measured on V of F(4x4,3x3), and never where there are terms.
-    Result<std::shared_ptr<const LoweredNetwork>> lower_exact(bool large_blocks = false) const {
+    Result<std::shared_ptr<const LoweredNetwork>> lower_calibrated() const { return lower_exact(table.fast_terms); }
+    Result<std::shared_ptr<const LoweredNetwork>> lower_exact(bool large_blocks) const {
         return lower({Element::f32, nullptr, nullptr, options.pool, table.fast_terms ? kMostTerms : 0, large_blocks});
     }
     // Of fp32, for which `calibrated` will do where it has the blocks that are fastest.
     Result<std::unique_ptr<Program>> exact_program(std::shared_ptr<const LoweredNetwork> calibrated = nullptr) const {
-        if (calibrated && (!table.fast_blocks6 || calibrated->terms > 0 || calibrated->unpacked_bytes > 0))
+        if (calibrated && (!table.fast_blocks6 || table.fast_terms || calibrated->unpacked_bytes > 0))
             return program(calibrated, {}, Precision::fp32);
         calibrated.reset();
         TRY(const auto exact, lower_exact(true));
@@ -206,10 +207,12 @@ struct Compilation {
             return Precision::int16;
         return {};
     }
-    // Ways that may be within half precision's gate, the fastest first. Two terms have 16 bits, a half 11.
+    // Ways that may be within half precision's gate, the fastest first. Two terms have 16 bits, a half 11. Rows of
+    // floats are for what is near the gate, where the roundings of blocks of six count.
     std::vector<cpu::LowerOptions> halves(const LoweredNetwork& exact) const {
         if (!table.fast_terms) return {{Element::f16, nullptr, &exact, options.pool}};
-        return {{Element::f16, nullptr, nullptr, options.pool, 2}, {Element::f32, nullptr, nullptr, options.pool, 2}};
+        return {{Element::f16, nullptr, nullptr, options.pool, 2, true},
+                {Element::f32, nullptr, nullptr, options.pool, 2}};
     }
     Result<std::shared_ptr<const LoweredNetwork>> lower(const cpu::LowerOptions& how) const {
         TRY(LoweredNetwork network, cpu::lower(graph, table, how));

@@ -19,6 +19,9 @@ namespace {
 // packed when their step runs, by all threads, and a quarter of the numbers is read.
 constexpr std::size_t kCachedWeights = std::size_t{32} << 20;
 
+// Terms of a layer's weights up to this stay in the second-level cache of processors with AMX while it runs.
+constexpr std::size_t kNearWeights = std::size_t{1} << 20;
+
 class Lowering {
 public:
     Lowering(const Graph& graph, const KernelTable& kernels, const LowerOptions& options)
@@ -62,7 +65,7 @@ public:
         for (const Step& step : network_.steps)
             network_.weight_bytes += step.weights.bytes;
         if (network_.block != 4)
-            network_.rows_per_task = 18;  // of whole blocks; weights of more than a cache's still come once a task
+            network_.rows_per_task = network_.terms > 0 ? 42 : 18;  // of whole blocks; weights come once a task
         else if (network_.weight_bytes > kCachedWeights)
             network_.rows_per_task = 48;
         else if (network_.terms > 0)
@@ -353,7 +356,7 @@ private:
         // Three terms take half as much again as floats.
         if (network_.terms == kMostTerms && all_bytes / kMostTerms * 2 > kCachedWeights) all_bytes = give_up_terms(bytes_of);
         const bool unpacked = network_.terms != kMostTerms && all_bytes > kCachedWeights;
-        if (options_.large_blocks && kernels_.fast_blocks6 && !unpacked && network_.terms == 0) take_large_blocks();
+        if (options_.large_blocks && kernels_.fast_blocks6 && !unpacked) take_large_blocks(bytes_of);
         for (const Packing& p : packing_) {
             Step& step = network_.steps[p.step];
             if (unpacked && step.kind == Kind::winograd && !step.integer) {
@@ -392,9 +395,14 @@ private:
     }
 
     // Not for gates: of noise SPAN makes whatever rounding was before many times larger, and gains little.
-    void take_large_blocks() {
-        for (const Packing& p : packing_)
-            if (network_.steps[p.step].epilogue.activation == Activation::gate) return;
+    template <class BytesOf>
+    void take_large_blocks(const BytesOf& bytes_of) {
+        if (network_.terms == 0 && options_.element != Element::f32) return;
+        for (const Packing& p : packing_) {
+            const Step& step = network_.steps[p.step];
+            if (step.epilogue.activation == Activation::gate) return;
+            if (step.terms > 0 && bytes_of(p) / positions_of(4) * positions_of(6) > kNearWeights) return;
+        }
         for (const Packing& p : packing_) {
             Step& step = network_.steps[p.step];
             if (step.kind == Kind::winograd && !step.integer) step.block = step.align = network_.block = 6;

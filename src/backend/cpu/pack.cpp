@@ -48,7 +48,8 @@ std::size_t packed_bytes(const Step& step, std::size_t in, std::size_t out, cons
                  kMaxGroup * static_cast<std::size_t>(kernels.lanes)) *
                 in * (step.integer ? sizeof(std::int16_t) : sizeof(float));
     if (step.terms > 0)
-        bytes = 36 * out * static_cast<std::size_t>(term_row(static_cast<int>(in), step.terms)) * sizeof(BFloat);
+        bytes = static_cast<std::size_t>(positions_of(step.block)) * out *
+                static_cast<std::size_t>(term_row(static_cast<int>(in), step.terms)) * sizeof(BFloat);
     return (bytes + 63) / 64 * 64;
 }
 
@@ -85,6 +86,7 @@ void pack_piece(const WinogradWeights& from, const KernelTable& kernels, std::si
     constexpr std::size_t kApart = kInputsOfPiece * kWidest + 16;
     alignas(64) float u[positions_of(kMostBlockRows) * kApart];
     const auto terms = static_cast<std::size_t>(from.terms);
+    const std::size_t beside = are_together(from.groups, from.terms) ? out_map.size() : width;
     for (std::size_t i = 0; i < count; ++i)
         transform_weights(source, in_map[begin + i], out_map.data() + group.channel, group.blocks, from.block, kernels,
                           u + i * width, kApart);
@@ -93,7 +95,7 @@ void pack_piece(const WinogradWeights& from, const KernelTable& kernels, std::si
         if (terms > 0)
             kernels.weights_to_terms(made, static_cast<std::ptrdiff_t>(width), static_cast<int>(begin),
                                      static_cast<int>(count), group.blocks, from.terms,
-                                     reinterpret_cast<BFloat*>(packed) + group.weights + p * in * width * terms);
+                                     reinterpret_cast<BFloat*>(packed) + group.weights + p * in * beside * terms);
         else
             std::memcpy(reinterpret_cast<float*>(packed) + group.weights + (p * in + begin) * width, made,
                         count * width * sizeof(float));

@@ -9,8 +9,9 @@
 namespace enlarge::cpu {
 namespace {
 
-// Winograd blocks of a task for each thread, at least: two rounds of the products' registers.
-constexpr int kBlocksPerThread = 28;
+// Winograd blocks of a task for each thread, at least: two rounds of the products' registers. Of terms the weights of
+// blocks of six are half of what is read.
+constexpr int kBlocksPerThread = 28, kTermBlocksPerThread = 256;
 
 int floor_div(int a, int b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 
@@ -41,7 +42,8 @@ void Schedule::plan(const LoweredNetwork& network, Size in, const Rect& core, in
     core_ = core;
     // Each thread reads all weights of a step for its part of a task: with too few blocks it would only read weights.
     const int across = (core.width + network.block - 1) / network.block;
-    const int rows = (kBlocksPerThread * threads + across - 1) / across * network.block;
+    const int least = network.terms > 0 && network.block == 6 ? kTermBlocksPerThread : kBlocksPerThread;
+    const int rows = (least * threads + across - 1) / across * network.block;
     rows_per_task_ = std::max(network.rows_per_task, rows);
     find_needs(network);
     simulate(network);

@@ -11,12 +11,12 @@ namespace enlarge::cpu {
 namespace {
 
 // V and M of one thread: with the weights of a few positions they share a second-level cache of 512 KiB. Processors
-// with AMX have 2 MiB.
+// with AMX have 2 MiB, where all weights of most layers have place beside them.
 constexpr int kScratchBytes = 320 << 10;
-constexpr int kTermScratchBytes = 1024 << 10;
+constexpr int kTermScratchBytes = 640 << 10;
 
 struct ScratchSizes {
-    std::size_t v = 0, m = 0, end = 0, line = 0;
+    std::size_t products = 0, end = 0, line = 0;
 };
 
 ScratchSizes scratch_sizes(const LoweredNetwork& network, const KernelTable& kernels) {
@@ -32,9 +32,7 @@ ScratchSizes scratch_sizes(const LoweredNetwork& network, const KernelTable& ker
         }
         const int in = network.tensors[static_cast<std::size_t>(step.inputs[0].tensor)].channels();
         const BlockSizes here = block_sizes(in, step.groups, step.integer ? 2 : 4, step.terms, step.block, kernels);
-        const auto positions = static_cast<std::size_t>(positions_of(step.block));
-        sizes.v = std::max(sizes.v, positions * here.v_position);
-        sizes.m = std::max(sizes.m, positions * here.m_position);
+        sizes.products = std::max(sizes.products, here.bytes);
         if (step.output < 0)
             sizes.end = std::max(sizes.end, static_cast<std::size_t>(here.blocks * step.block * step.block) *
                                                 static_cast<std::size_t>(step.out_channels) * 4);
@@ -62,43 +60,53 @@ WinogradWeights weights_of(const Step& step) {
 
 BlockSizes block_sizes(int channels, const std::vector<Group>& groups, int value_bytes, int terms, int block,
                        const KernelTable& kernels) {
-    int widest = 0;
-    for (const Group& group : groups) widest = std::max(widest, group.blocks * kernels.lanes);
     BlockSizes sizes;
+    sizes.all = {0, groups.back().channel / kernels.lanes + groups.back().blocks, groups.front().weights};
+    sizes.together = are_together(groups, terms);
+    int widest = 0;
+    for (const Group& group : sizes.in_turn(groups)) widest = std::max(widest, group.blocks * kernels.lanes);
     sizes.v_row = terms > 0 ? term_row(channels, terms) : channels;
-    const int v_bytes = static_cast<int>(sizes.v_row) * (terms > 0 ? static_cast<int>(sizeof(BFloat)) : value_bytes);
-    const int m_bytes = widest * 4, multiple = terms > 0 ? 2 * kTermRows : kernels.tile_multiple;
-    const int fit = (terms > 0 ? kTermScratchBytes : kScratchBytes) / (positions_of(block) * (v_bytes + m_bytes)) / multiple *
-                    multiple;
+    int v_bytes = static_cast<int>(sizes.v_row) * (terms > 0 ? static_cast<int>(sizeof(BFloat)) : value_bytes);
+    int m_bytes = widest * 4;
+    if (sizes.together) v_bytes = m_bytes = std::max(v_bytes, m_bytes);
+    const int positions = positions_of(block), multiple = terms > 0 ? 2 * kTermRows : kernels.tile_multiple;
+    const int block_bytes = sizes.together ? (positions + 1) * v_bytes : positions * (v_bytes + m_bytes);
+    const int fit = (terms > 0 ? kTermScratchBytes : kScratchBytes) / block_bytes / multiple * multiple;
     sizes.blocks = std::clamp(fit, multiple, kMostBlocks);
     sizes.v_position = position_stride(static_cast<std::size_t>(sizes.blocks * v_bytes));
     sizes.m_position = position_stride(static_cast<std::size_t>(sizes.blocks * m_bytes));
+    const auto count = static_cast<std::size_t>(positions);
+    sizes.v = sizes.together ? sizes.v_position : 0;
+    sizes.m = sizes.together ? 0 : count * sizes.v_position;
+    sizes.bytes = sizes.v + count * sizes.v_position + (sizes.together ? 0 : count * sizes.m_position);
     return sizes;
 }
 
-TermProduct winograd_product(int channels, int terms, const BFloat* v, std::ptrdiff_t v_position, int blocks,
+TermProduct winograd_product(int channels, int terms, int block, const BFloat* v, std::ptrdiff_t v_position, int blocks,
                              const BFloat* w, int group, float* m, std::ptrdiff_t m_position,
                              const KernelTable& kernels) {
     TermProduct p;
+    p.group = group <= kMaxGroup ? group : 2;
+    p.groups = group / p.group;
     p.a = v;
     p.a_stride = term_row(channels, terms);
     p.a_position = v_position;
     p.w = w;
-    p.w_position = p.a_stride * group * kernels.lanes;
+    p.w_group = p.a_stride * p.group * kernels.lanes;
+    p.w_position = p.groups * p.w_group;
     p.m = m;
     p.m_stride = std::ptrdiff_t{group} * kernels.lanes;
     p.m_position = m_position;
-    p.positions = 36;
+    p.positions = positions_of(block);
     p.rows = blocks;
     p.channels = round_up(channels, kTermBlock);
     p.terms = terms;
-    p.group = group;
     return p;
 }
 
 std::size_t scratch_bytes(const LoweredNetwork& network, const KernelTable& kernels) {
     const ScratchSizes sizes = scratch_sizes(network, kernels);
-    return sizes.v + sizes.m + sizes.end + sizes.line;
+    return sizes.products + sizes.end + sizes.line;
 }
 
 std::size_t shared_scratch_bytes(const LoweredNetwork& network) { return 2 * network.unpacked_bytes; }
@@ -111,8 +119,7 @@ Runner::Runner(std::shared_ptr<const LoweredNetwork> network, const KernelTable&
       scratch_(static_cast<std::size_t>(work_queue_.parts())) {
     const ScratchSizes sizes = scratch_sizes(*network_, kernels_);
     for (Scratch& scratch : scratch_) {
-        scratch.v = Block(sizes.v);
-        scratch.m = Block(sizes.m);
+        scratch.products = Block(sizes.products);
         scratch.end = Block(sizes.end);
         scratch.line = Block(sizes.line);
     }

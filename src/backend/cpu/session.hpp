@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "backend/cpu/work_queue.hpp"
@@ -21,23 +22,31 @@ struct ThreadTimes {
 // Winograd blocks that a thread computes together, at most.
 inline constexpr int kMostBlocks = 96;
 
-// How V and M of a Winograd convolution lie in a thread's memory.
+// How V and M of a Winograd convolution lie in a thread's memory. Where outputs are made together (are_together), a
+// position of M lies where V of the position before was, which is no longer needed.
 struct BlockSizes {
     int blocks = 0;                              // computed together
     std::ptrdiff_t v_row = 0;                    // numbers of V from block to block: channels, or their terms
     std::size_t v_position = 0, m_position = 0;  // bytes from one position to the next
+    std::size_t v = 0, m = 0, bytes = 0;         // where they begin, and how much memory that is
+    Group all;                                   // of all outputs together
+    bool together = false;
+    // Whose products are made one after another.
+    [[nodiscard]] std::span<const Group> in_turn(const std::vector<Group>& groups) const {
+        return together ? std::span(&all, 1) : std::span(groups);
+    }
 };
 // Values of 2 or 4 bytes, or terms of 2; blocks of 4 or 6 pixels, down and across.
 BlockSizes block_sizes(int channels, const std::vector<Group>& groups, int value_bytes, int terms, int block,
                        const KernelTable& kernels);
-// The products of all positions of such a convolution for one group.
-TermProduct winograd_product(int channels, int terms, const BFloat* v, std::ptrdiff_t v_position, int blocks,
+// The products of all positions of such a convolution for a group, or for all outputs together.
+TermProduct winograd_product(int channels, int terms, int block, const BFloat* v, std::ptrdiff_t v_position, int blocks,
                              const BFloat* w, int group, float* m, std::ptrdiff_t m_position,
                              const KernelTable& kernels);
 
 // What one thread needs besides rows.
 struct Scratch {
-    Block v, m, end, line;
+    Block products, end, line;
     float unit[kMostBlocks];  // of the blocks in v, when they are integers
     ThreadTimes times;
     TransformAbsMax transform_abs_max;

@@ -80,11 +80,19 @@ inline std::vector<Group> make_groups(int channels, int lanes, std::size_t weigh
 // Positions of Winograd blocks of so many pixels down and across.
 inline constexpr int positions_of(int block) { return (block + 2) * (block + 2); }
 
+// Whether a Winograd convolution multiplies position by position for all groups of outputs, not group by group: of
+// terms, where groups are alike. Weights are packed in that order.
+inline bool are_together(const std::vector<Group>& groups, int terms) {
+    return terms > 0 && groups.front().blocks == groups.back().blocks;
+}
+
 // Of a Winograd convolution, with so many inputs and terms of its weights; 0: floats.
 inline std::vector<Group> winograd_groups(int channels, int lanes, std::size_t in, int terms, int block) {
-    return make_groups(channels, lanes,
-                       static_cast<std::size_t>(positions_of(block)) *
-                           (terms > 0 ? static_cast<std::size_t>(term_row(static_cast<int>(in), terms)) : in));
+    const std::size_t row = terms > 0 ? static_cast<std::size_t>(term_row(static_cast<int>(in), terms)) : in;
+    std::vector<Group> groups = make_groups(channels, lanes, row);
+    if (!are_together(groups, terms))
+        for (Group& group : groups) group.weights *= static_cast<std::size_t>(positions_of(block));
+    return groups;
 }
 
 // Packed weights of a step: a part of one block of all steps.
@@ -109,7 +117,7 @@ struct Step {
     int out_channels = 0;       // padded
     bool integer = false;       // int16 products: V times v_scale[p * in channels + c], sums times scale
     int terms = 0;              // Winograd products of so many bfloat16 terms, or 0: of floats
-    int block = 4;              // pixels of a Winograd block, down and across: 4, or 6 (in floats alone)
+    int block = 4;              // pixels of a Winograd block, down and across: 4 or 6
     std::vector<Group> groups;
     Packed weights;             // fp16 programs share those of fp32
     // Winograd weights that are packed each time the step runs, where `weights` is empty: as they are in the graph, and
@@ -168,8 +176,8 @@ struct LowerOptions {
     ThreadPool* pool = nullptr;
     // Winograd products in floats as those of so many bfloat16 terms (KernelTable::fast_terms), where fits_terms.
     int terms = 0;
-    // In floats blocks of F(6x6,3x3), where KernelTable::fast_blocks6 and weights that stay packed make them faster.
-    // Calibration needs those of F(4x4,3x3).
+    // Blocks of F(6x6,3x3), in floats on rows of floats and in terms, where KernelTable::fast_blocks6 and weights that
+    // stay packed and near make them faster. Calibration of int16 needs those of F(4x4,3x3).
     bool large_blocks = false;
 };
 

@@ -59,6 +59,7 @@ std::vector<Case> networks() {
     cases.push_back({"compact 20 x1", test::compact_graph(4, {.features = 20, .convs = 2, .scale = 1})});
     cases.push_back({"grey compact 6 x4", test::compact_graph(5, {.features = 6, .convs = 1, .scale = 4, .channels = 1})});
     cases.push_back({"compact 128 x2", test::compact_graph(6, {.features = 128, .convs = 1, .scale = 2})});
+    cases.push_back({"compact 80 x1", test::compact_graph(14, {.features = 80, .convs = 1, .scale = 1})});
     cases.push_back({"rrdb 64 x4", test::rrdb_graph(7, {.features = 64, .growth = 32})});
     cases.push_back({"rrdb 48 x2 from x4", test::rrdb_graph(8, {.features = 48, .growth = 16, .unshuffle = 2})});
     cases.push_back({"rrdb 12 x1", test::rrdb_graph(9, {.features = 12, .growth = 6, .unshuffle = 4})});
@@ -331,7 +332,8 @@ TEST(cpu, rows_of_halves_take_the_place_of_int16_where_there_are_terms) {
         ::setenv("ENLARGE_ISA", before.c_str(), 1);
 }
 
-// In floats as they are, and not where weights are packed while the network runs, nor where rounding matters more.
+// In floats on rows of floats and in terms; not where weights are packed while the network runs, nor where rounding
+// matters more.
 TEST(cpu, blocks_of_six_pixels_are_taken_where_they_are_faster) {
     const Graph graph = test::compact_graph(44, {.features = 24, .convs = 2, .scale = 2});
     const Graph large = test::compact_graph(14, {.features = 128, .convs = 16, .scale = 1});
@@ -339,7 +341,7 @@ TEST(cpu, blocks_of_six_pixels_are_taken_where_they_are_faster) {
     const std::string before = set_before ? set_before : "";
     for (const Isa isa : supported_isas()) {
         ::setenv("ENLARGE_ISA", std::string(isa_name(isa)).c_str(), 1);
-        const bool six = kernels(isa).fast_blocks6 && !kernels(isa).fast_terms;
+        const bool six = kernels(isa).fast_blocks6;
         const ProgramInfo info = exact_program(graph)->info();
         EXPECT_EQ(info.alignment, six ? 6 : 4) << isa_name(isa);
         EXPECT_EQ(info.description.find("F(6x6,3x3)") != std::string::npos, six) << info.description;
@@ -348,7 +350,9 @@ TEST(cpu, blocks_of_six_pixels_are_taken_where_they_are_faster) {
         for (const Precision precision : {Precision::fp16, Precision::int16}) {
             CompileOptions options;
             options.precision = precision;
-            EXPECT_EQ(test::must(cpu_backend().compile(graph, options))->info().alignment, 4) << isa_name(isa);
+            EXPECT_EQ(test::must(cpu_backend().compile(graph, options))->info().alignment,
+                      kernels(isa).fast_terms ? 6 : 4)
+                << isa_name(isa);
         }
     }
     ::setenv("ENLARGE_ISA", before.c_str(), 1);  // empty is as if it were not there

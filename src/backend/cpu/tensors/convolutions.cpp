@@ -9,6 +9,7 @@
 namespace enlarge::cpu::tensors {
 namespace {
 
+constexpr int kBlock = 4;  // pixels of a Winograd block, down and across
 constexpr int kRun = 96;  // pixels of a row that a thread takes: a multiple of what kernels hold beside each other
 
 int residual_count(const Convolution& c) { return c.epilogue.activation == Activation::gate ? 1 : c.epilogue.residuals; }
@@ -44,8 +45,8 @@ std::int64_t scratch_floats(const Convolution& c, int channels, const KernelTabl
         case Convolution::Kind::direct: return term_floats(c, channels, kRun, kernels);
         case Convolution::Kind::parts: return parts_floats(c, channels, kernels);
         case Convolution::Kind::winograd: {
-            const BlockSizes sizes = block_sizes(channels, c.groups, sizeof(float), c.terms, 4, kernels);
-            return 36 * static_cast<std::int64_t>((sizes.v_position + sizes.m_position) / sizeof(float));
+            const BlockSizes sizes = block_sizes(channels, c.groups, sizeof(float), c.terms, kBlock, kernels);
+            return static_cast<std::int64_t>(sizes.bytes / sizeof(float));
         }
         case Convolution::Kind::depthwise:
         case Convolution::Kind::grouped: break;
@@ -154,15 +155,16 @@ void Compute::map_blocks(const Convolution& c, int x, int y, int n) const {
 void Compute::winograd(const Convolution& c) const {
     const float* const zeros = zero_row();
     const int lanes = kernels().lanes, channels = a().padded();
-    const BlockSizes sizes = block_sizes(channels, c.groups, sizeof(float), c.terms, 4, kernels());
+    const BlockSizes sizes = block_sizes(channels, c.groups, sizeof(float), c.terms, kBlock, kernels());
     const int most = sizes.blocks;
     const auto v_stride = static_cast<std::ptrdiff_t>(sizes.v_position / sizeof(float));  // terms are two to a float
     const auto m_stride = static_cast<std::ptrdiff_t>(sizes.m_position / sizeof(float));
     const std::int64_t floats = scratch_floats(c, channels, kernels());
     const int across = (out.width() + 3) / 4, down = (out.height() + 3) / 4, all = across * down;
     parallel((all + most - 1) / most, [&](std::int64_t batch, Scratch& scratch) {
-        float* const v = scratch.floats(floats);
-        float* const m = v + 36 * v_stride;
+        float* const memory = scratch.floats(floats);
+        float* const v = memory + sizes.v / sizeof(float);
+        float* const m = memory + sizes.m / sizeof(float);
         const int first = static_cast<int>(batch) * most, count = std::min(most, all - first);
         // Blocks of the batch as runs beside each other: body(x, y, number of blocks, index of the first).
         const auto for_runs = [&](const auto& body) {
@@ -186,11 +188,11 @@ void Compute::winograd(const Convolution& c) const {
             else
                 kernels().winograd_input_f32(window, n, channels, v + index * sizes.v_row, v_stride);
         });
-        for (const Group& group : c.groups) {
+        for (const Group& group : sizes.in_turn(c.groups)) {
             const int width = group.blocks * lanes;
             if (c.terms > 0) {
                 kernels().product_terms(winograd_product(
-                    channels, c.terms, reinterpret_cast<const BFloat*>(v), 2 * v_stride, count,
+                    channels, c.terms, kBlock, reinterpret_cast<const BFloat*>(v), 2 * v_stride, count,
                     c.weights.as<const BFloat>() + group.weights, group.blocks, m, m_stride, kernels()));
             } else {
                 const float* const weights = c.weights.as<const float>() + group.weights;
