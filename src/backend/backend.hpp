@@ -43,7 +43,7 @@ struct ProgramInfo {
     int halo = 0;
     int alignment = 1;         // a tile's origin in the picture must be a multiple of this for bit-identical results
     Precision precision = Precision::fp32;  // the path taken
-    std::string description;   // for people: "cpu avx2, fp32 Winograd F(4x4,3x3)"
+    std::string description;   // for people: "cpu avx2, fp32 Winograd F(6x6,3x3)"
     double calibration_psnr = 0;            // dB to fp32, measured when precision was chosen; 0 if not measured
     bool plain_loops = false;  // computed as the reference backend does, node by node
 };

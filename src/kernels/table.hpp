@@ -147,7 +147,7 @@ struct KernelTable {
     int lanes = 8;        // channels in a channel block
     int tile_multiple = 6;  // gemm_* are fastest when the number of tiles is a multiple of this
     bool fast_i16 = false;  // integer products are faster than float ones
-    bool fast_blocks6 = false;  // in floats F(6x6,3x3) is faster than F(4x4,3x3)
+    bool fast_blocks6 = false;  // F(6x6,3x3) is faster than F(4x4,3x3), but in integers
     // Products of three bfloat16 terms are; without it, kernels of terms are the plain loops', of 8 lanes.
     bool fast_terms = false;
 
