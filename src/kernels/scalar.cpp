@@ -53,23 +53,30 @@ void transform_block(const Window<In>& in, std::ptrdiff_t at, float (&v)[36]) {
     for (int i = 0; i < 6; ++i) transform_input(t[i], v + i * 6);
 }
 
-void transform_weights(const double* g, double* o) {
-    for (int i = 0; i < 6; ++i) o[i] = kWinogradG[i][0] * g[0] + kWinogradG[i][1] * g[1] + kWinogradG[i][2] * g[2];
-}
-
-void winograd_weights(const float* const* taps, int group, float* u, std::ptrdiff_t pos_stride) {
+template <int kSide>
+void winograd_weights(const double (&by)[kSide][3], const float* const* taps, int group, float* u,
+                      std::ptrdiff_t pos_stride) {
+    const auto transform = [&](const double (&g)[3], double (&o)[kSide]) {
+        for (int i = 0; i < kSide; ++i) o[i] = by[i][0] * g[0] + by[i][1] * g[1] + by[i][2] * g[2];
+    };
     for (int n = 0; n < group * kLanes; ++n) {
-        double t[6][3], o[6];
+        double t[kSide][3], o[kSide];
         for (int c = 0; c < 3; ++c) {
-            const double column[3] = {taps[n][c], taps[n][3 + c], taps[n][6 + c]};
-            transform_weights(column, o);
-            for (int i = 0; i < 6; ++i) t[i][c] = o[i];
+            transform({taps[n][c], taps[n][3 + c], taps[n][6 + c]}, o);
+            for (int i = 0; i < kSide; ++i) t[i][c] = o[i];
         }
-        for (int i = 0; i < 6; ++i) {
-            transform_weights(t[i], o);
-            for (int j = 0; j < 6; ++j) u[(i * 6 + j) * pos_stride + n] = static_cast<float>(o[j]);
+        for (int i = 0; i < kSide; ++i) {
+            transform(t[i], o);
+            for (int j = 0; j < kSide; ++j) u[(i * kSide + j) * pos_stride + n] = static_cast<float>(o[j]);
         }
     }
+}
+
+void winograd_weights_f32(const float* const* taps, int group, float* u, std::ptrdiff_t pos_stride) {
+    winograd_weights(kWinogradG, taps, group, u, pos_stride);
+}
+void winograd6_weights_f32(const float* const* taps, int group, float* u, std::ptrdiff_t pos_stride) {
+    winograd_weights(kWinograd6G, taps, group, u, pos_stride);
 }
 
 void transform_input6(const float* d, float* o) {
@@ -96,25 +103,6 @@ void transform_block(const Window<In>& in, std::ptrdiff_t at, float (&v)[64]) {
         for (int i = 0; i < 8; ++i) t[i][j] = o[i];
     }
     for (int i = 0; i < 8; ++i) transform_input6(t[i], v + i * 8);
-}
-
-void transform_weights6(const double* g, double* o) {
-    for (int i = 0; i < 8; ++i) o[i] = kWinograd6G[i][0] * g[0] + kWinograd6G[i][1] * g[1] + kWinograd6G[i][2] * g[2];
-}
-
-void winograd6_weights_f32(const float* const* taps, int group, float* u, std::ptrdiff_t pos_stride) {
-    for (int n = 0; n < group * kLanes; ++n) {
-        double t[8][3], o[8];
-        for (int c = 0; c < 3; ++c) {
-            const double column[3] = {taps[n][c], taps[n][3 + c], taps[n][6 + c]};
-            transform_weights6(column, o);
-            for (int i = 0; i < 8; ++i) t[i][c] = o[i];
-        }
-        for (int i = 0; i < 8; ++i) {
-            transform_weights6(t[i], o);
-            for (int j = 0; j < 8; ++j) u[(i * 8 + j) * pos_stride + n] = static_cast<float>(o[j]);
-        }
-    }
 }
 
 template <int kPositions, class In>
@@ -517,7 +505,7 @@ void fill_scalar(KernelTable& t) {
     t.to_terms_f32 = to_terms_f32;
     t.product_terms = product_terms;
     t.weights_to_terms = weights_to_terms;
-    t.winograd_weights_f32 = winograd_weights;
+    t.winograd_weights_f32 = winograd_weights_f32;
     t.gemm_f32 = gemm_f32;
     t.product_f32 = product_f32;
     t.gemm_i16 = gemm_i16;

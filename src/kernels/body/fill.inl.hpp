@@ -9,9 +9,9 @@ void fill_bodies(KernelTable& t) {
     t.winograd_input_f32 = winograd_input<float>;
     t.winograd_input_f16 = winograd_input<Half>;
     t.winograd_input_f16_i16 = winograd_input_ints;
-    t.winograd_weights_f32 = winograd_weights;
+    t.winograd_weights_f32 = winograd_weights<6>;
     t.winograd6_input_f32 = winograd6_input;
-    t.winograd6_weights_f32 = winograd6_weights;
+    t.winograd6_weights_f32 = winograd_weights<8>;
     t.winograd6_output_f32 = winograd6_output<float>;
     t.winograd6_output_f16 = winograd6_output<Half>;
     t.gemm_f32 = gemm;

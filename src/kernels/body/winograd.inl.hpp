@@ -110,32 +110,48 @@ ENLARGE_FORCE_INLINE void transform_weights(const vd (&g)[3], vd (&o)[6]) {
     o[5] = g[2];
 }
 
+// Of F(6x6,3x3).
+ENLARGE_FORCE_INLINE void transform_weights(const vd (&g)[3], vd (&o)[8]) {
+    const vd a = (g[0] + g[2]) * (-2.0 / 9), b = g[1] * (2.0 / 9);
+    const vd c = g[0] * (1.0 / 90) + g[2] * (2.0 / 45), d = g[1] * (1.0 / 45);
+    const vd e = g[0] * (32.0 / 45) + g[2] * (8.0 / 45), f = g[1] * (16.0 / 45);
+    o[0] = g[0];
+    o[1] = a - b;
+    o[2] = a + b;
+    o[3] = c + d;
+    o[4] = c - d;
+    o[5] = e + f;
+    o[6] = e - f;
+    o[7] = g[2];
+}
+
 // A vector of outputs at a time, by way of memory of its own: half vectors and single numbers that were just written
 // are slow to read as whole ones.
+template <int kSide>
 void winograd_weights(const float* const* taps, int group, float* u, std::ptrdiff_t pos_stride) {
     for (int first = 0; first < group * kLanes; first += kWidth) {
-        alignas(64) float g[9][kWidth], out[36][kWidth];
+        alignas(64) float g[9][kWidth], out[kSide * kSide][kWidth];
         for (int n = 0; n < kWidth; ++n)
             for (int k = 0; k < 9; ++k) g[k][n] = taps[first + n][k];
         for (int half = 0; half < kWidth; half += kDoubles) {
-            vd t[6][3];
+            vd t[kSide][3];
             ENLARGE_UNROLL for (int c = 0; c < 3; ++c) {
-                vd column[3], o[6];
+                vd column[3], o[kSide];
                 ENLARGE_UNROLL for (int r = 0; r < 3; ++r)
                     column[r] = __builtin_convertvector(*reinterpret_cast<const vf_half*>(g[3 * r + c] + half), vd);
                 transform_weights(column, o);
-                ENLARGE_UNROLL for (int i = 0; i < 6; ++i) t[i][c] = o[i];
+                ENLARGE_UNROLL for (int i = 0; i < kSide; ++i) t[i][c] = o[i];
             }
-            ENLARGE_UNROLL for (int i = 0; i < 6; ++i) {
-                vd o[6];
+            ENLARGE_UNROLL for (int i = 0; i < kSide; ++i) {
+                vd o[kSide];
                 transform_weights(t[i], o);
-                ENLARGE_UNROLL for (int j = 0; j < 6; ++j) {
+                ENLARGE_UNROLL for (int j = 0; j < kSide; ++j) {
                     const vf_half rounded = __builtin_convertvector(o[j], vf_half);
-                    __builtin_memcpy(out[i * 6 + j] + half, &rounded, sizeof rounded);
+                    __builtin_memcpy(out[i * kSide + j] + half, &rounded, sizeof rounded);
                 }
             }
         }
-        for (int p = 0; p < 36; ++p) store(u + p * pos_stride + first, load(out[p]));
+        for (int p = 0; p < kSide * kSide; ++p) store(u + p * pos_stride + first, load(out[p]));
     }
 }
 

@@ -52,47 +52,6 @@ void winograd6_input(const Window<float>& in, int blocks, int channels, float* v
         }
 }
 
-ENLARGE_FORCE_INLINE void transform_weights6(const vd (&g)[3], vd (&o)[8]) {
-    const vd a = (g[0] + g[2]) * (-2.0 / 9), b = g[1] * (2.0 / 9);
-    const vd c = g[0] * (1.0 / 90) + g[2] * (2.0 / 45), d = g[1] * (1.0 / 45);
-    const vd e = g[0] * (32.0 / 45) + g[2] * (8.0 / 45), f = g[1] * (16.0 / 45);
-    o[0] = g[0];
-    o[1] = a - b;
-    o[2] = a + b;
-    o[3] = c + d;
-    o[4] = c - d;
-    o[5] = e + f;
-    o[6] = e - f;
-    o[7] = g[2];
-}
-
-void winograd6_weights(const float* const* taps, int group, float* u, std::ptrdiff_t pos_stride) {
-    for (int first = 0; first < group * kLanes; first += kWidth) {
-        alignas(64) float g[9][kWidth], out[64][kWidth];
-        for (int n = 0; n < kWidth; ++n)
-            for (int k = 0; k < 9; ++k) g[k][n] = taps[first + n][k];
-        for (int half = 0; half < kWidth; half += kDoubles) {
-            vd t[8][3];
-            ENLARGE_UNROLL for (int c = 0; c < 3; ++c) {
-                vd column[3], o[8];
-                ENLARGE_UNROLL for (int r = 0; r < 3; ++r)
-                    column[r] = __builtin_convertvector(*reinterpret_cast<const vf_half*>(g[3 * r + c] + half), vd);
-                transform_weights6(column, o);
-                ENLARGE_UNROLL for (int i = 0; i < 8; ++i) t[i][c] = o[i];
-            }
-            ENLARGE_UNROLL for (int i = 0; i < 8; ++i) {
-                vd o[8];
-                transform_weights6(t[i], o);
-                ENLARGE_UNROLL for (int j = 0; j < 8; ++j) {
-                    const vf_half rounded = __builtin_convertvector(o[j], vf_half);
-                    __builtin_memcpy(out[i * 8 + j] + half, &rounded, sizeof rounded);
-                }
-            }
-        }
-        for (int p = 0; p < 64; ++p) store(u + p * pos_stride + first, load(out[p]));
-    }
-}
-
 template <int kKind, class Out>
 void winograd6_output_kind(const float* m, std::ptrdiff_t pos_stride, int blocks, int group, const Epilogue& e,
                            const Target<Out>& to) {

@@ -196,7 +196,7 @@ void Compute::winograd(const Convolution& c) const {
                     c.weights.as<const BFloat>() + group.weights, group.blocks, m, m_stride, kernels()));
             } else {
                 const float* const weights = c.weights.as<const float>() + group.weights;
-                for (std::ptrdiff_t p = 0; p < 36; ++p)
+                for (std::ptrdiff_t p = 0; p < positions_of(kBlock); ++p)
                     kernels().gemm_f32(v + p * v_stride, count, channels, weights + p * channels * width, group.blocks,
                                        m + p * m_stride);
             }
