@@ -47,6 +47,18 @@ inline std::vector<char> read_golden(const std::string& file) {
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
+// Those of this computer, best first.
+inline std::vector<const Backend*> usable_backends() {
+    std::vector<const Backend*> found;
+    for (const Backend* backend : backends()) {
+        // Software drivers take minutes: tests/vulkan has small cases, `scripts/test --long` runs these.
+        if (backend->name() == "vulkan" && !std::getenv("ENLARGE_TEST_VULKAN")) continue;
+        for (const DeviceInfo& device : backend->probe())
+            if (device.usable && (found.empty() || found.back() != backend)) found.push_back(backend);
+    }
+    return found;
+}
+
 // Runs `network` on the case's picture with every usable backend in fp32. The float result must be within 1e-4 of what
 // PyTorch computed in double precision, and no 8-bit sample may be off by more than 1.
 // Whether a backend can take the picture as it is.
@@ -73,12 +85,7 @@ inline void expect_golden(const Network& network, const GoldenCase& golden, cons
     const Rect all{0, 0, size.width, size.height};
     ThreadPool pool(2);
     int backends_run = 0;
-    for (const Backend* backend : backends()) {
-        // Software drivers take minutes: tests/vulkan has small cases, `scripts/test --long` runs these.
-        if (backend->name() == "vulkan" && !std::getenv("ENLARGE_TEST_VULKAN")) continue;
-        bool usable = false;
-        for (const DeviceInfo& device : backend->probe()) usable = usable || device.usable;
-        if (!usable) continue;
+    for (const Backend* backend : usable_backends()) {
         SCOPED_TRACE("backend " + std::string(backend->name()));
         CompileOptions options;
         options.pool = &pool;
