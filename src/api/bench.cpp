@@ -131,7 +131,7 @@ Result<void> measure_gpu(const Graph& graph, const Program& program, Session& se
         TRY(const double whole, once());
         (void)whole;
         for (const StageTime& stage : session.stage_times())
-            if (std::string_view(stage.name) == "network") times.push_back(stage.milliseconds);
+            if (stage.name == "network") times.push_back(stage.milliseconds);
     }
     session.time_stages(false);
     ENSURE(!times.empty());

@@ -75,7 +75,7 @@ struct TileReport {
 
 // Time in one kind of work during the runs since time_stages(true), as a mean over threads.
 struct StageTime {
-    const char* name;
+    std::string name;
     double milliseconds;
 };
 

@@ -37,7 +37,7 @@ inline constexpr unsigned kCuEventDisableTiming = 2;
 inline constexpr int kCuCaptureThreadLocal = 1;
 
 // cuTensorMapEncodeTiled
-inline constexpr int kCuTensorUint8 = 0, kCuTensorFloat16 = 6;
+inline constexpr int kCuTensorUint64 = 4;
 
 // X(name, exported symbol, parameters)
 #define ENLARGE_CUDA_DRIVER(X)                                                                                        \

@@ -37,6 +37,7 @@
     X(tensor_pair, PairNumbers, 256)          \
     X(tensor_move, MoveNumbers, 256)          \
     X(tensor_conv, ConvTensor, 256)           \
+    X(tensor_conv_float, ConvTensor, 256)     \
     X(tensor_dynamic_conv, DynamicConv, 256)  \
     X(tensor_product, MatrixProduct, 256)     \
     X(tensor_lines, Lines, 256)               \
@@ -48,6 +49,9 @@
     X(tensor_sample, SampleTensor, 256)       \
     X(tensor_edge, EdgeTensor, 256)           \
     X(tensor_attend, Attend, 256)             \
+    X(tensor_attend16, Attend, 256)           \
+    X(tensor_attend32, Attend, 256)           \
+    X(tensor_attend64, Attend, 256)           \
     X(tensor_channel_scores, ChannelScores, 256)\
     X(tensor_channel_mix, ChannelMix, 256)    \
     X(ceiling_f32acc, CeilingWork, 256)       \

@@ -63,7 +63,14 @@ Shape shape_hopper(Params& p, int slices, Size size, int multiprocessors) {
     const int blocks = std::min(p.total, multiprocessors);
     p.units = (p.total + blocks - 1) / blocks;
     return {(p.total + p.units - 1) / p.units, 384,
-            ring * slices * (kHopperStrip + 2) * 16 + 2 * slices * kHopperStrip * 16 + 2 * ring * 8};
+            ring * slices * kHopperSliceBytes + 2 * slices * kHopperStrip * 16 + 2 * ring * 8};
+}
+
+// Convolutions in float.
+inline Shape shape_float(std::int64_t out_plane, int out_channels, int multiprocessors) {
+    const std::int64_t tiles = (out_plane + kFloatPixels - 1) / kFloatPixels * ((out_channels + kFloatChannels - 1) / kFloatChannels);
+    const std::int64_t blocks = std::min<std::int64_t>(tiles, std::int64_t{8} * multiprocessors);
+    return {static_cast<int>(blocks), 256, 2 * kFloatDeep * (kFloatChannels + 4 + kFloatPixels) * 4};
 }
 
 // Kernels that step through any number of items.

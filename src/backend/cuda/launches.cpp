@@ -12,20 +12,19 @@ namespace {
 // `slices` of 16 bytes per pixel.
 template <class Parameters>
 Result<Launch> hopper_launch(const Device& device, const std::string& kernel, Parameters& p, int slices, std::uint64_t in, std::uint64_t out, Size size) {
-    const bool half = slices == 8;
     const auto w = static_cast<std::uint64_t>(size.width), h = static_cast<std::uint64_t>(size.height);
-    const std::uint32_t inner = half ? 8 : 16;
-    const std::uint64_t dims[4] = {inner, w, h, static_cast<std::uint64_t>(slices)};
-    const std::uint64_t strides[3] = {16, 16 * w, 16 * w * h};
-    const std::uint32_t ones[4] = {1, 1, 1, 1};
-    const auto encode = [&](std::uint64_t* map, std::uint64_t at, int pixels_wide) {
-        const std::uint32_t box[4] = {inner, static_cast<std::uint32_t>(pixels_wide), 1, static_cast<std::uint32_t>(slices)};
-        return device.driver->check(device.driver->tensor_map_tiled(map, half ? kCuTensorFloat16 : kCuTensorUint8, 4, reinterpret_cast<void*>(at),
-                                                      dims, strides, box, ones, 0, 0, 0, 0),
-                             "describing a tensor to the copy engine");
+    const std::uint64_t dims[3] = {2 * w, h, static_cast<std::uint64_t>(slices)};
+    const std::uint64_t strides[2] = {16 * w, 16 * w * h};
+    const std::uint32_t ones[3] = {1, 1, 1};
+    const auto encode = [&](std::uint64_t* map, std::uint64_t at, int pixels_wide, int box_slices) {
+        const std::uint32_t box[3] = {2 * static_cast<std::uint32_t>(pixels_wide), 1, static_cast<std::uint32_t>(box_slices)};
+        return device.driver->check(device.driver->tensor_map_tiled(map, kCuTensorUint64, 3, reinterpret_cast<void*>(at), dims,
+                                                                    strides, box, ones, 0, 0, 0, 0),
+                                    "describing a tensor to the copy engine");
     };
-    TRY(encode(p.in_map, in, kHopperStrip + 2));
-    TRY(encode(p.out_map, out, kHopperStrip));
+    TRY(encode(p.in_map, in, kHopperStrip, 1));
+    TRY(encode(p.edge_map, in, 2, 1));
+    TRY(encode(p.out_map, out, kHopperStrip, slices));
     const Shape shape = shape_hopper(p, slices, size, device.multiprocessors);
     return launch_of(device, kernel, shape, p);
 }
@@ -123,7 +122,10 @@ Result<Launch> make_launch(const Device& device, const Lowered& lowered, CuAddre
         case Step::Kind::conv_plain: {
             const ConvPlain p{address(step.in), address(step.out), weights, bias, height(step.out), width(step.out),
                               step.in_channels, step.out_channels, step.kernel_size};
-            return launch_of(device, step.kernel, shape_items(static_cast<std::int64_t>(plane(step.out)) * step.out.slices(), processors), p);
+            const auto pixels = static_cast<std::int64_t>(plane(step.out));
+            return launch_of(device, step.kernel,
+                             step.kernel == "conv_plain_f32" ? shape_float(pixels, p.out_channels, processors)
+                                                             : shape_items(pixels * step.out.slices(), processors), p);
         }
         case Step::Kind::pointwise: {
             const Pointwise p{step.op, address(step.in), address(step.in2), address(step.out), weights, bias,

@@ -17,6 +17,10 @@ inline constexpr int kSlice = 8;        // channels per slice, half and float
 inline constexpr int kStripWidth = 32;  // pixels per strip of the mma kernels
 inline constexpr int kRingRows = 6;     // input rows in flight in the mma kernels
 inline constexpr int kHopperStrip = 128;
+// A block of a convolution in float computes so many channels of so many pixels, so many input channels at a time.
+inline constexpr int kFloatChannels = 64, kFloatPixels = 128, kFloatDeep = 16;
+// Of a row of 16 bytes a pixel in shared memory: the strip and its neighbours, up to what a box may begin at.
+inline constexpr int kHopperSliceBytes = (kHopperStrip + 8) * 16;
 
 // How the samples of a picture in device memory are stored.
 enum PixelKind : int { kPixelU8, kPixelU16, kPixelF16, kPixelF32, kPixelNv12, kPixelP010 };
@@ -57,9 +61,11 @@ struct ConvRows {
     int in_slices, out_slices;
 };
 
-// 64 -> 64 for Hopper: wgmma and TMA. Tensor maps describe input and output as {8, width, height, slices}.
+// 64 -> 64 for Hopper: wgmma and TMA. Tensor maps describe input and output as {2 width, height, slices} elements of 8
+// bytes; boxes are kHopperStrip pixels of one slice, the two pixels behind them, and kHopperStrip pixels of all slices.
 struct alignas(64) ConvHopper {
     std::uint64_t in_map[16];
+    std::uint64_t edge_map[16];
     std::uint64_t out_map[16];
     std::uint64_t weights;        // pack_hopper()
     std::uint64_t bias_slope;     // float[2][64]: bias, slope - 1
@@ -76,9 +82,10 @@ struct ConvS8 {
     int half_out;                 // 1: write half precision, [C/8][H][W][8]
 };
 
-// The same for Hopper; tensor maps are {16, width, height, slices of 16} bytes. 8-bit output only.
+// The same for Hopper, with slices of 16 channels. 8-bit output only.
 struct alignas(64) ConvS8Hopper {
     std::uint64_t in_map[16];
+    std::uint64_t edge_map[16];
     std::uint64_t out_map[16];
     std::uint64_t weights;        // pack_s8_hopper()
     std::uint64_t factors;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "backend/cuda/kernel_times.hpp"
 #include "backend/cuda/launch.hpp"
 #include "backend/cuda/program.hpp"
 #include "backend/cuda/surfaces.hpp"
@@ -18,6 +19,7 @@ namespace enlarge::cuda {
 // One kernel launch with all numbers filled in.
 struct Launch {
     CuFunction function = nullptr;
+    std::string kernel;
     Shape shape;
     std::array<std::byte, 640> parameters{};  // the driver copies them; any alignment will do
 };
@@ -26,6 +28,7 @@ Result<Launch> launch_of(const Device& device, const std::string& kernel, const 
     static_assert(sizeof(Parameters) <= sizeof(Launch::parameters));
     Launch launch;
     TRY(launch.function, device.kernel(kernel));
+    launch.kernel = kernel;
     launch.shape = shape;
     std::memcpy(launch.parameters.data(), &parameters, sizeof parameters);
     return launch;
@@ -76,7 +79,7 @@ public:
 
     Result<TileReport> run(const TileJob& job) override;
     Result<TileReport> run_frame(const FrameSurface& in, const FrameSurface& out) override;
-    // "copy in", "network", "copy out", by the GPU's clock; runs are then not recorded.
+    // "copy in", "network", "copy out" and each kernel by its name, by the GPU's clock; runs are then not recorded.
     void time_stages(bool on) override;
     [[nodiscard]] std::vector<StageTime> stage_times() const override { return stages_; }
 

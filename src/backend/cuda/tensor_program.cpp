@@ -3,17 +3,26 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <mutex>
 #include <utility>
 
 #include "backend/cuda/session.hpp"
 #include "backend/reference/pixels.hpp"
 #include "backend/tensors/lower.hpp"
+#include "backend/tensors/params.hpp"
 
 namespace enlarge::cuda {
 namespace {
 
 constexpr std::size_t kPiece = 16;  // launches between two looks at whether to go on
+
+template <class Parameters>
+Parameters parameters_of(const tensors::Call& call) {
+    Parameters p;
+    std::memcpy(&p, call.parameters.data(), sizeof p);
+    return p;
+}
 
 // What sessions share.
 struct Shared {
@@ -60,6 +69,13 @@ public:
         return driver_.check(driver_.stream_create(&stream_, kCuStreamNonBlocking), "creating a stream");
     }
 
+    // "network" and each kernel by its name.
+    void time_stages(bool on) override {
+        timed_ = on;
+        stages_.clear();
+    }
+    [[nodiscard]] std::vector<StageTime> stage_times() const override { return stages_; }
+
     Result<TileReport> run(const TileJob& job) override {
         const Current current = device_->current();
         if (job.progress && *job.progress && !(*job.progress)(0)) return Error{Errc::cancelled, "stopped"};
@@ -71,7 +87,10 @@ public:
         reference::load_planes(job.in, pixels);
         TRY(driver_.check(driver_.copy_to_device_async(memory_.address() + plan_.place[0], pixels, in_bytes, stream_),
                           "copying to the GPU"));
-        TRY(launch_all(job));
+        if (timed_)
+            TRY(run_timed());
+        else
+            TRY(launch_all(job));
         TRY(driver_.check(
             driver_.copy_to_host_async(pixels, memory_.address() + plan_.place.back(), out_bytes, stream_),
             "copying from the GPU"));
@@ -114,24 +133,53 @@ private:
 
     [[nodiscard]] Result<Launch> launch_of(const tensors::Call& call) const {
         Launch launch;
-        TRY(launch.function, device_->kernel(call.kernel));
+        launch.kernel = call.kernel;
         launch.parameters = call.parameters;
         launch.shape = shape_items(call.items, device_->multiprocessors);
-        if (std::string_view(call.kernel) == "tensor_groups") {  // a block for each, with sums in shared memory
+        if (launch.kernel == "tensor_groups") {  // a block for each, with sums in shared memory
             const std::int64_t most = std::int64_t{8} * device_->multiprocessors;
             launch.shape = {static_cast<int>(std::min(call.items, most)), 256, 256 * 4};
+        } else if (launch.kernel == "tensor_conv") {
+            const auto p = parameters_of<tensors::ConvTensor>(call);
+            if (p.groups == 1 && !p.transposed) {
+                launch.kernel = "tensor_conv_float";
+                launch.shape = shape_float(std::int64_t{p.out_height} * p.out_width, p.out_channels, device_->multiprocessors);
+            }
+        } else if (launch.kernel == "tensor_attend") {  // in registers, where a head's channels have room there
+            const auto p = parameters_of<tensors::Attend>(call);
+            for (const int most : {64, 32, 16})
+                if (std::max(p.size, p.to_size) <= most) launch.kernel = "tensor_attend" + std::to_string(most);
         }
+        TRY(launch.function, device_->kernel(launch.kernel));
         return launch;
+    }
+
+    Result<void> launch(const Launch& l) {
+        void* parameters[] = {const_cast<std::byte*>(l.parameters.data())};
+        return driver_.check(driver_.launch(l.function, static_cast<unsigned>(l.shape.blocks), 1, 1,
+                                            static_cast<unsigned>(l.shape.threads), 1, 1,
+                                            static_cast<unsigned>(l.shape.shared_bytes), stream_, parameters, nullptr),
+                             "launching a kernel");
+    }
+
+    Result<void> run_timed() {
+        KernelTimes times(*device_, stream_);
+        TRY(times.start());
+        for (const Launch& l : launches_) {
+            TRY(launch(l));
+            TRY(times.after(l.kernel));
+        }
+        stages_.clear();
+        TRY(times.add_to(stages_));
+        double all = 0;
+        for (const StageTime& stage : stages_) all += stage.milliseconds;
+        stages_.insert(stages_.begin(), {"network", all});
+        return {};
     }
 
     Result<void> launch_all(const TileJob& job) {
         for (std::size_t i = 0; i < launches_.size(); ++i) {
-            const Launch& l = launches_[i];
-            void* parameters[] = {const_cast<std::byte*>(l.parameters.data())};
-            TRY(driver_.check(driver_.launch(l.function, static_cast<unsigned>(l.shape.blocks), 1, 1,
-                                             static_cast<unsigned>(l.shape.threads), 1, 1,
-                                             static_cast<unsigned>(l.shape.shared_bytes), stream_, parameters, nullptr),
-                              "launching a kernel"));
+            TRY(launch(launches_[i]));
             if (!job.progress || !*job.progress || (i + 1) % kPiece != 0) continue;
             TRY(wait());
             if (!(*job.progress)(static_cast<double>(i + 1) / static_cast<double>(launches_.size())))
@@ -160,6 +208,8 @@ private:
     tensors::Plan plan_;
     Size size_{0, 0}, continued_{0, 0};
     std::vector<Launch> launches_;
+    bool timed_ = false;
+    std::vector<StageTime> stages_;
 };
 
 class TensorProgram final : public Program {
@@ -176,6 +226,11 @@ public:
         auto session = std::make_unique<TensorSession>(shared_, *resident);
         TRY(session->begin());
         return std::unique_ptr<Session>(std::move(session));
+    }
+
+    [[nodiscard]] std::int64_t peak_device_bytes() const override {
+        const auto resident = shared_->resident();
+        return resident.ok() ? (*resident)->device->most_bytes.load() : 0;
     }
 
 private:

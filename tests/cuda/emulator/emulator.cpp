@@ -471,25 +471,24 @@ void arrive(smem_t b, std::int64_t bytes) {
 
 // Calls each(global address or null, shared address) for every element of a box.
 template <class Each>
-void for_box(const TensorMap& map, const int (&corner)[4], unsigned char* shared, Each each) {
-    for (int d = 0; d < map.box[3]; ++d)
-        for (int c = 0; c < map.box[2]; ++c)
-            for (int b = 0; b < map.box[1]; ++b)
-                for (int a = 0; a < map.box[0]; ++a, shared += map.element_bytes) {
-                    const std::int64_t at[4] = {corner[0] + a, corner[1] + b, corner[2] + c, corner[3] + d};
-                    bool inside = true;
-                    std::int64_t offset = at[0] * map.element_bytes;
-                    for (int i = 0; i < 4; ++i) {
-                        inside = inside && at[i] >= 0 && at[i] < map.dim[i];
-                        if (i) offset += at[i] * map.stride[i - 1];
-                    }
-                    each(inside ? reinterpret_cast<unsigned char*>(map.base) + offset : nullptr, shared);
+void for_box(const TensorMap& map, const int (&corner)[3], unsigned char* shared, Each each) {
+    for (int c = 0; c < map.box[2]; ++c)
+        for (int b = 0; b < map.box[1]; ++b)
+            for (int a = 0; a < map.box[0]; ++a, shared += map.element_bytes) {
+                const std::int64_t at[3] = {corner[0] + a, corner[1] + b, corner[2] + c};
+                bool inside = true;
+                std::int64_t offset = at[0] * map.element_bytes;
+                for (int i = 0; i < 3; ++i) {
+                    inside = inside && at[i] >= 0 && at[i] < map.dim[i];
+                    if (i) offset += at[i] * map.stride[i - 1];
                 }
+                each(inside ? reinterpret_cast<unsigned char*>(map.base) + offset : nullptr, shared);
+            }
 }
 
 std::size_t box_bytes(const TensorMap& map) {
     return static_cast<std::size_t>(map.element_bytes) * static_cast<std::size_t>(map.box[0]) *
-           static_cast<std::size_t>(map.box[1]) * static_cast<std::size_t>(map.box[2]) * static_cast<std::size_t>(map.box[3]);
+           static_cast<std::size_t>(map.box[1]) * static_cast<std::size_t>(map.box[2]);
 }
 
 }  // namespace
@@ -509,7 +508,7 @@ __attribute__((noinline)) void mbarrier_wait(smem_t b, int phase) {
     ++machine().progress;
 }
 
-void tma_load4(smem_t dst, const void* map_pointer, smem_t b, int c0, int c1, int c2, int c3) {
+void tma_load3(smem_t dst, const void* map_pointer, smem_t b, int c0, int c1, int c2) {
     Machine& m = machine();
     TensorMap map;
     std::memcpy(&map, map_pointer, sizeof map);
@@ -517,8 +516,8 @@ void tma_load4(smem_t dst, const void* map_pointer, smem_t b, int c0, int c1, in
     ++m.report.tma;
     const std::size_t bytes = box_bytes(map);
     std::memset(m.at(dst, bytes), 0xFF, bytes);
-    m.copies.push_back([&m, map, dst, b, bytes, c0, c1, c2, c3] {
-        for_box(map, {c0, c1, c2, c3}, m.at(dst, bytes), [&](const unsigned char* global, unsigned char* shared) {
+    m.copies.push_back([&m, map, dst, b, bytes, c0, c1, c2] {
+        for_box(map, {c0, c1, c2}, m.at(dst, bytes), [&](const unsigned char* global, unsigned char* shared) {
             if (global)
                 std::memcpy(shared, global, static_cast<std::size_t>(map.element_bytes));
             else
@@ -531,7 +530,7 @@ void tma_load4(smem_t dst, const void* map_pointer, smem_t b, int c0, int c1, in
 }
 
 // A store reads its source late: when its thread waits for it.
-void tma_store4(const void* map_pointer, smem_t src, int c0, int c1, int c2, int c3) {
+void tma_store3(const void* map_pointer, smem_t src, int c0, int c1, int c2) {
     Machine& m = machine();
     TensorMap map;
     std::memcpy(&map, map_pointer, sizeof map);
@@ -539,7 +538,7 @@ void tma_store4(const void* map_pointer, smem_t src, int c0, int c1, int c2, int
     const std::size_t bytes = box_bytes(map);
     unsigned char* source = m.at(src, bytes);
     m.stores.emplace_back(m.current, [=] {
-        for_box(map, {c0, c1, c2, c3}, source, [&](unsigned char* global, const unsigned char* shared) {
+        for_box(map, {c0, c1, c2}, source, [&](unsigned char* global, const unsigned char* shared) {
             if (global) std::memcpy(global, shared, static_cast<std::size_t>(map.element_bytes));
         });
     });

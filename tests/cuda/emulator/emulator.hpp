@@ -32,6 +32,7 @@ static inline uint4 make_uint4(std::uint32_t x, std::uint32_t y, std::uint32_t z
 static inline uint2 make_uint2(std::uint32_t x, std::uint32_t y) { return {x, y}; }
 
 #define ENLARGE_DEVICE static inline
+#define ENLARGE_MEMBER inline
 #define ENLARGE_KERNEL(name, Params, threads, blocks)                      \
     constexpr int name##_threads = threads;                        \
     static_assert(std::is_trivially_copyable_v<Params>);           \
@@ -73,9 +74,9 @@ Report run(const Launch& launch, const std::function<void()>& body);
 // What a CUtensorMap holds here (128 bytes, opaque to everybody else).
 struct TensorMap {
     std::uint64_t base;
-    std::int64_t dim[4];
-    std::int64_t stride[3];  // bytes, of dimensions 1..3
-    std::int32_t box[4];
+    std::int64_t dim[3];
+    std::int64_t stride[2];  // bytes, of dimensions 1 and 2
+    std::int32_t box[3];
     std::int32_t element_bytes;
 };
 static_assert(sizeof(TensorMap) <= 128);
@@ -129,8 +130,8 @@ void mbarrier_expect(smem_t b, int bytes);
 void mbarrier_arrive(smem_t b);
 void mbarrier_wait(smem_t b, int phase);
 ENLARGE_DEVICE void fence_barrier_init() {}
-void tma_load4(smem_t dst, const void* map, smem_t barrier, int c0, int c1, int c2, int c3);
-void tma_store4(const void* map, smem_t src, int c0, int c1, int c2, int c3);
+void tma_load3(smem_t dst, const void* map, smem_t barrier, int c0, int c1, int c2);
+void tma_store3(const void* map, smem_t src, int c0, int c1, int c2);
 void tma_store_wait_read();
 void tma_store_wait_all();
 ENLARGE_DEVICE void fence_async_proxy() {}

@@ -484,16 +484,16 @@ int cuGetErrorString(int error, const char** text) {
 int cuTensorMapEncodeTiled(void* to, int type, unsigned rank, void* base, const std::uint64_t* dims, const std::uint64_t* strides,
                            const std::uint32_t* box, const std::uint32_t* element_strides, int interleave, int swizzle, int,
                            int fill) {
-    if (rank != 4 || interleave || swizzle || fill || (reinterpret_cast<std::uint64_t>(base) & 15)) return kInvalidValue;
+    if (rank != 3 || interleave || swizzle || fill || (reinterpret_cast<std::uint64_t>(base) & 15)) return kInvalidValue;
     emu::TensorMap map{};
     map.base = reinterpret_cast<std::uint64_t>(base);
-    map.element_bytes = type == 6 ? 2 : type == 0 ? 1 : 0;
+    map.element_bytes = type == 4 ? 8 : 0;
     if (!map.element_bytes || box[0] * static_cast<std::uint32_t>(map.element_bytes) % 16) return kInvalidValue;
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < 3; ++i) {
         if (box[i] == 0 || box[i] > 256 || element_strides[i] != 1 || dims[i] == 0) return kInvalidValue;
         map.dim[i] = static_cast<std::int64_t>(dims[i]);
         map.box[i] = static_cast<std::int32_t>(box[i]);
-        if (i < 3) {
+        if (i < 2) {
             if (strides[i] % 16) return kInvalidValue;
             map.stride[i] = static_cast<std::int64_t>(strides[i]);
         }

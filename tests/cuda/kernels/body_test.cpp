@@ -78,8 +78,15 @@ Case rows_case(const std::string& kernel, int chunks, int in, int out, int heigh
     return c;
 }
 
-emu::TensorMap map_of(std::uint64_t base, int inner, int element_bytes, int width, int height, int slices, int box_width) {
-    return {base, {inner, width, height, slices}, {16, 16L * width, 16L * width * height}, {inner, box_width, 1, slices}, element_bytes};
+template <class Params>
+void set_maps(Params& p, std::uint64_t in, std::uint64_t out, int width, int height, int slices) {
+    const auto describe = [&](std::uint64_t (&map)[16], std::uint64_t base, int pixels, int box_slices) {
+        const emu::TensorMap made{base, {2 * width, height, slices}, {16L * width, 16L * width * height}, {2 * pixels, 1, box_slices}, 8};
+        std::memcpy(map, &made, sizeof made);
+    };
+    describe(p.in_map, in, kHopperStrip, 1);
+    describe(p.edge_map, in, 2, 1);
+    describe(p.out_map, out, kHopperStrip, slices);
 }
 
 Case hopper_case(int height, int width, int processors) {
@@ -90,10 +97,7 @@ Case hopper_case(int height, int width, int processors) {
     const auto constants = std::make_shared<std::vector<float>>(pack_bias_slope(conv.bias, conv.slope, 64));
     c.run = [=, in = c.in, out = c.out](const Way& way, emu::Fault fault, int site) {
         ConvHopper p{};
-        const emu::TensorMap from = map_of(in->address(), 8, 2, width, height, 8, kHopperStrip + 2);
-        const emu::TensorMap to = map_of(out->address(), 8, 2, width, height, 8, kHopperStrip);
-        std::memcpy(p.in_map, &from, sizeof from);
-        std::memcpy(p.out_map, &to, sizeof to);
+        set_maps(p, in->address(), out->address(), width, height, 8);
         p.weights = reinterpret_cast<std::uint64_t>(weights->data());
         p.bias_slope = reinterpret_cast<std::uint64_t>(constants->data());
         const Shape shape = shape_hopper(p, 8, {width, height}, processors);
@@ -127,10 +131,7 @@ Case s8_case(const std::string& kernel, int height, int width, int processors, b
     c.run = [=, in = c.in8](const Way& way, emu::Fault fault, int site) {
         if (hopper) {
             ConvS8Hopper p{};
-            const emu::TensorMap from = map_of(in->address(), 16, 1, width, height, 4, kHopperStrip + 2);
-            const emu::TensorMap target = map_of(to, 16, 1, width, height, 4, kHopperStrip);
-            std::memcpy(p.in_map, &from, sizeof from);
-            std::memcpy(p.out_map, &target, sizeof target);
+            set_maps(p, in->address(), to, width, height, 4);
             p.weights = reinterpret_cast<std::uint64_t>(weights->data());
             p.factors = reinterpret_cast<std::uint64_t>(factors->data());
             const Shape shape = shape_hopper(p, 4, {width, height}, processors);

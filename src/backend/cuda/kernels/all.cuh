@@ -4,6 +4,7 @@
 
 #include "ceiling.cuh"
 #include "conv_first.cuh"
+#include "conv_float.cuh"
 #include "conv_last.cuh"
 #include "conv_hopper.cuh"
 #include "conv_rows.cuh"

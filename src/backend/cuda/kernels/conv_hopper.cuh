@@ -6,6 +6,9 @@
 // is a start address shifted by whole pixels. Warpgroup 0 keeps a ring of input rows full; its boxes reach over the
 // picture's borders, where TMA fills in zeros. Warpgroups 1 and 2 take alternate rows, so that one stores while the other
 // multiplies.
+//
+// The copy engine takes two cycles and more for each row of a box, so rows are long: a slice's pixels in one line, as
+// elements of 8 bytes, of which 256 are the most. The two pixels more that a strip of 128 needs are a box of their own.
 #pragma once
 
 #include "rows.cuh"
@@ -14,7 +17,7 @@ namespace enlarge::cuda {
 
 template <int SLICES, int ROWS>
 struct HopperShape {
-    static constexpr int kSliceBytes = (kHopperStrip + 2) * 16;
+    static constexpr int kSliceBytes = kHopperSliceBytes;
     static constexpr int kRowBytes = SLICES * kSliceBytes;
     static constexpr int kRows = ROWS;
     static constexpr int kOutBytes = SLICES * kHopperStrip * 16;
@@ -63,8 +66,14 @@ ENLARGE_DEVICE void stream_hopper(const Params& p, unsigned char* shared, Begin 
                 for (int t = 0; t < n + 2; ++t, ++row) {
                     const int slot = row % kRows;
                     if (row >= kRows) mbarrier_wait(empty + slot * 8, ((row / kRows) - 1) & 1);
-                    mbarrier_expect(full + slot * 8, Shape::kRowBytes);
-                    tma_load4(ring + slot * Shape::kRowBytes, &p.in_map, full + slot * 8, 0, strip * kHopperStrip - 1, y0 - 1 + t, 0);
+                    const smem_t barrier = full + slot * 8, to = ring + slot * Shape::kRowBytes;
+                    const int x = strip * kHopperStrip - 1, y = y0 - 1 + t;
+                    mbarrier_expect(barrier, SLICES * (kHopperStrip + 2) * 16);
+                    for (int s = 0; s < SLICES; ++s) {
+                        const smem_t slice = to + s * Shape::kSliceBytes;
+                        tma_load3(slice, &p.in_map, barrier, 2 * x, y, s);
+                        tma_load3(slice + kHopperStrip * 16, &p.edge_map, barrier, 2 * (x + kHopperStrip), y, s);
+                    }
                 }
             }
         }
@@ -124,7 +133,7 @@ ENLARGE_DEVICE void stream_hopper(const Params& p, unsigned char* shared, Begin 
             }
             fence_async_proxy();
             named_barrier(1 + consumer, 128);
-            if ((tid & 127) == 0) tma_store4(&p.out_map, own, 0, strip * kHopperStrip, y0 + i, 0);
+            if ((tid & 127) == 0) tma_store3(&p.out_map, own, 2 * strip * kHopperStrip, y0 + i, 0);
         }
         // What is left over was never read, and may not have landed yet: releasing it early, a consumer without rows of its
         // own (a picture of one row) would run a whole ring ahead and release in the other's name.

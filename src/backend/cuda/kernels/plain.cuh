@@ -3,43 +3,14 @@
 // whole of the exact path. Each thread computes 8 channels of one pixel; launches are of any size (grid-stride loops).
 #pragma once
 
+#include "items.cuh"
 #include "pixels.cuh"
 
 namespace enlarge::cuda {
 
-ENLARGE_DEVICE void load8(const h16* p, float (&v)[8]) {
-    const uint4 u = *reinterpret_cast<const uint4*>(p);
-    const std::uint32_t w[4] = {u.x, u.y, u.z, u.w};
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-        const float2 f = unpack_halves(w[i]);
-        v[2 * i] = f.x;
-        v[2 * i + 1] = f.y;
-    }
-}
-ENLARGE_DEVICE void load8(const float* p, float (&v)[8]) {
-#pragma unroll
-    for (int i = 0; i < 8; ++i) v[i] = p[i];
-}
-ENLARGE_DEVICE void store8(h16* p, const float (&v)[8]) {
-    *reinterpret_cast<uint4*>(p) = make_uint4(pack_halves(v[0], v[1]), pack_halves(v[2], v[3]), pack_halves(v[4], v[5]),
-                                              pack_halves(v[6], v[7]));
-}
-ENLARGE_DEVICE void store8(float* p, const float (&v)[8]) {
-#pragma unroll
-    for (int i = 0; i < 8; ++i) p[i] = v[i];
-}
-ENLARGE_DEVICE float load1(const h16* p) { return half_to_float(*p); }
-ENLARGE_DEVICE float load1(const float* p) { return *p; }
-ENLARGE_DEVICE void store1(h16* p, float v) { *p = float_to_half(v); }
-ENLARGE_DEVICE void store1(float* p, float v) { *p = v; }
-
-ENLARGE_DEVICE std::int64_t first_item() { return static_cast<std::int64_t>(block_index()) * thread_count() + thread_index(); }
-ENLARGE_DEVICE std::int64_t item_step() { return static_cast<std::int64_t>(block_count()) * thread_count(); }
-
-template <class T>
-ENLARGE_DEVICE void conv_plain(const ConvPlain& p) {
-    const T* in = reinterpret_cast<const T*>(p.in);
+// In float: conv_float.cuh.
+ENLARGE_KERNEL(conv_plain_f16, ConvPlain, 256, 1) {
+    const h16* in = reinterpret_cast<const h16*>(p.in);
     const float* weights = reinterpret_cast<const float*>(p.weights);
     const float* bias = reinterpret_cast<const float*>(p.bias);
     const std::int64_t plane = static_cast<std::int64_t>(p.height) * p.width;
@@ -67,7 +38,7 @@ ENLARGE_DEVICE void conv_plain(const ConvPlain& p) {
                     for (int c = 0; c < count; ++c) sum[o] += w[c * taps] * v[c];
                 }
             }
-        store8(reinterpret_cast<T*>(p.out) + i * 8, sum);
+        store8(reinterpret_cast<h16*>(p.out) + i * 8, sum);
     }
 }
 
@@ -202,8 +173,6 @@ ENLARGE_DEVICE void store_pixels(const StorePixels& p) {
     if (!finite) raise_flag(p.flags);
 }
 
-ENLARGE_KERNEL(conv_plain_f16, ConvPlain, 256, 1) { conv_plain<h16>(p); }
-ENLARGE_KERNEL(conv_plain_f32, ConvPlain, 256, 1) { conv_plain<float>(p); }
 ENLARGE_KERNEL(pointwise_f16, Pointwise, 256, 1) { pointwise<h16>(p); }
 ENLARGE_KERNEL(pointwise_f32, Pointwise, 256, 1) { pointwise<float>(p); }
 ENLARGE_KERNEL(move_f16, Move, 256, 1) { move<h16>(p); }

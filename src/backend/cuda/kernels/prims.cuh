@@ -11,6 +11,7 @@
 #include <cuda_fp16.h>
 
 #define ENLARGE_DEVICE __device__ __forceinline__
+#define ENLARGE_MEMBER __device__ __forceinline__  // of a struct
 // A kernel takes one struct by value. `blocks` is the least number of blocks per multiprocessor.
 #define ENLARGE_KERNEL(name, Params, threads, blocks) \
     extern "C" __global__ void __launch_bounds__(threads, blocks) name(const __grid_constant__ Params p)
@@ -138,15 +139,15 @@ ENLARGE_DEVICE void mbarrier_wait(smem_t b, int phase) {
 // Makes the barriers' initialisation visible to the copy engine.
 ENLARGE_DEVICE void fence_barrier_init() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 // Loads a box; coordinates outside the tensor read as zeros.
-ENLARGE_DEVICE void tma_load4(smem_t dst, const void* map, smem_t barrier, int c0, int c1, int c2, int c3) {
-    asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
-                 "[%0], [%1, {%3,%4,%5,%6}], [%2];"
-                 ::"r"(dst), "l"(map), "r"(barrier), "r"(c0), "r"(c1), "r"(c2), "r"(c3) : "memory");
+ENLARGE_DEVICE void tma_load3(smem_t dst, const void* map, smem_t barrier, int c0, int c1, int c2) {
+    asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
+                 "[%0], [%1, {%3,%4,%5}], [%2];"
+                 ::"r"(dst), "l"(map), "r"(barrier), "r"(c0), "r"(c1), "r"(c2) : "memory");
 }
 // Stores a box; coordinates outside the tensor are dropped.
-ENLARGE_DEVICE void tma_store4(const void* map, smem_t src, int c0, int c1, int c2, int c3) {
-    asm volatile("cp.async.bulk.tensor.4d.global.shared::cta.tile.bulk_group [%0, {%2,%3,%4,%5}], [%1];"
-                 ::"l"(map), "r"(src), "r"(c0), "r"(c1), "r"(c2), "r"(c3) : "memory");
+ENLARGE_DEVICE void tma_store3(const void* map, smem_t src, int c0, int c1, int c2) {
+    asm volatile("cp.async.bulk.tensor.3d.global.shared::cta.tile.bulk_group [%0, {%2,%3,%4}], [%1];"
+                 ::"l"(map), "r"(src), "r"(c0), "r"(c1), "r"(c2) : "memory");
     asm volatile("cp.async.bulk.commit_group;" ::: "memory");
 }
 ENLARGE_DEVICE void tma_store_wait_read() { asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory"); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention on whole tensors: a thread answers one query of one head. The softmax is kept as it goes (the largest score
-// so far and the sum relative to it), so that no scores are stored; the result is summed where it will stay.
+// so far and the sum relative to it), so that no scores are stored.
 #pragma once
 
 #include "tensors.cuh"
@@ -80,7 +80,71 @@ ENLARGE_DEVICE float bias_of(const Attend& p, int head, const QueryGroup& g, con
     return bias[(head * (p.window_h + p.key_h - 1) + row) * (p.window_w + p.key_w - 1) + column];
 }
 
-ENLARGE_KERNEL(tensor_attend, Attend, 256, 1) {
+// What a thread sums over the keys of a query: in registers, where a head has at most MOST channels, or where the
+// result will stay (MOST = 0).
+template <int MOST>
+struct Answer {
+    float sums[MOST], query[MOST];
+
+    ENLARGE_MEMBER void begin(const Attend& p, const float* q, float*, std::int64_t plane) {
+#pragma unroll
+        for (int c = 0; c < MOST; ++c) {
+            query[c] = c < p.size ? q[c * plane] : 0.f;
+            sums[c] = 0.f;
+        }
+    }
+    ENLARGE_MEMBER float score(const Attend& p, const float* k, std::int64_t key_plane) const {
+        float score = 0.f;
+#pragma unroll
+        for (int c = 0; c < MOST; ++c)
+            if (c < p.size) score += query[c] * k[c * key_plane];
+        return score;
+    }
+    ENLARGE_MEMBER void shrink(const Attend&, float by) {
+#pragma unroll
+        for (int c = 0; c < MOST; ++c) sums[c] *= by;
+    }
+    ENLARGE_MEMBER void add(const Attend& p, float share, const float* v, std::int64_t key_plane) {
+#pragma unroll
+        for (int c = 0; c < MOST; ++c)
+            if (c < p.to_size) sums[c] += share * v[c * key_plane];
+    }
+    ENLARGE_MEMBER void end(const Attend& p, float sum, float* out, std::int64_t plane) const {
+#pragma unroll
+        for (int c = 0; c < MOST; ++c)
+            if (c < p.to_size) out[c * plane] = sums[c] / sum;
+    }
+};
+template <>
+struct Answer<0> {
+    const float* query;
+    float* sums;
+    std::int64_t step;
+
+    ENLARGE_MEMBER void begin(const Attend& p, const float* q, float* out, std::int64_t plane) {
+        query = q;
+        sums = out;
+        step = plane;
+        for (int c = 0; c < p.to_size; ++c) sums[c * step] = 0.f;
+    }
+    ENLARGE_MEMBER float score(const Attend& p, const float* k, std::int64_t key_plane) const {
+        float score = 0.f;
+        for (int c = 0; c < p.size; ++c) score += query[c * step] * k[c * key_plane];
+        return score;
+    }
+    ENLARGE_MEMBER void shrink(const Attend& p, float by) {
+        for (int c = 0; c < p.to_size; ++c) sums[c * step] *= by;
+    }
+    ENLARGE_MEMBER void add(const Attend& p, float share, const float* v, std::int64_t key_plane) {
+        for (int c = 0; c < p.to_size; ++c) sums[c * step] += share * v[c * key_plane];
+    }
+    ENLARGE_MEMBER void end(const Attend& p, float sum, float*, std::int64_t) const {
+        for (int c = 0; c < p.to_size; ++c) sums[c * step] /= sum;
+    }
+};
+
+template <int MOST>
+ENLARGE_DEVICE void attend(const Attend& p) {
     const std::int64_t plane = static_cast<std::int64_t>(p.height) * p.width;
     const std::int64_t key_plane = static_cast<std::int64_t>(p.key_height) * p.key_width;
     const std::int64_t keys = p.kind == kAttendCategory ? p.group : static_cast<std::int64_t>(p.key_h) * p.key_w;
@@ -92,30 +156,36 @@ ENLARGE_KERNEL(tensor_attend, Attend, 256, 1) {
             g.first = query / p.group * p.group;
             query = static_cast<std::int64_t>(floats(p.order)[query]);
         }
-        const float* q = floats(p.q) + head * static_cast<std::int64_t>(p.size) * plane + query;
         const float* k = floats(p.k) + head * static_cast<std::int64_t>(p.size) * key_plane;
         const float* v = floats(p.v) + head * static_cast<std::int64_t>(p.to_size) * key_plane;
         float* out = result_floats(p.out) + head * static_cast<std::int64_t>(p.to_size) * plane + query;
         float largest = -INFINITY, sum = 0.f;
-        for (int c = 0; c < p.to_size; ++c) out[c * plane] = 0.f;
+        Answer<MOST> answer;
+        answer.begin(p, floats(p.q) + head * static_cast<std::int64_t>(p.size) * plane + query, out, plane);
         for (std::int64_t j = 0; j < keys; ++j) {
             const Key key = key_of(p, g, j);
             if (!key.there) continue;
             const std::int64_t at = static_cast<std::int64_t>(key.y) * p.key_width + key.x;
-            float score = 0.f;
-            if (key.inside)
-                for (int c = 0; c < p.size; ++c) score += q[c * plane] * k[c * key_plane + at];
-            score = score * p.scale + bias_of(p, head, g, key, keys);
+            const float score = (key.inside ? answer.score(p, k + at, key_plane) : 0.f) * p.scale + bias_of(p, head, g, key, keys);
             const float before = largest;
             largest = fmaxf(largest, score);
-            const float shrink = before == largest ? 1.f : expf(before - largest), share = expf(score - largest);
-            sum = sum * shrink + share;
-            for (int c = 0; c < p.to_size; ++c)
-                out[c * plane] = out[c * plane] * shrink + (key.inside ? share * v[c * key_plane + at] : 0.f);
+            if (before != largest) {
+                const float by = expf(before - largest);
+                sum *= by;
+                answer.shrink(p, by);
+            }
+            const float share = expf(score - largest);
+            sum += share;
+            if (key.inside) answer.add(p, share, v + at, key_plane);
         }
-        for (int c = 0; c < p.to_size; ++c) out[c * plane] /= sum;
+        answer.end(p, sum, out, plane);
     }
 }
+
+ENLARGE_KERNEL(tensor_attend, Attend, 256, 1) { attend<0>(p); }
+ENLARGE_KERNEL(tensor_attend16, Attend, 256, 2) { attend<16>(p); }
+ENLARGE_KERNEL(tensor_attend32, Attend, 256, 2) { attend<32>(p); }
+ENLARGE_KERNEL(tensor_attend64, Attend, 256, 1) { attend<64>(p); }
 
 // A thread for each pair of channels of each head and window.
 ENLARGE_KERNEL(tensor_channel_scores, ChannelScores, 256, 1) {

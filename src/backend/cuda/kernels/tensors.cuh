@@ -5,7 +5,7 @@
 #pragma once
 
 #include "../../tensors/params.hpp"
-#include "plain.cuh"
+#include "items.cuh"
 
 namespace enlarge::cuda {
 
