@@ -33,6 +33,8 @@
     X(store_pixels_f16, StorePixels, 256)     \
     X(store_pixels_f32, StorePixels, 256)     \
     X(resample, Resample, 256)                \
+    X(load_planes, LoadPixels, 256)           \
+    X(store_planes, StorePixels, 256)         \
     X(tensor_map, MapNumbers, 256)            \
     X(tensor_pair, PairNumbers, 256)          \
     X(tensor_move, MoveNumbers, 256)          \
@@ -49,9 +51,9 @@
     X(tensor_sample, SampleTensor, 256)       \
     X(tensor_edge, EdgeTensor, 256)           \
     X(tensor_attend, Attend, 256)             \
-    X(tensor_attend16, Attend, 256)           \
-    X(tensor_attend32, Attend, 256)           \
-    X(tensor_attend64, Attend, 256)           \
+    X(tensor_attend16, Attend, 128)           \
+    X(tensor_attend32, Attend, 128)           \
+    X(tensor_attend64, Attend, 128)           \
     X(tensor_channel_scores, ChannelScores, 256)\
     X(tensor_channel_mix, ChannelMix, 256)    \
     X(ceiling_f32acc, CeilingWork, 256)       \

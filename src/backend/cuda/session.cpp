@@ -61,7 +61,7 @@ Result<TileReport> CudaSession::run_whole(const TileJob& job) {
     const Current current = device_->current();
     if (job.progress && *job.progress && !(*job.progress)(0)) return Error{Errc::cancelled, "stopped"};
     TRY(PicturePlan* const plan, plan_for(job));
-    copy_in(job.in, *plan);
+    pack_picture(job.in, plan->in, pinned_in_.data());
     const double work = program_->macs_per_pixel * static_cast<double>(pixels(job.in.size));
     if (marks_[0])
         TRY(run_timed(*plan));
@@ -74,7 +74,7 @@ Result<TileReport> CudaSession::run_whole(const TileJob& job) {
             return after(*plan);
         }));
     TRY(const TileReport report, finish());
-    copy_out(*plan, job.out);
+    unpack_picture(pinned_out_.data(), plan->out, job.out);
     return report;
 }
 
@@ -117,7 +117,7 @@ Result<TileReport> CudaSession::run_halves(const TileJob& job, Error error) {
 Result<void> CudaSession::observe(const TileJob& job, const std::vector<int>& convolutions, const Observer& observer) {
     const Current current = device_->current();
     TRY(PicturePlan* const plan, plan_for(job));
-    copy_in(job.in, *plan);
+    pack_picture(job.in, plan->in, pinned_in_.data());
     TRY(before(*plan));
     PinnedMemory copy(device_);
     for (std::size_t i = 0; i < plan->launches.size(); ++i) {
@@ -289,17 +289,6 @@ Result<void> CudaSession::run_in_pieces(PicturePlan& plan, const std::function<b
         if (!progress(static_cast<double>(i + 1) / static_cast<double>(count))) return Error{Errc::cancelled, "stopped"};
     }
     return after(plan);
-}
-
-void CudaSession::copy_in(const ImageView& from, const PicturePlan& plan) const {
-    std::byte* to = pinned_in_.data();
-    for (int p = 0; p < plan.in.planes(); ++p)
-        for (int y = 0; y < plan.in.size.height; ++y, to += plan.in.pitch) std::memcpy(to, from.row(p, y), plan.in.row_bytes());
-}
-void CudaSession::copy_out(const PicturePlan& plan, const MutableImageView& to) const {
-    const std::byte* from = pinned_out_.data();
-    for (int p = 0; p < plan.out.planes(); ++p)
-        for (int y = 0; y < plan.out.size.height; ++y, from += plan.out.pitch) std::memcpy(to.row(p, y), from, plan.out.row_bytes());
 }
 
 Result<void> observe(const CudaProgram& program, const ImageView& picture, const std::vector<int>& convolutions, const Observer& observer) {

@@ -95,8 +95,6 @@ private:
     Result<void> run_in_pieces(PicturePlan& plan, const std::function<bool(double)>& progress);
     Result<void> before(const PicturePlan& plan);
     Result<void> after(const PicturePlan& plan);
-    void copy_in(const ImageView& from, const PicturePlan& plan) const;
-    void copy_out(const PicturePlan& plan, const MutableImageView& to) const;
 
     Result<FramePlan*> plan_for(const FrameSurface& in, const FrameSurface& out);
     Result<void> add_ending(FramePlan& plan);

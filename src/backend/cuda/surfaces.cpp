@@ -95,6 +95,16 @@ DevicePixels device_pixels(const Staging& s, std::uint64_t at) {
     return p;
 }
 
+void pack_picture(const ImageView& picture, const Staging& staging, std::byte* to) {
+    for (int p = 0; p < staging.planes(); ++p)
+        for (int y = 0; y < staging.size.height; ++y, to += staging.pitch) std::memcpy(to, picture.row(p, y), staging.row_bytes());
+}
+
+void unpack_picture(const std::byte* from, const Staging& staging, const MutableImageView& picture) {
+    for (int p = 0; p < staging.planes(); ++p)
+        for (int y = 0; y < staging.size.height; ++y, from += staging.pitch) std::memcpy(picture.row(p, y), from, staging.row_bytes());
+}
+
 FrameStaging frame_staging(const FrameFormat& format, Size size) {
     FrameStaging s{format, size, 0, {0, 0}};
     const int bytes = (size.width + 1) / 2 * 2 * (format.bits > 8 ? 2 : 1);

@@ -24,6 +24,9 @@ struct Staging {
 };
 Staging staging_of(const PixelFormat& format, Size size);
 DevicePixels device_pixels(const Staging& staging, std::uint64_t at);
+// Between a picture in host memory and its staging.
+void pack_picture(const ImageView& picture, const Staging& staging, std::byte* to);
+void unpack_picture(const std::byte* from, const Staging& staging, const MutableImageView& picture);
 
 // A 4:2:0 frame of 8 or 10 bits, in pinned memory and on the GPU: always NV12 or P010, rows packed to 16 bytes.
 struct FrameStaging {

@@ -2,13 +2,11 @@
 #include "backend/cuda/tensor_program.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <mutex>
 #include <utility>
 
 #include "backend/cuda/session.hpp"
-#include "backend/reference/pixels.hpp"
 #include "backend/tensors/lower.hpp"
 #include "backend/tensors/params.hpp"
 
@@ -57,7 +55,9 @@ public:
           device_(resident.device),
           weights_(resident.constants.address()),
           driver_(*device_->driver),
-          pinned_(device_) {}
+          pinned_in_(device_),
+          pinned_out_(device_),
+          pinned_flags_(device_) {}
     ~TensorSession() override {
         const Current current = device_->current();
         if (!stream_) return;
@@ -80,36 +80,64 @@ public:
         const Current current = device_->current();
         if (job.progress && *job.progress && !(*job.progress)(0)) return Error{Errc::cancelled, "stopped"};
         TRY(prepare(job.in.size, job.continued));
-        const Graph& graph = shared_->graph;
-        const std::size_t in_bytes = bytes_of(0), out_bytes = bytes_of(graph.nodes().size() - 1);
-        TRY(pinned_.reserve(std::max(in_bytes, out_bytes)));
-        auto* const pixels = reinterpret_cast<float*>(pinned_.data());
-        reference::load_planes(job.in, pixels);
-        TRY(driver_.check(driver_.copy_to_device_async(memory_.address() + plan_.place[0], pixels, in_bytes, stream_),
+        const Staging in = staging_of(job.in.format, job.in.size), out = staging_of(job.out.format, job.out.size);
+        TRY(reserve(in, out));
+        pack_picture(job.in, in, pinned_in_.data());
+        TRY(driver_.check(driver_.copy_to_device_async(pixels_.address(), pinned_in_.data(), in.bytes(), stream_),
                           "copying to the GPU"));
+        TRY(driver_.check(driver_.fill_async(flags_at(), 0, kFlagBytes, stream_), "clearing GPU memory"));
+        TRY(load(in));
         if (timed_)
             TRY(run_timed());
         else
             TRY(launch_all(job));
-        TRY(driver_.check(
-            driver_.copy_to_host_async(pixels, memory_.address() + plan_.place.back(), out_bytes, stream_),
-            "copying from the GPU"));
+        TRY(store(in, out, job));
+        const CuAddress made = pixels_.address() + rounded(in.bytes());
+        TRY(driver_.check(driver_.copy_to_host_async(pinned_out_.data(), made, out.bytes(), stream_), "copying from the GPU"));
+        TRY(driver_.check(driver_.copy_to_host_async(pinned_flags_.data(), flags_at(), kFlagBytes, stream_),
+                          "copying from the GPU"));
         TRY(wait());
-        const Size size{job.in.size.width * shared_->info.scale, job.in.size.height * shared_->info.scale};
-        const int scale = shared_->info.scale;
-        const Rect core{job.core.x * scale, job.core.y * scale, job.core.width * scale, job.core.height * scale};
-        TileReport report;
-        report.finite = finite(pixels, size, core);
-        reference::store_planes(pixels, size, core, job.out);
-        return report;
+        unpack_picture(pinned_out_.data(), out, job.out);
+        std::uint32_t flags = 0;
+        std::memcpy(&flags, pinned_flags_.data(), sizeof flags);
+        return TileReport{flags == 0};
     }
 
 private:
-    [[nodiscard]] std::size_t bytes_of(std::size_t node) const {
-        std::size_t bytes = sizeof(float);
-        for (const std::int64_t side : plan_.sides[node]) bytes *= static_cast<std::size_t>(side);
-        return bytes;
+    static constexpr std::size_t kFlagBytes = 64;
+
+    [[nodiscard]] static std::uint64_t rounded(std::uint64_t bytes) { return (bytes + 255) / 256 * 256; }
+    // Behind the pictures.
+    [[nodiscard]] CuAddress flags_at() const { return pixels_.address() + pixels_.bytes() - kFlagBytes; }
+
+    // Room for the picture that is read, the one that is made, and flags.
+    Result<void> reserve(const Staging& in, const Staging& out) {
+        TRY(pinned_in_.reserve(in.bytes()));
+        TRY(pinned_out_.reserve(out.bytes()));
+        TRY(pinned_flags_.reserve(kFlagBytes));
+        const std::uint64_t bytes = rounded(in.bytes()) + rounded(out.bytes()) + kFlagBytes;
+        if (bytes <= pixels_.bytes()) return {};
+        pixels_ = DeviceMemory();
+        TRY(pixels_, DeviceMemory::allocate(device_, bytes));
+        return {};
     }
+
+    Result<void> load(const Staging& in) {
+        const LoadPixels p{device_pixels(in, pixels_.address()), memory_.address() + plan_.place[0], 1, shared_->info.channels};
+        const std::int64_t items = std::int64_t{in.size.width} * in.size.height * p.channels;
+        TRY(const Launch l, cuda::launch_of(*device_, "load_planes", shape_items(items, device_->multiprocessors), p));
+        return launch(l);
+    }
+    Result<void> store(const Staging& in, const Staging& out, const TileJob& job) {
+        const int scale = shared_->info.scale;
+        const StorePixels p{memory_.address() + plan_.place.back(), job.in.size.height * scale, job.in.size.width * scale,
+                            job.core.x * scale, job.core.y * scale,
+                            device_pixels(out, pixels_.address() + rounded(in.bytes())), flags_at()};
+        const std::int64_t items = std::int64_t{out.size.width} * out.size.height;
+        TRY(const Launch l, cuda::launch_of(*device_, "store_planes", shape_items(items, device_->multiprocessors), p));
+        return launch(l);
+    }
+
     Result<void> wait() { return driver_.check(driver_.stream_synchronize(stream_), "running the network on the GPU"); }
 
     // Everything for pictures of this size, kept until there is another.
@@ -148,7 +176,10 @@ private:
         } else if (launch.kernel == "tensor_attend") {  // in registers, where a head's channels have room there
             const auto p = parameters_of<tensors::Attend>(call);
             for (const int most : {64, 32, 16})
-                if (std::max(p.size, p.to_size) <= most) launch.kernel = "tensor_attend" + std::to_string(most);
+                if (std::max(p.size, p.to_size) <= most) {
+                    launch.kernel = "tensor_attend" + std::to_string(most);
+                    launch.shape.threads = 128;
+                }
         }
         TRY(launch.function, device_->kernel(launch.kernel));
         return launch;
@@ -188,23 +219,13 @@ private:
         return {};
     }
 
-    [[nodiscard]] bool finite(const float* planes, Size size, const Rect& core) const {
-        for (std::int64_t c = 0; c < shared_->info.channels; ++c)
-            for (int y = core.y; y < core.bottom(); ++y) {
-                const float* row = planes + (c * size.height + y) * size.width;
-                if (!std::all_of(row + core.x, row + core.right(), [](float v) { return std::isfinite(v); }))
-                    return false;
-            }
-        return true;
-    }
-
     std::shared_ptr<const Shared> shared_;
     std::shared_ptr<Device> device_;
     CuAddress weights_;
     const Driver& driver_;
     CuStream stream_ = nullptr;
-    PinnedMemory pinned_;
-    DeviceMemory memory_;
+    PinnedMemory pinned_in_, pinned_out_, pinned_flags_;
+    DeviceMemory memory_, pixels_;
     tensors::Plan plan_;
     Size size_{0, 0}, continued_{0, 0};
     std::vector<Launch> launches_;
@@ -218,7 +239,9 @@ public:
     [[nodiscard]] const ProgramInfo& info() const override { return shared_->info; }
     [[nodiscard]] std::int64_t memory_bytes(Size tile) const override {
         const auto plan = tensors::plan_tensors(shared_->graph, tile);
-        if (plan.ok()) return static_cast<std::int64_t>(plan->bytes);
+        // Pictures of floats, at most, before and after.
+        const std::int64_t pixels = std::int64_t{tile.width} * tile.height, scale = shared_->info.scale;
+        if (plan.ok()) return static_cast<std::int64_t>(plan->bytes) + 4 * shared_->info.channels * pixels * (1 + scale * scale);
         return plan.error().code == Errc::memory ? std::int64_t{1} << 50 : 0;
     }
     Result<std::unique_ptr<Session>> session() const override {

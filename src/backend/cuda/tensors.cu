@@ -1,2 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/tensor_attention.cuh"
+#include "kernels/tensor_pixels.cuh"

@@ -12,3 +12,4 @@
 #include "conv_stream.cuh"
 #include "plain.cuh"
 #include "tensor_attention.cuh"
+#include "tensor_pixels.cuh"

@@ -7,15 +7,15 @@
 
 namespace enlarge::cuda {
 
-// Key j of a query's group: whether there is one, whether it lies within the picture, and where biases are looked up.
+// A key of a query's group: whether there is one, and whether it lies within the picture.
 struct Key {
-    int y, x, place;
+    int y, x;
     bool there, inside;
 };
 
-// The group of a query: the window that it is in, where that begins among queries and keys, and its place within.
+// The group of a query: where its keys begin and how far they are apart, and its own place within.
 struct QueryGroup {
-    int top, left, key_top, key_left, place;
+    int key_top, key_left, step_y, step_x, row, column;
     std::int64_t first;  // of category attention
 };
 
@@ -26,34 +26,33 @@ ENLARGE_DEVICE int window_before(int at, int shift, int window) {  // of the gri
 
 ENLARGE_DEVICE QueryGroup group_of(const Attend& p, std::int64_t query) {
     const int y = static_cast<int>(query / p.width), x = static_cast<int>(query % p.width);
-    QueryGroup g{0, 0, 0, 0, static_cast<int>(query), 0};
+    QueryGroup g{0, 0, 1, 1, y, x, 0};
     if (p.kind == kAttendGrid) {
-        const int step_y = p.height / p.window_h, step_x = p.width / p.window_w;
-        g.key_top = y % step_y;
-        g.key_left = x % step_x;
-        g.place = y / step_y * p.window_w + x / step_x;
+        g.step_y = p.height / p.window_h;
+        g.step_x = p.width / p.window_w;
+        g.key_top = y % g.step_y;
+        g.key_left = x % g.step_x;
+        g.row = y / g.step_y;
+        g.column = x / g.step_x;
     } else if (p.kind != kAttendAll && p.kind != kAttendCategory) {
         const int down = window_before(y, p.shift_h, p.window_h), across = window_before(x, p.shift_w, p.window_w);
-        g.top = down * p.window_h + p.shift_h;
-        g.left = across * p.window_w + p.shift_w;
+        const int top = down * p.window_h + p.shift_h, left = across * p.window_w + p.shift_w;
         const int beyond = p.kind == kAttendOverlap ? (p.key_h - p.window_h) / 2 : 0;
-        g.key_top = p.kind == kAttendOverlap ? g.top - beyond : down * p.key_h + p.key_shift_h;
-        g.key_left = p.kind == kAttendOverlap ? g.left - beyond : across * p.key_w + p.key_shift_w;
-        g.place = (y - g.top) * p.window_w + x - g.left;
+        g.key_top = p.kind == kAttendOverlap ? top - beyond : down * p.key_h + p.key_shift_h;
+        g.key_left = p.kind == kAttendOverlap ? left - beyond : across * p.key_w + p.key_shift_w;
+        g.row = y - top;
+        g.column = x - left;
     }
     return g;
 }
 
 ENLARGE_DEVICE int mirror_once(int i, int n) { return n == 1 ? 0 : edge_place(i, n, kEdgeReflect); }
 
-ENLARGE_DEVICE Key key_of(const Attend& p, const QueryGroup& g, std::int64_t j) {
-    const int row = static_cast<int>(j / p.key_w), column = static_cast<int>(j % p.key_w);
-    Key key{g.key_top + row, g.key_left + column, static_cast<int>(j), true, true};
-    if (p.kind == kAttendGrid) {
-        key.y = row * (p.height / p.window_h) + g.key_top;
-        key.x = column * (p.width / p.window_w) + g.key_left;
-    } else if (p.kind == kAttendCategory) {
-        const std::int64_t pixels = static_cast<std::int64_t>(p.height) * p.width, at = g.first + j;
+ENLARGE_DEVICE Key key_of(const Attend& p, const QueryGroup& g, int row, int column) {
+    Key key{g.key_top + row * g.step_y, g.key_left + column * g.step_x, true, true};
+    if (p.kind == kAttendGrid) return key;
+    if (p.kind == kAttendCategory) {
+        const std::int64_t pixels = static_cast<std::int64_t>(p.height) * p.width, at = g.first + column;
         const std::int64_t pixel = static_cast<std::int64_t>(floats(p.order)[at < pixels ? at : 2 * pixels - 1 - at]);
         key.y = static_cast<int>(pixel / p.width);
         key.x = static_cast<int>(pixel % p.width);
@@ -71,13 +70,17 @@ ENLARGE_DEVICE Key key_of(const Attend& p, const QueryGroup& g, std::int64_t j) 
     return key;
 }
 
-ENLARGE_DEVICE float bias_of(const Attend& p, int head, const QueryGroup& g, const Key& key, std::int64_t keys) {
+// Where the biases of a query are, of its first key; those of further ones follow, or with a table, come before it.
+ENLARGE_DEVICE std::int64_t first_bias(const Attend& p, int head, const QueryGroup& g) {
+    if (p.table)
+        return static_cast<std::int64_t>(head * (p.window_h + p.key_h - 1) + g.row + p.key_h - 1) * (p.window_w + p.key_w - 1) +
+               g.column + p.key_w - 1;
+    return (static_cast<std::int64_t>(head * p.window_h + g.row) * p.window_w + g.column) * p.key_h * p.key_w;
+}
+
+ENLARGE_DEVICE float bias_of(const Attend& p, std::int64_t first, int row, int column) {
     if (!p.bias) return 0.f;
-    const float* bias = floats(p.bias);
-    if (!p.table) return bias[(static_cast<std::int64_t>(head) * p.window_h * p.window_w + g.place) * keys + key.place];
-    const int row = g.place / p.window_w - key.place / p.key_w + p.key_h - 1;
-    const int column = g.place % p.window_w - key.place % p.key_w + p.key_w - 1;
-    return bias[(head * (p.window_h + p.key_h - 1) + row) * (p.window_w + p.key_w - 1) + column];
+    return floats(p.bias)[p.table ? first - row * (p.window_w + p.key_w - 1) - column : first + row * p.key_w + column];
 }
 
 // What a thread sums over the keys of a query: in registers, where a head has at most MOST channels, or where the
@@ -147,7 +150,8 @@ template <int MOST>
 ENLARGE_DEVICE void attend(const Attend& p) {
     const std::int64_t plane = static_cast<std::int64_t>(p.height) * p.width;
     const std::int64_t key_plane = static_cast<std::int64_t>(p.key_height) * p.key_width;
-    const std::int64_t keys = p.kind == kAttendCategory ? p.group : static_cast<std::int64_t>(p.key_h) * p.key_w;
+    const int rows = p.kind == kAttendCategory ? 1 : p.key_h;
+    const int columns = p.kind == kAttendCategory ? static_cast<int>(p.group) : p.key_w;
     for (std::int64_t i = first_item(); i < plane * p.heads; i += item_step()) {
         const int head = static_cast<int>(i / plane);
         std::int64_t query = i % plane;
@@ -162,30 +166,32 @@ ENLARGE_DEVICE void attend(const Attend& p) {
         float largest = -INFINITY, sum = 0.f;
         Answer<MOST> answer;
         answer.begin(p, floats(p.q) + head * static_cast<std::int64_t>(p.size) * plane + query, out, plane);
-        for (std::int64_t j = 0; j < keys; ++j) {
-            const Key key = key_of(p, g, j);
-            if (!key.there) continue;
-            const std::int64_t at = static_cast<std::int64_t>(key.y) * p.key_width + key.x;
-            const float score = (key.inside ? answer.score(p, k + at, key_plane) : 0.f) * p.scale + bias_of(p, head, g, key, keys);
-            const float before = largest;
-            largest = fmaxf(largest, score);
-            if (before != largest) {
-                const float by = expf(before - largest);
-                sum *= by;
-                answer.shrink(p, by);
+        const std::int64_t biases = first_bias(p, head, g);
+        for (int row = 0; row < rows; ++row)
+            for (int column = 0; column < columns; ++column) {
+                const Key key = key_of(p, g, row, column);
+                if (!key.there) continue;
+                const std::int64_t at = static_cast<std::int64_t>(key.y) * p.key_width + key.x;
+                const float product = key.inside ? answer.score(p, k + at, key_plane) : 0.f;
+                const float score = product * p.scale + bias_of(p, biases, row, column), before = largest;
+                largest = fmaxf(largest, score);
+                if (before != largest) {
+                    const float by = expf(before - largest);
+                    sum *= by;
+                    answer.shrink(p, by);
+                }
+                const float share = expf(score - largest);
+                sum += share;
+                if (key.inside) answer.add(p, share, v + at, key_plane);
             }
-            const float share = expf(score - largest);
-            sum += share;
-            if (key.inside) answer.add(p, share, v + at, key_plane);
-        }
         answer.end(p, sum, out, plane);
     }
 }
 
 ENLARGE_KERNEL(tensor_attend, Attend, 256, 1) { attend<0>(p); }
-ENLARGE_KERNEL(tensor_attend16, Attend, 256, 2) { attend<16>(p); }
-ENLARGE_KERNEL(tensor_attend32, Attend, 256, 2) { attend<32>(p); }
-ENLARGE_KERNEL(tensor_attend64, Attend, 256, 1) { attend<64>(p); }
+ENLARGE_KERNEL(tensor_attend16, Attend, 128, 4) { attend<16>(p); }
+ENLARGE_KERNEL(tensor_attend32, Attend, 128, 3) { attend<32>(p); }
+ENLARGE_KERNEL(tensor_attend64, Attend, 128, 2) { attend<64>(p); }
 
 // A thread for each pair of channels of each head and window.
 ENLARGE_KERNEL(tensor_channel_scores, ChannelScores, 256, 1) {
