@@ -155,12 +155,14 @@ Result<Launch> make_launch(const Device& device, const Lowered& lowered, CuAddre
             ConvHopper p{};
             p.weights = weights;
             p.bias_slope = bias;
+            p.upwards = step.upwards;
             return hopper_launch(device, step.kernel, p, 8, address(step.in), address(step.out), {width(step.in), height(step.in)});
         }
         case Step::Kind::hopper_s8: {
             ConvS8Hopper p{};
             p.weights = weights;
             p.factors = constants + step.factors;
+            p.upwards = step.upwards;
             return hopper_launch(device, step.kernel, p, 4, address(step.in), address(step.out), {width(step.in), height(step.in)});
         }
     }

@@ -322,6 +322,7 @@ private:
             if (chunks == 4 && options_.half_accumulation) kernel = "conv64_f16acc";
             if (hopper) kernel = "conv64_hopper";
             Step& step = add_step(hopper ? Step::Kind::hopper : Step::Kind::rows, kernel, group.last);
+            if (hopper) step.upwards = upwards_ = !upwards_;
             step.chunks = chunks;
             step.warps = (conv.out + 15) / 16;
             step.weights = constant(hopper ? pack_hopper(conv) : pack_rows(conv, chunks, step.warps));
@@ -367,6 +368,7 @@ private:
         const int next = quantised_consumer(group.last);
         const bool hopper = options_.hopper && next >= 0;
         Step& step = add_step(hopper ? Step::Kind::hopper_s8 : Step::Kind::rows_s8, hopper ? "conv64_s8_hopper" : "conv64_s8", group.last);
+        if (hopper) step.upwards = upwards_ = !upwards_;
         std::vector<std::int8_t> quantised(conv.weights.size());
         std::vector<float> factors;
         for (std::size_t o = 0; o < 64; ++o) {
@@ -493,6 +495,7 @@ private:
     std::vector<Group> groups_;
     std::vector<bool> needed_;
     std::vector<View> views_;
+    bool upwards_ = false;  // the last step of a Hopper kernel
     int last_conv_ = -1, last_factor_ = 1;
     bool last_residual_ = false;
 };

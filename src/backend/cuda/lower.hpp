@@ -51,6 +51,7 @@ struct Step {
     int out_first = 0;           // move: first channel written
     bool with_residual = false;  // last: the picture is added
     bool s8_out = false;         // 8-bit activations come out
+    bool upwards = false;        // Hopper: the lowest row first
     float scale[3] = {1, 1, 1}, shift[3] = {0, 0, 0};  // first
     std::size_t weights = 0, bias = 0;                 // also scale and shift of pointwise
     std::size_t factors = 0;                           // 8 bits

@@ -70,6 +70,7 @@ struct alignas(64) ConvHopper {
     std::uint64_t weights;        // pack_hopper()
     std::uint64_t bias_slope;     // float[2][64]: bias, slope - 1
     int height, width, units, total;
+    int upwards;                  // rows from the lowest to the highest
 };
 
 // 64 -> 64 in 8 bits. Each channel c has its own step: an activation is q * step[c]. The input's steps are folded into
@@ -90,6 +91,7 @@ struct alignas(64) ConvS8Hopper {
     std::uint64_t weights;        // pack_s8_hopper()
     std::uint64_t factors;
     int height, width, units, total;
+    int upwards;
 };
 
 // First layer: picture * scale + shift -> conv3x3 -> bias, PReLU. 1 or 3 channels in, any multiple of 8 out. Beyond the

@@ -282,7 +282,7 @@ void meet_warp(int op, Argument& argument, Work work) {
          [&](void** all) { work([all](int lane) -> Argument& { return *static_cast<Argument*>(all[lane]); }); });
 }
 
-void barrier(int id, int threads) {
+void barrier(int id, int threads, bool waits = true) {
     Machine& m = machine();
     Counter& b = m.barrier[id];
     const unsigned generation = b.generation;
@@ -291,7 +291,7 @@ void barrier(int id, int threads) {
         b.arrived = 0;
         ++b.generation;
     } else {
-        while (b.generation == generation) m.yield();
+        while (waits && b.generation == generation) m.yield();
     }
 }
 
@@ -349,6 +349,10 @@ __attribute__((noinline)) void named_barrier(int id, int threads) {
     if (machine().skipped(Fault::named_barrier, __builtin_return_address(0))) return;
     barrier(id, threads);
 }
+
+// Not left out by faults: without them results are the same.
+void wait_turn(int id) { barrier(id, 256); }
+void pass_turn(int id) { barrier(id, 256, false); }
 
 void ldmatrix_x4(std::uint32_t (&r)[4], smem_t a) {
     struct Argument {
@@ -529,7 +533,7 @@ void tma_load3(smem_t dst, const void* map_pointer, smem_t b, int c0, int c1, in
     });
 }
 
-// A store reads its source late: when its thread waits for it.
+// A store reads its source as early or as late as it may, at random: at once, or when its thread waits for it.
 void tma_store3(const void* map_pointer, smem_t src, int c0, int c1, int c2) {
     Machine& m = machine();
     TensorMap map;
@@ -537,11 +541,15 @@ void tma_store3(const void* map_pointer, smem_t src, int c0, int c1, int c2) {
     if (src & 127) m.fail("TMA source is not a multiple of 128");
     const std::size_t bytes = box_bytes(map);
     unsigned char* source = m.at(src, bytes);
-    m.stores.emplace_back(m.current, [=] {
+    const Action store = [=] {
         for_box(map, {c0, c1, c2}, source, [&](unsigned char* global, const unsigned char* shared) {
             if (global) std::memcpy(global, shared, static_cast<std::size_t>(map.element_bytes));
         });
-    });
+    };
+    if (m.next_random() % 2 == 0)
+        store();
+    else
+        m.stores.emplace_back(m.current, store);
 }
 void tma_store_wait_read() {
     Machine& m = machine();

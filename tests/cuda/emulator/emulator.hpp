@@ -136,6 +136,8 @@ void tma_store_wait_read();
 void tma_store_wait_all();
 ENLARGE_DEVICE void fence_async_proxy() {}
 void named_barrier(int id, int threads);
+void wait_turn(int id);
+void pass_turn(int id);
 void stmatrix_x4_trans(smem_t a, const std::uint32_t (&r)[4]);
 ENLARGE_DEVICE void wgmma_fence() {}
 ENLARGE_DEVICE void wgmma_commit() {}

@@ -89,7 +89,7 @@ void set_maps(Params& p, std::uint64_t in, std::uint64_t out, int width, int hei
     describe(p.out_map, out, kHopperStrip, slices);
 }
 
-Case hopper_case(int height, int width, int processors) {
+Case hopper_case(int height, int width, int processors, bool upwards = false) {
     Case c = rows_case("conv64_f32acc", 4, 64, 64, height, width, processors);
     c.kernel = "conv64_hopper";
     const Conv conv = integer_conv(3, 64, 64);
@@ -100,6 +100,7 @@ Case hopper_case(int height, int width, int processors) {
         set_maps(p, in->address(), out->address(), width, height, 8);
         p.weights = reinterpret_cast<std::uint64_t>(weights->data());
         p.bias_slope = reinterpret_cast<std::uint64_t>(constants->data());
+        p.upwards = upwards;
         const Shape shape = shape_hopper(p, 8, {width, height}, processors);
         return go("conv64_hopper", p, shape, way, fault, site);
     };
@@ -107,7 +108,7 @@ Case hopper_case(int height, int width, int processors) {
 }
 
 // 8 bits: weights -127..127 and activations -127..127; the factors bring sums back into range.
-Case s8_case(const std::string& kernel, int height, int width, int processors, bool half_out) {
+Case s8_case(const std::string& kernel, int height, int width, int processors, bool half_out, bool upwards = false) {
     Case c;
     c.kernel = kernel;
     Random random(5);
@@ -134,6 +135,7 @@ Case s8_case(const std::string& kernel, int height, int width, int processors, b
             set_maps(p, in->address(), to, width, height, 4);
             p.weights = reinterpret_cast<std::uint64_t>(weights->data());
             p.factors = reinterpret_cast<std::uint64_t>(factors->data());
+            p.upwards = upwards;
             const Shape shape = shape_hopper(p, 4, {width, height}, processors);
             return go(kernel, p, shape, way, fault, site);
         }
@@ -254,16 +256,18 @@ TEST(cuda_body_kernels, agree_when_one_block_crosses_strips) {
 
 TEST(cuda_body_kernels, of_hopper_agree_bit_for_bit_with_the_truth) {
     // The last two: one consumer has no rows at all, and could run ahead of the other.
-    for (const Size3& s : {Size3{1, 1, 4}, Size3{3, 128, 2}, Size3{9, 140, 2}, Size3{14, 270, 1}, Size3{1, 900, 1}, Size3{3, 520, 1}}) {
-        Case c = hopper_case(s.height, s.width, s.processors);
-        c.prepare();
-        for (const Way& way : ways()) {
-            emu::Report report;
-            EXPECT_EQ(c.wrong(way, emu::Fault::none, 0, &report), 0) << s.width << "x" << s.height << ": " << report.error;
-            EXPECT_GT(report.wgmma, 0);
-            EXPECT_GT(report.tma, 0);
+    for (const Size3& s : {Size3{1, 1, 4}, Size3{3, 128, 2}, Size3{9, 140, 2}, Size3{14, 270, 1}, Size3{1, 900, 1}, Size3{3, 520, 1}})
+        for (const bool upwards : {false, true}) {
+            Case c = hopper_case(s.height, s.width, s.processors, upwards);
+            c.prepare();
+            for (const Way& way : ways()) {
+                emu::Report report;
+                EXPECT_EQ(c.wrong(way, emu::Fault::none, 0, &report), 0)
+                    << s.width << "x" << s.height << (upwards ? " upwards: " : ": ") << report.error;
+                EXPECT_GT(report.wgmma, 0);
+                EXPECT_GT(report.tma, 0);
+            }
         }
-    }
 }
 
 TEST(cuda_body_kernels, in_8_bits_agree_bit_for_bit_with_the_truth) {
@@ -273,14 +277,15 @@ TEST(cuda_body_kernels, in_8_bits_agree_bit_for_bit_with_the_truth) {
             c.prepare();
             for (const Way& way : ways()) EXPECT_EQ(c.wrong(way), 0) << s.width << "x" << s.height << (half_out ? " half" : "");
         }
-    for (const Size3& s : {Size3{1, 1, 4}, Size3{15, 140, 1}}) {
-        Case c = s8_case("conv64_s8_hopper", s.height, s.width, s.processors, false);
-        c.prepare();
-        for (const Way& way : ways()) {
-            emu::Report report;
-            EXPECT_EQ(c.wrong(way, emu::Fault::none, 0, &report), 0) << s.width << "x" << s.height << " " << report.error;
+    for (const Size3& s : {Size3{1, 1, 4}, Size3{15, 140, 1}})
+        for (const bool upwards : {false, true}) {
+            Case c = s8_case("conv64_s8_hopper", s.height, s.width, s.processors, false, upwards);
+            c.prepare();
+            for (const Way& way : ways()) {
+                emu::Report report;
+                EXPECT_EQ(c.wrong(way, emu::Fault::none, 0, &report), 0) << s.width << "x" << s.height << " " << report.error;
+            }
         }
-    }
 }
 
 TEST(cuda_body_kernels, keep_infinities_and_nans_visible) {

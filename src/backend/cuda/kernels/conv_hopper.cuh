@@ -4,8 +4,8 @@
 // Matrix roles: M = 64 output channels, A = weights, stationary in registers (36 k-steps x 4, 18 x 4 in 8 bits); N = 128
 // pixels of one row, B = activations in shared memory without swizzle: a pixel's slice is one 16-byte core row, so a tap
 // is a start address shifted by whole pixels. Warpgroup 0 keeps a ring of input rows full; its boxes reach over the
-// picture's borders, where TMA fills in zeros. Warpgroups 1 and 2 take alternate rows, so that one stores while the other
-// multiplies.
+// picture's borders, where TMA fills in zeros. Warpgroups 1 and 2 take alternate rows and turns, so that one stores while
+// the other multiplies. Layers go down and up the picture in turn: what the last one wrote last is still in the cache.
 //
 // The copy engine takes two cycles and more for each row of a box, so rows are long: a slice's pixels in one line, as
 // elements of 8 bytes, of which 256 are the most. The two pixels more that a strip of 128 needs are a box of their own.
@@ -67,7 +67,7 @@ ENLARGE_DEVICE void stream_hopper(const Params& p, unsigned char* shared, Begin 
                     const int slot = row % kRows;
                     if (row >= kRows) mbarrier_wait(empty + slot * 8, ((row / kRows) - 1) & 1);
                     const smem_t barrier = full + slot * 8, to = ring + slot * Shape::kRowBytes;
-                    const int x = strip * kHopperStrip - 1, y = y0 - 1 + t;
+                    const int x = strip * kHopperStrip - 1, y = p.upwards ? y0 + n - t : y0 - 1 + t;
                     mbarrier_expect(barrier, SLICES * (kHopperStrip + 2) * 16);
                     for (int s = 0; s < SLICES; ++s) {
                         const smem_t slice = to + s * Shape::kSliceBytes;
@@ -95,18 +95,25 @@ ENLARGE_DEVICE void stream_hopper(const Params& p, unsigned char* shared, Begin 
     const smem_t row_address =
         SLICES == 8 ? own + (((2 * warp + ((lane >> 3) & 1)) * kHopperStrip + (lane >> 4) * 8 + (lane & 7)) << 4)
                     : own + ((warp * kHopperStrip + lane) << 4);
+    const int own_turn = 3 + consumer, other_turn = 4 - consumer;
+    if (consumer == 1) pass_turn(other_turn);
     int base = 0;
     for (int u = first; u < end;) {
         const int strip = u / p.height, y0 = u - strip * p.height, n = min(end - u, p.height - y0);
         u += n;
         int released = 0;
-        for (int i = consumer; i < n; i += 2) {
+        for (int i = consumer; i < n + consumer; i += 2) {
+            wait_turn(own_turn);
+            if (i >= n) {  // the other one's last row was the last
+                pass_turn(other_turn);
+                break;
+            }
             T d[64];
             begin(d);
             wgmma_fence();
 #pragma unroll
             for (int dy = 0; dy < 3; ++dy) {
-                const int row = base + i + dy, slot = row % kRows;
+                const int row = base + i + (p.upwards ? 2 - dy : dy), slot = row % kRows;
                 mbarrier_wait(full + slot * 8, (row / kRows) & 1);
                 wgmma_fence();
                 const std::uint64_t start = operand(ring + slot * Shape::kRowBytes, Shape::kSliceBytes);
@@ -119,6 +126,7 @@ ENLARGE_DEVICE void stream_hopper(const Params& p, unsigned char* shared, Begin 
                     }
             }
             wgmma_commit();
+            pass_turn(other_turn);
             wgmma_wait<0>();
             if ((tid & 127) == 0) {
                 for (; released < i + 2; ++released) mbarrier_arrive(empty + ((base + released) % kRows) * 8);
@@ -133,7 +141,7 @@ ENLARGE_DEVICE void stream_hopper(const Params& p, unsigned char* shared, Begin 
             }
             fence_async_proxy();
             named_barrier(1 + consumer, 128);
-            if ((tid & 127) == 0) tma_store3(&p.out_map, own, 2 * strip * kHopperStrip, y0 + i, 0);
+            if ((tid & 127) == 0) tma_store3(&p.out_map, own, 2 * strip * kHopperStrip, p.upwards ? y0 + n - 1 - i : y0 + i, 0);
         }
         // What is left over was never read, and may not have landed yet: releasing it early, a consumer without rows of its
         // own (a picture of one row) would run a whole ring ahead and release in the other's name.
@@ -145,6 +153,7 @@ ENLARGE_DEVICE void stream_hopper(const Params& p, unsigned char* shared, Begin 
             }
         base += n + 2;
     }
+    if (consumer == 0) wait_turn(own_turn);  // nothing is left at the barrier
     if ((tid & 127) == 0) tma_store_wait_all();
 }
 

@@ -154,6 +154,9 @@ ENLARGE_DEVICE void tma_store_wait_read() { asm volatile("cp.async.bulk.wait_gro
 ENLARGE_DEVICE void tma_store_wait_all() { asm volatile("cp.async.bulk.wait_group 0;" ::: "memory"); }
 ENLARGE_DEVICE void fence_async_proxy() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 ENLARGE_DEVICE void named_barrier(int id, int threads) { asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory"); }
+// Turns of two warpgroups that need no order for what they compute: one waits for its turn, the other passes it on.
+ENLARGE_DEVICE void wait_turn(int id) { asm volatile("bar.sync %0, 256;" ::"r"(id) : "memory"); }
+ENLARGE_DEVICE void pass_turn(int id) { asm volatile("bar.arrive %0, 256;" ::"r"(id) : "memory"); }
 // Four 8x8 matrices of 16-bit values to shared memory, transposed; lane i supplies the address of row i % 8 of
 // matrix i / 8.
 ENLARGE_DEVICE void stmatrix_x4_trans(smem_t a, const std::uint32_t (&r)[4]) {
