@@ -122,7 +122,8 @@ class Pipeline:
 
 # Name and torch.compile's mode. CUDA graphs copy their inputs, so neither is always the faster. One graph has one set of
 # buffers: it is not run on two streams at once.
-MODES = [("eager", None), ("compile", "max-autotune-no-cudagraphs"), ("compile+graph", "max-autotune")]
+MODES = [("eager", None), ("compile-default", "default"), ("compile", "max-autotune-no-cudagraphs"),
+         ("compile+graph", "max-autotune")]
 
 
 def main():
@@ -131,6 +132,7 @@ def main():
     parser.add_argument("--models", default="x4v3,animevideov3,x4plus")
     parser.add_argument("--frames", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--modes", default=",".join(mode for mode, _ in MODES), help="max-autotune takes minutes")
     parser.add_argument("--json")
     options = parser.parse_args()
     if not torch.cuda.is_available():
@@ -147,6 +149,8 @@ def main():
         networks, times, peaks = {}, {}, {}
         with torch.inference_mode():
             for mode, compile_mode in MODES:
+                if mode not in options.modes.split(","):
+                    continue
                 try:
                     torch.cuda.reset_peak_memory_stats()
                     network = torch.compile(model, mode=compile_mode) if compile_mode else model

@@ -18,9 +18,10 @@ inline constexpr int kLastWarps = 4;  // at most: factor 4
 inline constexpr int kLastRowFloats = kLastWarps * kStripWidth * 12;
 ENLARGE_DEVICE int staged_at(int sub, int px) { return ((sub >> 2) * kStripWidth + px) * 12 + (sub & 3) * 3; }
 
-// Converts and stores one staged row.
+// Converts and stores one staged row. FACTOR: of the pixel shuffle, or 0 where it is only known at run time.
+template <int FACTOR>
 ENLARGE_DEVICE void store_strip_row(const ConvLast& p, const float* staged, int y, int x0) {
-    const int f = p.factor, row_pixels = kStripWidth * f, channels = p.out.channels;
+    const int f = FACTOR ? FACTOR : p.factor, row_pixels = kStripWidth * f, channels = p.out.channels;
     const int out_y = (y - p.work.row_first) * f;
     const int origin = x0 - p.core_x;  // of the strip, in input pixels from the core's left edge
     const int skip = p.work.col_step == kStripWidth ? 0 : 1;  // overlapping strips: the first column is chroma halo
@@ -34,6 +35,7 @@ ENLARGE_DEVICE void store_strip_row(const ConvLast& p, const float* staged, int 
                            (p.out.plane[0] & 3) == 0 && ((origin * f * 3) & 3) == 0 &&
                            (origin + kStripWidth) * f <= p.out.width;
         if (words) {  // four pixels = three words
+            const float largest = rintf(1.f / p.out.scale);
             for (int k = thread_index(); k < f * row_pixels / 4; k += thread_count()) {
                 const int i = k / (row_pixels / 4), px = 4 * (k - i * (row_pixels / 4));
                 if (out_y + i >= p.out.height) continue;
@@ -44,7 +46,7 @@ ENLARGE_DEVICE void store_strip_row(const ConvLast& p, const float* staged, int 
 #pragma unroll
                     for (int b = 0; b < 4; ++b) {
                         const int k = w * 4 + b;
-                        const float v = clamp01(value(i, px + k / 3, k % 3)) / p.out.scale;
+                        const float v = clamp01(value(i, px + k / 3, k % 3)) * largest;
                         word[w] |= static_cast<std::uint32_t>(round_even(v)) << (8 * b);
                     }
                 }
@@ -135,7 +137,12 @@ ENLARGE_DEVICE void conv_last(const ConvLast& p, unsigned char* shared) {
             }
             cta_sync();
 #pragma unroll 1
-            for (int q = first; q < last; ++q) store_strip_row(p, staged + q * kLastRowFloats, y + q, x0);
+            for (int q = first; q < last; ++q) {
+                const float* row = staged + q * kLastRowFloats;
+                if (f == 4) store_strip_row<4>(p, row, y + q, x0);
+                else if (f == 2) store_strip_row<2>(p, row, y + q, x0);
+                else store_strip_row<0>(p, row, y + q, x0);
+            }
             cta_sync();
         });
 }

@@ -24,8 +24,42 @@ ENLARGE_DEVICE int window_before(int at, int shift, int window) {  // of the gri
     return from >= 0 ? from / window : -1;
 }
 
-ENLARGE_DEVICE QueryGroup group_of(const Attend& p, std::int64_t query) {
-    const int y = static_cast<int>(query / p.width), x = static_cast<int>(query % p.width);
+// The order in which threads take queries: those of a window or grid one after the other, so that neighbouring threads
+// read the same keys. Windows may reach beyond the picture.
+struct QueryOrder {
+    int top = 0, left = 0;     // the first window
+    int down = 1, across = 1;  // how many there are
+    std::int64_t count;        // of queries, with those beyond the picture
+
+    ENLARGE_MEMBER explicit QueryOrder(const Attend& p) : count(static_cast<std::int64_t>(p.height) * p.width) {
+        if (p.kind != kAttendWindows && p.kind != kAttendOverlap) return;
+        top = window_before(0, p.shift_h, p.window_h);
+        left = window_before(0, p.shift_w, p.window_w);
+        down = window_before(p.height - 1, p.shift_h, p.window_h) - top + 1;
+        across = window_before(p.width - 1, p.shift_w, p.window_w) - left + 1;
+        count = static_cast<std::int64_t>(down) * across * p.window_h * p.window_w;
+    }
+    // The pixel of query i; false: there is none.
+    ENLARGE_MEMBER bool place(const Attend& p, std::int64_t i, int& y, int& x) const {
+        if (p.kind == kAttendAll || p.kind == kAttendCategory) {
+            y = static_cast<int>(i / p.width);
+            x = static_cast<int>(i % p.width);
+            return true;
+        }
+        const int size = p.window_h * p.window_w, within = static_cast<int>(i % size), window = static_cast<int>(i / size);
+        if (p.kind == kAttendGrid) {
+            const int step_y = p.height / p.window_h, step_x = p.width / p.window_w;
+            y = within / p.window_w * step_y + window / step_x;
+            x = within % p.window_w * step_x + window % step_x;
+            return true;
+        }
+        y = (top + window / across) * p.window_h + p.shift_h + within / p.window_w;
+        x = (left + window % across) * p.window_w + p.shift_w + within % p.window_w;
+        return y >= 0 && x >= 0 && y < p.height && x < p.width;
+    }
+};
+
+ENLARGE_DEVICE QueryGroup group_of(const Attend& p, int y, int x) {
     QueryGroup g{0, 0, 1, 1, y, x, 0};
     if (p.kind == kAttendGrid) {
         g.step_y = p.height / p.window_h;
@@ -152,10 +186,13 @@ ENLARGE_DEVICE void attend(const Attend& p) {
     const std::int64_t key_plane = static_cast<std::int64_t>(p.key_height) * p.key_width;
     const int rows = p.kind == kAttendCategory ? 1 : p.key_h;
     const int columns = p.kind == kAttendCategory ? static_cast<int>(p.group) : p.key_w;
-    for (std::int64_t i = first_item(); i < plane * p.heads; i += item_step()) {
-        const int head = static_cast<int>(i / plane);
-        std::int64_t query = i % plane;
-        QueryGroup g = group_of(p, query);
+    const QueryOrder order(p);
+    for (std::int64_t i = first_item(); i < order.count * p.heads; i += item_step()) {
+        const int head = static_cast<int>(i / order.count);
+        int y = 0, x = 0;
+        if (!order.place(p, i % order.count, y, x)) continue;
+        std::int64_t query = static_cast<std::int64_t>(y) * p.width + x;
+        QueryGroup g = group_of(p, y, x);
         if (p.kind == kAttendCategory) {  // the query is a place in the order
             g.first = query / p.group * p.group;
             query = static_cast<std::int64_t>(floats(p.order)[query]);

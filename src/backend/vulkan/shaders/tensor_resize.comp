@@ -33,11 +33,18 @@ Taps taps_at(int i, int from, int to) {
         taps.count = 1;
         return taps;
     }
-    // place = over / under
-    int over = 2 * i * from + from - to, under = 2 * to;
-    if (p.align_corners != 0) {
-        over = to > 1 ? i * (from - 1) : 0;
-        under = to > 1 ? to - 1 : 1;
+    // place = over / under. In lowest terms but for the 2: cards divide a little wrongly, and a tile's rests must be those
+    // of the whole picture.
+    int over = to > 1 ? i * (from - 1) : 0, under = to > 1 ? to - 1 : 1;
+    if (p.align_corners == 0) {
+        int divisor = from;
+        for (int rest = to; rest != 0;) {
+            const int next = divisor % rest;
+            divisor = rest;
+            rest = next;
+        }
+        over = (2 * i * from + from - to) / divisor;
+        under = 2 * (to / divisor);
     }
     if (p.kind == 1 && over < 0) over = 0;
     int whole = over / under;
