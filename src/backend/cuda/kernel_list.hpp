@@ -51,9 +51,9 @@
     X(tensor_sample, SampleTensor, 256)       \
     X(tensor_edge, EdgeTensor, 256)           \
     X(tensor_attend, Attend, 256)             \
-    X(tensor_attend16, Attend, 128)           \
-    X(tensor_attend32, Attend, 128)           \
-    X(tensor_attend64, Attend, 128)           \
+    X(tensor_attend16, Attend, 64)            \
+    X(tensor_attend32, Attend, 64)            \
+    X(tensor_attend64, Attend, 64)            \
     X(tensor_channel_scores, ChannelScores, 256)\
     X(tensor_channel_mix, ChannelMix, 256)    \
     X(ceiling_f32acc, CeilingWork, 256)       \

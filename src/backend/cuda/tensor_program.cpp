@@ -178,7 +178,7 @@ private:
             for (const int most : {64, 32, 16})
                 if (std::max(p.size, p.to_size) <= most) {
                     launch.kernel = "tensor_attend" + std::to_string(most);
-                    launch.shape.threads = 128;
+                    launch.shape = shape_attend(call.items, most, device_->multiprocessors);
                 }
         }
         TRY(launch.function, device_->kernel(launch.kernel));

@@ -90,16 +90,28 @@ struct Lower {
                    MapNumbers{in[0].at, out.at, numbers(scale), numbers(shift), count(), plane, kind, 0, 0}, count());
     }
     void pair(int kind, float alpha = 1, float beta = 1) const {
-        PairNumbers p{in[0].at, in[1].at, out.at, count(),
-                      {},       {},       {},     side(static_cast<std::int64_t>(out.sides.size())),
-                      kind,     alpha,    beta};
-        for (const auto& [tensor, steps] : {std::pair{&in[0], p.step_a}, {&in[1], p.step_b}}) {
-            const Sides own = steps_of(tensor->sides);
-            const std::size_t outer = out.sides.size() - own.size();
-            for (std::size_t k = 0; k < own.size(); ++k) steps[outer + k] = tensor->sides[k] == 1 ? 0 : own[k];
+        PairNumbers p{in[0].at, in[1].at, out.at, count(), {}, {}, {}, 0, kind, alpha, beta};
+        const Sides step_a = repeating(in[0].sides), step_b = repeating(in[1].sides);
+        for (std::size_t k = 0; k < out.sides.size(); ++k) {
+            const std::int64_t side = out.sides[k];
+            if (side == 1) continue;
+            // Sides that follow each other in both tensors are one.
+            const int last = p.rank - 1;
+            const bool one = last >= 0 && p.step_a[last] == step_a[k] * side && p.step_b[last] == step_b[k] * side;
+            const int at = one ? last : p.rank++;
+            p.sides[at] = (one ? p.sides[at] : 1) * side;
+            p.step_a[at] = step_a[k];
+            p.step_b[at] = step_b[k];
         }
-        std::copy(out.sides.begin(), out.sides.end(), p.sides);
         return add("tensor_pair", p, count());
+    }
+    // From number to number of an operand along each side of the result; where it has but one it is repeated.
+    [[nodiscard]] Sides repeating(const Sides& operand) const {
+        const Sides own = steps_of(operand);
+        Sides steps(out.sides.size(), 0);
+        const std::size_t outer = out.sides.size() - own.size();
+        for (std::size_t k = 0; k < own.size(); ++k) steps[outer + k] = operand[k] == 1 ? 0 : own[k];
+        return steps;
     }
     void move(Address from, Address to, const Sides& sides, const Sides& from_steps,
                       const Sides& to_steps) const {

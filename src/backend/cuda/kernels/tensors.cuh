@@ -56,10 +56,12 @@ ENLARGE_KERNEL(tensor_map, MapNumbers, 256, 1) {
 ENLARGE_KERNEL(tensor_pair, PairNumbers, 256, 1) {
     for (std::int64_t i = first_item(); i < p.count; i += item_step()) {
         std::int64_t rest = i, from_a = 0, from_b = 0;
-        for (int k = p.rank; k-- > 0; rest /= p.sides[k]) {
+        for (int k = p.rank; k-- > 1; rest /= p.sides[k]) {
             from_a += rest % p.sides[k] * p.step_a[k];
             from_b += rest % p.sides[k] * p.step_b[k];
         }
+        from_a += rest * p.step_a[0];
+        from_b += rest * p.step_b[0];
         const float a = floats(p.a)[from_a], b = floats(p.b)[from_b];
         float result = p.alpha * a + p.beta * b;
         if (p.kind == kPairMultiply) result = a * b;
@@ -72,10 +74,12 @@ ENLARGE_KERNEL(tensor_pair, PairNumbers, 256, 1) {
 ENLARGE_KERNEL(tensor_move, MoveNumbers, 256, 1) {
     for (std::int64_t i = first_item(); i < p.count; i += item_step()) {
         std::int64_t rest = i, from = 0, to = 0;
-        for (int k = p.rank; k-- > 0; rest /= p.sides[k]) {
+        for (int k = p.rank; k-- > 1; rest /= p.sides[k]) {
             from += rest % p.sides[k] * p.from[k];
             to += rest % p.sides[k] * p.to[k];
         }
+        from += rest * p.from[0];
+        to += rest * p.to[0];
         result_floats(p.out)[to] = floats(p.in)[from];
     }
 }
