@@ -45,7 +45,11 @@
     X(tensor_lines, Lines, 256)               \
     X(tensor_sort, SortLines, 256)            \
     X(tensor_gather, GatherNumbers, 256)      \
-    X(tensor_groups, NormGroups, 256)         \
+    X(tensor_group_sums, GroupParts, 256)     \
+    X(tensor_group_squares, GroupParts, 256)  \
+    X(tensor_group_norm, GroupParts, 256)     \
+    X(tensor_score_parts, ScoreParts, 256)    \
+    X(tensor_score_sums, ScoreParts, 256)     \
     X(tensor_pool, PoolTensor, 256)           \
     X(tensor_resize, ResizeTensor, 256)       \
     X(tensor_sample, SampleTensor, 256)       \

@@ -11,6 +11,8 @@
 
 #include <cstdint>
 
+#include "../tensors/params.hpp"
+
 namespace enlarge::cuda {
 
 inline constexpr int kSlice = 8;        // channels per slice, half and float
@@ -192,6 +194,21 @@ struct Resample {
     std::uint64_t weights;        // float [output columns (rows)][taps]
     int taps;
     int vertical;
+};
+
+// Sums over groups in parts (kernels/tensor_parts.cuh): `parts` floats for each group, of numbers and of their squares
+// about the mean.
+struct GroupParts {
+    tensors::NormGroups of;
+    std::uint64_t sums, squares;
+    int parts;
+};
+// For each window, head and part the products of size x size channels and the squares of 2 * size.
+inline constexpr int kMostScoreChannels = 64;  // of a head
+struct ScoreParts {
+    tensors::ChannelScores of;
+    std::uint64_t sums;
+    int parts;
 };
 
 }  // namespace enlarge::cuda

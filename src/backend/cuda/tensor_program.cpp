@@ -6,21 +6,12 @@
 #include <mutex>
 #include <utility>
 
-#include "backend/cuda/session.hpp"
-#include "backend/tensors/lower.hpp"
-#include "backend/tensors/params.hpp"
+#include "backend/cuda/tensor_launches.hpp"
 
 namespace enlarge::cuda {
 namespace {
 
 constexpr std::size_t kPiece = 16;  // launches between two looks at whether to go on
-
-template <class Parameters>
-Parameters parameters_of(const tensors::Call& call) {
-    Parameters p;
-    std::memcpy(&p, call.parameters.data(), sizeof p);
-    return p;
-}
 
 // What sessions share.
 struct Shared {
@@ -125,7 +116,7 @@ private:
     Result<void> load(const Staging& in) {
         const LoadPixels p{device_pixels(in, pixels_.address()), memory_.address() + plan_.place[0], 1, shared_->info.channels};
         const std::int64_t items = std::int64_t{in.size.width} * in.size.height * p.channels;
-        TRY(const Launch l, cuda::launch_of(*device_, "load_planes", shape_items(items, device_->multiprocessors), p));
+        TRY(const Launch l, launch_of(*device_, "load_planes", shape_items(items, device_->multiprocessors), p));
         return launch(l);
     }
     Result<void> store(const Staging& in, const Staging& out, const TileJob& job) {
@@ -134,7 +125,7 @@ private:
                             job.core.x * scale, job.core.y * scale,
                             device_pixels(out, pixels_.address() + rounded(in.bytes())), flags_at()};
         const std::int64_t items = std::int64_t{out.size.width} * out.size.height;
-        TRY(const Launch l, cuda::launch_of(*device_, "store_planes", shape_items(items, device_->multiprocessors), p));
+        TRY(const Launch l, launch_of(*device_, "store_planes", shape_items(items, device_->multiprocessors), p));
         return launch(l);
     }
 
@@ -149,40 +140,18 @@ private:
             memory_ = DeviceMemory();  // freed first: old and new need not fit at the same time
             TRY(memory_, DeviceMemory::allocate(device_, plan_.bytes));
         }
-        for (const tensors::Call& call : tensors::calls_of(shared_->graph, plan_, shared_->constants, weights_,
-                                                           memory_.address(), continued)) {
-            TRY(const Launch launch, launch_of(call));
-            launches_.push_back(launch);
+        const std::vector<tensors::Call> calls =
+            tensors::calls_of(shared_->graph, plan_, shared_->constants, weights_, memory_.address(), continued);
+        std::uint64_t scratch = 0;
+        for (const tensors::Call& call : calls) scratch = std::max(scratch, scratch_bytes(*device_, call));
+        if (scratch > scratch_.bytes()) {
+            scratch_ = DeviceMemory();
+            TRY(scratch_, DeviceMemory::allocate(device_, scratch));
         }
+        for (const tensors::Call& call : calls) TRY(add_launches(*device_, call, scratch_.address(), launches_));
         size_ = size;
         continued_ = continued;
         return {};
-    }
-
-    [[nodiscard]] Result<Launch> launch_of(const tensors::Call& call) const {
-        Launch launch;
-        launch.kernel = call.kernel;
-        launch.parameters = call.parameters;
-        launch.shape = shape_items(call.items, device_->multiprocessors);
-        if (launch.kernel == "tensor_groups") {  // a block for each, with sums in shared memory
-            const std::int64_t most = std::int64_t{8} * device_->multiprocessors;
-            launch.shape = {static_cast<int>(std::min(call.items, most)), 256, 256 * 4};
-        } else if (launch.kernel == "tensor_conv") {
-            const auto p = parameters_of<tensors::ConvTensor>(call);
-            if (p.groups == 1 && !p.transposed) {
-                launch.kernel = "tensor_conv_float";
-                launch.shape = shape_float(std::int64_t{p.out_height} * p.out_width, p.out_channels, device_->multiprocessors);
-            }
-        } else if (launch.kernel == "tensor_attend") {  // in registers, where a head's channels have room there
-            const auto p = parameters_of<tensors::Attend>(call);
-            for (const int most : {64, 32, 16})
-                if (std::max(p.size, p.to_size) <= most) {
-                    launch.kernel = "tensor_attend" + std::to_string(most);
-                    launch.shape = shape_attend(call.items, most, device_->multiprocessors);
-                }
-        }
-        TRY(launch.function, device_->kernel(launch.kernel));
-        return launch;
     }
 
     Result<void> launch(const Launch& l) {
@@ -225,7 +194,7 @@ private:
     const Driver& driver_;
     CuStream stream_ = nullptr;
     PinnedMemory pinned_in_, pinned_out_, pinned_flags_;
-    DeviceMemory memory_, pixels_;
+    DeviceMemory memory_, pixels_, scratch_;
     tensors::Plan plan_;
     Size size_{0, 0}, continued_{0, 0};
     std::vector<Launch> launches_;

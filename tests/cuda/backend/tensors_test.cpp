@@ -22,10 +22,10 @@ std::unique_ptr<Backend> emulated() {
     return cuda::make_backend(options);
 }
 
-void reset_driver() {
+void reset_driver(const FakeCuda& how = {}) {
     void* library = dlopen(FAKE_CUDA, RTLD_NOW | RTLD_LOCAL);
     ASSERT_TRUE(library) << dlerror();
-    *reinterpret_cast<FakeCuda* (*)()>(dlsym(library, "fake_cuda"))() = FakeCuda{};
+    *reinterpret_cast<FakeCuda* (*)()>(dlsym(library, "fake_cuda"))() = how;
 }
 
 class cuda_tensors : public testing::TestWithParam<TensorCase> {};
@@ -47,6 +47,25 @@ TEST(cuda_tensor_kernels, every_operation_has_been_run) { test::expect_every_ope
 TEST(cuda_tensor_kernels, run_every_family) {
     reset_driver();
     test::expect_every_family(*emulated());
+}
+
+// Long sums are cut into parts, with a rest: those of a small picture have one.
+TEST(cuda_tensor_kernels, sum_large_pictures_in_parts) {
+    FakeCuda large;
+    large.multiprocessors = 40;
+    reset_driver(large);
+    const auto backend = emulated();
+    int found = 0;
+    for (const TensorCase& wanted : test::all_tensor_cases()) {
+        const std::string_view name = wanted.name;
+        if (name != "norms_of_the_picture" && name != "channel_attention" && name != "squeeze_and_excite") continue;
+        const Graph graph = test::tensor_network(wanted);
+        const test::FloatPicture picture = test::random_picture(8, 3, {132, 68});
+        const test::FloatPicture expected = test::run_whole(reference_backend(), graph, picture);
+        EXPECT_LE(test::largest_difference(expected, test::run_whole(*backend, graph, picture)), 1e-4) << name;
+        ++found;
+    }
+    EXPECT_EQ(found, 3);
 }
 
 TEST(cuda_tensor_kernels, are_not_for_half_precision) {

@@ -12,4 +12,5 @@
 #include "conv_stream.cuh"
 #include "plain.cuh"
 #include "tensor_attention.cuh"
+#include "tensor_parts.cuh"
 #include "tensor_pixels.cuh"

@@ -219,40 +219,6 @@ ENLARGE_KERNEL(tensor_gather, GatherNumbers, 256, 1) {
     }
 }
 
-// One block per group. Sums of each thread's numbers meet in shared memory.
-ENLARGE_DEVICE float block_sum(float own, float* shared) {
-    cta_sync();
-    shared[thread_index()] = own;
-    cta_sync();
-    float sum = 0.f;
-    for (int i = 0; i < thread_count(); ++i) sum += shared[i];
-    return sum;
-}
-
-ENLARGE_KERNEL(tensor_groups, NormGroups, 256, 1) {
-    ENLARGE_SHARED_MEMORY(memory);
-    float* shared = reinterpret_cast<float*>(memory);
-    for (std::int64_t group = block_index(); group < p.groups; group += block_count()) {
-        const float* in = floats(p.in) + group * p.size;
-        float sum = 0.f;
-        for (std::int64_t i = thread_index(); i < p.size; i += thread_count()) sum += in[i];
-        const float mean = block_sum(sum, shared) / static_cast<float>(p.size);
-        if (p.mean) {
-            if (thread_index() == 0) result_floats(p.out)[group] = mean;
-            continue;
-        }
-        float squares = 0.f;
-        for (std::int64_t i = thread_index(); i < p.size; i += thread_count())
-            squares += (in[i] - mean) * (in[i] - mean);
-        const float factor = 1.f / sqrtf(block_sum(squares, shared) / static_cast<float>(p.size) + p.epsilon);
-        for (std::int64_t i = thread_index(); i < p.size; i += thread_count()) {
-            const std::int64_t c = (group * p.size + i) / p.plane;
-            result_floats(p.out)[group * p.size + i] =
-                (in[i] - mean) * factor * floats(p.scale)[c] + floats(p.shift)[c];
-        }
-    }
-}
-
 // ---- pictures ----
 
 ENLARGE_KERNEL(tensor_pool, PoolTensor, 256, 1) {
