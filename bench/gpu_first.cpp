@@ -65,13 +65,19 @@ int main(int count, char** words) {
                     continue;
                 }
                 const enlarge::BenchResult& r = *result;
-                std::printf("{\"model\": %s, \"size\": %s, \"precision\": %s, \"path\": %s, \"median_ms\": %.4f, \"device_ms\": %.4f, \"device_fps\": %.2f, "
-                            "\"video_fps\": %.2f, \"tflops\": %.2f, \"ceiling_tflops\": %.2f, \"of_ceiling\": %.4f, \"copy_gigabytes\": %.1f, "
-                            "\"device_memory_mib\": %.1f, \"load_ms\": %.1f, \"calibration_psnr\": %.2f",
-                            quoted(r.model).c_str(), quoted(size).c_str(), quoted(std::string(enlarge::precision_name(r.precision))).c_str(), quoted(r.path).c_str(),
-                            r.median_ms, r.device_ms, r.device_ms > 0 ? 1000 / r.device_ms : 0.0, r.video_fps, r.gflops / 1000, r.peak_gflops / 1000,
-                            r.peak_fraction, r.copy_gigabytes, static_cast<double>(r.device_memory_bytes) / 1048576.0, r.load_ms, r.calibration_psnr);
-                for (const enlarge::BenchStage& stage : r.stages) std::printf(", %s: %.4f", quoted("stage_" + stage.name + "_ms").c_str(), stage.milliseconds);
+                std::printf(
+                    "{\"model\": %s, \"size\": %s, \"precision\": %s, \"path\": %s, \"median_ms\": %.4f, "
+                    "\"device_ms\": %.4f, \"device_fps\": %.2f, "
+                    "\"video_fps\": %.2f, \"tflops\": %.2f, \"ceiling_tflops\": %.2f, \"of_ceiling\": %.4f, "
+                    "\"copy_gigabytes\": %.1f, "
+                    "\"device_memory_mib\": %.1f, \"load_ms\": %.1f, \"calibration_psnr\": %.2f",
+                    quoted(r.model).c_str(), quoted(size).c_str(),
+                    quoted(std::string(enlarge::precision_name(r.precision))).c_str(), quoted(r.path).c_str(),
+                    r.median_ms, r.device_ms, r.device_ms > 0 ? 1000 / r.device_ms : 0.0, r.video_fps, r.gflops / 1000,
+                    r.peak_gflops / 1000, r.peak_fraction, r.copy_gigabytes,
+                    static_cast<double>(r.device_memory_bytes) / 1048576.0, r.load_ms, r.calibration_psnr);
+                for (const enlarge::BenchStage& stage : r.stages)
+                    std::printf(", %s: %.4f", quoted("stage_" + stage.name + "_ms").c_str(), stage.milliseconds);
                 std::printf("}\n");
                 std::fflush(stdout);
             }

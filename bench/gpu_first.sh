@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The first hour with a GPU, in one go (less than 25 minutes): do the kernels compute what they should, how fast, compared
+# A GPU that is new to us, in one go (less than 25 minutes): do the kernels compute what they should, how fast, compared
 # with the card's own limits and with PyTorch.
 #
 #   bench/gpu_first.sh bundle [MODEL...]   here: puts what is needed into .gpu/ (programs, their libraries, models)

@@ -68,7 +68,8 @@ Shape shape_hopper(Params& p, int slices, Size size, int multiprocessors) {
 
 // Convolutions in float.
 inline Shape shape_float(std::int64_t out_plane, int out_channels, int multiprocessors) {
-    const std::int64_t tiles = (out_plane + kFloatPixels - 1) / kFloatPixels * ((out_channels + kFloatChannels - 1) / kFloatChannels);
+    const std::int64_t tiles =
+        (out_plane + kFloatPixels - 1) / kFloatPixels * ((out_channels + kFloatChannels - 1) / kFloatChannels);
     const std::int64_t blocks = std::min<std::int64_t>(tiles, std::int64_t{8} * multiprocessors);
     return {static_cast<int>(blocks), 256, 2 * kFloatDeep * (kFloatChannels + 4 + kFloatPixels) * 4};
 }

@@ -11,16 +11,19 @@ namespace {
 // A Hopper kernel: tensor maps for TMA, which fills in the zeros around the picture and drops what lies outside.
 // `slices` of 16 bytes per pixel.
 template <class Parameters>
-Result<Launch> hopper_launch(const Device& device, const std::string& kernel, Parameters& p, int slices, std::uint64_t in, std::uint64_t out, Size size) {
+Result<Launch> hopper_launch(const Device& device, const std::string& kernel, Parameters& p, int slices,
+                             std::uint64_t in, std::uint64_t out, Size size) {
     const auto w = static_cast<std::uint64_t>(size.width), h = static_cast<std::uint64_t>(size.height);
     const std::uint64_t dims[3] = {2 * w, h, static_cast<std::uint64_t>(slices)};
     const std::uint64_t strides[2] = {16 * w, 16 * w * h};
     const std::uint32_t ones[3] = {1, 1, 1};
     const auto encode = [&](std::uint64_t* map, std::uint64_t at, int pixels_wide, int box_slices) {
-        const std::uint32_t box[3] = {2 * static_cast<std::uint32_t>(pixels_wide), 1, static_cast<std::uint32_t>(box_slices)};
-        return device.driver->check(device.driver->tensor_map_tiled(map, kCuTensorUint64, 3, reinterpret_cast<void*>(at), dims,
-                                                                    strides, box, ones, 0, 0, 0, 0),
-                                    "describing a tensor to the copy engine");
+        const std::uint32_t box[3] = {2 * static_cast<std::uint32_t>(pixels_wide), 1,
+                                      static_cast<std::uint32_t>(box_slices)};
+        return device.driver->check(
+            device.driver->tensor_map_tiled(map, kCuTensorUint64, 3, reinterpret_cast<void*>(at), dims, strides, box,
+                                            ones, 0, 0, 0, 0),
+            "describing a tensor to the copy engine");
     };
     TRY(encode(p.in_map, in, kHopperStrip, 1));
     TRY(encode(p.edge_map, in, 2, 1));
@@ -125,7 +128,8 @@ Result<Launch> make_launch(const Device& device, const Lowered& lowered, CuAddre
             const auto pixels = static_cast<std::int64_t>(plane(step.out));
             return launch_of(device, step.kernel,
                              step.kernel == "conv_plain_f32" ? shape_float(pixels, p.out_channels, processors)
-                                                             : shape_items(pixels * step.out.slices(), processors), p);
+                                                             : shape_items(pixels * step.out.slices(), processors),
+                             p);
         }
         case Step::Kind::pointwise: {
             const Pointwise p{step.op, address(step.in), address(step.in2), address(step.out), weights, bias,

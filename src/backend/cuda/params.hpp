@@ -72,7 +72,7 @@ struct alignas(64) ConvHopper {
     std::uint64_t weights;        // pack_hopper()
     std::uint64_t bias_slope;     // float[2][64]: bias, slope - 1
     int height, width, units, total;
-    int upwards;                  // rows from the lowest to the highest
+    int upwards;  // rows from the lowest to the highest
 };
 
 // 64 -> 64 in 8 bits. Each channel c has its own step: an activation is q * step[c]. The input's steps are folded into

@@ -97,12 +97,14 @@ DevicePixels device_pixels(const Staging& s, std::uint64_t at) {
 
 void pack_picture(const ImageView& picture, const Staging& staging, std::byte* to) {
     for (int p = 0; p < staging.planes(); ++p)
-        for (int y = 0; y < staging.size.height; ++y, to += staging.pitch) std::memcpy(to, picture.row(p, y), staging.row_bytes());
+        for (int y = 0; y < staging.size.height; ++y, to += staging.pitch)
+            std::memcpy(to, picture.row(p, y), staging.row_bytes());
 }
 
 void unpack_picture(const std::byte* from, const Staging& staging, const MutableImageView& picture) {
     for (int p = 0; p < staging.planes(); ++p)
-        for (int y = 0; y < staging.size.height; ++y, from += staging.pitch) std::memcpy(picture.row(p, y), from, staging.row_bytes());
+        for (int y = 0; y < staging.size.height; ++y, from += staging.pitch)
+            std::memcpy(picture.row(p, y), from, staging.row_bytes());
 }
 
 FrameStaging frame_staging(const FrameFormat& format, Size size) {

@@ -91,7 +91,8 @@ Result<void> add_launches(const Device& device, const Call& call, CuAddress scra
         const auto p = parameters_of<tensors::ConvTensor>(call);
         if (p.groups == 1 && !p.transposed) {
             launch.kernel = "tensor_conv_float";
-            launch.shape = shape_float(std::int64_t{p.out_height} * p.out_width, p.out_channels, device.multiprocessors);
+            launch.shape =
+                shape_float(std::int64_t{p.out_height} * p.out_width, p.out_channels, device.multiprocessors);
         }
     } else if (kernel == "tensor_attend") {
         const auto p = parameters_of<tensors::Attend>(call);

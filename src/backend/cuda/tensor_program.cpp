@@ -84,7 +84,8 @@ public:
             TRY(launch_all(job));
         TRY(store(in, out, job));
         const CuAddress made = pixels_.address() + rounded(in.bytes());
-        TRY(driver_.check(driver_.copy_to_host_async(pinned_out_.data(), made, out.bytes(), stream_), "copying from the GPU"));
+        TRY(driver_.check(driver_.copy_to_host_async(pinned_out_.data(), made, out.bytes(), stream_),
+                          "copying from the GPU"));
         TRY(driver_.check(driver_.copy_to_host_async(pinned_flags_.data(), flags_at(), kFlagBytes, stream_),
                           "copying from the GPU"));
         TRY(wait());
@@ -114,16 +115,21 @@ private:
     }
 
     Result<void> load(const Staging& in) {
-        const LoadPixels p{device_pixels(in, pixels_.address()), memory_.address() + plan_.place[0], 1, shared_->info.channels};
+        const LoadPixels p{device_pixels(in, pixels_.address()), memory_.address() + plan_.place[0], 1,
+                           shared_->info.channels};
         const std::int64_t items = std::int64_t{in.size.width} * in.size.height * p.channels;
         TRY(const Launch l, launch_of(*device_, "load_planes", shape_items(items, device_->multiprocessors), p));
         return launch(l);
     }
     Result<void> store(const Staging& in, const Staging& out, const TileJob& job) {
         const int scale = shared_->info.scale;
-        const StorePixels p{memory_.address() + plan_.place.back(), job.in.size.height * scale, job.in.size.width * scale,
-                            job.core.x * scale, job.core.y * scale,
-                            device_pixels(out, pixels_.address() + rounded(in.bytes())), flags_at()};
+        const StorePixels p{memory_.address() + plan_.place.back(),
+                            job.in.size.height * scale,
+                            job.in.size.width * scale,
+                            job.core.x * scale,
+                            job.core.y * scale,
+                            device_pixels(out, pixels_.address() + rounded(in.bytes())),
+                            flags_at()};
         const std::int64_t items = std::int64_t{out.size.width} * out.size.height;
         TRY(const Launch l, launch_of(*device_, "store_planes", shape_items(items, device_->multiprocessors), p));
         return launch(l);
@@ -210,7 +216,8 @@ public:
         const auto plan = tensors::plan_tensors(shared_->graph, tile);
         // Pictures of floats, at most, before and after.
         const std::int64_t pixels = std::int64_t{tile.width} * tile.height, scale = shared_->info.scale;
-        if (plan.ok()) return static_cast<std::int64_t>(plan->bytes) + 4 * shared_->info.channels * pixels * (1 + scale * scale);
+        if (plan.ok())
+            return static_cast<std::int64_t>(plan->bytes) + 4 * shared_->info.channels * pixels * (1 + scale * scale);
         return plan.error().code == Errc::memory ? std::int64_t{1} << 50 : 0;
     }
     Result<std::unique_ptr<Session>> session() const override {

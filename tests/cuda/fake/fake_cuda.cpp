@@ -484,7 +484,8 @@ int cuGetErrorString(int error, const char** text) {
 int cuTensorMapEncodeTiled(void* to, int type, unsigned rank, void* base, const std::uint64_t* dims, const std::uint64_t* strides,
                            const std::uint32_t* box, const std::uint32_t* element_strides, int interleave, int swizzle, int,
                            int fill) {
-    if (rank != 3 || interleave || swizzle || fill || (reinterpret_cast<std::uint64_t>(base) & 15)) return kInvalidValue;
+    if (rank != 3 || interleave || swizzle || fill || (reinterpret_cast<std::uint64_t>(base) & 15))
+        return kInvalidValue;
     emu::TensorMap map{};
     map.base = reinterpret_cast<std::uint64_t>(base);
     map.element_bytes = type == 4 ? 8 : 0;

@@ -29,7 +29,8 @@ void show_wrong(const test::FloatPicture& expected, const test::FloatPicture& go
             for (int x = 0; x < got.size.width; ++x) {
                 if (std::fabs(static_cast<double>(got.at(c, x, y)) - expected.at(c, x, y)) <= limit) continue;
                 if (++wrong <= 8)
-                    std::printf("    channel %d at (%d, %d): %g, should be %g\n", c, x, y, got.at(c, x, y), expected.at(c, x, y));
+                    std::printf("    channel %d at (%d, %d): %g, should be %g\n", c, x, y, got.at(c, x, y),
+                                expected.at(c, x, y));
             }
     std::printf("    %d of %zu samples\n", wrong, got.values.size());
 }
@@ -100,7 +101,8 @@ int main(int count, char** words) {
     }
     const Size size{301, 77};
     // Shortest first: one layer of the body tells more about its kernel than 32.
-    check("Compact 64 fp16, one layer", test::compact_graph(1, {.features = 64, .convs = 1, .scale = 1}), {40, 9}, Precision::fp16, 60, 1.0 / 255);
+    check("Compact 64 fp16, one layer", test::compact_graph(1, {.features = 64, .convs = 1, .scale = 1}), {40, 9},
+          Precision::fp16, 60, 1.0 / 255);
     const Graph compact = test::compact_graph(1, {.features = 64, .convs = 4, .scale = 4});
     check("Compact 64 fp32", compact, size, Precision::fp32, 80, 1e-4);
     check("Compact 64 fp16", compact, size, Precision::fp16, 60, 1.0 / 255);

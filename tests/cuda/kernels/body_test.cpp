@@ -80,8 +80,9 @@ Case rows_case(const std::string& kernel, int chunks, int in, int out, int heigh
 
 template <class Params>
 void set_maps(Params& p, std::uint64_t in, std::uint64_t out, int width, int height, int slices) {
-    const auto describe = [&](std::uint64_t (&map)[16], std::uint64_t base, int pixels, int box_slices) {
-        const emu::TensorMap made{base, {2 * width, height, slices}, {16L * width, 16L * width * height}, {2 * pixels, 1, box_slices}, 8};
+    const auto describe = [&](std::uint64_t(&map)[16], std::uint64_t base, int pixels, int box_slices) {
+        const emu::TensorMap made{
+            base, {2 * width, height, slices}, {16L * width, 16L * width * height}, {2 * pixels, 1, box_slices}, 8};
         std::memcpy(map, &made, sizeof made);
     };
     describe(p.in_map, in, kHopperStrip, 1);
@@ -256,7 +257,8 @@ TEST(cuda_body_kernels, agree_when_one_block_crosses_strips) {
 
 TEST(cuda_body_kernels, of_hopper_agree_bit_for_bit_with_the_truth) {
     // The last two: one consumer has no rows at all, and could run ahead of the other.
-    for (const Size3& s : {Size3{1, 1, 4}, Size3{3, 128, 2}, Size3{9, 140, 2}, Size3{14, 270, 1}, Size3{1, 900, 1}, Size3{3, 520, 1}})
+    for (const Size3& s :
+         {Size3{1, 1, 4}, Size3{3, 128, 2}, Size3{9, 140, 2}, Size3{14, 270, 1}, Size3{1, 900, 1}, Size3{3, 520, 1}})
         for (const bool upwards : {false, true}) {
             Case c = hopper_case(s.height, s.width, s.processors, upwards);
             c.prepare();
@@ -283,7 +285,8 @@ TEST(cuda_body_kernels, in_8_bits_agree_bit_for_bit_with_the_truth) {
             c.prepare();
             for (const Way& way : ways()) {
                 emu::Report report;
-                EXPECT_EQ(c.wrong(way, emu::Fault::none, 0, &report), 0) << s.width << "x" << s.height << " " << report.error;
+                EXPECT_EQ(c.wrong(way, emu::Fault::none, 0, &report), 0)
+                    << s.width << "x" << s.height << " " << report.error;
             }
         }
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // 3x3 convolution 64 -> 64 for Hopper (sm_90a): wgmma fed by TMA.
 //
-// Matrix roles: M = 64 output channels, A = weights, stationary in registers (36 k-steps x 4, 18 x 4 in 8 bits); N = 128
-// pixels of one row, B = activations in shared memory without swizzle: a pixel's slice is one 16-byte core row, so a tap
-// is a start address shifted by whole pixels. Warpgroup 0 keeps a ring of input rows full; its boxes reach over the
-// picture's borders, where TMA fills in zeros. Warpgroups 1 and 2 take alternate rows and turns, so that one stores while
-// the other multiplies. Layers go down and up the picture in turn: what the last one wrote last is still in the cache.
+// Matrix roles: M = 64 output channels, A = weights, stationary in registers (36 k-steps x 4, 18 x 4 in 8 bits); N =
+// 128 pixels of one row, B = activations in shared memory without swizzle: a pixel's slice is one 16-byte core row, so
+// a tap is a start address shifted by whole pixels. Warpgroup 0 keeps a ring of input rows full; its boxes reach over
+// the picture's borders, where TMA fills in zeros. Warpgroups 1 and 2 take alternate rows and turns, so that one stores
+// while the other multiplies. Layers go down and up the picture in turn: what the last one wrote last is still in the
+// cache.
 //
 // The copy engine takes two cycles and more for each row of a box, so rows are long: a slice's pixels in one line, as
 // elements of 8 bytes, of which 256 are the most. The two pixels more that a strip of 128 needs are a box of their own.
@@ -141,7 +142,8 @@ ENLARGE_DEVICE void stream_hopper(const Params& p, unsigned char* shared, Begin 
             }
             fence_async_proxy();
             named_barrier(1 + consumer, 128);
-            if ((tid & 127) == 0) tma_store3(&p.out_map, own, 2 * strip * kHopperStrip, p.upwards ? y0 + n - 1 - i : y0 + i, 0);
+            if ((tid & 127) == 0)
+                tma_store3(&p.out_map, own, 2 * strip * kHopperStrip, p.upwards ? y0 + n - 1 - i : y0 + i, 0);
         }
         // What is left over was never read, and may not have landed yet: releasing it early, a consumer without rows of its
         // own (a picture of one row) would run a whole ring ahead and release in the other's name.

@@ -139,9 +139,12 @@ ENLARGE_DEVICE void conv_last(const ConvLast& p, unsigned char* shared) {
 #pragma unroll 1
             for (int q = first; q < last; ++q) {
                 const float* row = staged + q * kLastRowFloats;
-                if (f == 4) store_strip_row<4>(p, row, y + q, x0);
-                else if (f == 2) store_strip_row<2>(p, row, y + q, x0);
-                else store_strip_row<0>(p, row, y + q, x0);
+                if (f == 4)
+                    store_strip_row<4>(p, row, y + q, x0);
+                else if (f == 2)
+                    store_strip_row<2>(p, row, y + q, x0);
+                else
+                    store_strip_row<0>(p, row, y + q, x0);
             }
             cta_sync();
         });

@@ -114,7 +114,8 @@ ENLARGE_DEVICE Key key_of(const Attend& p, const QueryGroup& g, int row, int col
 // Where the biases of a query are, of its first key; those of further ones follow, or with a table, come before it.
 ENLARGE_DEVICE std::int64_t first_bias(const Attend& p, int head, const QueryGroup& g) {
     if (p.table)
-        return static_cast<std::int64_t>(head * (p.window_h + p.key_h - 1) + g.row + p.key_h - 1) * (p.window_w + p.key_w - 1) +
+        return static_cast<std::int64_t>(head * (p.window_h + p.key_h - 1) + g.row + p.key_h - 1) *
+                   (p.window_w + p.key_w - 1) +
                g.column + p.key_w - 1;
     return (static_cast<std::int64_t>(head * p.window_h + g.row) * p.window_w + g.column) * p.key_h * p.key_w;
 }
@@ -124,8 +125,8 @@ ENLARGE_DEVICE float bias_of(const Attend& p, std::int64_t first, int row, int c
     return floats(p.bias)[p.table ? first - row * (p.window_w + p.key_w - 1) - column : first + row * p.key_w + column];
 }
 
-// Keys of a group, 32 at a time, in shared memory: their channels in rows of MOST, filled up with zeros, those of values
-// behind them; then how far the bias of each is from the first, and what it is.
+// Keys of a group, 32 at a time, in shared memory: their channels in rows of MOST, filled up with zeros, those of
+// values behind them; then how far the bias of each is from the first, and what it is.
 template <int MOST>
 struct KeyChunk {
     static constexpr int kKeys = 32, kPitch = MOST + 4;
@@ -136,7 +137,8 @@ struct KeyChunk {
     // By all threads of the block. `first` of `rows` x `columns` keys.
     ENLARGE_MEMBER void load(const Attend& p, const QueryGroup& g, int head, int first, int columns, int count) {
         const std::int64_t plane = static_cast<std::int64_t>(p.key_height) * p.key_width;
-        const int own = thread_index() % kKeys, number = first + own, row = number / columns, column = number - row * columns;
+        const int own = thread_index() % kKeys, number = first + own, row = number / columns,
+                  column = number - row * columns;
         Key key{0, 0, false, false};
         if (number < count) key = key_of(p, g, row, column);
         const float* from = floats(p.k) + head * static_cast<std::int64_t>(p.size) * plane;
@@ -152,8 +154,8 @@ struct KeyChunk {
     }
 };
 
-// Heads of at most MOST channels: a block answers the queries of a group, a thread one of them. What a thread sums stays
-// in registers.
+// Heads of at most MOST channels: a block answers the queries of a group, a thread one of them. What a thread sums
+// stays in registers.
 template <int MOST>
 ENLARGE_DEVICE void attend(const Attend& p, unsigned char* memory) {
     auto& chunk = *reinterpret_cast<KeyChunk<MOST>*>(memory);

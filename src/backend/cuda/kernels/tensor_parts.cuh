@@ -49,7 +49,8 @@ ENLARGE_KERNEL(tensor_group_squares, GroupParts, 256, 1) {
         const float* in = floats(p.of.in) + group * p.of.size;
         const float mean = sum_of_parts(p.sums, group, p.parts) / static_cast<float>(p.of.size);
         float sum = 0.f;
-        for (std::int64_t i = first + thread_index(); i < last; i += thread_count()) sum += (in[i] - mean) * (in[i] - mean);
+        for (std::int64_t i = first + thread_index(); i < last; i += thread_count())
+            sum += (in[i] - mean) * (in[i] - mean);
         sum = block_sum(sum, reinterpret_cast<float*>(memory));
         if (thread_index() == 0) result_floats(p.squares)[part] = sum;
     });
@@ -64,15 +65,17 @@ ENLARGE_KERNEL(tensor_group_norm, GroupParts, 256, 1) {
             return;
         }
         const float factor = 1.f / sqrtf(sum_of_parts(p.squares, group, p.parts) / count + p.of.epsilon);
-        for (std::int64_t i = group * p.of.size + first + thread_index(); i < group * p.of.size + last; i += thread_count()) {
+        for (std::int64_t i = group * p.of.size + first + thread_index(); i < group * p.of.size + last;
+             i += thread_count()) {
             const std::int64_t c = i / p.of.plane;
-            result_floats(p.of.out)[i] = (floats(p.of.in)[i] - mean) * factor * floats(p.of.scale)[c] + floats(p.of.shift)[c];
+            result_floats(p.of.out)[i] =
+                (floats(p.of.in)[i] - mean) * factor * floats(p.of.scale)[c] + floats(p.of.shift)[c];
         }
     });
 }
 
-// Products of the channels of a head, of queries and keys, over a part of a window: the sums of each pair, the squares of
-// each channel of queries, then of keys. 32 pixels at a time lie in shared memory.
+// Products of the channels of a head, of queries and keys, over a part of a window: the sums of each pair, the squares
+// of each channel of queries, then of keys. 32 pixels at a time lie in shared memory.
 ENLARGE_KERNEL(tensor_score_parts, ScoreParts, 256, 1) {
     ENLARGE_SHARED_MEMORY(memory);
     constexpr int kPixels = 32, kPitch = kPixels + 1, kPairs = kMostScoreChannels * kMostScoreChannels / 256;
@@ -82,7 +85,8 @@ ENLARGE_KERNEL(tensor_score_parts, ScoreParts, 256, 1) {
     const int tid = thread_index(), size = s.channels / s.heads, pairs = size * size, across = s.width / s.window_w;
     const std::int64_t plane = static_cast<std::int64_t>(s.height) * s.width;
     const std::int64_t windows = static_cast<std::int64_t>(s.height / s.window_h) * across;
-    const std::int64_t area = static_cast<std::int64_t>(s.window_h) * s.window_w, length = (area + p.parts - 1) / p.parts;
+    const std::int64_t area = static_cast<std::int64_t>(s.window_h) * s.window_w,
+                       length = (area + p.parts - 1) / p.parts;
     for (std::int64_t item = block_index(); item < windows * s.heads * p.parts; item += block_count()) {
         const std::int64_t part = item % p.parts, head = item / p.parts % s.heads, window = item / p.parts / s.heads;
         const std::int64_t corner = window / across * s.window_h * s.width + window % across * s.window_w;

@@ -11,8 +11,9 @@ ENLARGE_KERNEL(load_planes, LoadPixels, 256, 1) {
     const std::int64_t plane = static_cast<std::int64_t>(p.in.height) * p.in.width;
     for (std::int64_t i = first_item(); i < plane * p.channels; i += item_step()) {
         const std::int64_t pixel = i % plane;
-        reinterpret_cast<float*>(p.out)[i] = read_channel(p.in, static_cast<int>(i / plane), static_cast<int>(pixel % p.in.width),
-                                                          static_cast<int>(pixel / p.in.width));
+        reinterpret_cast<float*>(p.out)[i] =
+            read_channel(p.in, static_cast<int>(i / plane), static_cast<int>(pixel % p.in.width),
+                         static_cast<int>(pixel / p.in.width));
     }
 }
 
