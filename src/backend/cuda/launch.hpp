@@ -74,10 +74,10 @@ inline Shape shape_float(std::int64_t out_plane, int out_channels, int multiproc
     return {static_cast<int>(blocks), 256, 2 * kFloatDeep * (kFloatChannels + 4 + kFloatPixels) * 4};
 }
 
-// Attention to keys in shared memory, of heads of at most `most` channels: KeyChunk.
-inline Shape shape_attend(std::int64_t queries, int most, int multiprocessors) {
+// Attention to keys in shared memory.
+inline Shape shape_attend(std::int64_t queries, int shared_bytes, int multiprocessors) {
     const std::int64_t blocks = std::clamp<std::int64_t>((queries + 63) / 64, 1, std::int64_t{32} * multiprocessors);
-    return {static_cast<int>(blocks), 64, 32 * (2 * (most + 4) + 2) * 4};
+    return {static_cast<int>(blocks), 64, shared_bytes};
 }
 
 // Kernels that step through any number of items.

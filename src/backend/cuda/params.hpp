@@ -205,6 +205,12 @@ struct GroupParts {
 };
 // For each window, head and part the products of size x size channels and the squares of 2 * size.
 inline constexpr int kMostScoreChannels = 64;  // of a head
+inline constexpr int kScorePixels = 32;        // at a time in shared memory, with one of padding
+inline constexpr int kScoreBytes = 2 * kMostScoreChannels * (kScorePixels + 1) * 4;
+// Of attention's keys in shared memory: 32 at a time, with values, of heads of at most MOST channels.
+inline constexpr int kKeysOfChunk = 32;
+template <int MOST>
+inline constexpr int kKeyChunkBytes = kKeysOfChunk * (2 * (MOST + 4) + 2) * 4;
 struct ScoreParts {
     tensors::ChannelScores of;
     std::uint64_t sums;

@@ -10,8 +10,8 @@ namespace {
 
 using tensors::Call;
 
-constexpr std::int64_t kPart = 4096;       // numbers of a group that are worth a block
-constexpr std::int64_t kScorePart = 1024;  // pixels
+// Numbers of a group, and pixels of a window, that are worth a block; and the most parts.
+constexpr std::int64_t kPart = 4096, kScorePart = 1024, kMostParts = 64;
 
 template <class Parameters>
 Parameters parameters_of(const Call& call) {
@@ -20,15 +20,14 @@ Parameters parameters_of(const Call& call) {
     return p;
 }
 
-// In how many parts `size` is cut, where there are `groups` of it: no more blocks than keep the GPU busy.
-int parts_of(const Device& device, std::int64_t size, std::int64_t groups, std::int64_t part) {
-    const std::int64_t most = std::max<std::int64_t>(1, std::int64_t{4} * device.multiprocessors / groups);
-    return static_cast<int>(std::clamp<std::int64_t>(size / part, 1, most));
+// Not by how many multiprocessors there are: sums must not depend on the GPU.
+int parts_of(std::int64_t size, std::int64_t part) {
+    return static_cast<int>(std::clamp<std::int64_t>(size / part, 1, kMostParts));
 }
 
-GroupParts group_parts(const Device& device, const Call& call, CuAddress scratch) {
+GroupParts group_parts(const Call& call, CuAddress scratch) {
     GroupParts p{parameters_of<tensors::NormGroups>(call), scratch, scratch, 1};
-    p.parts = parts_of(device, p.of.size, p.of.groups, kPart);
+    p.parts = parts_of(p.of.size, kPart);
     p.squares += static_cast<std::uint64_t>(p.of.groups * p.parts) * sizeof(float);
     return p;
 }
@@ -36,9 +35,9 @@ GroupParts group_parts(const Device& device, const Call& call, CuAddress scratch
 std::int64_t score_groups(const tensors::ChannelScores& p) {
     return std::int64_t{p.height / p.window_h} * (p.width / p.window_w) * p.heads;
 }
-ScoreParts score_parts(const Device& device, const Call& call, CuAddress scratch) {
+ScoreParts score_parts(const Call& call, CuAddress scratch) {
     ScoreParts p{parameters_of<tensors::ChannelScores>(call), scratch, 1};
-    p.parts = parts_of(device, std::int64_t{p.of.window_h} * p.of.window_w, score_groups(p.of), kScorePart);
+    p.parts = parts_of(std::int64_t{p.of.window_h} * p.of.window_w, kScorePart);
     return p;
 }
 
@@ -58,7 +57,7 @@ Result<void> add_groups(const Device& device, const GroupParts& p, std::vector<L
 }
 
 Result<void> add_scores(const Device& device, const ScoreParts& p, std::int64_t items, std::vector<Launch>& launches) {
-    const Shape shape = shape_groups(score_groups(p.of) * p.parts, 2 * kMostScoreChannels * 33 * 4, device);
+    const Shape shape = shape_groups(score_groups(p.of) * p.parts, kScoreBytes, device);
     TRY(launches.emplace_back(), launch_of(device, "tensor_score_parts", shape, p));
     TRY(launches.emplace_back(), launch_of(device, "tensor_score_sums", shape_items(items, device.multiprocessors), p));
     return {};
@@ -66,23 +65,23 @@ Result<void> add_scores(const Device& device, const ScoreParts& p, std::int64_t 
 
 }  // namespace
 
-std::uint64_t scratch_bytes(const Device& device, const Call& call) {
+std::uint64_t scratch_bytes(const Call& call) {
     const std::string_view kernel = call.kernel;
     if (kernel == "tensor_groups") {
-        const GroupParts p = group_parts(device, call, 0);
+        const GroupParts p = group_parts(call, 0);
         return 2 * p.squares;
     }
     if (kernel != "tensor_channel_scores") return 0;
-    const ScoreParts p = score_parts(device, call, 0);
+    const ScoreParts p = score_parts(call, 0);
     const auto size = static_cast<std::uint64_t>(p.of.channels / p.of.heads);
     return static_cast<std::uint64_t>(score_groups(p.of) * p.parts) * (size * size + 2 * size) * sizeof(float);
 }
 
 Result<void> add_launches(const Device& device, const Call& call, CuAddress scratch, std::vector<Launch>& launches) {
     const std::string_view kernel = call.kernel;
-    if (kernel == "tensor_groups") return add_groups(device, group_parts(device, call, scratch), launches);
+    if (kernel == "tensor_groups") return add_groups(device, group_parts(call, scratch), launches);
     if (kernel == "tensor_channel_scores" && in_parts(parameters_of<tensors::ChannelScores>(call)))
-        return add_scores(device, score_parts(device, call, scratch), call.items, launches);
+        return add_scores(device, score_parts(call, scratch), call.items, launches);
     Launch launch;
     launch.kernel = kernel;
     launch.parameters = call.parameters;
@@ -96,10 +95,13 @@ Result<void> add_launches(const Device& device, const Call& call, CuAddress scra
         }
     } else if (kernel == "tensor_attend") {
         const auto p = parameters_of<tensors::Attend>(call);
-        for (const int most : {64, 32, 16})
-            if (std::max(p.size, p.to_size) <= most) {
-                launch.kernel = "tensor_attend" + std::to_string(most);
-                launch.shape = shape_attend(call.items, most, device.multiprocessors);
+        struct Kind {
+            int most, shared_bytes;
+        };
+        for (const Kind& kind : {Kind{64, kKeyChunkBytes<64>}, {32, kKeyChunkBytes<32>}, {16, kKeyChunkBytes<16>}})
+            if (std::max(p.size, p.to_size) <= kind.most) {
+                launch.kernel = "tensor_attend" + std::to_string(kind.most);
+                launch.shape = shape_attend(call.items, kind.shared_bytes, device.multiprocessors);
             }
     }
     TRY(launch.function, device.kernel(launch.kernel));

@@ -11,7 +11,7 @@
 namespace enlarge::cuda {
 
 // Memory that the launches of a call share while they run, beside the network's own; in bytes.
-std::uint64_t scratch_bytes(const Device& device, const tensors::Call& call);
+std::uint64_t scratch_bytes(const tensors::Call& call);
 Result<void> add_launches(const Device& device, const tensors::Call& call, CuAddress scratch,
                           std::vector<Launch>& launches);
 

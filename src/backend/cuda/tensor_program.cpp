@@ -149,7 +149,7 @@ private:
         const std::vector<tensors::Call> calls =
             tensors::calls_of(shared_->graph, plan_, shared_->constants, weights_, memory_.address(), continued);
         std::uint64_t scratch = 0;
-        for (const tensors::Call& call : calls) scratch = std::max(scratch, scratch_bytes(*device_, call));
+        for (const tensors::Call& call : calls) scratch = std::max(scratch, scratch_bytes(call));
         if (scratch > scratch_.bytes()) {
             scratch_ = DeviceMemory();
             TRY(scratch_, DeviceMemory::allocate(device_, scratch));

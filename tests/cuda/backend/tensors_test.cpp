@@ -22,10 +22,10 @@ std::unique_ptr<Backend> emulated() {
     return cuda::make_backend(options);
 }
 
-void reset_driver(const FakeCuda& how = {}) {
+void reset_driver() {
     void* library = dlopen(FAKE_CUDA, RTLD_NOW | RTLD_LOCAL);
     ASSERT_TRUE(library) << dlerror();
-    *reinterpret_cast<FakeCuda* (*)()>(dlsym(library, "fake_cuda"))() = how;
+    *reinterpret_cast<FakeCuda* (*)()>(dlsym(library, "fake_cuda"))() = FakeCuda{};
 }
 
 class cuda_tensors : public testing::TestWithParam<TensorCase> {};
@@ -51,9 +51,7 @@ TEST(cuda_tensor_kernels, run_every_family) {
 
 // Long sums are cut into parts, with a rest: those of a small picture have one.
 TEST(cuda_tensor_kernels, sum_large_pictures_in_parts) {
-    FakeCuda large;
-    large.multiprocessors = 40;
-    reset_driver(large);
+    reset_driver();
     const auto backend = emulated();
     int found = 0;
     for (const TensorCase& wanted : test::all_tensor_cases()) {

@@ -3,6 +3,7 @@
 // largest score so far and the sum relative to it), so that no scores are stored.
 #pragma once
 
+#include "../params.hpp"
 #include "tensors.cuh"
 
 namespace enlarge::cuda {
@@ -129,7 +130,7 @@ ENLARGE_DEVICE float bias_of(const Attend& p, std::int64_t first, int row, int c
 // values behind them; then how far the bias of each is from the first, and what it is.
 template <int MOST>
 struct KeyChunk {
-    static constexpr int kKeys = 32, kPitch = MOST + 4;
+    static constexpr int kKeys = kKeysOfChunk, kPitch = MOST + 4;
     enum : int { kNone, kOutside, kInside };
     float k[kKeys][kPitch], v[kKeys][kPitch];
     int bias[kKeys], state[kKeys];
@@ -158,6 +159,7 @@ struct KeyChunk {
 // stays in registers.
 template <int MOST>
 ENLARGE_DEVICE void attend(const Attend& p, unsigned char* memory) {
+    static_assert(sizeof(KeyChunk<MOST>) == kKeyChunkBytes<MOST>);
     auto& chunk = *reinterpret_cast<KeyChunk<MOST>*>(memory);
     const std::int64_t plane = static_cast<std::int64_t>(p.height) * p.width;
     const int rows = p.kind == kAttendCategory ? 1 : p.key_h;

@@ -78,7 +78,7 @@ ENLARGE_KERNEL(tensor_group_norm, GroupParts, 256, 1) {
 // of each channel of queries, then of keys. 32 pixels at a time lie in shared memory.
 ENLARGE_KERNEL(tensor_score_parts, ScoreParts, 256, 1) {
     ENLARGE_SHARED_MEMORY(memory);
-    constexpr int kPixels = 32, kPitch = kPixels + 1, kPairs = kMostScoreChannels * kMostScoreChannels / 256;
+    constexpr int kPixels = kScorePixels, kPitch = kPixels + 1, kPairs = kMostScoreChannels * kMostScoreChannels / 256;
     float(*const q)[kPitch] = reinterpret_cast<float(*)[kPitch]>(memory);
     float(*const k)[kPitch] = q + kMostScoreChannels;
     const ChannelScores& s = p.of;
