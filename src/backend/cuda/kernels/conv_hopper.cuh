@@ -8,7 +8,7 @@
 // while the other multiplies. Layers go down and up the picture in turn: what the last one wrote last is still in the
 // cache.
 //
-// The copy engine takes two cycles and more for each row of a box, so rows are long: a slice's pixels in one line, as
+// The copy engine takes about three cycles for each row of a box, so rows are long: a slice's pixels in one line, as
 // elements of 8 bytes, of which 256 are the most. The two pixels more that a strip of 128 needs are a box of their own.
 #pragma once
 
