@@ -112,8 +112,8 @@ TEST(session, tells_the_memory_that_it_will_take_and_takes_none) {
     EXPECT_EQ(enough.memory_for({256, 192}, kRgb8).value(), one);
     Image out({1024, 768}, kRgb8);
     EXPECT_EQ(enough.upscale(picture({256, 192}).view(), out.view())->tiles, 1);
-    Engine::Session less = engine({.precision = Precision::fp32, .memory_bytes = one / 4}).session();
-    EXPECT_LE(less.memory_for({256, 192}, kRgb8).value(), one / 4 + 64 * 256);
+    Engine::Session less = engine({.precision = Precision::fp32, .memory_bytes = one / 3}).session();
+    EXPECT_LE(less.memory_for({256, 192}, kRgb8).value(), one / 3 + 64 * 256);
     EXPECT_GT(less.upscale(picture({256, 192}).view(), out.view())->tiles, 1);
 }
 
