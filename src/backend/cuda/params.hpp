@@ -35,7 +35,8 @@ struct DevicePixels {
     int channels;            // 1..4, of one pixel
     int planar;              // one plane per channel
     int width, height;
-    float scale;             // 1 / 255, 1 / 65535, 1
+    float range;  // the largest sample: 255, 65535, 1. Samples are divided by it, and results multiplied.
+    float scale;  // NV12 and P010: 1 / 255, 1 / 1023
     // NV12 and P010. Reading: rgb = matrix * (y, u, v, 1) of raw codes / 255 (or / 1023). Writing: the inverse.
     float matrix[12];
     float chroma_x, chroma_y;  // where chroma lies in luma pixels: 0 or 0.5

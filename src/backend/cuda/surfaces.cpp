@@ -91,7 +91,7 @@ DevicePixels device_pixels(const Staging& s, std::uint64_t at) {
     p.planar = s.format.planar;
     p.width = s.size.width;
     p.height = s.size.height;
-    p.scale = 1.0F / static_cast<float>(max_value(s.format));
+    p.range = static_cast<float>(max_value(s.format));
     return p;
 }
 

@@ -71,7 +71,7 @@ std::uint64_t scratch_bytes(const Call& call) {
         const GroupParts p = group_parts(call, 0);
         return 2 * p.squares;
     }
-    if (kernel != "tensor_channel_scores") return 0;
+    if (kernel != "tensor_channel_scores" || !in_parts(parameters_of<tensors::ChannelScores>(call))) return 0;
     const ScoreParts p = score_parts(call, 0);
     const auto size = static_cast<std::uint64_t>(p.of.channels / p.of.heads);
     return static_cast<std::uint64_t>(score_groups(p.of) * p.parts) * (size * size + 2 * size) * sizeof(float);

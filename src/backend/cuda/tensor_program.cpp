@@ -154,7 +154,9 @@ private:
             scratch_ = DeviceMemory();
             TRY(scratch_, DeviceMemory::allocate(device_, scratch));
         }
-        for (const tensors::Call& call : calls) TRY(add_launches(*device_, call, scratch_.address(), launches_));
+        std::vector<Launch> launches;
+        for (const tensors::Call& call : calls) TRY(add_launches(*device_, call, scratch_.address(), launches));
+        launches_ = std::move(launches);
         size_ = size;
         continued_ = continued;
         return {};
@@ -258,7 +260,8 @@ Result<std::unique_ptr<Program>> make_tensor_program(const Graph& graph, std::ve
     info.alignment = step;
     info.description += ", node by node";
     shared->info = std::move(info);
-    TRY(shared->resident());
+    TRY(const Resident* const resident, shared->resident());
+    resident->device->most_bytes = resident->device->bytes.load();  // counted anew for each program
     return std::unique_ptr<Program>(std::make_unique<TensorProgram>(std::move(shared)));
 }
 

@@ -197,6 +197,34 @@ TEST_F(CudaBackendTest, gives_the_same_bits_for_tiles_of_networks_that_unshuffle
     EXPECT_TRUE(test::same_bits(whole, test::run_tiled(*program, picture, 22)));
 }
 
+// A half is half way between two samples of 8 bits: every way of writing them rounds it to the even one.
+TEST_F(CudaBackendTest, rounds_alike_wherever_a_pixel_lies) {
+    for (const bool normed : {false, true}) {  // in a chain, and node by node
+        test::NetworkBuilder b(1, 3);
+        int x = b.prelu(b.conv(0, 16));
+        if (normed)
+            x = b.append(
+                op::InstanceNorm{1e-5F, make_values(std::vector<float>(16, 1)), make_values(std::vector<float>(16, 0))},
+                {x});
+        x = test::must(b.graph.conv2d(x, 12, 3, std::vector<float>(16 * 12 * 9, 0.0F), std::vector<float>(12, 0.5F)));
+        b.pixel_shuffle(x, 2);
+        CompileOptions options;
+        options.precision = normed ? Precision::fp32 : Precision::fp16;
+        const auto program = test::must(backend_->compile(b.finish(), options));
+        const auto session = test::must(program->session());
+        for (const bool planar : {false, true}) {
+            const PixelFormat format{SampleType::u8, 8, 3, planar};
+            const Image in({70, 9}, format);  // the last strip is not whole
+            Image out({140, 18}, format);
+            ASSERT_TRUE(test::must(session->run({in.view(), {0, 0, 70, 9}, out.view()})).finite);
+            for (int p = 0; p < (planar ? 3 : 1); ++p)
+                for (int y = 0; y < 18; ++y)
+                    for (int i = 0; i < 140 * (planar ? 1 : 3); ++i)
+                        ASSERT_EQ(std::to_integer<int>(out.view().row(p, y)[i]), 128) << planar << " " << i << "," << y;
+        }
+    }
+}
+
 // Every sample type, packed and planar, odd strides, in and out, against the float path.
 TEST_F(CudaBackendTest, reads_and_writes_every_pixel_format) {
     const Graph graph = test::compact_graph(11, {.features = 64, .convs = 1, .scale = 4});

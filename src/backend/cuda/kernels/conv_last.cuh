@@ -35,7 +35,6 @@ ENLARGE_DEVICE void store_strip_row(const ConvLast& p, const float* staged, int 
                            (p.out.plane[0] & 3) == 0 && ((origin * f * 3) & 3) == 0 &&
                            (origin + kStripWidth) * f <= p.out.width;
         if (words) {  // four pixels = three words
-            const float largest = rintf(1.f / p.out.scale);
             for (int k = thread_index(); k < f * row_pixels / 4; k += thread_count()) {
                 const int i = k / (row_pixels / 4), px = 4 * (k - i * (row_pixels / 4));
                 if (out_y + i >= p.out.height) continue;
@@ -46,7 +45,7 @@ ENLARGE_DEVICE void store_strip_row(const ConvLast& p, const float* staged, int 
 #pragma unroll
                     for (int b = 0; b < 4; ++b) {
                         const int k = w * 4 + b;
-                        const float v = clamp01(value(i, px + k / 3, k % 3)) * largest;
+                        const float v = clamp01(value(i, px + k / 3, k % 3)) * p.out.range;
                         word[w] |= static_cast<std::uint32_t>(round_even(v)) << (8 * b);
                     }
                 }

@@ -61,7 +61,7 @@ ENLARGE_DEVICE float read_channel(const DevicePixels& p, int c, int x, int y) {
     }
     const float v = p.planar ? read_sample(pixel_row(p, c, y), p.kind, x)
                              : read_sample(pixel_row(p, 0, y), p.kind, x * p.channels + c);
-    return v * p.scale;
+    return v / p.range;
 }
 
 // The first `count` channels of pixel (x, y).
@@ -82,11 +82,13 @@ ENLARGE_DEVICE void read_pixel(const DevicePixels& p, int count, int x, int y, f
 ENLARGE_DEVICE float clamp01(float v) { return fminf(fmaxf(v, 0.f), 1.f); }
 
 // Sample i of a row from a value 0..1: integers are clamped and rounded half to even, floats stay as they are.
-ENLARGE_DEVICE void write_sample(unsigned char* row, int kind, float inverse_scale, int i, float v) {
+ENLARGE_DEVICE void write_sample(unsigned char* row, int kind, float range, int i, float v) {
     switch (kind) {
-        case kPixelU8: row[i] = static_cast<unsigned char>(round_even(clamp01(v) * inverse_scale)); break;
+        case kPixelU8:
+            row[i] = static_cast<unsigned char>(round_even(clamp01(v) * range));
+            break;
         case kPixelU16:
-            reinterpret_cast<std::uint16_t*>(row)[i] = static_cast<std::uint16_t>(round_even(clamp01(v) * inverse_scale));
+            reinterpret_cast<std::uint16_t*>(row)[i] = static_cast<std::uint16_t>(round_even(clamp01(v) * range));
             break;
         case kPixelF16: reinterpret_cast<h16*>(row)[i] = float_to_half(v); break;
         default: reinterpret_cast<float*>(row)[i] = v;
@@ -110,9 +112,9 @@ ENLARGE_DEVICE float yuv_code(const DevicePixels& p, int component, float r, flo
 
 ENLARGE_DEVICE void write_channel(const DevicePixels& p, int c, int x, int y, float v) {
     if (p.planar)
-        write_sample(pixel_row(p, c, y, true), p.kind, 1.f / p.scale, x, v);
+        write_sample(pixel_row(p, c, y, true), p.kind, p.range, x, v);
     else
-        write_sample(pixel_row(p, 0, y, true), p.kind, 1.f / p.scale, x * p.channels + c, v);
+        write_sample(pixel_row(p, 0, y, true), p.kind, p.range, x * p.channels + c, v);
 }
 
 }  // namespace enlarge::cuda
