@@ -32,10 +32,8 @@ public:
     Result<double> time(const Launch& l) {
         double best = 0;
         for (int run = 0; run < 5; ++run) {
-            void* parameters[] = {const_cast<std::byte*>(l.parameters.data())};
             TRY(driver_.check(driver_.event_record(first_, stream_), "taking times"));
-            TRY(driver_.check(driver_.launch(l.function, static_cast<unsigned>(l.shape.blocks), 1, 1, static_cast<unsigned>(l.shape.threads), 1, 1,
-                                             static_cast<unsigned>(l.shape.shared_bytes), stream_, parameters, nullptr), "launching a kernel"));
+            TRY(start(driver_, l, stream_));
             TRY(driver_.check(driver_.event_record(last_, stream_), "taking times"));
             TRY(driver_.check(driver_.event_synchronize(last_), "taking times"));
             float milliseconds = 0;

@@ -231,13 +231,15 @@ Result<PicturePlan*> CudaSession::plan_for(const TileJob& job) {
     return &tiles_.front();
 }
 
-Result<void> CudaSession::launch(const Launch& l) {
-    void* parameters[] = {const_cast<std::byte*>(l.parameters.data())};
-    return driver_.check(driver_.launch(l.function, static_cast<unsigned>(l.shape.blocks), 1, 1,
-                                        static_cast<unsigned>(l.shape.threads), 1, 1,
-                                        static_cast<unsigned>(l.shape.shared_bytes), stream_, parameters, nullptr),
-                         "launching a kernel");
+Result<void> start(const Driver& driver, const Launch& launch, CuStream stream) {
+    void* parameters[] = {const_cast<std::byte*>(launch.parameters.data())};
+    return driver.check(driver.launch(launch.function, static_cast<unsigned>(launch.shape.blocks), 1, 1,
+                                      static_cast<unsigned>(launch.shape.threads), 1, 1,
+                                      static_cast<unsigned>(launch.shape.shared_bytes), stream, parameters, nullptr),
+                        "launching a kernel");
 }
+
+Result<void> CudaSession::launch(const Launch& l) { return start(driver_, l, stream_); }
 
 Result<void> CudaSession::before(const PicturePlan& plan) {
     const CuAddress base = memory_.address();

@@ -34,6 +34,8 @@ Result<Launch> launch_of(const Device& device, const std::string& kernel, const 
     return launch;
 }
 
+Result<void> start(const Driver& driver, const Launch& launch, CuStream stream);
+
 // Launches recorded once and started as one. Falls back to single launches where the driver cannot record.
 struct Recording {
     CuGraphExec graph = nullptr;

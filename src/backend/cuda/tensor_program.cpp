@@ -162,13 +162,7 @@ private:
         return {};
     }
 
-    Result<void> launch(const Launch& l) {
-        void* parameters[] = {const_cast<std::byte*>(l.parameters.data())};
-        return driver_.check(driver_.launch(l.function, static_cast<unsigned>(l.shape.blocks), 1, 1,
-                                            static_cast<unsigned>(l.shape.threads), 1, 1,
-                                            static_cast<unsigned>(l.shape.shared_bytes), stream_, parameters, nullptr),
-                             "launching a kernel");
-    }
+    Result<void> launch(const Launch& l) { return start(driver_, l, stream_); }
 
     Result<void> run_timed() {
         KernelTimes times(*device_, stream_);
